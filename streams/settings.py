@@ -1,0 +1,126 @@
+"""Settings of a worker and of the command line.
+
+Read from environment variables with the prefix ``MIRANTE_`` (nested names joined by ``__``) and from ``mirante.toml`` in
+the working directory (``MIRANTE_CONFIG`` names another file). The environment wins. An unknown key in the
+file is an error that names it, so a typing mistake is found at start and not in an incident.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+
+class SettingsError(ValueError):
+    """The settings are not usable; the message names each setting, what is wrong and where it came from."""
+
+
+class KafkaSecurity(BaseModel):
+    """How to reach an existing cluster. The names are those of the Kafka clients."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "PLAIN"
+    sasl_username: str | None = None
+    sasl_password: str | None = Field(default=None, repr=False)
+    ssl_cafile: Path | None = None
+    ssl_certfile: Path | None = None
+    ssl_keyfile: Path | None = None
+
+
+class JoinSettings(BaseModel):
+    """How long requests and responses wait for each other, in seconds of event time."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    grace: float = Field(default=5.0, ge=0, description="added to a request's timeout_ms before it counts as unanswered")
+    late_answer: float = Field(default=3600.0, gt=0, description="an answer this late still completes its interaction")
+    orphan: float = Field(default=30.0, gt=0, description="a response waits this long for its request, then is a dead letter")
+    max_open: int = Field(default=50_000, ge=100, description="open requests per partition; beyond it the oldest are settled")
+
+
+class Settings(BaseSettings):
+    """Everything a worker needs to know; see the field descriptions."""
+
+    model_config = SettingsConfigDict(env_prefix="MIRANTE_", env_nested_delimiter="__", extra="ignore")
+
+    kafka_bootstrap: str = Field(default="127.0.0.1:9092", description="HOST:PORT[,HOST:PORT...]")
+    kafka: KafkaSecurity = KafkaSecurity()
+    clickhouse_url: str = Field(default="http://127.0.0.1:8123", description="http[s]://[USER:PASSWORD@]HOST:PORT")
+    topic_prefix: str = "llm."
+    group: str = Field(default="mirante", description="consumer group, and prefix of the internal topics' owners")
+    partitions: int = Field(default=4, ge=1, le=1024, description="of every topic Mirante creates; all inputs must agree")
+    replication: int = Field(default=1, ge=1)
+    instance_id: str | None = Field(default=None, description="static group membership: a stable name of this worker")
+    session_timeout: float = Field(default=10.0, ge=1, description="seconds until a silent worker loses its partitions")
+    web_host: str = "127.0.0.1"
+    web_port: int = Field(default=6066, ge=0, le=65535, description="/health and /metrics")
+    checkpoint_interval: float = Field(default=1.0, gt=0, description="seconds between checkpoints")
+    max_pending_rows: int = Field(default=50_000, ge=1_000, description="rows held between checkpoints before reading pauses")
+    dedup_window: int = Field(default=100_000, ge=1_000, description="event ids remembered per partition")
+    segment_requests: int = Field(default=16_384, ge=16, description="requests per segment (docs/architecture.md)")
+    series_cap: int = Field(default=2_000, ge=1, description="series per segment; more are counted under __other__")
+    lateness: float = Field(default=60.0, ge=0, description="seconds an event may trail its partition before it counts as late")
+    max_future: float = Field(default=86_400.0, gt=0, description="seconds an event's time may lead its Kafka timestamp")
+    join: JoinSettings = JoinSettings()
+    prices: list[dict[str, Any]] = Field(default_factory=list, description="price overrides, [[prices]]")
+    tiers: dict[str, float] = Field(default_factory=dict, description="price multipliers by service tier, [tiers]")
+
+    @field_validator("topic_prefix")
+    @classmethod
+    def _topic_name(cls, value: str) -> str:
+        if not all(c.isalnum() or c in "._-" for c in value):
+            raise ValueError("may hold letters, digits, '.', '_' and '-' only")
+        return value
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, config_file())
+
+
+def config_file() -> Path:
+    """The settings file: ``MIRANTE_CONFIG``, else ``mirante.toml`` in the working directory."""
+    return Path(os.environ.get("MIRANTE_CONFIG", "mirante.toml"))
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Settings from the environment and the file; ``overrides`` (from the command line) win.
+
+    Raises :class:`SettingsError` with one line per problem.
+    """
+    path = config_file()
+    try:
+        if path.exists():
+            _reject_unknown_keys(path)
+        return Settings(**overrides)
+    except ValidationError as error:
+        lines = [f"  {'.'.join(map(str, e['loc']))}: {e['msg']} (got {e['input']!r})" for e in error.errors()]
+        raise SettingsError("settings are not usable:\n" + "\n".join(lines)) from error
+    except ValueError as error:
+        raise SettingsError(f"{path}: {error}") from error
+
+
+def _reject_unknown_keys(path: Path) -> None:
+    import tomllib
+
+    with path.open("rb") as file:
+        unknown = set(tomllib.load(file)) - set(Settings.model_fields)
+    if unknown:
+        raise ValueError(f"unknown setting {', '.join(sorted(unknown))}; known are {', '.join(sorted(Settings.model_fields))}")

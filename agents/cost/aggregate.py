@@ -1,0 +1,130 @@
+"""What a window knows about its calls: counts by outcome, tokens, money and latency sketches.
+
+An :class:`Aggregate` only ever grows with the input it has seen, and ``version`` says how much that is, so of two aggregates of the
+same window part the one with the larger version contains the other (docs/architecture.md).
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import NamedTuple
+
+import msgspec
+
+from agents.cost.sketch import Bins, bin_of
+
+OUTCOMES = (
+    "ok",
+    "refusal",
+    "content_filter",
+    "truncated",
+    "api_error",
+    "timeout",
+    "cancelled",
+    "blocked",
+    "unanswered",
+)
+OUTCOME_INDEX = {name: index for index, name in enumerate(OUTCOMES)}
+UNANSWERED = OUTCOME_INDEX["unanswered"]
+
+TOKENS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "reasoning_tokens")
+
+
+class Series(NamedTuple):
+    """The dimensions that money is counted by."""
+
+    tenant: str
+    feature: str
+    environment: str
+    provider: str
+    model: str
+    prompt_sha: str
+    variant: str
+
+
+OTHER = Series(*["__other__"] * len(Series._fields))
+"""Takes what exceeds the cap of series."""
+
+
+class Contribution(NamedTuple):
+    """One interaction as the windows see it. Tokens in the order of ``TOKENS``; money in USD; times in ms."""
+
+    outcome: int
+    tokens: tuple[int, int, int, int, int]
+    cost: Decimal | None
+    latency_ms: float | None
+    ttft_ms: float | None
+    unpriced: bool = False
+
+
+class Aggregate(msgspec.Struct, array_like=True, gc=False):
+    """Sums over the interactions of one window part. ``cost`` is in USD with 12 decimals, exact."""
+
+    outcomes: list[int] = msgspec.field(default_factory=lambda: [0] * len(OUTCOMES))
+    tokens: list[int] = msgspec.field(default_factory=lambda: [0] * len(TOKENS))
+    cost: Decimal = Decimal(0)
+    unpriced: int = 0
+    latency: Bins = {}
+    ttft: Bins = {}
+
+    @property
+    def requests(self) -> int:
+        return sum(self.outcomes)
+
+    @property
+    def version(self) -> int:
+        """How much input this holds: one for each request and one for each answer."""
+        return 2 * sum(self.outcomes) - self.outcomes[UNANSWERED]
+
+    def add(self, item: Contribution) -> None:
+        """Count one interaction."""
+        self.outcomes[item.outcome] += 1
+        tokens = self.tokens
+        for index, count in enumerate(item.tokens):
+            if count:
+                tokens[index] += count
+        if item.cost is not None:
+            self.cost += item.cost
+        elif item.unpriced:
+            self.unpriced += 1
+        if item.latency_ms is not None:
+            index = bin_of(item.latency_ms)
+            self.latency[index] = self.latency.get(index, 0) + 1
+        if item.ttft_ms is not None:
+            index = bin_of(item.ttft_ms)
+            self.ttft[index] = self.ttft.get(index, 0) + 1
+
+    def answer(self, item: Contribution) -> None:
+        """An interaction counted as unanswered has got its answer after all."""
+        self.outcomes[UNANSWERED] -= 1
+        self.add(item)
+
+    def replace(self, old: Aggregate | None, new: Aggregate) -> None:
+        """Exchange one constituent: subtract ``old`` (None if it is new here) and add ``new``."""
+        if old is not None:
+            self._accumulate(old, -1)
+        self._accumulate(new, 1)
+
+    def _accumulate(self, other: Aggregate, sign: int) -> None:
+        for index, count in enumerate(other.outcomes):
+            self.outcomes[index] += sign * count
+        for index, count in enumerate(other.tokens):
+            self.tokens[index] += sign * count
+        self.cost += sign * other.cost
+        self.unpriced += sign * other.unpriced
+        _add_bins(self.latency, other.latency, sign)
+        _add_bins(self.ttft, other.ttft, sign)
+
+    def copy(self) -> Aggregate:
+        return Aggregate(
+            list(self.outcomes), list(self.tokens), self.cost, self.unpriced, dict(self.latency), dict(self.ttft)
+        )
+
+
+def _add_bins(into: Bins, bins: Bins, sign: int) -> None:
+    for index, count in bins.items():
+        total = into.get(index, 0) + sign * count
+        if total:
+            into[index] = total
+        else:
+            into.pop(index, None)

@@ -1,0 +1,11 @@
+"""Stage 1: events to interactions, feedback, evaluations and partial aggregates."""
+
+from __future__ import annotations
+
+from agents.interactions.state import Context, InteractionsState
+from streams.agent import Agent
+
+
+def interactions(context: Context) -> Agent:
+    """Reads every event; one state per partition."""
+    return Agent("interactions", context.topics.inputs, lambda partition: InteractionsState(partition, context))

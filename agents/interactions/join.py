@@ -1,0 +1,165 @@
+"""Requests and responses waiting for each other, in event time.
+
+A request is *open* until its response comes. When ``timeout_ms`` plus grace has passed it is *unanswered*, and is kept for a while so that a
+late answer still completes it. A response that comes first *waits*. Deadlines are a heap with lazily discarded entries.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from heapq import heappop, heappush
+from typing import NamedTuple
+
+import msgspec
+
+from schemas.events import Request, Response
+from streams.deadletters import Origin
+
+SETTLE_AFTER = 30.0
+"""Seconds of processing time before anything irrevocable is done about a missing counterpart."""
+
+
+class OpenRequest(msgspec.Struct, array_like=True, gc=False):
+    """A request without its answer.
+
+    ``due``: epoch seconds of its next deadline. ``since``: processing time at which it began to wait for that. ``stored``: the changelog holds it.
+    """
+
+    request: Request
+    extra: bytes | None
+    time: float
+    segment: int
+    due: float
+    since: float
+    unanswered: bool = False
+    stored: bool = False
+
+
+class WaitingResponse(msgspec.Struct, array_like=True, gc=False):
+    """A response whose request has not come yet. ``due`` and ``since`` as for a request."""
+
+    response: Response
+    extra: bytes | None
+    due: float
+    since: float
+    origin: Origin
+    stored: bool = False
+
+
+class Due(NamedTuple):
+    """A deadline that has passed. Exactly one of the two is set."""
+
+    request: OpenRequest | None
+    response: WaitingResponse | None
+
+    @property
+    def is_revocable(self) -> bool:
+        """An unanswered request may still be answered."""
+        return self.request is not None and not self.request.unanswered
+
+
+class Join:
+    """Both sides of the join, by ``request_id``, with what changed since the last checkpoint."""
+
+    def __init__(self) -> None:
+        self.requests: dict[str, OpenRequest] = {}
+        self.responses: dict[str, WaitingResponse] = {}
+        self._deadlines: list[tuple[float, str]] = []
+        self._held: deque[tuple[float, Due]] = deque()
+        self._touched: set[str] = set()
+        self._gone: set[str] = set()
+
+    def open(self, entry: OpenRequest) -> None:
+        """A request waits for its answer, until ``entry.due``. Also called when the deadline moves."""
+        request_id = entry.request.request_id
+        self.requests[request_id] = entry
+        self._touched.add(request_id)
+        heappush(self._deadlines, (entry.due, request_id))
+
+    def close(self, request_id: str) -> None:
+        """The request is settled."""
+        if self.requests.pop(request_id).stored:
+            self._gone.add(request_id)
+        self._touched.discard(request_id)
+
+    def wait(self, entry: WaitingResponse) -> None:
+        """A response waits for its request."""
+        request_id = entry.response.request_id
+        self.responses[request_id] = entry
+        self._touched.add(request_id)
+        heappush(self._deadlines, (entry.due, request_id))
+
+    def take_response(self, request_id: str) -> WaitingResponse | None:
+        """The waiting response of a request, which waits no longer."""
+        entry = self.responses.pop(request_id, None)
+        if entry is not None:
+            if entry.stored:
+                self._gone.add(request_id)
+            if request_id not in self.requests:
+                self._touched.discard(request_id)
+        return entry
+
+    def due(self, clock: float, now: float) -> Iterator[Due]:
+        """Deadlines that passed at event time ``clock``, earliest first. The caller closes or re-opens what it gets.
+
+        What is irrevocable (to forget a request, to give up a response) is held until it has also waited ``SETTLE_AFTER`` seconds of
+        processing time: in a fast replay hours of event time pass while the other side is on its way from another partition.
+        """
+        while self._deadlines and self._deadlines[0][0] <= clock:
+            due, request_id = heappop(self._deadlines)
+            for entry in (self.requests.get(request_id), self.responses.get(request_id)):
+                if entry is None or entry.due != due:
+                    continue
+                item = Due(entry, None) if isinstance(entry, OpenRequest) else Due(None, entry)
+                if item.is_revocable or now - entry.since >= SETTLE_AFTER:
+                    yield item
+                else:
+                    self._held.append((entry.since + SETTLE_AFTER, item))
+        while self._held and self._held[0][0] <= now:
+            _, item = self._held.popleft()
+            if self._is_waiting(item):
+                yield item
+
+    def _is_waiting(self, item: Due) -> bool:
+        if item.request is not None:
+            return self.requests.get(item.request.request.request_id) is item.request
+        return item.response is not None and self.responses.get(item.response.response.request_id) is item.response
+
+    def earliest(self) -> OpenRequest | None:
+        """The open request with the earliest deadline."""
+        while self._deadlines:
+            due, request_id = self._deadlines[0]
+            if (request := self.requests.get(request_id)) is not None and request.due == due:
+                return request
+            if (response := self.responses.get(request_id)) is not None and response.due == due:
+                return min(self.requests.values(), key=lambda entry: entry.due, default=None)
+            heappop(self._deadlines)
+        return None
+
+    def take_changes(self) -> tuple[list[OpenRequest], list[WaitingResponse], list[str]]:
+        """(new or changed requests, new waiting responses, ids settled) since the last call."""
+        requests = [entry for i in self._touched if (entry := self.requests.get(i)) is not None]
+        responses = [entry for i in self._touched if (entry := self.responses.get(i)) is not None]
+        for entry in requests:
+            entry.stored = True
+        for waiting in responses:
+            waiting.stored = True
+        gone = sorted(self._gone)
+        self._touched.clear()
+        self._gone.clear()
+        return requests, responses, gone
+
+    def load(self, requests: list[OpenRequest], responses: list[WaitingResponse], gone: list[str]) -> None:
+        """Restore what :meth:`take_changes` returned. Processing time of another process means nothing here: waiting begins anew."""
+        for request_id in gone:
+            self.requests.pop(request_id, None)
+            self.responses.pop(request_id, None)
+        for entry in requests:
+            entry.stored = True
+            self.requests[entry.request.request_id] = entry
+            heappush(self._deadlines, (entry.due, entry.request.request_id))
+        for waiting in responses:
+            waiting.stored = True
+            self.responses[waiting.response.request_id] = waiting
+            heappush(self._deadlines, (waiting.due, waiting.response.request_id))

@@ -1,0 +1,214 @@
+"""Rows of ClickHouse made from events."""
+
+from __future__ import annotations
+
+from datetime import UTC
+from decimal import Decimal
+
+from agents.cost.aggregate import OUTCOME_INDEX, TOKENS, UNANSWERED, Contribution, Series
+from agents.interactions.outcome import Outcome, classify
+from agents.interactions.pricing import PriceBook
+from schemas.events import Evaluation, Feedback, Request, Response, Usage
+from schemas.rows import EvaluationRow, FeedbackRow, InteractionRow, json_text, merged_extra, money
+
+_NO_TOKENS = (0,) * len(TOKENS)
+
+NOT_BILLED = frozenset({"api_error", "timeout", "cancelled", "blocked"})
+"""Outcomes for which a missing usage means that nothing was billed, not that the price is unknown."""
+
+ANSWERED = 2
+"""Version of an interaction's row that holds request and response; 1 holds the request alone."""
+
+
+def series_of(request: Request, response: Response | None) -> Series:
+    """The dimensions an interaction is counted by; an absent one is the empty string, as in its row."""
+    return Series(
+        request.tenant or "",
+        request.feature or "",
+        request.environment or "",
+        request.provider or "",
+        (response.model if response is not None else None) or request.model,
+        (request.prompt.sha if request.prompt is not None else None) or "",
+        request.variant or "",
+    )
+
+
+def unanswered(request: Request, extra: bytes | None) -> tuple[InteractionRow, Contribution]:
+    """An interaction whose response has not come."""
+    row = _request_row(request, 1, "unanswered")
+    row.model = request.model
+    if extra is not None:
+        row.extra = merged_extra(extra, None)
+    return row, Contribution(UNANSWERED, _NO_TOKENS, None, None, None)
+
+
+def answered(
+    request: Request, request_extra: bytes | None, response: Response, response_extra: bytes | None, prices: PriceBook
+) -> tuple[InteractionRow, Contribution, Outcome]:
+    """An interaction with its response: outcome, tokens and cost."""
+    error, usage = response.error, response.usage
+    outcome = classify(
+        response.status,
+        response.finish_reason,
+        error.type if error is not None else None,
+        error.code if error is not None else None,
+        error.message if error is not None else None,
+        response.rails,
+    )
+    row = _request_row(request, ANSWERED, outcome.outcome)
+    row.response_event_id = response.event_id
+    row.response_id = response.response_id
+    row.response_time = response.time
+    row.status = response.status
+    row.model = response.model or request.model
+    row.finish_reason = response.finish_reason or ""
+    row.system_fingerprint = response.system_fingerprint or ""
+    row.output = response.output or ""
+    row.cache = response.cache or ""
+    row.latency_ms = response.latency_ms
+    row.ttft_ms = response.ttft_ms
+    if error is not None:
+        row.error_type = error.type or ""
+        row.error_code = "" if error.code is None else str(error.code)
+        row.error_message = error.message or ""
+    if response.tool_calls:
+        row.tool_calls = json_text(response.tool_calls)
+    if response.rails:
+        row.rails = json_text(response.rails)
+    if request_extra is not None or response_extra is not None:
+        row.extra = merged_extra(request_extra, response_extra)
+    tokens = _NO_TOKENS
+    if usage is not None:
+        row.input_tokens, row.output_tokens = usage.input_tokens, usage.output_tokens
+        row.cache_read_tokens, row.cache_write_tokens = usage.cache_read_tokens, usage.cache_write_tokens
+        row.reasoning_tokens = usage.reasoning_tokens
+        tokens = (
+            usage.input_tokens or 0,
+            usage.output_tokens or 0,
+            usage.cache_read_tokens or 0,
+            usage.cache_write_tokens or 0,
+            usage.reasoning_tokens or 0,
+        )
+    cost = _cost(request, response, usage, row, prices)
+    if cost is not None:
+        row.cost_usd = money(cost)
+    return row, Contribution(OUTCOME_INDEX[outcome.outcome], tokens, cost, row.latency_ms, row.ttft_ms), outcome
+
+
+def _cost(
+    request: Request, response: Response, usage: Usage | None, row: InteractionRow, prices: PriceBook
+) -> Decimal | None:
+    """Cost in USD, exact to 12 decimals; sets source and price book on the row."""
+    if response.cost_usd is not None:
+        row.cost_source = "reported"
+        return Decimal(money(response.cost_usd))
+    row.price_book_version = prices.version
+    if usage is None:
+        return None
+    moment = request.time.astimezone(UTC)
+    tier = request.params.get("service_tier") if request.params else None
+    price = prices.price(
+        request.provider,
+        row.model,
+        moment.date(),
+        (
+            usage.input_tokens,
+            usage.output_tokens,
+            usage.cache_read_tokens,
+            usage.cache_write_tokens,
+            usage.reasoning_tokens,
+        ),
+        tier if isinstance(tier, str) else None,
+        at=moment.time(),
+    )
+    row.cost_source = price.source
+    return None if price.picodollars is None else Decimal(price.picodollars).scaleb(-12)
+
+
+def is_unpriced(row: InteractionRow) -> bool:
+    """Whether money was spent that nobody can name."""
+    used = row.input_tokens is not None or row.output_tokens is not None
+    return row.cost_usd is None and (used or row.outcome not in NOT_BILLED)
+
+
+def _request_row(request: Request, version: int, outcome: str) -> InteractionRow:
+    row = InteractionRow(
+        time=request.time,
+        request_id=request.request_id,
+        version=version,
+        outcome=outcome,
+        request_event_id=request.event_id,
+        session_id=request.session_id or "",
+        tenant=request.tenant or "",
+        feature=request.feature or "",
+        environment=request.environment or "",
+        user_id=request.user_id or "",
+        trace_id=request.trace_id or "",
+        span_id=request.span_id or "",
+        parent_span_id=request.parent_span_id or "",
+        operation=request.operation or "",
+        provider=request.provider or "",
+        model_requested=request.model,
+        system_instructions=request.system_instructions or "",
+        timeout_ms=request.timeout_ms or 0,
+        variant=request.variant or "",
+        shadow_of=request.shadow_of or "",
+    )
+    if request.prompt is not None:
+        row.prompt_name = request.prompt.name or ""
+        row.prompt_sha = request.prompt.sha or ""
+        if request.prompt.variables:
+            row.prompt_variables = json_text(request.prompt.variables)
+    if request.messages:
+        row.messages = json_text(request.messages)
+    if request.params:
+        row.params = json_text(request.params)
+    if request.documents:
+        row.documents = json_text(request.documents)
+        row.index_version = request.documents[0].index_version or ""
+    if request.tools:
+        row.tools = json_text(request.tools)
+    if request.output_schema is not None:
+        row.output_schema = json_text(request.output_schema)
+    return row
+
+
+def feedback_row(event: Feedback, extra: bytes | None) -> FeedbackRow:
+    """A user's signal as its row."""
+    row = FeedbackRow(
+        time=event.time,
+        event_id=event.event_id,
+        kind=event.kind,
+        tenant=event.tenant or "",
+        session_id=event.session_id or "",
+        request_id=event.request_id or "",
+        response_id=event.response_id or "",
+        value=event.value,
+        comment=event.comment or "",
+        user_id=event.user_id or "",
+    )
+    if extra is not None:
+        row.extra = extra.decode()
+    return row
+
+
+def evaluation_row(event: Evaluation, extra: bytes | None) -> EvaluationRow:
+    """A score as its row."""
+    row = EvaluationRow(
+        time=event.time,
+        event_id=event.event_id,
+        response_id=event.response_id,
+        name=event.name,
+        score=event.score,
+        tenant=event.tenant or "",
+        session_id=event.session_id or "",
+        request_id=event.request_id or "",
+        label=event.label or "",
+        explanation=event.explanation or "",
+        source=event.source or "",
+    )
+    if extra is not None:
+        row.extra = extra.decode()
+    return row
+
+

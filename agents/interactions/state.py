@@ -1,0 +1,466 @@
+"""Stage 1: what one partition knows, and what each event does to it.
+
+Every event goes the same way: decode; is this its home partition?; was it seen before?; then by kind. All of it is plain
+computation on values: bytes in, :class:`streams.effects.Effects` out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from agents.cost.aggregate import Series
+from agents.interactions.join import Join, OpenRequest, WaitingResponse
+from agents.interactions.partials import Part, Partials, Parts
+from agents.interactions.pricing import PriceBook
+from agents.interactions.rows import answered, evaluation_row, feedback_row, is_unpriced, series_of, unanswered
+from agents.interactions.seen import SeenIds
+from schemas.events import (
+    Evaluation,
+    Event,
+    EventError,
+    Feedback,
+    Request,
+    Response,
+    decode_with_unknown,
+)
+from schemas.rows import EvaluationRow, FeedbackRow, InteractionRow
+from streams.deadletters import Origin, dead_letter, origin_of
+from streams.effects import Effects, Message
+from streams.partitioner import partition_of, partitions_of
+from streams.settings import Settings
+from streams.state import Batch
+from streams.topics import Topics
+
+STAGE = "interactions"
+
+KIND_HEADER = "mirante-kind"
+ORIGIN_HEADER = "mirante-origin"
+"""On re-keyed records: the kind of event, and its :class:`Origin` without the value."""
+
+LOCATE = "locate"
+"""Kind of the record by which an unanswered request with a session tells the home of its ``request_id`` where it waits."""
+
+MAX_SKEW = 60.0
+"""Seconds by which requests may be read ahead of responses, in event time, or the reverse, while both have more to read."""
+
+SNAPSHOT_IDS, SNAPSHOT_ENTRIES = 10_000, 500
+"""Entries per piece of a snapshot."""
+
+
+class Locate(msgspec.Struct):
+    request_id: str
+    partition: int
+    until: float
+
+
+class Saved(msgspec.Struct, array_like=True, gc=False, omit_defaults=True):
+    """A piece of state in the changelog."""
+
+    clocks: dict[str, float] = {}
+    heads: tuple[int, ...] = (0, 1)
+    settled: tuple[int, ...] = (0, 0)
+    announced: tuple[int, ...] = (0, 0)
+    gone: list[str] = []
+    requests: list[OpenRequest] = []
+    responses: list[WaitingResponse] = []
+    located: list[Locate] = []
+    seen: list[str] = []
+    seen_old: list[str] = []
+    parts: list[Part] = []
+
+
+_encode_saved = msgspec.msgpack.Encoder().encode
+_decode_saved = msgspec.msgpack.Decoder(Saved).decode
+_encode_parts = msgspec.msgpack.Encoder().encode
+_encode_row = msgspec.json.Encoder().encode
+_encode_origin = msgspec.msgpack.Encoder().encode
+_decode_origin = msgspec.msgpack.Decoder(Origin).decode
+_encode_locate = msgspec.json.Encoder().encode
+_decode_locate = msgspec.json.Decoder(Locate).decode
+
+
+@dataclass(frozen=True)
+class Context:
+    """What the partitions of a worker share. ``source``: the Kafka cluster the offsets belong to."""
+
+    settings: Settings
+    topics: Topics
+    prices: PriceBook
+    source: str
+
+
+class InteractionsState:
+    """State of the agent ``interactions`` for one partition (see :class:`streams.state.PartitionState`)."""
+
+    def __init__(self, partition: int, context: Context) -> None:
+        settings = context.settings
+        self._partition = partition
+        self._context = context
+        self._topics = context.topics
+        self._join = Join()
+        self._seen = SeenIds(settings.dedup_window)
+        self._partials = Partials(settings.segment_requests, settings.series_cap)
+        self._located: dict[str, Locate] = {}
+        self._clocks: dict[str, float] = {}
+        self._joined = (context.topics.requests, context.topics.responses)
+        self._silent: dict[str, float] = {}
+        self._now = 0.0
+        self._new_ids: list[str] = []
+        self._new_located: list[Locate] = []
+        self._changed_parts: list[Part] = []
+        self._announced: tuple[int, ...] = (0, 0)
+        self._settled: tuple[int, ...] = (0, 0)
+        self._kinds = {topic: context.topics.kind_of(topic) for topic in context.topics.events}
+        self._series_home: dict[Series, int] = {}
+
+    # PartitionState
+
+    def apply(self, batch: Batch, now: float, effects: Effects) -> None:
+        self._now = now
+        if batch.topic == self._topics.rekeyed:
+            for record in batch.records:
+                self._apply_rekeyed(record, effects)
+        else:
+            self._apply_events(self._kinds[batch.topic], batch, effects)
+        self._silent.pop(batch.topic, None)
+        self._settle_due(effects)
+
+    def tick(self, now: float, silent: Mapping[str, float], effects: Effects) -> bool:
+        self._now = now
+        self._silent = dict(silent)
+        before = len(self._join.requests), len(self._join.responses), effects.row_count
+        self._settle_due(effects)
+        return before != (len(self._join.requests), len(self._join.responses), effects.row_count)
+
+    def ahead(self) -> frozenset[str]:
+        low = self._clock()
+        return frozenset(t for t in self._joined if self._clocks.get(self._kinds[t], 0.0) > low + MAX_SKEW)
+
+    def close_interval(self, effects: Effects) -> None:
+        n = self._context.settings.partitions
+        announce = self._settled != self._announced
+        by_home: dict[int, list[Part]] = {home: [] for home in range(n)} if announce else {}
+        for part in self._partials.take_dirty():
+            self._changed_parts.append(part)
+            by_home.setdefault(self._home_of_series(part.series), []).append(part)
+        self._announced = self._settled  # durable since the last checkpoint, which carried it
+        for home, parts in by_home.items():
+            value = _encode_parts(Parts(self._context.source, self._partition, self._announced, parts))
+            effects.messages.append(Message(self._topics.partials, home, None, value))
+        self._settled = self._partials.close_settled()
+
+    def changes(self) -> bytes | None:
+        requests, responses, gone = self._join.take_changes()
+        saved = Saved(
+            clocks=self._clocks,
+            heads=self._partials.heads,
+            settled=self._settled,
+            announced=self._announced,
+            gone=gone,
+            requests=requests,
+            responses=responses,
+            located=self._new_located,
+            seen=self._new_ids,
+            parts=self._changed_parts,
+        )
+        encoded = _encode_saved(saved)
+        self._new_ids, self._new_located, self._changed_parts = [], [], []
+        return encoded
+
+    def snapshot(self) -> Iterator[bytes]:
+        old, young = self._seen.generations()
+        yield _encode_saved(
+            Saved(
+                clocks=self._clocks, heads=self._partials.heads, settled=self._settled, announced=self._announced,
+                located=list(self._located.values()),
+            )
+        )  # fmt: skip
+        for ids in _cut(old, SNAPSHOT_IDS):
+            yield _encode_saved(Saved(seen_old=ids))
+        for ids in _cut(young, SNAPSHOT_IDS):
+            yield _encode_saved(Saved(seen=ids))
+        for requests in _cut(list(self._join.requests.values()), SNAPSHOT_ENTRIES):
+            yield _encode_saved(Saved(requests=requests))
+        for responses in _cut(list(self._join.responses.values()), SNAPSHOT_ENTRIES):
+            yield _encode_saved(Saved(responses=responses))
+        for parts in _cut(list(self._partials.all()), SNAPSHOT_ENTRIES):
+            yield _encode_saved(Saved(parts=parts))
+
+    def load(self, piece: bytes) -> None:
+        saved = _decode_saved(piece)
+        self._clocks.update(saved.clocks)
+        self._seen.load_old(saved.seen_old)
+        for item in saved.seen:
+            self._seen.add(item)
+        for entry in saved.requests:
+            if entry.request.request_id not in self._join.requests:
+                self._partials.reopen(entry.segment)
+        for request_id in saved.gone:
+            if (known := self._join.requests.get(request_id)) is not None:
+                self._partials.settle(known.segment)
+        for waiting in (*saved.requests, *saved.responses):
+            waiting.since = self._now
+        self._join.load(saved.requests, saved.responses, saved.gone)
+        self._located.update((located.request_id, located) for located in saved.located)
+        self._partials.load(saved.parts, saved.heads, saved.settled)
+        self._settled = tuple(map(max, self._settled, saved.settled))
+        self._announced = tuple(map(max, self._announced, saved.announced))
+
+    def gauges(self) -> Mapping[str, float]:
+        return {
+            "open_requests": sum(not entry.unanswered for entry in self._join.requests.values()),
+            "late_answer_candidates": sum(entry.unanswered for entry in self._join.requests.values()),
+            "waiting_responses": len(self._join.responses),
+            "seen_ids": len(self._seen),
+            "window_parts": len(self._partials),
+            "series": self._partials.series,
+        }
+
+    # Events
+
+    def _apply_events(self, kind: str, batch: Batch, effects: Effects) -> None:
+        """Records as services wrote them."""
+        events: list[tuple[Any, Event, bytes | None]] = []
+        keys: list[bytes] = []
+        for record in batch.records:
+            try:
+                event, extra = decode_with_unknown(kind, record.value)
+                self._check_future(event, record.timestamp)
+            except EventError as error:
+                self._dead(origin_of(record), error.reason, effects)
+                continue
+            events.append((record, event, extra))
+            keys.append(_home_key(event).encode())
+        homes = partitions_of(keys, self._context.settings.partitions).tolist() if keys else []
+        for (record, event, extra), key, home in zip(events, keys, homes, strict=True):
+            if home != self._partition and not self._is_answer_here(event):
+                self._forward(kind, record, key, home, effects)
+                continue
+            if record.key != key:
+                effects.count("rekeyed", batch.topic)
+            self._accept(kind, event, extra, record, None, 0, effects)
+
+    def _apply_rekeyed(self, record: Any, effects: Effects) -> None:
+        """A record that another partition sent to its home."""
+        headers = dict(record.headers)
+        try:
+            kind = headers[KIND_HEADER].decode()
+            if kind == LOCATE:
+                self._locate(_decode_locate(record.value), effects)
+                return
+            origin = _decode_origin(headers[ORIGIN_HEADER])
+            event, extra = decode_with_unknown(kind, record.value)
+        except (KeyError, ValueError, msgspec.DecodeError) as error:
+            self._dead(origin_of(record), f"not a record that Mirante re-keyed: {error!r}", effects)
+            return
+        origin.value = record.value
+        self._accept(kind, event, extra, record, origin, 1, effects)
+
+    def _accept(
+        self, kind: str, event: Event, extra: bytes | None, record: Any, origin: Origin | None, family: int, effects: Effects
+    ) -> None:
+        """An event at the partition where it is processed."""
+        if not self._seen.add(event.event_id):
+            effects.count("duplicate", kind)
+            return
+        self._new_ids.append(event.event_id)
+        time = event.time.timestamp()
+        clock = self._clocks.get(kind, 0.0)
+        if time > clock:
+            self._clocks[kind] = time
+        elif time < clock - self._context.settings.lateness:
+            effects.count("late", kind)
+        effects.count("accepted", kind)
+        if isinstance(event, Request):
+            self._request(event, extra, time, family, record, origin, effects)
+        elif isinstance(event, Response):
+            self._response(event, extra, time, record, origin, effects)
+        elif isinstance(event, Feedback):
+            effects.row(FeedbackRow.TABLE, _encode_row(feedback_row(event, extra)))
+        elif isinstance(event, Evaluation):
+            effects.row(EvaluationRow.TABLE, _encode_row(evaluation_row(event, extra)))
+
+    def _request(
+        self, event: Request, extra: bytes | None, time: float, family: int, record: Any, origin: Origin | None, effects: Effects
+    ) -> None:
+        marker = "\0" + event.request_id
+        if not self._seen.add(marker):
+            reason = f"request_id {event.request_id!r} was used before by another event; every call needs its own"
+            self._dead(origin or origin_of(record), reason, effects)
+            return
+        self._new_ids.append(marker)
+        segment = self._partials.open(family, record.offset)
+        waiting = self._join.take_response(event.request_id)
+        if waiting is not None:
+            self._complete(event, extra, time, segment, waiting.response, waiting.extra, False, effects)
+            self._partials.settle(segment)
+            return
+        due = time + (event.timeout_ms or 0) / 1000 + self._context.settings.join.grace
+        self._join.open(OpenRequest(event, extra, time, segment, due, self._now))
+        if len(self._join.requests) > self._context.settings.join.max_open:
+            earliest = self._join.earliest()
+            if earliest is not None:
+                effects.count("settled_early")
+                self._expire(earliest, effects, final=True)
+
+    def _response(
+        self, event: Response, extra: bytes | None, time: float, record: Any, origin: Origin | None, effects: Effects
+    ) -> None:
+        entry = self._join.requests.get(event.request_id)
+        if entry is not None:
+            self._join.close(event.request_id)
+            self._complete(entry.request, entry.extra, entry.time, entry.segment, event, extra, entry.unanswered, effects)
+            self._partials.settle(entry.segment)
+            return
+        origin = origin or origin_of(record)
+        located = self._located.get(event.request_id)
+        if located is not None and event.session_id is None:
+            self._send_on("responses", origin, event.request_id.encode(), located.partition, effects)
+            return
+        if event.request_id in self._join.responses:
+            self._dead(origin, f"request_id {event.request_id!r} has two responses; the first is kept", effects)
+            return
+        self._join.wait(WaitingResponse(event, extra, time + self._context.settings.join.orphan, self._now, origin))
+
+    def _complete(
+        self,
+        request: Request,
+        request_extra: bytes | None,
+        time: float,
+        segment: int,
+        response: Response,
+        response_extra: bytes | None,
+        was_unanswered: bool,
+        effects: Effects,
+    ) -> None:
+        row, item, outcome = answered(request, request_extra, response, response_extra, self._context.prices)
+        effects.row(InteractionRow.TABLE, _encode_row(row))
+        effects.count("outcome", outcome.outcome)
+        if not outcome.known:
+            effects.count("unknown_finish")
+        unpriced = is_unpriced(row)
+        if unpriced:
+            effects.count("unpriced", row.model)
+        item = item._replace(unpriced=unpriced)
+        if not self._partials.add(segment, time, series_of(request, response), item, answer=was_unanswered):
+            effects.count("other")
+
+    # Time
+
+    def _clock(self) -> float:
+        """Event time of the partition: how far both sides of the join have been read.
+
+        A silent topic does not hold time back; when both are silent, time goes on at the pace of the wall clock.
+        """
+        active = [self._clocks.get(self._kinds[t], 0.0) for t in self._joined if t not in self._silent]
+        if active:
+            return min(active)
+        latest = max((self._clocks.get(self._kinds[t], 0.0) for t in self._joined), default=0.0)
+        return latest + min(self._silent[t] for t in self._joined)
+
+    def _settle_due(self, effects: Effects) -> None:
+        clock = self._clock()
+        for request, response in self._join.due(clock, self._now):
+            if request is not None:
+                self._expire(request, effects)
+            elif response is not None:
+                self._orphan(response, effects)
+        if self._located:
+            for request_id in [i for i, located in self._located.items() if located.until < clock]:
+                del self._located[request_id]
+
+    def _expire(self, entry: OpenRequest, effects: Effects, *, final: bool = False) -> None:
+        """A deadline of a request has passed: first it counts as unanswered, later it is forgotten."""
+        request = entry.request
+        if not entry.unanswered:
+            row, item = unanswered(request, entry.extra)
+            effects.row(InteractionRow.TABLE, _encode_row(row))
+            effects.count("outcome", "unanswered")
+            self._partials.add(entry.segment, entry.time, series_of(request, None), item)
+            if not final:
+                entry.unanswered = True
+                entry.since = self._now
+                entry.due += self._context.settings.join.late_answer
+                self._join.open(entry)
+                self._tell_home(entry, effects)
+                return
+        self._join.close(request.request_id)
+        self._partials.settle(entry.segment)
+
+    def _tell_home(self, entry: OpenRequest, effects: Effects) -> None:
+        """The response may have come without a session: then it waits at the home of the request's id."""
+        request_id = entry.request.request_id
+        home = partition_of(request_id.encode(), self._context.settings.partitions)
+        if entry.request.session_id and home != self._partition:
+            value = _encode_locate(Locate(request_id, self._partition, entry.due))
+            headers = ((KIND_HEADER, LOCATE.encode()),)
+            effects.messages.append(Message(self._topics.rekeyed, home, request_id.encode(), value, headers))
+
+    def _locate(self, located: Locate, effects: Effects) -> None:
+        waiting = self._join.responses.get(located.request_id)
+        if waiting is not None and waiting.response.session_id is None:
+            self._join.take_response(located.request_id)
+            self._send_on("responses", waiting.origin, located.request_id.encode(), located.partition, effects)
+        else:
+            self._located[located.request_id] = located
+            self._new_located.append(located)
+
+    def _orphan(self, waiting: WaitingResponse, effects: Effects) -> None:
+        self._join.take_response(waiting.response.request_id)
+        reason = f"no request with request_id {waiting.response.request_id!r} came within the time a response waits for it"
+        self._dead(waiting.origin, reason, effects)
+
+    # Elsewhere
+
+    def _is_answer_here(self, event: Event) -> bool:
+        return isinstance(event, Response) and event.session_id is None and event.request_id in self._join.requests
+
+    def _forward(self, kind: str, record: Any, key: bytes, home: int, effects: Effects) -> None:
+        effects.count("rekeyed", record.topic)
+        self._send_on(kind, origin_of(record), key, home, effects)
+
+    def _send_on(self, kind: str, origin: Origin, key: bytes, home: int, effects: Effects) -> None:
+        value, without_value = origin.value or b"", msgspec.structs.replace(origin, value=None)
+        headers = ((KIND_HEADER, kind.encode()), (ORIGIN_HEADER, _encode_origin(without_value)))
+        effects.messages.append(Message(self._topics.rekeyed, home, key, value, headers))
+
+    def _home_of_series(self, series: Series) -> int:
+        home = self._series_home.get(series)
+        if home is None:
+            if len(self._series_home) >= 4 * self._context.settings.series_cap:
+                self._series_home.clear()
+            home = partition_of("\x1f".join(series).encode(), self._context.settings.partitions)
+            self._series_home[series] = home
+        return home
+
+    def _check_future(self, event: Event, timestamp: int) -> None:
+        ahead = event.time.timestamp() - timestamp / 1000
+        if ahead > self._context.settings.max_future:
+            raise EventError(
+                f"time: {event.time.isoformat()} is {ahead / 3600:.1f} h after the record was written to Kafka; "
+                f"at most {self._context.settings.max_future / 3600:.1f} h are accepted (max_future)"
+            )
+
+    def _dead(self, origin: Origin, reason: str, effects: Effects) -> None:
+        effects.count("dead_letter", STAGE)
+        effects.letters.append(dead_letter(origin, source=self._context.source, stage=STAGE, reason=reason))
+
+
+def _home_key(event: Event) -> str:
+    """The name by which an event finds its home partition."""
+    if event.session_id:
+        return event.session_id
+    if isinstance(event, Evaluation):
+        return event.request_id or event.response_id
+    if isinstance(event, Feedback):
+        return event.request_id or event.response_id or ""
+    return event.request_id
+
+
+def _cut(items: Sequence[Any], size: int) -> Iterator[list[Any]]:
+    for at in range(0, len(items), size):
+        yield list(items[at : at + size])

@@ -1,0 +1,1 @@
+"""Running Mirante: the embedded stack, Apache Kafka for tests, the container image."""

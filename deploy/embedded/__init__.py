@@ -1,0 +1,1 @@
+"""Everything Mirante needs on one machine: processes, broker, data directory."""

@@ -1,0 +1,253 @@
+"""The rows the sink writes to ClickHouse as JSONEachRow: `msgspec.json.encode(row)` is one line.
+
+A field left at its default is left out of the line; the column's DEFAULT in `clickhouse/*.sql` is the same value (a test
+holds them together). Times are RFC 3339 and need `date_time_input_format=best_effort`; money is decimal text, made by
+`money`; columns that hold JSON are text, made by `json_text`. Every name here is a column of the storage table `TABLE`;
+what data scientists read are the views over it, which hide repeated and superseded rows.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from decimal import ROUND_HALF_EVEN, Context, Decimal
+from typing import Any, ClassVar
+
+import msgspec
+
+DATABASE = "mirante"
+
+INSERT_SETTINGS: Mapping[str, Any] = {
+    "date_time_input_format": "best_effort",
+    # 1 is ClickHouse's default since 26.x; an insert would then be acknowledged before it is stored, or not alone.
+    "async_insert": 0,
+    # Tables are partitioned by month, and 100 is the default limit. Late or wrong clocks must not fail an insert.
+    "max_partitions_per_insert_block": 0,
+    # Repeats are harmless by the rows' identity and version; block deduplication would drop equal legitimate blocks.
+    "insert_deduplicate": 0,
+}
+"""Settings every insert of these rows needs."""
+
+OUTCOMES = (
+    "ok",
+    "refusal",
+    "content_filter",
+    "truncated",
+    "api_error",
+    "timeout",
+    "cancelled",
+    "blocked",
+    "unanswered",
+)
+"""How an interaction can end; `CostPartRow` counts each in a column of that name."""
+
+COST_SOURCES = ("reported", "computed", "override", "unknown")
+
+TOKEN_COLUMNS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "reasoning_tokens")
+
+_PICO = Decimal("1e-12")
+_EXACT = Context(prec=60, rounding=ROUND_HALF_EVEN)  # more digits than Decimal(38, 12) has, whatever the thread's context
+
+
+def json_text(value: object) -> str:
+    """`value` as JSON text, for the columns that hold JSON; Structs and lists of them included."""
+    return msgspec.json.encode(value).decode()
+
+
+def money(usd: float | Decimal) -> str:
+    """USD as decimal text with 12 places, the scale of the `cost_usd` columns; a float by its shortest notation."""
+    exact = usd if isinstance(usd, Decimal) else Decimal(repr(usd))
+    return format(exact.quantize(_PICO, context=_EXACT), "f")
+
+
+def merged_extra(request: bytes | None, response: bytes | None) -> str:
+    """The `extra` column of an interaction: `{"request": {...}, "response": {...}}`, each only if it has unknown fields."""
+    parts = [b'"%s":%s' % (name, text) for name, text in ((b"request", request), (b"response", response)) if text is not None]
+    return (b"{%s}" % b",".join(parts)).decode()
+
+
+class _Row(msgspec.Struct, kw_only=True, gc=False, omit_defaults=True):
+    TABLE: ClassVar[str]
+    """The storage table in DATABASE."""
+
+
+class InteractionRow(_Row):
+    """A request with its response. `version` is 1 while unanswered and 2 once answered: the largest is complete.
+
+    Sort key, hence immutable, from the request alone: tenant, feature, time, request_id. A missing text is '', a missing
+    number NULL.
+    """
+
+    TABLE: ClassVar[str] = "interactions_data"
+
+    time: datetime
+    request_id: str
+    version: int
+    outcome: str
+    request_event_id: str = ""
+    response_event_id: str = ""
+    response_id: str = ""
+    session_id: str = ""
+    tenant: str = "default"
+    feature: str = ""
+    environment: str = ""
+    user_id: str = ""
+    trace_id: str = ""
+    span_id: str = ""
+    parent_span_id: str = ""
+    operation: str = "chat"
+    provider: str = ""
+    model_requested: str = ""
+    model: str = ""
+    prompt_name: str = ""
+    prompt_sha: str = ""
+    prompt_variables: str = "{}"
+    system_instructions: str = ""
+    messages: str = "[]"
+    params: str = "{}"
+    documents: str = "[]"
+    index_version: str = ""
+    tools: str = "[]"
+    output_schema: str = ""
+    timeout_ms: int = 15_000
+    variant: str = "live"
+    shadow_of: str = ""
+    response_time: datetime | None = None
+    status: str = ""
+    error_type: str = ""
+    error_code: str = ""
+    error_message: str = ""
+    finish_reason: str = ""
+    system_fingerprint: str = ""
+    output: str = ""
+    tool_calls: str = "[]"
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cache_read_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    cost_usd: str | None = None
+    cost_source: str = "unknown"
+    price_book_version: str = ""
+    latency_ms: float | None = None
+    ttft_ms: float | None = None
+    rails: str = "[]"
+    cache: str = ""
+    json_valid: bool | None = None
+    pii: str = "[]"
+    extra: str = "{}"
+
+
+class FeedbackRow(_Row):
+    """A user's signal. A repeat is identical, so any of them may stay."""
+
+    TABLE: ClassVar[str] = "feedback_data"
+
+    time: datetime
+    event_id: str
+    kind: str
+    tenant: str = "default"
+    session_id: str = ""
+    request_id: str = ""
+    response_id: str = ""
+    value: float | None = None
+    comment: str = ""
+    user_id: str = ""
+    pii: str = "[]"
+    extra: str = "{}"
+
+
+class EvaluationRow(_Row):
+    """A score given to a response. A repeat is identical, so any of them may stay."""
+
+    TABLE: ClassVar[str] = "evaluations_data"
+
+    time: datetime
+    event_id: str
+    response_id: str
+    name: str
+    score: float
+    tenant: str = "default"
+    session_id: str = ""
+    request_id: str = ""
+    label: str = ""
+    explanation: str = ""
+    source: str = ""
+    pii: str = "[]"
+    extra: str = "{}"
+
+
+class CostPartRow(_Row):
+    """One segment's share of a cost window: absolute numbers, replaced by the row with the largest `version`.
+
+    `version` counts the requests and answers contained. Sketches are DDSketches with 1% relative accuracy, gamma =
+    1.01/0.99: bin i counts values in (gamma^(i-1), gamma^i] milliseconds, its representative is 2*gamma^i/(gamma+1); bin
+    -32768 counts values up to 0.001 ms and means 0. Bins are distinct; `*_counts` is as long as `*_bins`.
+    """
+
+    TABLE: ClassVar[str] = "cost_parts"
+
+    window_start: datetime
+    window_seconds: int
+    source: str
+    source_partition: int
+    segment: int
+    version: int
+    tenant: str = "default"
+    feature: str = ""
+    environment: str = ""
+    provider: str = ""
+    model: str = ""
+    prompt_sha: str = ""
+    variant: str = "live"
+    requests: int = 0
+    ok: int = 0
+    refusal: int = 0
+    content_filter: int = 0
+    truncated: int = 0
+    api_error: int = 0
+    timeout: int = 0
+    cancelled: int = 0
+    blocked: int = 0
+    unanswered: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    reasoning_tokens: int = 0
+    cost_usd: str = "0"
+    unpriced_requests: int = 0
+    latency_bins: list[int] = msgspec.field(default_factory=list)
+    latency_counts: list[int] = msgspec.field(default_factory=list)
+    ttft_bins: list[int] = msgspec.field(default_factory=list)
+    ttft_counts: list[int] = msgspec.field(default_factory=list)
+
+
+class DeadLetterRow(_Row):
+    """A record that could not be processed. Identity: source (cluster id), topic, partition, offset.
+
+    `key` and `value` are base64 ('' when the record had none), `headers` JSON text: a list of [name, base64].
+    """
+
+    TABLE: ClassVar[str] = "deadletter_data"
+
+    source: str
+    topic: str
+    partition: int
+    offset: int
+    time: datetime
+    stage: str
+    reason: str
+    key: str = ""
+    value: str = ""
+    headers: str = "[]"
+
+
+Row = InteractionRow | FeedbackRow | EvaluationRow | CostPartRow | DeadLetterRow
+
+ROWS: tuple[type[Row], ...] = (InteractionRow, FeedbackRow, EvaluationRow, CostPartRow, DeadLetterRow)
+
+_encoder = msgspec.json.Encoder()
+
+
+def json_each_row(rows: Iterable[Row]) -> bytes:
+    """The body of one `INSERT INTO <TABLE> FORMAT JSONEachRow`; all rows of one table."""
+    return _encoder.encode_lines(rows)

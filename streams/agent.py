@@ -1,0 +1,17 @@
+"""What the plumbing needs to know of an agent: its name, its inputs and how a partition's state begins."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from streams.state import PartitionState
+
+
+@dataclass(frozen=True)
+class Agent:
+    """``inputs``: co-partitioned topics. ``new_state``: partition number -> empty state."""
+
+    name: str
+    inputs: tuple[str, ...]
+    new_state: Callable[[int], PartitionState]

@@ -1,0 +1,245 @@
+"""State of an agent, durable in Kafka together with the input offsets up to which it is true.
+
+One changelog partition per input partition, written in groups: the pieces of a checkpoint's changes, the last of which carries the
+offsets and thereby commits the group. A group begins at a *snapshot* or continues from the last one; a reader therefore
+finds state and offsets by reading from the latest snapshot to the end and ignoring an unfinished last group.
+
+Who takes a partition over appends a *takeover* with a higher epoch and the offset up to which it has read. Whatever an
+older owner appends after that point (a process that was stopped for longer than its session and woke up) carries the older epoch and
+is ignored. Two takeovers of the same epoch: the first in the log wins, the other writer's records are ignored. An ignored
+writer does no harm: what readers find is older state with older offsets, from which the work is done again.
+
+Appending whole pieces instead of one record per key is what makes recovery fast (tests/bench/recovery.py).
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+import msgspec
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import RecordsToDelete
+
+from streams.kafka import connect_admin, new_reader
+from streams.settings import Settings
+
+PIECE_BYTES = 700_000
+"""Largest piece: with its envelope below the 1 MB that brokers accept by default."""
+
+SNAPSHOT_FACTOR = 3
+SNAPSHOT_MIN_BYTES = 8_000_000
+"""A new snapshot is due when the changes since the last outweigh it this often, and at least this many bytes."""
+
+
+class Kind(IntEnum):
+    TAKEOVER = 0
+    SNAPSHOT = 1
+    CHANGES = 2
+
+
+class Entry(msgspec.Struct, array_like=True, gc=False):
+    """One record of a changelog.
+
+    ``snapshot_at``: offset where the latest complete snapshot begins (0: the beginning of the log).
+    ``index``: place of the piece in its group. ``offsets``: topic -> next offset to read; present in the last piece of a group.
+    ``read_to``: of a takeover, the offset up to which its writer has read.
+    """
+
+    epoch: int
+    writer: str
+    kind: Kind
+    snapshot_at: int
+    offsets: dict[str, int] | None = None
+    payload: bytes = b""
+    index: int = 0
+    read_to: int = 0
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Entry).decode
+
+
+@dataclass(slots=True)
+class Restored:
+    """What a changelog partition holds: pieces to load in order, and where to go on reading the inputs."""
+
+    pieces: list[bytes] = field(default_factory=list)
+    offsets: dict[str, int] = field(default_factory=dict)
+    epoch: int = -1
+    end: int = 0
+    snapshot_at: int = 0
+    log_bytes: int = 0
+
+
+def replay(log: Iterable[tuple[int, Entry]]) -> Restored:
+    """Interpret a changelog from its latest snapshot on: (offset, entry) pairs in order."""
+    chain: list[tuple[int, Entry]] = []
+    epoch, writer = -1, ""
+    for offset, entry in log:
+        if entry.kind is Kind.TAKEOVER:
+            if entry.epoch > epoch:
+                chain = [(o, e) for o, e in chain if o < entry.read_to]
+                epoch, writer = entry.epoch, entry.writer
+        elif entry.epoch > epoch and not chain:
+            # The log was trimmed behind the takeover: it begins with a snapshot of a later epoch.
+            epoch, writer = entry.epoch, entry.writer
+            chain.append((offset, entry))
+        elif (entry.epoch, entry.writer) == (epoch, writer):
+            chain.append((offset, entry))
+    result = Restored(epoch=epoch)
+    group: list[tuple[int, Entry]] = []
+    for offset, entry in chain:
+        if entry.index == 0:
+            group = []
+        if entry.index != len(group):
+            continue  # a repeat by the producer, or the rest of a group whose writer died
+        group.append((offset, entry))
+        if entry.offsets is None:
+            continue
+        if entry.kind is Kind.SNAPSHOT:
+            result.pieces = [e.payload for _, e in group]
+            result.snapshot_at = group[0][0]
+        elif payload := b"".join(e.payload for _, e in group):
+            result.pieces.append(payload)
+        result.offsets = entry.offsets
+        group = []
+    result.log_bytes = sum(map(len, result.pieces))
+    return result
+
+
+class ChangelogWriter:
+    """Appends the checkpoints of one partition. Made by :func:`take_over`."""
+
+    def __init__(self, producer: AIOKafkaProducer, topic: str, partition: int, writer: str, restored: Restored) -> None:
+        self._producer = producer
+        self._topic = topic
+        self._partition = partition
+        self._writer = writer
+        self.epoch = restored.epoch + 1
+        self._read_to = restored.end
+        self._snapshot_at = restored.snapshot_at
+        self._snapshot_bytes = 0
+        self._log_bytes = restored.log_bytes
+        self._taken = False
+        self.next_offset = restored.end
+
+    @property
+    def snapshot_due(self) -> bool:
+        return self._log_bytes > max(SNAPSHOT_MIN_BYTES, SNAPSHOT_FACTOR * self._snapshot_bytes)
+
+    async def append(self, offsets: Mapping[str, int], changes: bytes | None) -> None:
+        """Append what changed, and the offsets; returns when the broker has stored it."""
+        changes = changes or b""
+        pieces = [changes[at : at + PIECE_BYTES] for at in range(0, len(changes), PIECE_BYTES)] or [b""]
+        await self._send(self._group(Kind.CHANGES, pieces, offsets))
+        self._log_bytes += len(changes)
+
+    async def append_snapshot(self, offsets: Mapping[str, int], pieces: Iterable[bytes]) -> int:
+        """Append the whole state; returns the offset before which the log is no longer needed."""
+        entries = self._group(Kind.SNAPSHOT, list(pieces) or [b""], offsets)
+        first = await self._send(entries)
+        self._snapshot_at = first
+        self._snapshot_bytes = self._log_bytes = sum(len(e.payload) for e in entries)
+        # Readers start at the snapshot_at of the last record: say at once where this snapshot begins.
+        await self._send(self._group(Kind.CHANGES, [b""], offsets))
+        return first
+
+    def _group(self, kind: Kind, pieces: Sequence[bytes], offsets: Mapping[str, int]) -> list[Entry]:
+        entries = [
+            Entry(self.epoch, self._writer, kind, self._snapshot_at, None, piece, index) for index, piece in enumerate(pieces)
+        ]
+        entries[-1].offsets = dict(offsets)
+        return entries
+
+    async def _send(self, entries: Iterable[Entry]) -> int:
+        """Send in order, await all; returns the offset of the first."""
+        if not self._taken:
+            takeover = Entry(self.epoch, self._writer, Kind.TAKEOVER, self._snapshot_at, read_to=self._read_to)
+            await self._producer.send_and_wait(self._topic, _encode(takeover), partition=self._partition)
+            self._taken = True
+        first: int | None = None
+        for entry in entries:
+            # One at a time, so each is a batch of its own: the embedded broker reports the end of a partition as the
+            # first offset of its last batch plus one, and readers rely on the end.
+            stored = await self._producer.send_and_wait(self._topic, _encode(entry), partition=self._partition)
+            first = stored.offset if first is None else first
+            self.next_offset = stored.offset + 1
+        assert first is not None, "a group has at least one entry"
+        return first
+
+
+class Changelog:
+    """The changelog topic of one agent: reads what is there and hands out writers."""
+
+    def __init__(self, settings: Settings, producer: AIOKafkaProducer, topic: str) -> None:
+        self._settings = settings
+        self._producer = producer
+        self._topic = topic
+        self._writer = uuid.uuid4().hex[:12]
+
+    async def read(self, partitions: Sequence[int]) -> dict[int, Restored]:
+        """State and offsets of each partition, read in batches from its latest snapshot."""
+        reader = new_reader(self._settings)
+        await reader.start()
+        try:
+            tps = {p: TopicPartition(self._topic, p) for p in partitions}
+            reader.assign(list(tps.values()))
+            begins = await reader.beginning_offsets(list(tps.values()))
+            ends = await reader.end_offsets(list(tps.values()))
+            filled = {p: tp for p, tp in tps.items() if ends[tp] > begins[tp]}
+            for p, tp in filled.items():
+                reader.seek(tp, ends[tp] - 1)
+            last = await _read_to_end(reader, {tp: ends[tp] for tp in filled.values()})
+            for p, tp in filled.items():
+                reader.seek(tp, max(begins[tp], last[tp][-1][1].snapshot_at))
+            logs = await _read_to_end(reader, {tp: ends[tp] for tp in filled.values()})
+        finally:
+            await reader.stop()
+        result = {}
+        for p, tp in tps.items():
+            result[p] = replay(logs.get(tp, []))
+            result[p].end = ends[tp]
+        return result
+
+    async def end_offset(self, partition: int) -> int:
+        """Where the next record of a partition will go: equal to the writer's ``next_offset`` if nobody else wrote."""
+        reader = new_reader(self._settings)
+        await reader.start()
+        try:
+            tp = TopicPartition(self._topic, partition)
+            return int((await reader.end_offsets([tp]))[tp])
+        finally:
+            await reader.stop()
+
+    def take_over(self, partition: int, restored: Restored) -> ChangelogWriter:
+        """A writer that continues what was read; its first append announces it."""
+        return ChangelogWriter(self._producer, self._topic, partition, self._writer, restored)
+
+    async def trim(self, before: Mapping[int, int]) -> None:
+        """Delete what lies before the latest snapshots. Raises KafkaError if the broker cannot."""
+        admin = await connect_admin(self._settings)
+        try:
+            await admin.delete_records(
+                {TopicPartition(self._topic, p): RecordsToDelete(offset) for p, offset in before.items()}
+            )
+        finally:
+            await admin.close()
+
+
+async def _read_to_end(
+    reader: AIOKafkaConsumer, ends: Mapping[TopicPartition, int]
+) -> dict[TopicPartition, list[tuple[int, Entry]]]:
+    logs: dict[TopicPartition, list[tuple[int, Entry]]] = {tp: [] for tp in ends}
+    left = set(ends)
+    for tp in reader.assignment() - left:
+        reader.pause(tp)
+    while left:
+        for tp, records in (await reader.getmany(*left, timeout_ms=500)).items():
+            logs[tp].extend((r.offset, _decode(r.value)) for r in records if r.offset < ends[tp])
+        for tp in list(left):
+            if await reader.position(tp) >= ends[tp]:
+                left.discard(tp)
+    return logs

@@ -1,0 +1,337 @@
+"""Checkpoints: the one mechanism by which an agent's work becomes durable.
+
+About once a second, and on revoke and stop, for all partitions of the agent at once:
+
+    1. messages to their topics, each acknowledged
+    2. rows to ClickHouse, each insert acknowledged; rows it refuses for their own sake become dead letters
+    3. dead letters to their topic and table, each acknowledged
+    4. state and the input offsets up to which it is true, one changelog group per partition  (the commit point)
+    5. the batches are acknowledged to Faust, whose next commit moves the group's offsets
+
+A crash before 4 repeats 1 to 3, which are idempotent (docs/architecture.md). While a checkpoint is carried out the agent goes on
+applying records into the next one; it waits when that holds ``max_pending_rows``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import msgspec
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from schemas.outputs import DeadLetter
+from streams.changelog import Changelog, ChangelogWriter
+from streams.effects import Effects
+from streams.metrics import Metrics
+from streams.sink import Sink
+from streams.state import Batch, PartitionState
+
+log = logging.getLogger(__name__)
+
+SILENT_AFTER = 3.0
+"""Seconds without a record, with nothing left to read, after which a topic no longer holds event time back."""
+
+RETRY_DELAY = 1.0
+
+
+class Acknowledge(Protocol):
+    """Tells Faust that a batch is done."""
+
+    def __call__(self) -> None: ...
+
+
+@dataclass(slots=True)
+class _Partition:
+    """A partition this worker owns."""
+
+    state: PartitionState
+    writer: ChangelogWriter
+    offsets: dict[str, int]
+    heard: dict[str, float]
+    """Topic -> processing time of its last record."""
+    behind: dict[str, int] = field(default_factory=dict)
+    """Topic -> records known to wait there."""
+    held: frozenset[str] = frozenset()
+    """Topics that are not read for the moment because they are ahead of others."""
+    applied: int = 0
+    durable: int = 0
+    """How often the state has changed, and how much of that is durable."""
+
+
+@dataclass(slots=True)
+class _CapturedState:
+    number: int
+    partition: _Partition
+    applied: int
+    offsets: dict[str, int]
+    changes: bytes | None
+    snapshot: list[bytes] | None
+
+
+@dataclass(slots=True)
+class _Captured:
+    """What one checkpoint makes durable. State is captured at the same instant as the effects it explains."""
+
+    effects: Effects
+    states: list[_CapturedState]
+    acks: list[Acknowledge]
+    oldest: float | None
+
+
+class Checkpointer:
+    """Owns the partition states of one agent and makes them durable together with their effects."""
+
+    def __init__(
+        self,
+        agent: str,
+        inputs: Sequence[str],
+        new_state: Callable[[int], PartitionState],
+        *,
+        changelog: Changelog,
+        producer: AIOKafkaProducer,
+        sink: Sink,
+        metrics: Metrics,
+        deadletter_topic: str,
+        deadletter_partitions: int,
+        interval: float,
+        max_pending_rows: int,
+        hold: Callable[[int, frozenset[str]], None],
+    ) -> None:
+        """``hold(partition, topics)``: of the agent's inputs of that partition, do not read these for the moment; read all others."""
+        self.agent = agent
+        self._hold_topics = hold
+        self._inputs = inputs
+        self._new_state = new_state
+        self._changelog = changelog
+        self._producer = producer
+        self._sink = sink
+        self._metrics = metrics
+        self._deadletter_topic = deadletter_topic
+        self._deadletter_partitions = deadletter_partitions
+        self._interval = interval
+        self._max_pending_rows = max_pending_rows
+        self._partitions: dict[int, _Partition] = {}
+        self._effects = Effects()
+        self._acks: list[Acknowledge] = []
+        self._oldest: float | None = None
+        self._flushing = asyncio.Lock()
+        self._due = asyncio.Event()
+        self._room = asyncio.Event()
+        self._room.set()
+        self._trims: dict[int, int] = {}
+        self._can_trim = True
+        self._last_tick = time.monotonic()
+        self.last_success = time.monotonic()
+
+    @property
+    def partitions(self) -> set[int]:
+        return set(self._partitions)
+
+    # Ownership
+
+    async def restore(self, partitions: set[int]) -> dict[int, dict[str, int]]:
+        """Own exactly these partitions; returns partition -> topic -> next offset to read.
+
+        States kept from before are used only if nobody else has written to their changelog since.
+        """
+        begun = time.monotonic()
+        read = await self._changelog.read(sorted(partitions))
+        kept: dict[int, _Partition] = {}
+        for number in sorted(partitions):
+            restored, mine = read[number], self._partitions.get(number)
+            if mine is not None and mine.applied == mine.durable and mine.writer.next_offset == restored.end:
+                kept[number] = mine
+                continue
+            state = self._new_state(number)
+            for piece in restored.pieces:
+                state.load(piece)
+            writer = self._changelog.take_over(number, restored)
+            heard = dict.fromkeys(self._inputs, time.monotonic())
+            kept[number] = _Partition(state, writer, dict(restored.offsets), heard)
+        for partition in kept.values():
+            partition.held = frozenset()
+        self._partitions = kept
+        self._effects = Effects()
+        self._acks = []
+        seconds = time.monotonic() - begun
+        self._metrics.restored(self.agent, seconds)
+        log.info("%s: owns partitions %s, state restored in %.2f s", self.agent, sorted(partitions), seconds)
+        return {number: dict(p.offsets) for number, p in kept.items()}
+
+    def abandon(self) -> None:
+        """Forget what is not durable: the next owner of the partitions will do it again."""
+        self._effects = Effects()
+        self._acks = []
+        self._partitions = {n: p for n, p in self._partitions.items() if p.applied == p.durable}
+        self._room.set()
+
+    # Work
+
+    async def apply(self, batch: Batch, acknowledge: Acknowledge) -> None:
+        """Apply one batch; ``acknowledge`` is called once its effects are durable. Waits while too much is pending."""
+        await self._room.wait()
+        partition = self._partitions.get(batch.partition)
+        if partition is None:
+            return  # revoked while the batch waited: its next owner reads it
+        wanted = partition.offsets.get(batch.topic, 0)
+        if batch.next_offset > wanted:
+            records = batch.records
+            if records and records[0].offset < wanted:
+                batch = _Tail(batch, [r for r in records if r.offset >= wanted])
+            now = time.monotonic()
+            partition.state.apply(batch, now, self._effects)
+            partition.offsets[batch.topic] = batch.next_offset
+            partition.applied += 1
+            partition.heard[batch.topic] = now
+            partition.behind[batch.topic] = behind = max(0, (batch.highwater or 0) - batch.next_offset)
+            self._hold(batch.partition, partition)
+            self._metrics.batch(batch.topic, len(batch.records))
+            self._metrics.behind(batch.topic, batch.partition, behind)
+            if batch.records:
+                written = batch.records[0].timestamp / 1000
+                self._oldest = written if self._oldest is None else min(self._oldest, written)
+        self._acks.append(acknowledge)
+        if self._effects.row_count >= self._max_pending_rows:
+            self._room.clear()
+            self._due.set()
+
+    async def run(self) -> None:
+        """Take checkpoints until cancelled."""
+        while True:
+            try:
+                await asyncio.wait_for(self._due.wait(), self._interval)
+            except TimeoutError:
+                pass  # the interval has passed: that is what was waited for
+            self._let_time_pass()
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Take a checkpoint now; returns when everything applied so far is durable. Retries until it is."""
+        async with self._flushing:
+            captured = self._capture()
+            if captured is None:
+                self.last_success = time.monotonic()
+                return
+            begun = time.monotonic()
+            await self._until_done("messages", lambda: self._send_messages(captured.effects))
+            refused = await self._sink.write(captured.effects.rows)
+            letters = captured.effects.letters + refused
+            await self._until_done("dead letters", lambda: self._send_letters(letters))
+            await self._until_done("state", lambda: self._append_states(captured))
+            for state in captured.states:
+                state.partition.durable = state.applied
+            for acknowledge in captured.acks:
+                acknowledge()
+            self.last_success = time.monotonic()
+            self._metrics.checkpoint(self.agent, self.last_success - begun)
+            self._metrics.applied(captured.effects)
+            if captured.oldest is not None:
+                self._metrics.durable(time.time() - captured.oldest)
+            await self._trim()
+
+    def _let_time_pass(self) -> None:
+        now = time.monotonic()
+        stalled = now - self._last_tick - 2 * self._interval
+        self._last_tick = now
+        for number, partition in self._partitions.items():
+            if stalled > 0:
+                # A slow sink, or this process was stopped: nobody listened, so nobody was silent.
+                partition.heard = {topic: heard + stalled for topic, heard in partition.heard.items()}
+            silent = {
+                topic: now - heard
+                for topic, heard in partition.heard.items()
+                if now - heard > SILENT_AFTER and not partition.behind.get(topic) and topic not in partition.held
+            }
+            partition.applied += partition.state.tick(now, silent, self._effects)
+            self._hold(number, partition)
+
+    def _hold(self, number: int, partition: _Partition) -> None:
+        ahead = partition.state.ahead()
+        if ahead != partition.held:
+            now = time.monotonic()
+            partition.heard.update((topic, now) for topic in partition.held - ahead)
+            partition.held = ahead
+            self._hold_topics(number, ahead)
+
+    def _capture(self) -> _Captured | None:
+        self._due.clear()
+        states = []
+        for number, partition in self._partitions.items():
+            if partition.applied == partition.durable:
+                continue
+            partition.state.close_interval(self._effects)
+            changes = partition.state.changes()
+            snapshot = list(partition.state.snapshot()) if partition.writer.snapshot_due else None
+            states.append(
+                _CapturedState(number, partition, partition.applied, dict(partition.offsets), changes, snapshot)
+            )
+        if not states and not self._acks:
+            return None
+        captured = _Captured(self._effects, states, self._acks, self._oldest)
+        self._effects, self._acks, self._oldest = Effects(), [], None
+        self._room.set()
+        self._gauges()
+        return captured
+
+    def _gauges(self) -> None:
+        for number, partition in self._partitions.items():
+            self._metrics.state(self.agent, number, partition.state.gauges())
+
+    async def _until_done(self, what: str, step: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            try:
+                return await step()
+            except KafkaError as error:
+                self._metrics.retried(self.agent, what)
+                log.warning("%s: %s not stored by Kafka, trying again in %.0f s: %r", self.agent, what, RETRY_DELAY, error)
+                await asyncio.sleep(RETRY_DELAY)
+
+    async def _send_messages(self, effects: Effects) -> None:
+        send = self._producer.send
+        pending = [
+            await send(m.topic, m.value, key=m.key, partition=m.partition, headers=list(m.headers)) for m in effects.messages
+        ]
+        await asyncio.gather(*pending)
+
+    async def _send_letters(self, letters: list[DeadLetter]) -> None:
+        if not letters:
+            return
+        send, topic, n = self._producer.send, self._deadletter_topic, self._deadletter_partitions
+        pending = [await send(topic, msgspec.json.encode(x), partition=x.partition % n) for x in letters]
+        await asyncio.gather(*pending)
+        await self._sink.write_letters(letters)
+
+    async def _append_states(self, captured: _Captured) -> None:
+        await asyncio.gather(*map(self._append_state, captured.states))
+
+    async def _append_state(self, state: _CapturedState) -> None:
+        writer = state.partition.writer
+        if state.snapshot is None:
+            await writer.append(state.offsets, state.changes)
+        else:
+            self._trims[state.number] = await writer.append_snapshot(state.offsets, state.snapshot)
+
+    async def _trim(self) -> None:
+        """Drop changelog entries that a snapshot has replaced. Failing to is not fatal: the log is longer, not wrong."""
+        if not self._trims or not self._can_trim:
+            return
+        trims, self._trims = self._trims, {}
+        try:
+            await self._changelog.trim(trims)
+        except (KafkaError, OSError) as error:
+            self._can_trim = False
+            log.warning("%s: the broker does not delete old changelog records (%r); set retention on that topic", self.agent, error)
+
+
+class _Tail:
+    """The rest of a batch that begins before the wanted offset."""
+
+    def __init__(self, batch: Batch, records: list[object]) -> None:
+        self.topic, self.partition, self.records = batch.topic, batch.partition, records
+        self.next_offset, self.highwater = batch.next_offset, batch.highwater

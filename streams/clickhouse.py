@@ -1,0 +1,48 @@
+"""The one way to ClickHouse: clickhouse-connect over HTTP, whoever serves it."""
+
+from __future__ import annotations
+
+import time
+from urllib.parse import unquote, urlsplit
+
+import clickhouse_connect
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError
+from urllib3.exceptions import HTTPError
+
+AUTHENTICATION_FAILED = frozenset({192, 193, 194, 497, 516})
+
+
+class ClickHouseUnavailable(ConnectionError):
+    """No server answered; the message says where and what to check."""
+
+
+def connect(url: str, *, wait: float = 0.0) -> Client:
+    """A client for ``http[s]://[USER:PASSWORD@]HOST:PORT``; waits up to ``wait`` seconds for the server.
+
+    Raises :class:`ClickHouseUnavailable`. A client may be used by several threads at once: it keeps no session.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ClickHouseUnavailable(f"{url!r} is not a ClickHouse address; write http://[USER:PASSWORD@]HOST:PORT")
+    deadline = time.monotonic() + wait
+    while True:
+        try:
+            return clickhouse_connect.get_client(
+                host=parts.hostname,
+                port=parts.port or (8443 if parts.scheme == "https" else 8123),
+                username=unquote(parts.username or "default"),
+                password=unquote(parts.password or ""),
+                secure=parts.scheme == "https",
+                autogenerate_session_id=False,
+                send_receive_timeout=120,
+            )
+        except (OperationalError, DatabaseError, HTTPError, OSError) as error:
+            if getattr(error, "code", None) in AUTHENTICATION_FAILED:
+                raise ClickHouseUnavailable(f"ClickHouse at {parts.hostname} refuses this user: {error}") from error
+            if time.monotonic() >= deadline:
+                raise ClickHouseUnavailable(
+                    f"no ClickHouse answered at {parts.scheme}://{parts.hostname}:{parts.port} ({error}); "
+                    "check MIRANTE_CLICKHOUSE_URL or --clickhouse, and that the server runs"
+                ) from error
+            time.sleep(0.2)

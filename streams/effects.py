@@ -1,0 +1,42 @@
+"""What an agent's logic wants done outside: messages, rows, dead letters. Collected while records are applied,
+carried out by the checkpoint (streams/checkpoint.py)."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from schemas.outputs import DeadLetter
+
+Headers = Sequence[tuple[str, bytes]]
+
+
+class Message(NamedTuple):
+    """A message to produce, to an explicit partition."""
+
+    topic: str
+    partition: int
+    key: bytes | None
+    value: bytes
+    headers: Headers = ()
+
+
+@dataclass(slots=True)
+class Effects:
+    """Everything to be made durable by one checkpoint. ``rows``: table -> JSON objects, one per row."""
+
+    messages: list[Message] = field(default_factory=list)
+    rows: defaultdict[str, list[bytes]] = field(default_factory=lambda: defaultdict(list))
+    letters: list[DeadLetter] = field(default_factory=list)
+    counts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """(metric, label) -> how often, for the metrics of the worker."""
+    row_count: int = 0
+
+    def row(self, table: str, row: bytes) -> None:
+        self.rows[table].append(row)
+        self.row_count += 1
+
+    def count(self, metric: str, label: str = "", by: int = 1) -> None:
+        self.counts[metric, label] += by

@@ -1,0 +1,140 @@
+"""Kafka clients as the settings ask for them, and the creation of topics."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError
+
+from streams.settings import Settings
+from streams.topics import MAX_MESSAGE_BYTES, Topic
+
+
+class BrokerUnavailable(ConnectionError):
+    """No broker answered; the message says where and what to check."""
+
+
+def client_options(settings: Settings) -> dict[str, Any]:
+    """Connection options that every aiokafka client takes."""
+    security = settings.kafka
+    options: dict[str, Any] = {
+        "bootstrap_servers": settings.kafka_bootstrap,
+        "security_protocol": security.security_protocol,
+    }
+    if context := ssl_context(settings):
+        options["ssl_context"] = context
+    if security.security_protocol.startswith("SASL"):
+        options["sasl_mechanism"] = security.sasl_mechanism
+        options["sasl_plain_username"] = security.sasl_username
+        options["sasl_plain_password"] = security.sasl_password
+    return options
+
+
+def ssl_context(settings: Settings) -> ssl.SSLContext | None:
+    """TLS as the settings ask for it; None for plain connections."""
+    security = settings.kafka
+    if not security.security_protocol.endswith("SSL"):
+        return None
+    context = ssl.create_default_context(cafile=str(security.ssl_cafile) if security.ssl_cafile else None)
+    if security.ssl_certfile:
+        context.load_cert_chain(security.ssl_certfile, security.ssl_keyfile)
+    return context
+
+
+def new_producer(settings: Settings, **options: Any) -> AIOKafkaProducer:
+    """A producer for which sent means stored: acknowledged by all replicas."""
+    defaults: dict[str, Any] = {
+        "acks": "all",
+        "max_request_size": MAX_MESSAGE_BYTES,
+        "max_batch_size": 512 * 1024,
+        "request_timeout_ms": 30_000,
+    }
+    return AIOKafkaProducer(**client_options(settings), **{**defaults, **options})
+
+
+def new_reader(settings: Settings) -> AIOKafkaConsumer:
+    """A consumer outside any group: reads the partitions it is told to."""
+    return AIOKafkaConsumer(
+        **client_options(settings),
+        group_id=None,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        max_partition_fetch_bytes=8 * 1024 * 1024,
+        fetch_max_bytes=64 * 1024 * 1024,
+        fetch_max_wait_ms=100,
+    )
+
+
+async def connect_admin(settings: Settings, timeout: float = 30.0) -> AIOKafkaAdminClient:
+    """A started admin client; waits up to ``timeout`` seconds for a broker. Raises :class:`BrokerUnavailable`."""
+    deadline = time.monotonic() + timeout
+    while True:
+        admin = AIOKafkaAdminClient(**client_options(settings), request_timeout_ms=30_000)
+        try:
+            await admin.start()
+            return admin
+        except (KafkaError, OSError) as error:
+            await admin.close()
+            if time.monotonic() > deadline:
+                raise BrokerUnavailable(
+                    f"no Kafka broker answered at {settings.kafka_bootstrap} within {timeout:.0f} s ({error}); "
+                    "check MIRANTE_KAFKA_BOOTSTRAP or --kafka, and that the broker runs"
+                ) from error
+            await asyncio.sleep(0.3)
+
+
+async def ensure_topics(settings: Settings, topics: Sequence[Topic]) -> list[str]:
+    """Create the topics that do not exist yet; returns their names. Existing ones are left as they are.
+
+    Raises :class:`TopicMismatch` when an existing topic has another number of partitions than Mirante's inputs must share.
+    """
+    admin = await connect_admin(settings)
+    try:
+        existing = set(await admin.list_topics())
+        missing = [topic for topic in topics if topic.name not in existing]
+        if missing:
+            await _create(admin, missing, settings.replication)
+        counts = await _partition_counts(admin, [topic.name for topic in topics])
+    finally:
+        await admin.close()
+    wrong = {t.name: counts[t.name] for t in topics if t.name in counts and counts[t.name] != t.partitions}
+    if wrong:
+        raise TopicMismatch(
+            f"these topics do not have {settings.partitions} partitions: {wrong}. All of Mirante's topics need the same number, "
+            "because number p of each is processed together; set MIRANTE_PARTITIONS to theirs, or recreate them"
+        )
+    return [topic.name for topic in missing]
+
+
+class TopicMismatch(ValueError):
+    """Topics of different partition counts cannot be joined partition by partition."""
+
+
+async def _create(admin: AIOKafkaAdminClient, topics: Sequence[Topic], replication: int) -> None:
+    new = [NewTopic(t.name, t.partitions, replication, topic_configs=dict(t.config)) for t in topics]
+    try:
+        response = await admin.create_topics(new)
+    except TopicAlreadyExistsError:
+        return  # another worker was quicker
+    for name, code, *message in response.topic_errors:
+        if code not in (0, TopicAlreadyExistsError.errno):
+            raise KafkaError(f"cannot create topic {name}: {message[0] if message else code} (error code {code})")
+
+
+async def _partition_counts(admin: AIOKafkaAdminClient, names: Sequence[str]) -> Mapping[str, int]:
+    return {t["topic"]: len(t["partitions"]) for t in await admin.describe_topics(list(names)) if t["error_code"] == 0}
+
+
+async def cluster_id(settings: Settings) -> str:
+    """What the broker calls its cluster: rows made from its offsets carry this name."""
+    admin = await connect_admin(settings)
+    try:
+        return str((await admin.describe_cluster()).get("cluster_id") or "unknown")
+    finally:
+        await admin.close()

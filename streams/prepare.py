@@ -1,0 +1,23 @@
+"""What must exist before a worker starts: the topics and the tables. Idempotent; safe when several workers start at once."""
+
+from __future__ import annotations
+
+from schemas.migrate import migrate
+from streams.clickhouse import connect
+from streams.kafka import cluster_id, ensure_topics
+from streams.settings import Settings
+from streams.topics import Topics
+
+
+async def prepare(settings: Settings, *, wait: float = 30.0) -> str:
+    """Create topics and tables; waits up to ``wait`` seconds for the servers. Returns the Kafka cluster's id.
+
+    Raises BrokerUnavailable, TopicMismatch, ClickHouseUnavailable or MigrationError, each saying what to do.
+    """
+    await ensure_topics(settings, Topics.of(settings).all())
+    client = connect(settings.clickhouse_url, wait=wait)
+    try:
+        migrate(client)
+    finally:
+        client.close()
+    return await cluster_id(settings)

@@ -1,0 +1,54 @@
+"""The one interface that the state of every agent has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol
+
+from streams.effects import Effects
+
+
+class Batch(Protocol):
+    """Records of one topic-partition in offset order, as the transport hands them over."""
+
+    topic: str
+    partition: int
+    records: Any
+    next_offset: int
+    highwater: int | None
+
+
+class PartitionState(Protocol):
+    """State of one agent for one partition: a function of the records applied to it. No I/O, and no clock of its own.
+
+    ``now`` is processing time in seconds (any origin, only differences count). It decides when to stop waiting for what may still be on its
+    way between partitions, never what a result is. ``changes`` and ``snapshot`` return opaque bytes that ``load`` accepts in the order
+    they were produced; loading the same bytes twice is the same as once.
+    """
+
+    def apply(self, batch: Batch, now: float, effects: Effects) -> None:
+        """Apply every record of a batch. Never raises for a record's fault: that is a dead letter."""
+
+    def tick(self, now: float, silent: Mapping[str, float], effects: Effects) -> bool:
+        """Time passes. ``silent``: input topic -> seconds since its last record, for those that are read to their end.
+
+        Returns whether anything changed.
+        """
+
+    def ahead(self) -> frozenset[str]:
+        """Topics whose event time runs so far ahead of another's that reading them should wait."""
+
+    def close_interval(self, effects: Effects) -> None:
+        """A checkpoint is about to be taken: emit what is emitted once per checkpoint."""
+
+    def changes(self) -> bytes | None:
+        """What changed since the last call; None if nothing did."""
+
+    def snapshot(self) -> Iterator[bytes]:
+        """The whole state, in pieces of a bounded size."""
+
+    def load(self, piece: bytes) -> None:
+        """Apply what ``changes`` or ``snapshot`` returned."""
+
+    def gauges(self) -> Mapping[str, float]:
+        """Sizes for the metrics, such as open joins."""

@@ -1,0 +1,201 @@
+"""A worker: the Faust app that feeds batches to the agents' states and takes checkpoints.
+
+Topics and tables exist before it starts (streams/prepare.py). ``/health`` and ``/metrics`` are served on the settings' web port.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import faust
+from faust.types import TP
+from faust.types.auth import CredentialsT
+from faust.types.transports import ConsumerT
+from faust.web import Request, Response, View
+from mode import Service
+
+from streams.agent import Agent
+from streams.changelog import Changelog
+from streams.checkpoint import Checkpointer
+from streams.kafka import new_producer, ssl_context
+from streams.metrics import Metrics
+from streams.settings import Settings
+from streams.sink import Sink
+from streams.topics import Topics
+from streams.transport import BatchApp, BatchOptions, batch_topic
+
+log = logging.getLogger(__name__)
+
+STALE_AFTER = 30.0
+"""Seconds without a successful checkpoint after which the worker is not healthy."""
+
+
+class Runtime(Service):
+    """What a running worker holds: producer, sink, and one checkpointer per agent."""
+
+    def __init__(self, settings: Settings, agents: Sequence[Agent], consumer: Callable[[], ConsumerT]) -> None:
+        super().__init__()
+        self.settings = settings
+        self._consumer = consumer
+        self.topics = Topics.of(settings)
+        self.metrics = Metrics()
+        self.sink = Sink(settings.clickhouse_url, self.metrics)
+        self.agents = agents
+        self.checkpointers: dict[str, Checkpointer] = {}
+        self._by_topic: dict[str, str] = {topic: agent.name for agent in agents for topic in agent.inputs}
+        self.restored = False
+
+    async def on_start(self) -> None:
+        self.producer = new_producer(self.settings, linger_ms=5)
+        await self.producer.start()
+        for agent in self.agents:
+            self.checkpointers[agent.name] = Checkpointer(
+                agent.name,
+                agent.inputs,
+                agent.new_state,
+                changelog=Changelog(self.settings, self.producer, self.topics.changelog(agent.name)),
+                producer=self.producer,
+                sink=self.sink,
+                metrics=self.metrics,
+                deadletter_topic=self.topics.deadletter,
+                deadletter_partitions=self.settings.partitions,
+                interval=self.settings.checkpoint_interval,
+                max_pending_rows=self.settings.max_pending_rows,
+                hold=partial(self._hold, agent),
+            )
+
+    async def on_stop(self) -> None:
+        await self.producer.stop()
+        self.sink.close()
+
+    async def restore(self, assigned: frozenset[TP]) -> Mapping[TP, int]:
+        """Load the state of the assigned partitions; returns where each input goes on."""
+        self.restored = False
+        await self.maybe_start()
+        offsets: dict[TP, int] = {}
+        for agent in self.agents:
+            partitions = {tp.partition for tp in assigned if self._by_topic.get(tp.topic) == agent.name}
+            for partition, by_topic in (await self.checkpointers[agent.name].restore(partitions)).items():
+                offsets.update({TP(topic, partition): offset for topic, offset in by_topic.items()})
+        self.restored = True
+        return {tp: offset for tp, offset in offsets.items() if tp in assigned}
+
+    async def drain(self) -> None:
+        """Make durable everything applied so far."""
+        await asyncio.gather(*(checkpointer.flush() for checkpointer in self.checkpointers.values()))
+
+    def _hold(self, agent: Agent, partition: int, topics: frozenset[str]) -> None:
+        """Stop reading these topics of a partition, and read the agent's others."""
+        self._consumer().pause_partitions({TP(topic, partition) for topic in topics})
+        self._consumer().resume_partitions({TP(topic, partition) for topic in agent.inputs if topic not in topics})
+
+    def problems(self) -> list[str]:
+        """Why this worker is not ready; empty when it is."""
+        if not self.restored:
+            return ["no partitions assigned and recovered yet"]
+        found = []
+        if self.sink.failing_since:
+            found.append(f"ClickHouse does not take rows: {self.sink.failing_since}")
+        for name, checkpointer in self.checkpointers.items():
+            silent = time.monotonic() - checkpointer.last_success
+            if silent > STALE_AFTER:
+                found.append(f"agent {name}: no checkpoint for {silent:.0f} s")
+        return found
+
+
+class Worker(BatchApp):
+    """The Faust app of a worker."""
+
+    def __init__(self, settings: Settings, agents: Sequence[Agent]) -> None:
+        security = settings.kafka
+        super().__init__(
+            settings.group,
+            broker=";".join(f"kafka://{host}" for host in settings.kafka_bootstrap.split(",")),
+            broker_credentials=_credentials(settings) if security.security_protocol != "PLAINTEXT" else None,
+            broker_session_timeout=settings.session_timeout,
+            broker_heartbeat_interval=max(0.3, settings.session_timeout / 4),
+            broker_rebalance_timeout=max(60.0, settings.session_timeout),
+            broker_request_timeout=max(90.0, settings.session_timeout),
+            broker_commit_interval=1.0,
+            consumer_group_instance_id=settings.instance_id,
+            consumer_auto_offset_reset="earliest",
+            consumer_max_fetch_size=1024 * 1024,
+            stream_buffer_maxsize=8,
+            stream_wait_empty=False,
+            topic_disable_leader=True,
+            topic_allow_declare=False,
+            store="memory://",
+            datadir=Path(tempfile.gettempdir()) / f"{settings.group}-faust",
+            autodiscover=False,
+            web_enabled=True,
+            web_host=settings.web_host,
+            web_bind=settings.web_host,
+            web_port=settings.web_port,
+            batches=BatchOptions(),
+        )
+        self.runtime = Runtime(settings, agents, lambda: self.consumer)
+        self.batches.on_restore = self.runtime.restore
+        self.batches.on_drain = self.runtime.drain
+        for agent in agents:
+            self._register(agent)
+        self._register_pages()
+
+    def _register(self, agent: Agent) -> None:
+        async def process(batches: Any) -> None:
+            async for batch in batches.noack():  # none flows before restore, which makes the checkpointers
+                await self.runtime.checkpointers[agent.name].apply(batch, batch.ack)
+
+        async def checkpoints() -> None:
+            while agent.name not in self.runtime.checkpointers:
+                await self.runtime.sleep(0.05)
+            await self.runtime.checkpointers[agent.name].run()
+
+        self.agent(batch_topic(self, *agent.inputs), name=agent.name)(process)
+        self.task(checkpoints)
+
+    async def on_stop(self) -> None:
+        await super().on_stop()
+        await self.runtime.stop()
+
+    def _register_pages(self) -> None:
+        runtime = self.runtime
+
+        @self.page("/health")
+        async def health(view: View, request: Request) -> Response:
+            problems = runtime.problems()
+            return view.json({"ready": not problems, "problems": problems}, status=503 if problems else 200)
+
+        @self.page("/metrics")
+        async def metrics(view: View, request: Request) -> Response:
+            return view.bytes(runtime.metrics.render(), content_type="text/plain")
+
+
+def _credentials(settings: Settings) -> CredentialsT:
+    security = settings.kafka
+    context = ssl_context(settings)
+    if security.security_protocol == "SSL":
+        return faust.SSLCredentials(context=context)
+    return faust.SASLCredentials(
+        username=security.sasl_username,
+        password=security.sasl_password,
+        ssl_context=context,
+        mechanism=security.sasl_mechanism,
+    )
+
+
+def run(settings: Settings, agents: Sequence[Agent], *, loglevel: str = "INFO") -> None:
+    """Run a worker until it is told to stop; exits the process."""
+    # State is millions of long-lived objects: without this every full collection walks all of them.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
+    worker = faust.Worker(Worker(settings, agents), loglevel=loglevel, console_port=None, debug=False)
+    worker.execute_from_commandline()
