@@ -15,6 +15,7 @@ applying records into the next one; it waits when that holds ``max_pending_rows`
 from __future__ import annotations
 
 import asyncio
+import base64
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -53,6 +54,9 @@ class _Partition:
     state: PartitionState
     writer: ChangelogWriter
     offsets: dict[str, int]
+    """Topic -> next offset to apply."""
+    stored: dict[str, int]
+    """The same of what is durable."""
     heard: dict[str, float]
     """Topic -> processing time of its last record."""
     behind: dict[str, int] = field(default_factory=dict)
@@ -126,12 +130,33 @@ class Checkpointer:
         self._room.set()
         self._trims: dict[int, int] = {}
         self._can_trim = True
-        self._last_tick = time.monotonic()
+        self._last_tick = self._last_input = time.monotonic()
         self.last_success = time.monotonic()
 
     @property
     def partitions(self) -> set[int]:
         return set(self._partitions)
+
+    def durable_offsets(self) -> dict[str, int]:
+        """Per topic, the sum over partitions of the offsets up to which everything is durable."""
+        total: dict[str, int] = {}
+        for partition in self._partitions.values():
+            for topic, offset in partition.stored.items():
+                total[topic] = total.get(topic, 0) + offset
+        return total
+
+    @property
+    def waiting(self) -> float:
+        """Entries of state that wait for input still to come."""
+        gauges = [partition.state.gauges() for partition in self._partitions.values()]
+        return sum(g.get("open_requests", 0) + g.get("waiting_responses", 0) for g in gauges)
+
+    @property
+    def quiet_seconds(self) -> float:
+        """Seconds since the last input, 0 while anything is not durable."""
+        if self._flushing.locked() or any(p.applied != p.durable for p in self._partitions.values()):
+            return 0.0
+        return time.monotonic() - self._last_input
 
     # Ownership
 
@@ -153,7 +178,7 @@ class Checkpointer:
                 state.load(piece)
             writer = self._changelog.take_over(number, restored)
             heard = dict.fromkeys(self._inputs, time.monotonic())
-            kept[number] = _Partition(state, writer, dict(restored.offsets), heard)
+            kept[number] = _Partition(state, writer, dict(restored.offsets), dict(restored.offsets), heard)
         for partition in kept.values():
             partition.held = frozenset()
         self._partitions = kept
@@ -188,7 +213,7 @@ class Checkpointer:
             partition.state.apply(batch, now, self._effects)
             partition.offsets[batch.topic] = batch.next_offset
             partition.applied += 1
-            partition.heard[batch.topic] = now
+            partition.heard[batch.topic] = self._last_input = now
             partition.behind[batch.topic] = behind = max(0, (batch.highwater or 0) - batch.next_offset)
             self._hold(batch.partition, partition)
             self._metrics.batch(batch.topic, len(batch.records))
@@ -226,6 +251,7 @@ class Checkpointer:
             await self._until_done("state", lambda: self._append_states(captured))
             for state in captured.states:
                 state.partition.durable = state.applied
+                state.partition.stored = state.offsets
             for acknowledge in captured.acks:
                 acknowledge()
             self.last_success = time.monotonic()
@@ -303,7 +329,10 @@ class Checkpointer:
         if not letters:
             return
         send, topic, n = self._producer.send, self._deadletter_topic, self._deadletter_partitions
-        pending = [await send(topic, msgspec.json.encode(x), partition=x.partition % n) for x in letters]
+        pending = [
+            await send(topic, msgspec.json.encode(x), key=base64.b64decode(x.key) if x.key else None, partition=x.partition % n)
+            for x in letters
+        ]
         await asyncio.gather(*pending)
         await self._sink.write_letters(letters)
 

@@ -17,7 +17,7 @@ class ClickHouseUnavailable(ConnectionError):
     """No server answered; the message says where and what to check."""
 
 
-def connect(url: str, *, wait: float = 0.0) -> Client:
+def connect(url: str, *, wait: float = 0.0, database: str = "default") -> Client:
     """A client for ``http[s]://[USER:PASSWORD@]HOST:PORT``; waits up to ``wait`` seconds for the server.
 
     Raises :class:`ClickHouseUnavailable`. A client may be used by several threads at once: it keeps no session.
@@ -33,6 +33,7 @@ def connect(url: str, *, wait: float = 0.0) -> Client:
                 port=parts.port or (8443 if parts.scheme == "https" else 8123),
                 username=unquote(parts.username or "default"),
                 password=unquote(parts.password or ""),
+                database=database,
                 secure=parts.scheme == "https",
                 autogenerate_session_id=False,
                 send_receive_timeout=120,

@@ -14,6 +14,9 @@ from schemas.rows import DeadLetterRow, json_text
 
 MAX_REASON = 500
 
+REPLAY_HEADER = "mirante-replay"
+"""On a dead letter that was sent back: its first position. The event is then new, although its id was seen."""
+
 
 class Origin(msgspec.Struct, array_like=True, gc=False):
     """A record as it stood in its topic. ``timestamp``: milliseconds since the epoch, as Kafka holds it."""

@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 
 class Delivery(Generic[T]):
-    """One delivered batch. It is *live* until it is finished and passed, or forgotten; a dead one can not be finished."""
+    """One delivered batch. It is *live* until it is finished and passed, or forgotten; a dead one stays unfinished."""
 
     __slots__ = ("done", "first", "live", "next", "size", "taken", "tp")
 
@@ -100,7 +100,7 @@ class OffsetLedger(Generic[T]):
         return False
 
     def committable(self, tp: T) -> int | None:
-        """The offset to read next if work stopped now; None while nothing is finished. Never decreases until `forget`."""
+        """The offset to read next if work stopped now; None while nothing is finished. Only `forget` takes it back."""
         entries = self._open.get(tp)
         while entries and entries[0].done:
             delivery = entries.popleft()

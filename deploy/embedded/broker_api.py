@@ -21,7 +21,10 @@ class Broker(Service, Protocol):
 
     @property
     def cluster_id(self) -> str:
-        """As the broker reports it in its metadata. A different id means different data: offsets of another id say nothing."""
+        """As the broker reports it in its metadata.
+
+        A different id means different data: offsets of another id say nothing.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,8 @@ class ClusterMetadata:
 
 async def cluster_metadata(bootstrap: str) -> ClusterMetadata:
     """Ask a broker who it is. Raises ConnectionError while it does not answer."""
-    # aiokafka logs an error for every refused connection, so knock first: refusal is what a starting broker is expected to do.
+    # aiokafka logs an error for every refused connection, so knock first: refusal is what a starting broker is expected
+    # to do.
     host, port = bootstrap.split(",")[0].rsplit(":", 1)
     _, writer = await asyncio.open_connection(host, int(port))
     writer.close()

@@ -119,7 +119,10 @@ class DataDirectory:
 
 
 def read_endpoints(path: Path) -> Endpoints | None:
-    """The endpoints of the stack that runs on a directory; None when there is none, or it has ended without cleaning up."""
+    """The endpoints of the stack that runs on a directory;
+
+    None when there is none, or it has ended without cleaning up.
+    """
     if holder(path) is None:
         return None
     try:

@@ -1,8 +1,8 @@
 """Execs a command on a leash: the command is killed when the process that started it ends, however it ends.
 
-Run as a script, not imported: `python -I -S leash.py MODE PARENT_PID LEASH_FD COMMAND...`. It replaces itself by COMMAND,
-so the pid the parent knows is the command's own. A script of its own instead of `preexec_fn`, because Python code between
-fork and exec may deadlock in a parent that has threads (the subprocess documentation warns of it).
+Run as a script, not imported: `python -I -S leash.py MODE PARENT_PID LEASH_FD COMMAND...`. It replaces itself by
+COMMAND, so the pid the parent knows is the command's own. A script of its own instead of `preexec_fn`, because Python
+code between fork and exec may deadlock in a parent that has threads (the subprocess documentation warns of it).
 
 MODE `prctl` (Linux): PR_SET_PDEATHSIG, prctl(2). It survives exec; it is sent when the *thread* that started the
 child ends, so start processes from a thread that lives as long as they do (the event loop's).

@@ -5,8 +5,8 @@ import socket
 
 LOOPBACK = "127.0.0.1"
 
-# Below the ranges from which systems take ports for outgoing connections (Linux: 32768 up, BSD and macOS: 49152 up), so a
-# port stays free between this check and the bind of the server, and while a server restarts.
+# Below the ranges from which systems take ports for outgoing connections (Linux: 32768 up, BSD and macOS: 49152 up), so
+# a port stays free between this check and the bind of the server, and while a server restarts.
 _CANDIDATES = range(20_000, 32_000)
 _random = random.SystemRandom()  # not the seeded one: parallel test workers share a seed, and would share ports
 
@@ -34,11 +34,13 @@ def free_port() -> int:
 def take_port(port: int, purpose: str) -> int:
     """The port asked for, or a free one for 0.
 
-    Raises OSError when the port is taken. Servers are not left to find out by themselves: a readiness check would be answered
-    by whoever holds the port.
+    Raises OSError when the port is taken. Servers are not left to find out by themselves: a readiness check would be
+    answered by whoever holds the port.
     """
     if port == 0:
         return free_port()
     if not is_free(port):
-        raise OSError(f"port {port} on {LOOPBACK}, wanted for {purpose}, is in use: stop what holds it or choose another port")
+        raise OSError(
+            f"port {port} on {LOOPBACK}, wanted for {purpose}, is in use: stop what holds it or choose another port"
+        )
     return port

@@ -1,7 +1,8 @@
 """Child processes with a beginning and an end: started until ready, watched, stopped in order, never left behind.
 
-Built on `subprocess.Popen` and polling rather than on asyncio's subprocesses: nothing here is then bound to one event loop (a broker
-started by a test session is stopped and restarted from others), and a few `waitpid` calls 20 times a second cost nothing.
+Built on `subprocess.Popen` and polling rather than on asyncio's subprocesses: nothing here is then bound to one event
+loop (a broker started by a test session is stopped and restarted from others), and a few `waitpid` calls 20 times a
+second cost nothing.
 """
 
 import asyncio
@@ -58,7 +59,10 @@ class Service(Protocol):
         """Return when the service answers; raise when it will not, leaving nothing behind."""
 
     async def stop(self, grace: float | None = None) -> None:
-        """Return when it has ended; SIGKILL after `grace` seconds. Harmless when it has ended already, or never began."""
+        """Return when it has ended;
+
+        SIGKILL after `grace` seconds. Harmless when it has ended already, or never began.
+        """
 
     async def wait(self) -> Exit:
         """Return when a process of the service has ended."""
@@ -77,10 +81,10 @@ def describe_returncode(returncode: int) -> str:
 class ManagedProcess:
     """One child process with its log file.
 
-    `start` returns when `ready` answers True (at once without one) and raises ProcessFailed when the process exits before or
-    `ready_timeout` passes. The child is its own session, so Ctrl-C reaches the parent only, which then stops
-    its children in order; and it is on a leash (see `leash`): it never outlives the parent, SIGKILL included.
-    A stopped process may be started again; its log goes on in the same file.
+    `start` returns when `ready` answers True (at once without one) and raises ProcessFailed when the process exits
+    before or `ready_timeout` passes. The child is its own session, so Ctrl-C reaches the parent only, which then stops
+    its children in order; and it is on a leash (see `leash`): it never outlives the parent, SIGKILL included. A stopped
+    process may be started again; its log goes on in the same file.
     """
 
     def __init__(
@@ -174,7 +178,7 @@ class ManagedProcess:
         if self._process is None:
             # Never started: as far gone as a process can be. `stop` relies on it.
             return Exit(self._name, 0, "")
-        while (returncode := self._process.poll()) is None:
+        while (returncode := self._process.poll()) is None:  # noqa: ASYNC110 (an Event would belong to one loop)
             await asyncio.sleep(POLL_SECONDS)
         return Exit(self._name, returncode, self.log_tail())
 
@@ -250,7 +254,10 @@ class ManagedProcess:
 
 
 async def run_to_end(process: ManagedProcess, within: float) -> None:
-    """Run a process whose work is to end by itself. Raises ProcessFailed unless it ends with status 0 in `within` seconds."""
+    """Run a process whose work is to end by itself.
+
+    Raises ProcessFailed unless it ends with status 0 in `within` seconds.
+    """
     await process.start()
     try:
         end = await asyncio.wait_for(process.wait(), within)
@@ -295,7 +302,8 @@ class Supervisor:
     async def start(self, *services: Service) -> None:
         """Start the services of one stage together; they are stopped together too. Raises the first failure."""
         self._stages.append(services)
-        # Gathered as results: every service of the stage has started or failed, and cleaned up, before the first failure is raised.
+        # Gathered as results: every service of the stage has started or failed, and cleaned up, before the first
+        # failure is raised.
         results = await asyncio.gather(*(service.start() for service in services), return_exceptions=True)
         for failure in results:
             if failure is not None:
@@ -316,7 +324,8 @@ class Supervisor:
     async def stop_all(self) -> None:
         """Stop all stages, the last one first, in `within` seconds; what has not ended by then is killed.
 
-        A service that has ended before is passed over. Every service is stopped even if another one fails to; then the failures are raised.
+        A service that has ended before is passed over. Every service is stopped even if another one fails to; then the
+        failures are raised.
         """
         deadline = time.monotonic() + self._within
         failures: list[BaseException] = []

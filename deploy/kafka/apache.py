@@ -1,7 +1,9 @@
-"""Apache Kafka 4 in KRaft mode on loopback: one node, or a cluster of three whose nodes can be stopped and killed one by one.
+"""Apache Kafka 4 in KRaft mode on loopback: one node, or a cluster of three whose nodes can be stopped and killed one
+by one.
 
-For tests on the real thing, and for `mirante up --kafka apache`. Every node is broker and controller in one; there is no ZooKeeper.
-Data stay in the data directory: a restart on the same directory is the same cluster with the same id, topics and offsets.
+For tests on the real thing, and for `mirante up --kafka apache`. Every node is broker and controller in one; there is
+no ZooKeeper. Data stay in the data directory: a restart on the same directory is the same cluster with the same id,
+topics and offsets.
 
 Settings: https://kafka.apache.org/documentation/#brokerconfigs
 """
@@ -23,8 +25,8 @@ from deploy.kafka.runtime import LOG_CONFIG, Progress, ensure_jars, java, report
 
 FORMAT_TIMEOUT = 60.0
 START_TIMEOUT = 60.0
-# Nodes that go together lose their quorum, and then wait in vain for its leave to shut down. What was acknowledged survives
-# SIGKILL: it is in the files, and those belong to the kernel.
+# Nodes that go together lose their quorum, and then wait in vain for its leave to shut down. What was acknowledged
+# survives SIGKILL: it is in the files, and those belong to the kernel.
 CLUSTER_GRACE = 1.5
 MAX_MESSAGE_BYTES = 32 * 1024 * 1024
 
@@ -58,7 +60,8 @@ class ApacheKafka:
         jvm_flags: Sequence[str] = QUICK_START,
         progress: Progress = report,
     ) -> None:
-        """`port` is that of the first node; 0 takes a free one, or the one used before on this data directory if it is free.
+        """`port` is that of the first node; 0 takes a free one, or the one used before on this data directory if it is
+        free.
 
         Raises OSError when the port asked for is in use, ValueError when the directory holds a cluster of another size.
         """
@@ -132,7 +135,7 @@ class ApacheKafka:
         await self.node(number).kill()
 
     async def start_node(self, number: int) -> None:
-        """Start a node again after `stop_node` or `kill_node`, with its data, and wait until the cluster is complete."""
+        """Start a node again after `stop_node` or `kill_node`, with its data; wait until the cluster is complete."""
         await self.node(number).start()
         if all(node.alive for node in self._nodes):
             await self._until_complete()
@@ -164,13 +167,18 @@ class ApacheKafka:
         await self.stop()
 
     def _identify(self, nodes: int, port: int) -> Identity:
-        """The cluster of the data directory, or a new one. Node addresses may change between runs, its id and size may not."""
+        """The cluster of the data directory, or a new one.
+
+        Node addresses may change between runs, its id and size may not.
+        """
         try:
             old = msgspec.json.decode((self._data_dir / "cluster.json").read_bytes(), type=Identity)
         except FileNotFoundError:
             old = None
         if old is not None and len(old.ports) != nodes:
-            raise ValueError(f"{self._data_dir} holds a cluster of {len(old.ports)} nodes, not {nodes}: use another directory")
+            raise ValueError(
+                f"{self._data_dir} holds a cluster of {len(old.ports)} nodes, not {nodes}: use another directory"
+            )
         if old is None:
             cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
             # StorageTool reads an id that begins with a dash as an option.
@@ -196,7 +204,8 @@ class ApacheKafka:
             log_dir=self._log_dir,
             ready=lambda: serves(address, self.cluster_id),
             ready_timeout=START_TIMEOUT,
-            hint=f"Check that {self._heap_mb} MB of memory are free, or remove {self._data_dir} to begin with an empty cluster.",
+            hint=f"Check that {self._heap_mb} MB of memory are free, "
+            f"or remove {self._data_dir} to begin with an empty cluster.",
         )
 
     def _config(self, number: int) -> dict[str, str | int]:
@@ -256,14 +265,15 @@ class ApacheKafka:
         """Every node answers for itself before; here they must know of each other."""
 
         async def complete() -> None:
-            while not await serves(self.bootstrap, self.cluster_id, self.size):
+            while not await serves(self.bootstrap, self.cluster_id, self.size):  # noqa: ASYNC110 (a probe, no event)
                 await asyncio.sleep(0.05)
 
         try:
             await asyncio.wait_for(complete(), START_TIMEOUT)
         except TimeoutError:
             raise ProcessFailed(
-                f"{self._name}: the {self.size} nodes did not form a cluster in {START_TIMEOUT:g} s. Logs: {self._log_dir}"
+                f"{self._name}: the {self.size} nodes did not form a cluster in {START_TIMEOUT:g} s. "
+                f"Logs: {self._log_dir}"
             ) from None
 
 

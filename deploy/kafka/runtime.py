@@ -1,7 +1,7 @@
 """What Apache Kafka needs in order to run here: a Java runtime, and the broker's jars.
 
-The jars come from Maven's default repository once and are kept. `MIRANTE_KAFKA_HOME` names another place: a directory with `libs/*.jar`,
-which may be an unpacked Apache Kafka distribution; then Maven is not needed.
+The jars come from Maven's default repository once and are kept. `MIRANTE_KAFKA_HOME` names another place: a directory
+with `libs/*.jar`, which may be an unpacked Apache Kafka distribution; then Maven is not needed.
 """
 
 import asyncio
@@ -51,7 +51,9 @@ def kafka_version() -> str:
 def kafka_home() -> Path:
     """Where the jars are, or will be."""
     configured = os.environ.get(HOME_VARIABLE)
-    return Path(configured).expanduser() if configured else Path.home() / ".cache" / "mirante" / f"kafka-{kafka_version()}"
+    if configured:
+        return Path(configured).expanduser()
+    return Path.home() / ".cache" / "mirante" / f"kafka-{kafka_version()}"
 
 
 def class_path(home: Path) -> str | None:
@@ -134,8 +136,10 @@ async def _download(maven: str, home: Path, progress: Progress) -> None:
         pom = Path(shutil.copy(POM, scratch))
         process = ManagedProcess(
             "maven",
-            [maven, "-B", "-q", "-f", str(pom), "dependency:copy-dependencies", "-DincludeScope=runtime"]
-            + [f"-DoutputDirectory={libs}"],
+            [
+                *(maven, "-B", "-q", "-f", str(pom)),
+                *("dependency:copy-dependencies", "-DincludeScope=runtime", f"-DoutputDirectory={libs}"),
+            ],
             log_dir=Path(scratch),
             hint=f"Check the network and Maven's settings (proxy, mirror), or {_MAVEN_ADVICE}",
         )
@@ -152,8 +156,12 @@ async def _download(maven: str, home: Path, progress: Progress) -> None:
 async def _tick(libs: Path, progress: Progress) -> None:
     while True:
         await asyncio.sleep(PROGRESS_SECONDS)
-        jars = list(libs.glob("*.jar"))
-        progress(f"  still downloading: {len(jars)} jars, {sum(jar.stat().st_size for jar in jars) / 1e6:.0f} MB in place")
+        sizes = _jar_sizes(libs)
+        progress(f"  still downloading: {len(sizes)} jars, {sum(sizes) / 1e6:.0f} MB in place")
+
+
+def _jar_sizes(libs: Path) -> list[int]:
+    return [jar.stat().st_size for jar in libs.glob("*.jar")]
 
 
 @contextlib.contextmanager

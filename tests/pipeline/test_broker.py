@@ -1,4 +1,4 @@
-"""What the pipeline asks of a broker, on the embedded one or on Apache Kafka; and what is particular to the embedded one."""
+"""What the pipeline asks of a broker, embedded or Apache Kafka; and what is particular to the embedded one."""
 
 import asyncio
 import socket
@@ -12,7 +12,6 @@ from aiokafka.structs import OffsetAndMetadata
 from deploy.embedded.broker import TansuBroker
 from deploy.embedded.broker_api import Broker, cluster_metadata
 from deploy.embedded.ports import LOOPBACK, free_port
-from tests.fixtures_brokers import broker, topic_prefix  # noqa: F401 (fixtures)
 from tests.kafka_clients import admin_client, consume, create_topic, group_member, produce, values
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -39,9 +38,8 @@ class TestEitherBroker:
         await create_topic(broker.bootstrap, topic)
         async with AIOKafkaProducer(bootstrap_servers=broker.bootstrap, acks="all") as producer:
             for n in range(100):
-                await producer.send(
-                    topic, b"%d" % n, key=b"k", timestamp_ms=1_700_000_000_000 + n, headers=[("n", b"%d" % n), ("e", b"")]
-                )
+                headers = [("n", b"%d" % n), ("e", b"")]
+                await producer.send(topic, b"%d" % n, key=b"k", timestamp_ms=1_700_000_000_000 + n, headers=headers)
         records = await consume(broker.bootstrap, topic, 100)
         assert values(records) == [b"%d" % n for n in range(100)]
         assert [record.offset for record in records] == list(range(100))
@@ -116,9 +114,11 @@ class TestEmbeddedBroker:
             assert not broker.alive
 
     async def test_a_port_in_use_is_refused_at_once(self, tmp_path: Path) -> None:
-        with socket.create_server((LOOPBACK, free_port())) as other:
-            with pytest.raises(OSError, match="wanted for the Kafka broker, is in use"):
-                TansuBroker(log_dir=tmp_path, port=other.getsockname()[1])
+        with (
+            socket.create_server((LOOPBACK, free_port())) as other,
+            pytest.raises(OSError, match="wanted for the Kafka broker, is in use"),
+        ):
+            TansuBroker(log_dir=tmp_path, port=other.getsockname()[1])
 
     async def test_where_it_differs_from_apache_kafka(self, tmp_path: Path) -> None:
         """Not wishes but facts the pipeline must not trip over. When one of these fails, the broker has improved."""
@@ -146,10 +146,12 @@ class TestEmbeddedBroker:
         """The defect to know about when workers are stopped while the broker goes on."""
         async with TansuBroker(log_dir=tmp_path) as broker:
             await create_topic(broker.bootstrap, "events", partitions=2)
-            async with group_member(broker.bootstrap, "events", group_id="g") as first:
-                async with group_member(broker.bootstrap, "events", group_id="g") as second:
-                    await assigned(first, 1)
-                    await assigned(second, 1)
+            async with (
+                group_member(broker.bootstrap, "events", group_id="g") as first,
+                group_member(broker.bootstrap, "events", group_id="g") as second,
+            ):
+                await assigned(first, 1)
+                await assigned(second, 1)
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(6), group_member(broker.bootstrap, "events", group_id="g"):
                     pass

@@ -117,8 +117,8 @@ class TestOneProcess:
 
         process = ManagedProcess("slow", [PYTHON, "-c", SLEEPS], log_dir=tmp_path, ready=never)
         starting = asyncio.create_task(process.start())
-        while not process.alive:
-            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.2)
+        assert process.alive
         starting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await starting
@@ -220,7 +220,8 @@ async def main():
     folder, leash = pathlib.Path(sys.argv[1]), sys.argv[2]
     pids = []
     for name in ("one", "two"):
-        child = ManagedProcess(name, [sys.executable, "-c", sys.argv[3]], log_dir=folder, leash=leash, ready=lambda: up(child))
+        argv = [sys.executable, "-c", sys.argv[3]]
+        child = ManagedProcess(name, argv, log_dir=folder, leash=leash, ready=lambda: up(child))
         await child.start()
         pids.append(child.pid)
     print(*pids, flush=True)
@@ -233,14 +234,17 @@ asyncio.run(main())
 """
 
 
+def start_parent(folder: Path, leash: str) -> subprocess.Popen[str]:
+    argv = [PYTHON, "-c", PARENT, str(folder), leash, DEAF]
+    return subprocess.Popen(argv, stdout=subprocess.PIPE, cwd=ROOT, text=True)
+
+
 class TestOrphans:
     LEASHES = ("prctl", "pipe") if sys.platform == "linux" else ("pipe",)
 
     @pytest.mark.parametrize("leash", LEASHES)
     async def test_sigkill_of_the_parent_leaves_no_child(self, tmp_path: Path, leash: str) -> None:
-        parent = subprocess.Popen(
-            [PYTHON, "-c", PARENT, str(tmp_path), leash, DEAF], stdout=subprocess.PIPE, cwd=ROOT, text=True
-        )
+        parent = start_parent(tmp_path, leash)
         assert parent.stdout is not None
         with parent, parent.stdout:
             pids = [int(pid) for pid in (await asyncio.to_thread(parent.stdout.readline)).split()]

@@ -100,18 +100,19 @@ async def committed(broker: str, group: str, *tps: TP) -> list[int | None]:
         await consumer.stop()
 
 
-def make_app(broker: str, group: str, tmp_path: Path, options: BatchOptions, **settings: Any) -> BatchApp:
+def make_app(broker: str, group: str, tmp_path: Path, options: BatchOptions, session: float) -> BatchApp:
+    """The embedded broker lets a member wait for half the session timeout: long where several join, short elsewhere."""
     return BatchApp(
         group, broker=f"kafka://{broker}", batches=options, datadir=str(tmp_path), web_enabled=False,
-        topic_disable_leader=True, stream_buffer_maxsize=8, broker_session_timeout=6.0, broker_heartbeat_interval=0.3,
-        broker_commit_interval=0.3, **settings)  # fmt: skip
+        topic_disable_leader=True, stream_buffer_maxsize=8, broker_session_timeout=session, broker_heartbeat_interval=0.3,
+        broker_commit_interval=0.3)  # fmt: skip
 
 
 class Worker:
     """An app with one agent over `topics`."""
 
     def __init__(self, broker: str, group: str, tmp_path: Path, topics: list[str], store: Store | None = None,
-                 auto: bool = True, **options: Any) -> None:  # fmt: skip
+                 auto: bool = True, session: float = 2.0, **options: Any) -> None:  # fmt: skip
         self.store = store
         self.auto = auto
         self.batches: list[RecordBatch] = []  # received, not checkpointed
@@ -121,7 +122,7 @@ class Worker:
         self.gate.set()
         options.setdefault("on_restore", self.restore)
         options.setdefault("on_drain", self.checkpoint)
-        self.app = make_app(broker, group, tmp_path, BatchOptions(**options))
+        self.app = make_app(broker, group, tmp_path, BatchOptions(**options), session)
         self.app.agent(batch_topic(self.app, *topics), name="all")(self._run)
         self.ticker: asyncio.Task[None] | None = None
 
@@ -154,7 +155,8 @@ class Worker:
         if self.store:
             for batch in done:
                 self.store.put(batch)
-        assert all([batch.ack() for batch in done])
+        for batch in done:
+            assert batch.ack()
 
     async def _tick(self) -> None:
         while True:
@@ -168,8 +170,7 @@ class Worker:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self.app.started and not self.app.should_stop:
-            await self.app.stop()
+        await self.app.stop()
         if self.ticker:
             self.ticker.cancel()
 
@@ -200,21 +201,22 @@ def test_each_record_once_over_joins_and_leaves_and_partitions_go_together(broke
         await topics(broker, a, b, partitions=partitions)
         store = Store()
         written: dict[TP, int] = defaultdict(int)
+        enough = asyncio.Event()
         async with producing(broker) as write:
 
             async def produce() -> None:
-                while True:
+                while not enough.is_set():
                     for topic, p in itertools.product((a, b), range(partitions)):
                         await write(topic, p, numbers(written[TP(topic, p)], written[TP(topic, p)] + 50))
                         written[TP(topic, p)] += 50
                     await asyncio.sleep(0.05)
 
             everything = {TP(topic, p) for topic in (a, b) for p in range(partitions)}
-            async with Worker(broker, "churn", tmp_path, [a, b], store, max_records=37) as one:
+            async with Worker(broker, "churn", tmp_path, [a, b], store, session=6.0, max_records=37) as one:
                 await until(lambda: one.assigned == everything, "the first worker has all")
                 producer = asyncio.ensure_future(produce())
                 await until(lambda: store.total() > 500, "records flow")
-                async with Worker(broker, "churn", tmp_path, [a, b], store, max_records=37) as two:
+                async with Worker(broker, "churn", tmp_path, [a, b], store, session=6.0, max_records=37) as two:
                     await until(lambda: two.assigned and len(one.assigned) == len(two.assigned), "both have half")
                     assert one.assigned | two.assigned == everything
                     for worker in (one, two):
@@ -223,7 +225,8 @@ def test_each_record_once_over_joins_and_leaves_and_partitions_go_together(broke
                     before = store.total()
                     await until(lambda: two.seen and store.total() > before + 2000, "both work")
                 await until(lambda: one.assigned == everything, "the first worker has all again")
-                producer.cancel()
+                enough.set()
+                await producer
                 await until(lambda: store.total() == sum(written.values()), "all is consumed")
                 assert len(one.restores) >= 3
             assert store.records == {tp: list(range(n)) for tp, n in written.items()}
@@ -309,7 +312,7 @@ def test_unacknowledged_batches_stop_the_fetching_and_not_the_heartbeats(broker:
         topic = next(names)
         await topics(broker, topic, partitions=3)
         worker = Worker(broker, topic, tmp_path, [topic], auto=False, max_records=10, max_unacked_batches=6)
-        worker.app.conf.broker_max_poll_interval = 3.0
+        worker.app.conf.broker_max_poll_interval = 1.5
         async with producing(broker) as write, worker:
             for p in range(3):
                 await write(topic, p, numbers(0, 400))
@@ -317,7 +320,7 @@ def test_unacknowledged_batches_stop_the_fetching_and_not_the_heartbeats(broker:
             await until(lambda: len(worker.batches) == 6, "the limit is reached")
             generation, highest = worker.app.consumer_generation_id, 0
             begun = time.monotonic()
-            while time.monotonic() < begun + 6.5:  # longer than the session and the poll interval
+            while time.monotonic() < begun + 3.5:  # longer than the session and the poll interval
                 highest = max(highest, ledger.unfinished)
                 await asyncio.sleep(0.02)
             assert (highest, len(worker.batches), worker.app.consumer_generation_id) == (6, 6, generation)
@@ -376,8 +379,9 @@ def test_revoke_waits_for_the_drain_hook_and_abandons_what_it_leaves(broker: str
                 if batch.partition == 0:
                     batch.ack()
 
-        one = Worker(broker, topic, tmp_path, [topic], auto=False, max_records=10, drain_timeout=1.5, on_drain=drain)
-        two = Worker(broker, topic, tmp_path, [topic], auto=False, max_records=10)
+        options: dict[str, Any] = {"auto": False, "session": 6.0, "max_records": 10}
+        one = Worker(broker, topic, tmp_path, [topic], drain_timeout=1.5, on_drain=drain, **options)
+        two = Worker(broker, topic, tmp_path, [topic], **options)
         async with producing(broker) as write, one:
             for p in range(2):
                 await write(topic, p, numbers(0, 20))
@@ -475,8 +479,9 @@ def test_a_failing_restore_crashes_the_app(broker: str, tmp_path: Path) -> None:
 async def test_brokers_and_credentials_reach_the_client(tmp_path: Path) -> None:
     credentials = faust.SASLCredentials(
         username="me", password="secret", mechanism="SCRAM-SHA-256", ssl_context=ssl.create_default_context())
-    app = BatchApp("g", broker="kafka://one:1;kafka://two", broker_credentials=credentials, datadir=str(tmp_path),
-                   consumer_group_instance_id="worker-1", table_standby_replicas=0, consumer_max_fetch_size=123)  # fmt: skip
+    app = BatchApp(
+        "g", broker="kafka://one:1;kafka://two", broker_credentials=credentials, datadir=str(tmp_path),
+        consumer_group_instance_id="worker-1", table_standby_replicas=0, consumer_max_fetch_size=123)  # fmt: skip
     thread = app.consumer._thread
     client = thread._create_consumer(loop=asyncio.get_running_loop())
     assert client._client._bootstrap_servers == ["one:1", "two:9092"]

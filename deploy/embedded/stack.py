@@ -1,0 +1,201 @@
+"""Everything on one machine: broker, ClickHouse, workers. Started in order, watched, stopped in reverse."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from deploy.embedded.broker import TansuBroker
+from deploy.embedded.directory import DataDirectory, Endpoints
+from deploy.embedded.ports import LOOPBACK, free_port, take_port
+from deploy.embedded.processes import ManagedProcess, ProcessFailed, Service, Supervisor
+from deploy.kafka.apache import ApacheKafka
+from streams.prepare import prepare
+from streams.settings import Settings, load_settings
+
+EMBEDDED_SESSION_TIMEOUT = 6.0
+"""Joining a group takes half the session timeout on the embedded broker."""
+
+RESTART_DELAY = 1.0
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class StackOptions:
+    """What `mirante up` is asked for. ``kafka``: embedded, apache or HOST:PORT. ``clickhouse``: embedded or a URL. Port 0: any free one."""
+
+    data: Path
+    kafka: str = "embedded"
+    clickhouse: str = "embedded"
+    workers: int = 1
+    kafka_port: int = 0
+    clickhouse_port: int = 0
+    env: Mapping[str, str] = field(default_factory=dict)
+    """For the workers, beside this process's own environment."""
+
+
+class Stack:
+    """A running stack on a data directory. ``async with Stack(options, say) as stack: ...``
+
+    ``settings`` point at its servers. Raises DirectoryInUse, ProcessFailed or OSError with what to do.
+    """
+
+    def __init__(self, options: StackOptions, say: Say = print) -> None:
+        self._options = options
+        self._say = say
+        self._directory = DataDirectory(options.data)
+        self._supervisor = Supervisor(within=4.5)
+        self._workers: list[ManagedProcess] = []
+        self._worker_ports: list[int] = []
+        self._servers: list[Service] = []
+        self.settings: Settings
+        self.restarts = 0
+
+    async def __aenter__(self) -> Self:
+        self._directory.__enter__()
+        try:
+            await self._start()
+        except BaseException:
+            await self._stop()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self._stop()
+
+    @property
+    def metrics_urls(self) -> list[str]:
+        return [f"http://{LOOPBACK}:{port}" for port in self._worker_ports]
+
+    @property
+    def pids(self) -> dict[str, int]:
+        return {**self._supervisor.pids, **{name: pid for worker in self._workers for name, pid in worker.pids.items()}}
+
+    async def _start(self) -> None:
+        kafka, bootstrap = self._broker()
+        clickhouse, url = self._clickhouse()
+        self._servers = [server for server in (kafka, clickhouse) if server is not None]
+        if self._servers:
+            self._say(f"starting {' and '.join(server.name for server in self._servers)} ...")
+            await self._supervisor.start(*self._servers)
+        overrides: dict[str, Any] = {"clickhouse_url": url}
+        overrides["kafka_bootstrap"] = bootstrap() if callable(bootstrap) else bootstrap
+        if kafka is not None:
+            overrides["session_timeout"] = EMBEDDED_SESSION_TIMEOUT
+        self.settings = load_settings(**overrides)
+        await prepare(self.settings)
+        self._say(f"topics and tables are ready; starting {self._options.workers} worker(s) ...")
+        self._worker_ports = [free_port() for _ in range(self._options.workers)]
+        self._workers = [self._worker(number, port) for number, port in enumerate(self._worker_ports, 1)]
+        await self._supervisor.start(*self._workers)
+        self._publish()
+
+    def _broker(self) -> tuple[Service | None, Any]:
+        options = self._options
+        if options.kafka == "embedded":
+            tansu = TansuBroker(log_dir=self._directory.logs, port=options.kafka_port)
+            return tansu, lambda: tansu.bootstrap
+        if options.kafka == "apache":
+            apache = ApacheKafka(data_dir=self._directory.kafka, log_dir=self._directory.logs, port=options.kafka_port)
+            return apache, lambda: apache.bootstrap
+        if ":" not in options.kafka:
+            raise OSError(f"--kafka {options.kafka!r} is none of embedded, apache, HOST:PORT")
+        return None, options.kafka
+
+    def _clickhouse(self) -> tuple[ManagedProcess | None, str]:
+        options = self._options
+        if options.clickhouse != "embedded":
+            return None, options.clickhouse
+        port = take_port(options.clickhouse_port, "ClickHouse")
+        url = f"http://{LOOPBACK}:{port}"
+        command = [sys.executable, "-m", "deploy.embedded.clickhouse"]
+        command += ["--path", str(self._directory.clickhouse), "--port", str(port)]
+
+        async def ready() -> bool:
+            return await asyncio.to_thread(_get, f"{url}/ping") is not None
+
+        hint = "Choose another port with --clickhouse-port, or name a server with --clickhouse URL."
+        process = ManagedProcess("clickhouse", command, log_dir=self._directory.logs, ready=ready, ready_timeout=60, hint=hint)
+        return process, url
+
+    def _worker(self, number: int, port: int) -> ManagedProcess:
+        env = {
+            "MIRANTE_KAFKA_BOOTSTRAP": self.settings.kafka_bootstrap,
+            "MIRANTE_CLICKHOUSE_URL": self.settings.clickhouse_url,
+            "MIRANTE_SESSION_TIMEOUT": str(self.settings.session_timeout),
+            "MIRANTE_WEB_PORT": str(port),
+            "MIRANTE_TOPIC_PREFIX": self.settings.topic_prefix,
+            **self._options.env,
+        }
+
+        async def ready() -> bool:
+            return await asyncio.to_thread(_get, f"http://{LOOPBACK}:{port}/health") is not None
+
+        return ManagedProcess(
+            f"worker-{number}",
+            [sys.executable, "-m", "streams.cli", "worker"],
+            log_dir=self._directory.logs,
+            env=env,
+            ready=ready,
+            ready_timeout=90,
+            hint="`mirante doctor` checks the servers and the settings.",
+        )
+
+    def _publish(self) -> None:
+        self._directory.publish(
+            Endpoints(
+                kafka=self.settings.kafka_bootstrap,
+                clickhouse=self.settings.clickhouse_url,
+                metrics=[f"{url}/metrics" for url in self.metrics_urls],
+                pids={"up": os.getpid(), **self.pids},
+            )
+        )
+
+    async def watch(self) -> None:
+        """Restart workers that end by themselves; raises ProcessFailed when a server does, because its data may be gone."""
+        while True:
+            await asyncio.sleep(0.2)
+            for server in self._servers:
+                expected = getattr(server, "size", 1)
+                if len(server.pids) < expected:
+                    raise ProcessFailed(f"{server.name} has ended by itself; see {self._directory.logs / server.name}*.log")
+            for worker in self._workers:
+                if not worker.alive:
+                    self.restarts += 1
+                    self._say(f"{worker.name} ended ({worker.returncode}); starting it again. Its log: {worker.log_file}")
+                    await asyncio.sleep(RESTART_DELAY)
+                    await worker.start()
+                    self._publish()
+
+    async def status(self) -> list[dict[str, Any]]:
+        """What each worker says of itself (its /status); one that does not answer is left out."""
+        answers = await asyncio.gather(*(asyncio.to_thread(_get, f"{url}/status") for url in self.metrics_urls))
+        return [json.loads(answer) for answer in answers if answer is not None]
+
+    async def _stop(self) -> None:
+        self._directory.withdraw()
+        try:
+            await self._supervisor.stop_all()
+        finally:
+            self._directory.__exit__(None, None, None)
+
+
+def _get(url: str) -> bytes | None:
+    """The body of a successful answer; None of any other."""
+    try:
+        with urllib.request.urlopen(url, timeout=2) as answer:
+            return bytes(answer.read())
+    except (urllib.error.URLError, OSError):
+        return None

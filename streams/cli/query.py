@@ -1,0 +1,73 @@
+"""``mirante query``: SQL against ClickHouse, whether the stack runs or not."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from schemas.rows import DATABASE
+from streams.cli.options import DEFAULT_DATA, AsJson, Data
+
+READS = ("select", "with", "show", "describe", "desc", "explain", "exists")
+
+JSON_SETTINGS = {"output_format_json_quote_64bit_integers": 0, "output_format_json_quote_decimals": 0}
+"""Numbers as JSON numbers."""
+
+
+def query(
+    sql: Annotated[str, typer.Argument(help="A statement; tables of the database mirante need no prefix.")],
+    data: Data = DEFAULT_DATA,
+    url: Annotated[str | None, typer.Option(help="Ask this server: http://[USER:PASSWORD@]HOST:PORT.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Ask ClickHouse.
+
+    While a stack runs on --data, through its server; after it has ended, by opening the data itself; with --url, any server.
+
+    Example: mirante query "SELECT feature, sum(cost_usd) FROM cost_windows WHERE window_seconds = 60 GROUP BY feature"
+    """
+    answer = _ask_server(url, sql, as_json) if url is not None else _ask_data(data, sql, as_json)
+    if as_json:
+        typer.echo(json.dumps(json.loads(answer)["data"], ensure_ascii=False) if answer.strip() else "[]")
+    else:
+        sys.stdout.write(answer.decode(errors="replace"))
+
+
+def _ask_data(data: Path, sql: str, as_json: bool) -> bytes:
+    from deploy.embedded.clickhouse import ClickHouseError, run_sql
+    from deploy.embedded.directory import DataDirectory, holder, read_endpoints
+
+    endpoints = read_endpoints(data)
+    if endpoints is not None:
+        return _ask_server(endpoints.clickhouse, sql, as_json)
+    path = DataDirectory(data).clickhouse
+    if not path.is_dir():
+        raise OSError(f"{data} holds no data of a stack; run 'mirante up --data {data}' first, or name a server with --url")
+    if (starting := holder(data)) is not None:
+        raise OSError(f"the stack on {data} is starting or stopping ({starting}); try again in a moment")
+    settings = ", ".join(f"{name} = {value}" for name, value in JSON_SETTINGS.items())
+    try:
+        return run_sql(path, f"USE {DATABASE}; SET {settings}; {sql}", "JSON" if as_json else "PrettyCompactMonoBlock")
+    except ClickHouseError as error:
+        raise OSError(str(error)) from error
+
+
+def _ask_server(url: str, sql: str, as_json: bool) -> bytes:
+    from clickhouse_connect.driver.exceptions import DatabaseError
+
+    from streams.clickhouse import connect
+
+    client = connect(url, database=DATABASE)
+    form = None
+    if sql.lstrip(" \n\t(").split(None, 1)[0].lower() in READS:
+        form = "JSON" if as_json else "PrettyCompactMonoBlock"
+    try:
+        return bytes(client.raw_query(sql, fmt=form, settings=dict(JSON_SETTINGS) if as_json else None))
+    except DatabaseError as error:
+        raise OSError(str(error)) from error
+    finally:
+        client.close()

@@ -1,0 +1,140 @@
+"""What `mirante up` shows: how it is going, what it costs by the minute, and where to look."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import OperationalError
+from rich.console import Console, Group
+from rich.live import Live
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+from urllib3.exceptions import HTTPError
+
+from streams.clickhouse import connect
+from streams.traffic.publisher import Progress
+
+REFRESH_SECONDS = 1.0
+PLAIN_SECONDS = 5.0
+"""Between lines when the output is no terminal."""
+
+TOTALS = """
+SELECT count() AS interactions, countIf(outcome != 'ok') AS not_ok, sum(cost_usd) AS cost, countIf(cost_usd IS NULL) AS unpriced
+FROM mirante.interactions
+"""
+
+BY_MINUTE = """
+SELECT window_start, sum(requests) AS n, n - sum(ok) AS not_ok, sum(input_tokens) + sum(output_tokens) AS tokens, sum(cost_usd) AS cost,
+       argMax(feature, cost_usd) AS dearest_feature, max(cost_usd) AS dearest, max(latency_p99_ms) AS worst_p99_ms
+FROM mirante.cost_windows
+WHERE window_seconds = 60 AND window_start > (SELECT max(window_start) FROM mirante.cost_windows WHERE window_seconds = 60) - 600
+GROUP BY window_start ORDER BY window_start DESC LIMIT 10
+"""
+
+
+class Summary:
+    """A live view in a terminal; elsewhere a line now and then."""
+
+    def __init__(self, data: Path) -> None:
+        self._data = data
+        self._console = Console(highlight=False)
+        self._live: Live | None = None
+        self._progress: Progress | None = None
+        self._client: Client | None = None
+
+    def say(self, text: str) -> None:
+        """A line that stays."""
+        self._console.print(f"[dim]{time.strftime('%H:%M:%S')}[/] {escape(text)}", soft_wrap=True)
+        sys.stdout.flush()
+
+    def progress(self, progress: Progress) -> None:
+        self._progress = progress
+
+    def ready(self, stack: Any, seconds: float) -> None:
+        """The stack is up: where to look."""
+        where = "" if str(self._data) == ".mirante" else f" --data {self._data}"
+        self.say(f"ready after {seconds:.1f} s")
+        lines = [
+            ("Kafka", stack.settings.kafka_bootstrap),
+            ("ClickHouse", f"{stack.settings.clickhouse_url}  (database mirante)"),
+            *((f"worker {n}", f"{url}/health  {url}/metrics") for n, url in enumerate(stack.metrics_urls, 1)),
+            ("ask", f'mirante query{where} "SELECT * FROM cost_windows ORDER BY window_start DESC LIMIT 5"'),
+            ("logs", f"{self._data}/logs"),
+        ]
+        for name, text in lines:
+            self._console.print(f"  {name:<11}{text}", markup=False, soft_wrap=True)
+
+    async def show(self, stack: Any) -> None:
+        """Show how it is going until cancelled."""
+        if not self._console.is_terminal:
+            while True:
+                await asyncio.sleep(PLAIN_SECONDS)
+                self.say(await self._line(stack))
+        with Live(console=self._console, auto_refresh=False, transient=True) as self._live:
+            while True:
+                await asyncio.sleep(REFRESH_SECONDS)
+                self._live.update(await self._picture(stack), refresh=True)
+
+    async def final(self, stack: Any) -> None:
+        """The result, once all traffic has arrived."""
+        self.say(await self._line(stack))
+        rows = await self._ask(stack, BY_MINUTE)
+        if rows:
+            self._console.print(_minutes(rows))
+
+    async def _line(self, stack: Any) -> str:
+        rows = await self._ask(stack, TOTALS)
+        if not rows:
+            return "ClickHouse does not answer at present"
+        total = rows[0]
+        cost = float(total["cost"] or 0)
+        text = f"{total['interactions']:,} interactions, {total['not_ok']:,} not ok, ${cost:,.4f}, {total['unpriced']:,} unpriced"
+        if self._progress is not None:
+            text = f"{self._progress.published:,} events published ({self._progress.rate:,.0f}/s); {text}"
+        return text
+
+    async def _picture(self, stack: Any) -> Group:
+        parts: list[Any] = [Text(await self._line(stack), style="bold")]
+        rows = await self._ask(stack, BY_MINUTE)
+        if rows:
+            parts.append(_minutes(rows))
+        parts.append(Text("Ctrl-C stops everything", style="dim"))
+        return Group(*parts)
+
+    async def _ask(self, stack: Any, sql: str) -> list[dict[str, Any]]:
+        """Rows; none while the server is away, which the worker's own retries deal with."""
+        try:
+            return await asyncio.to_thread(self._query, stack.settings.clickhouse_url, sql)
+        except (OperationalError, HTTPError, OSError):
+            return []
+
+    def _query(self, url: str, sql: str) -> list[dict[str, Any]]:
+        if self._client is None:
+            self._client = connect(url)
+        return list(self._client.query(sql).named_results())
+
+
+def _minutes(rows: list[dict[str, Any]]) -> Table:
+    table = Table("minute (UTC)", title="Cost by the minute", title_justify="left")
+    for name in ("requests", "not ok", "tokens", "cost"):
+        table.add_column(name, justify="right")
+    table.add_column("dearest feature")
+    table.add_column("worst P99", justify="right")
+    for row in rows:
+        p99 = row["worst_p99_ms"]
+        table.add_row(
+            f"{row['window_start']:%Y-%m-%d %H:%M}",
+            f"{row['n']:,}",
+            f"{row['not_ok']:,}",
+            f"{row['tokens']:,}",
+            f"${float(row['cost']):,.4f}",
+            f"{row['dearest_feature']} (${float(row['dearest']):,.4f})",
+            "-" if p99 is None else f"{p99 / 1000:,.1f} s",
+        )
+    return table

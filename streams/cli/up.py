@@ -1,0 +1,183 @@
+"""``mirante up``: everything on one machine."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import time
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from streams.cli.options import DEFAULT_DATA, Data
+
+DEMO_REQUESTS = 2_000
+"""How much demo traffic `--exit` waits for."""
+
+QUIET_SECONDS = 2.0
+"""Without new input for so long, with nothing pending, everything published has arrived."""
+
+
+
+
+def up(
+    data: Data = DEFAULT_DATA,
+    kafka: Annotated[str, typer.Option(help="embedded, apache (a real broker, needs Java 17 and Maven) or HOST:PORT.")] = "embedded",
+    clickhouse: Annotated[str, typer.Option(help="embedded or the URL of a server.")] = "embedded",
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Worker processes.")] = 1,
+    traffic: Annotated[str, typer.Option(help="demo, none, or a trace file.")] = "demo",
+    speed: Annotated[str, typer.Option(help="Of the traffic: 1 = as recorded, N times faster, or max.")] = "1",
+    exit: Annotated[bool, typer.Option("--exit", help="End when all traffic is in ClickHouse.")] = False,
+    kafka_port: Annotated[int, typer.Option(help="0 takes a free one.")] = 0,
+    clickhouse_port: Annotated[int, typer.Option(help="0 takes a free one.")] = 0,
+    rate: Annotated[float, typer.Option(min=0.1, help="Demo traffic: requests per second, on average over a day.")] = 5.0,
+) -> None:
+    """Run everything on this machine: broker, ClickHouse, worker and traffic, until Ctrl-C.
+
+    Only loopback is listened on. Data live under --data; endpoints.json there says where everything answers.
+    """
+    from deploy.embedded.stack import StackOptions
+    from streams.traffic.publisher import parse_speed
+
+    try:
+        pace = parse_speed(speed)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--speed") from error
+    file = None if traffic in ("demo", "none") else Path(traffic)
+    if file is not None and not file.is_file():
+        raise typer.BadParameter(f"{traffic!r} is none of demo, none, or a file", param_hint="--traffic")
+    if exit and traffic == "none":
+        raise typer.BadParameter("--exit waits for traffic, and --traffic none has none", param_hint="--exit")
+    options = StackOptions(data, kafka, clickhouse, workers, kafka_port, clickhouse_port)
+    asyncio.run(_Up(options, traffic, file, pace, rate, exit).run())
+
+
+class _Up:
+    def __init__(self, options: Any, traffic: str, file: Path | None, pace: float, rate: float, exit: bool) -> None:
+        from streams.cli.summary import Summary
+
+        self._options = options
+        self._traffic, self._file, self._pace, self._rate, self._exit = traffic, file, pace, rate, exit
+        self._summary = Summary(options.data)
+        self._stopped = asyncio.Event()
+
+    async def run(self) -> None:
+        from deploy.embedded.stack import Stack
+
+        loop = asyncio.get_running_loop()
+        running = asyncio.ensure_future(self._whole(Stack(self._options, self._summary.say)))
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._interrupt, running)
+        try:
+            await running
+        except asyncio.CancelledError:
+            self._summary.say("stopped")
+            raise typer.Exit(0) from None
+
+    def _interrupt(self, running: asyncio.Future[None]) -> None:
+        if not self._stopped.is_set():
+            self._stopped.set()
+            self._summary.say("stopping ...")
+            running.cancel()
+
+    async def _whole(self, stack: Any) -> None:
+        begun = time.monotonic()
+        async with stack:
+            self._summary.ready(stack, time.monotonic() - begun)
+            tasks = {asyncio.ensure_future(stack.watch()), asyncio.ensure_future(self._summary.show(stack))}
+            work = asyncio.ensure_future(self._work(stack))
+            try:
+                done, _ = await asyncio.wait({*tasks, work}, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    task.result()  # raises what ended it
+                self._summary.say(f"all traffic is in ClickHouse after {time.monotonic() - begun:.1f} s")
+                await self._summary.final(stack)
+            finally:
+                for task in (*tasks, work):
+                    task.cancel()
+                await asyncio.gather(*tasks, work, return_exceptions=True)
+
+    async def _work(self, stack: Any) -> None:
+        """Publish the traffic; with --exit return when it is in ClickHouse, else never."""
+        before = await _read_offsets(stack)
+        published = await self._publish(stack)
+        if self._exit:
+            await self._until_stored(stack, before, published)
+            return
+        await asyncio.Event().wait()
+
+    async def _publish(self, stack: Any) -> dict[str, int]:
+        from streams.kafka import client_options
+        from streams.traffic.demo import demo
+        from streams.traffic.publisher import publish
+        from streams.traffic.replay import replay
+
+        settings = stack.settings
+        common: dict[str, Any] = {
+            "prefix": settings.topic_prefix,
+            "speed": self._pace,
+            "on_progress": self._summary.progress,
+            **client_options(settings),
+        }
+        if self._traffic == "none":
+            self._summary.say("no traffic of its own: publish to the topics, or use `mirante replay`")
+            return {}
+        if self._file is not None:
+            self._summary.say(f"publishing {self._file}")
+            return (await replay(self._file, **common)).published
+        # Faster than life, event time must not run into the future: begin in the past.
+        start = datetime.now(UTC) - (timedelta(days=1) if self._pace > 1 else timedelta())
+        records = demo(start=start, rate=self._rate, count=DEMO_REQUESTS if self._exit else None)
+        self._summary.say(f"publishing demo traffic, about {self._rate:g} requests per second")
+        return (await publish(records, **common)).published
+
+    async def _until_stored(self, stack: Any, before: dict[str, int], published: dict[str, int]) -> None:
+        """Wait until workers have made durable what was published, and nothing waits for its counterpart."""
+        said = 0.0
+        while True:
+            await asyncio.sleep(0.3)
+            status = await stack.status()
+            durable = _sum_offsets(status)
+            missing = sum(max(0, before.get(t, 0) + n - durable.get(t, 0)) for t, n in published.items())
+            waiting = sum(worker["waiting"] for worker in status)
+            quiet = min((worker["quiet_seconds"] for worker in status), default=0.0)
+            if len(status) == self._options.workers and not missing and not waiting and quiet > QUIET_SECONDS:
+                return
+            if time.monotonic() - said > 5:
+                said = time.monotonic()
+                self._summary.say(f"waiting: {missing:,} events to store, {waiting:,} requests or responses without their counterpart")
+
+
+async def _read_offsets(stack: Any) -> dict[str, int]:
+    """Where the topics' ends are before anything is published: topic -> sum over partitions."""
+    from aiokafka import TopicPartition
+
+    from streams.kafka import new_reader
+    from streams.topics import Topics
+
+    topics = Topics.of(stack.settings)
+    async with _started(new_reader(stack.settings)) as reader:
+        tps = [TopicPartition(topic, p) for topic in topics.events for p in range(topics.partitions)]
+        ends = await reader.end_offsets(tps)
+    return {topic: sum(end for tp, end in ends.items() if tp.topic == topic) for topic in topics.events}
+
+
+@contextlib.asynccontextmanager
+async def _started(client: Any) -> AsyncIterator[Any]:
+    await client.start()
+    try:
+        yield client
+    finally:
+        await client.stop()
+
+
+def _sum_offsets(status: list[dict[str, Any]]) -> dict[str, int]:
+    total: dict[str, int] = {}
+    for worker in status:
+        for topic, offset in worker["durable"].items():
+            total[topic] = total.get(topic, 0) + offset
+    return total

@@ -1,0 +1,35 @@
+"""Fetch and decode everything in the input topics: the ceiling of the throughput benchmark. Prints the seconds it took."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+
+from aiokafka import TopicPartition
+
+from schemas.events import decode_with_unknown
+from streams.kafka import new_reader
+from streams.settings import load_settings
+from streams.topics import Topics
+
+
+async def main(bootstrap: str, events: int) -> None:
+    settings = load_settings(kafka_bootstrap=bootstrap)
+    topics = Topics.of(settings)
+    reader = new_reader(settings)
+    await reader.start()
+    reader.assign([TopicPartition(t, p) for t in (topics.requests, topics.responses) for p in range(settings.partitions)])
+    seen, begun = 0, 0.0
+    while seen < events:
+        for tp, records in (await reader.getmany(timeout_ms=1000, max_records=2000)).items():
+            begun = begun or time.perf_counter()
+            kind = topics.kind_of(tp.topic)
+            for record in records:
+                decode_with_unknown(kind, record.value)
+            seen += len(records)
+    print(time.perf_counter() - begun)
+    await reader.stop()
+
+
+asyncio.run(main(sys.argv[1], int(sys.argv[2])))

@@ -1,0 +1,85 @@
+"""The job of stage 1 and 2 with plain Faust: its own transport, one record at a time. Same logic, same checkpoints."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+import faust
+from aiokafka.structs import ConsumerRecord
+
+from agents.registry import agents
+from streams.prepare import prepare
+from streams.settings import load_settings
+from streams.worker import Runtime
+
+
+@dataclass
+class One:
+    """A batch of one record."""
+
+    topic: str
+    partition: int
+    records: list[Any]
+    next_offset: int
+    highwater: int | None = None
+
+
+settings = load_settings()
+source = asyncio.run(prepare(settings))
+app = faust.App(
+    "plain",
+    broker=f"kafka://{settings.kafka_bootstrap}",
+    broker_session_timeout=6.0,
+    broker_heartbeat_interval=1.5,
+    consumer_auto_offset_reset="earliest",
+    topic_disable_leader=True,
+    topic_allow_declare=False,
+    store="memory://",
+    autodiscover=False,
+    web_port=settings.web_port,
+    web_host="127.0.0.1",
+    web_bind="127.0.0.1",
+)
+all_agents = agents(settings, source)
+runtime = Runtime(settings, all_agents, lambda: app.consumer)
+
+
+def register(agent: Any) -> None:
+    topic = app.topic(*agent.inputs, value_serializer="raw", key_serializer="raw", value_type=bytes, key_type=bytes)
+
+    async def process(stream: Any) -> None:
+        await runtime.maybe_start()
+        checkpointer = runtime.checkpointers[agent.name]
+        if not checkpointer.partitions:
+            await checkpointer.restore(set(range(settings.partitions)))
+        async for event in stream.events():
+            m = event.message
+            key = m.key if isinstance(m.key, bytes) or m.key is None else bytes(m.key)
+            headers = list(m.headers.items()) if hasattr(m.headers, "items") else list(m.headers or ())
+            record = ConsumerRecord(
+                m.topic, m.partition, m.offset, int(m.timestamp * 1000), 0, key, m.value, None, 0, len(m.value), headers
+            )
+            await checkpointer.apply(One(m.topic, m.partition, [record], m.offset + 1), bool)
+
+    async def checkpoints() -> None:
+        while agent.name not in runtime.checkpointers:
+            await asyncio.sleep(0.05)
+        await runtime.checkpointers[agent.name].run()
+
+    app.agent(topic, name=agent.name)(process)
+    app.task(checkpoints)
+
+
+for one in all_agents:
+    register(one)
+
+
+@app.page("/status")
+async def status(view: Any, request: Any) -> Any:
+    return view.json(runtime.status())
+
+
+if __name__ == "__main__":
+    faust.Worker(app, loglevel="WARNING").execute_from_commandline()

@@ -1,0 +1,212 @@
+"""How fast one worker process is, and how long an event takes to become a row. Run it: `python -m tests.bench.throughput`.
+
+Four measurements on the embedded stack, in one run, with the same 1 kB events (half requests, half responses, all distinct):
+
+1. *decode only*: fetch every record of the input topics and decode it, nothing else: the ceiling;
+2. *mirante*: one worker with everything switched on, from its first batch to the last durable row; results are checked against the oracle;
+3. *plain Faust*: the same logic and checkpoints, but one record at a time through Faust's own transport (fewer events: it is slow);
+4. *delay* from publishing to a visible row at a steady rate.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from deploy.embedded.ports import free_port
+from deploy.embedded.stack import Stack, StackOptions, _get
+from streams.clickhouse import connect
+from streams.kafka import client_options
+from streams.traffic.load import Load
+from streams.traffic.publisher import MAX_SPEED, publish
+
+START_US = 1_790_000_000_000_000
+
+
+def say(text: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
+
+
+async def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--events", type=int, default=1_000_000)
+    parser.add_argument("--plain-events", type=int, default=40_000)
+    parser.add_argument("--rate", type=int, default=2_000, help="events per second of the delay measurement")
+    parser.add_argument("--seconds", type=int, default=60, help="length of the delay measurement")
+    parser.add_argument("--only", choices=["decode", "mirante", "plain", "delay"], action="append")
+    args = parser.parse_args()
+    wanted = args.only or ["decode", "mirante", "plain", "delay"]
+    rows: list[tuple[str, ...]] = []
+    speeds: dict[str, float] = {}
+    if {"decode", "mirante"} & set(wanted):
+        await bulk(args.events, wanted, rows, speeds)
+    if "plain" in wanted:
+        await plain(args.plain_events, rows, speeds)
+    table = Table("", "events", "seconds", "events/s", "peak memory", title="Throughput of one worker process")
+    for row in rows:
+        table.add_row(*row)
+    console = Console(width=110)
+    console.print(table)
+    if {"decode", "mirante"} <= speeds.keys():
+        console.print(f"mirante / decode only: {speeds['mirante'] / speeds['decode']:.2f}   (aim: at least 0.5)")
+    if {"plain", "mirante"} <= speeds.keys():
+        console.print(f"mirante / plain Faust: {speeds['mirante'] / speeds['plain']:.1f}   (aim: at least 8)")
+    if "delay" in wanted:
+        await delay(args.rate, args.seconds, console)
+
+
+async def bulk(events: int, wanted: list[str], rows: list[tuple[str, ...]], speeds: dict[str, float]) -> None:
+    load = Load(pairs=events // 2, run="bulk", start_us=START_US, rate=1_000.0)
+    async with fresh_stack() as stack:
+        say(f"publishing {events:,} events of 1 kB ...")
+        result = await publish(load.records(), speed=MAX_SPEED, **client_options(stack.settings))
+        say(f"published at {result.rate:,.0f}/s")
+        if "decode" in wanted:
+            seconds = await decode_only(stack, events)
+            speeds["decode"] = events / seconds
+            rows.append(("decode only", f"{events:,}", f"{seconds:.1f}", f"{events / seconds:,.0f}", ""))
+        if "mirante" in wanted:
+            seconds, peak = await run_worker(stack, [sys.executable, "-m", "streams.cli", "worker"], events)
+            check(stack, load)
+            speeds["mirante"] = events / seconds
+            rows.append(("mirante", f"{events:,}", f"{seconds:.1f}", f"{events / seconds:,.0f}", f"{peak:,.0f} MB"))
+
+
+async def plain(events: int, rows: list[tuple[str, ...]], speeds: dict[str, float]) -> None:
+    load = Load(pairs=events // 2, run="plain", start_us=START_US, rate=1_000.0)
+    async with fresh_stack() as stack:
+        await publish(load.records(), speed=MAX_SPEED, **client_options(stack.settings))
+        seconds, peak = await run_worker(stack, [sys.executable, "-m", "tests.bench.plain_faust"], events)
+        check(stack, load)
+        speeds["plain"] = events / seconds
+        rows.append(("plain Faust", f"{events:,}", f"{seconds:.1f}", f"{events / seconds:,.0f}", f"{peak:,.0f} MB"))
+
+
+async def delay(rate: int, seconds: int, console: Console) -> None:
+    load = Load(pairs=rate * seconds // 2, run="delay", start_us=int(time.time() * 1e6), rate=rate / 2)
+    async with fresh_stack(workers=1) as stack:
+        begun, published = time.time(), asyncio.ensure_future(publish(load.records(), speed=1.0, **client_options(stack.settings)))
+        # Responses are published at their event time, in this order.
+        due = np.sort([(load.time_us(i) - load.start_us) / 1e6 + load.latency_ms(i) / 1e3 for i in range(load.pairs)]) + begun
+        client = connect(stack.settings.clickhouse_url)
+        seen, delays = 0, []
+        while seen < load.pairs:
+            await asyncio.sleep(0.05)
+            count = int(await asyncio.to_thread(client.command, "SELECT count() FROM mirante.interactions_data"))
+            now = time.time()
+            delays.extend(now - due[seen:count])
+            seen = max(seen, count)
+        await published
+    p50, p95, p99 = np.percentile(delays, [50, 95, 99])
+    console.print(
+        f"delay from publishing to a row in interactions at {rate:,} events/s for {seconds} s: "
+        f"p50 {p50:.2f} s, p95 {p95:.2f} s, p99 {p99:.2f} s, max {max(delays):.2f} s   (aim: p99 under 3 s)"
+    )
+
+
+class fresh_stack:
+    """A stack on a directory of its own, gone afterwards. Without workers: the caller runs one."""
+
+    def __init__(self, workers: int = 0) -> None:
+        self._workers = workers
+
+    async def __aenter__(self) -> Stack:
+        self._directory = Path(tempfile.mkdtemp(prefix="mirante-bench-"))
+        self._stack = Stack(StackOptions(self._directory, workers=self._workers), say)
+        return await self._stack.__aenter__()
+
+    async def __aexit__(self, *error: Any) -> None:
+        await self._stack.__aexit__(None, None, None)
+        shutil.rmtree(self._directory, ignore_errors=True)
+
+
+async def decode_only(stack: Stack, events: int) -> float:
+    """Seconds to fetch and decode everything, in a process of its own."""
+    command = [sys.executable, "-m", "tests.bench.decode_only", stack.settings.kafka_bootstrap, str(events)]
+    process = await asyncio.create_subprocess_exec(*command, stdout=subprocess.PIPE)
+    out, _ = await process.communicate()
+    return float(out)
+
+
+async def run_worker(stack: Stack, command: list[str], events: int) -> tuple[float, float]:
+    """(seconds from the first batch to the last durable row, peak memory in MB) of a worker on what is in the topics."""
+    port = free_port()
+    env = {
+        **os.environ,
+        "MIRANTE_KAFKA_BOOTSTRAP": stack.settings.kafka_bootstrap,
+        "MIRANTE_CLICKHOUSE_URL": stack.settings.clickhouse_url,
+        "MIRANTE_SESSION_TIMEOUT": "6",
+        "MIRANTE_WEB_PORT": str(port),
+    }
+    log = Path(tempfile.gettempdir()) / "mirante-bench-worker.log"
+    with log.open("wb") as out:
+        process = await asyncio.create_subprocess_exec(*command, env=env, stdout=out, stderr=out)
+    begun, peak, said, at_start = 0.0, 0.0, time.monotonic(), 0
+    try:
+        while True:
+            await asyncio.sleep(0.1)
+            if process.returncode is not None:
+                raise SystemExit(f"the worker ended; its log: {log}")
+            answer = await asyncio.to_thread(_get, f"http://127.0.0.1:{port}/status")
+            with suppress(FileNotFoundError):
+                peak = max(peak, _peak_mb(process.pid))
+            if answer is None:
+                continue
+            import json
+
+            durable = json.loads(answer)["durable"]
+            done = durable.get("llm.requests", 0) + durable.get("llm.responses", 0)
+            if done and not begun:
+                # The first checkpoint: from here on, what is still to do.
+                begun, at_start = time.monotonic(), done
+            if time.monotonic() - said > 5:
+                said = time.monotonic()
+                say(f"{done:,} of {events:,} events durable, {peak:,.0f} MB")
+            if done >= events:
+                return (time.monotonic() - begun) * events / max(1, events - at_start), peak
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+def _peak_mb(pid: int) -> float:
+    status = Path(f"/proc/{pid}/status").read_text()
+    return next(int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith("VmHWM"))
+
+
+def check(stack: Stack, load: Load) -> None:
+    """The public tables hold exactly what was published."""
+    client = connect(stack.settings.clickhouse_url)
+    totals = load.totals()
+    expected = (totals.requests, totals.input_tokens, totals.output_tokens)
+    deadline = time.monotonic() + 30
+    while True:
+        rows = client.query("SELECT count(), sum(input_tokens), sum(output_tokens) FROM mirante.interactions").result_rows[0]
+        sql = "SELECT sum(requests), sum(input_tokens), sum(output_tokens), sum(cost_usd) FROM mirante.cost_windows WHERE window_seconds = 60"
+        *windows, cost = client.query(sql).result_rows[0]
+        if rows == expected and tuple(windows) == expected:
+            break
+        if time.monotonic() > deadline:
+            raise SystemExit(f"wrong result: interactions {rows}, windows {windows}, expected {expected}")
+        time.sleep(0.5)
+    same = client.query("SELECT sum(cost_usd) FROM mirante.interactions").result_rows[0][0]
+    if same != cost:
+        raise SystemExit(f"wrong cost: interactions {same}, windows {cost}")
+    say(f"exact: {expected[0]:,} interactions, {expected[1]:,} + {expected[2]:,} tokens, ${cost}")
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
