@@ -524,12 +524,13 @@ decode_response_with_unknown = _decoder(Response, lambda event: event.tool_calls
 decode_feedback_with_unknown = _decoder(Feedback, lambda event: None)
 decode_evaluation_with_unknown = _decoder(Evaluation, lambda event: None)
 
-_DECODERS: dict[str, Callable[[bytes | None], tuple[Event, bytes | None]]] = {
+DECODERS: dict[str, Callable[[bytes | None], tuple[Event, bytes | None]]] = {
     "requests": decode_request_with_unknown,
     "responses": decode_response_with_unknown,
     "feedback": decode_feedback_with_unknown,
     "evaluations": decode_evaluation_with_unknown,
 }
+"""Kind -> `decode_with_unknown` of that kind, for loops over many events."""
 
 
 def decode_with_unknown(kind: str, value: bytes | None) -> tuple[Event, bytes | None]:
@@ -537,12 +538,12 @@ def decode_with_unknown(kind: str, value: bytes | None) -> tuple[Event, bytes | 
 
     One pass: prefer this (or its per-kind forms) to `decode` and `unknown_fields` one after the other. Raises EventError.
     """
-    return _DECODERS[kind](value)
+    return DECODERS[kind](value)
 
 
 def decode(kind: str, value: bytes | None) -> Event:
     """The event of `kind` (a key of EVENT_KINDS) in `value`; EventError says why there is none."""
-    return _DECODERS[kind](value)[0]
+    return DECODERS[kind](value)[0]
 
 
 def decode_request(value: bytes | None) -> Request:
@@ -567,4 +568,4 @@ def unknown_fields(value: bytes, kind: str) -> bytes | None:
     The text has the shape of the event (unknown fields of `usage` are under "usage"; of `messages` in a list as long as
     it). It is text of the service: mask it like `messages` before it is stored. Costs a decode; see `decode_with_unknown`.
     """
-    return _DECODERS[kind](value)[1]
+    return DECODERS[kind](value)[1]

@@ -2,7 +2,7 @@
 
 A field left at its default is left out of the line; the column's DEFAULT in `clickhouse/*.sql` is the same value (a test
 holds them together). Times are RFC 3339 and need `date_time_input_format=best_effort`; money is decimal text, made by
-`money`; columns that hold JSON are text, made by `json_text`. Every name here is a column of the storage table `TABLE`;
+`money`; columns that hold JSON are given as values (`Json`) or as text made by `json_text`. Every name here is a column of the storage table `TABLE`;
 what data scientists read are the views over it, which hide repeated and superseded rows.
 """
 
@@ -44,6 +44,10 @@ COST_SOURCES = ("reported", "computed", "override", "unknown")
 TOKEN_COLUMNS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "reasoning_tokens")
 
 _PICO = Decimal("1e-12")
+
+Json = object
+"""A column that holds JSON text. Any value is written as JSON where it stands; ClickHouse takes that text into its String column as it is
+(input_format_json_read_objects_as_strings and its like, on by default), which spares encoding it twice."""
 _EXACT = Context(prec=60, rounding=ROUND_HALF_EVEN)  # more digits than Decimal(38, 12) has, whatever the thread's context
 
 
@@ -56,6 +60,11 @@ def money(usd: float | Decimal) -> str:
     """USD as decimal text with 12 places, the scale of the `cost_usd` columns; a float by its shortest notation."""
     exact = usd if isinstance(usd, Decimal) else Decimal(repr(usd))
     return format(exact.quantize(_PICO, context=_EXACT), "f")
+
+
+def picodollars(amount: int) -> str:
+    """Picodollars (1e-12 USD, not negative) as decimal text in USD, as `money` writes it."""
+    return f"{amount // 10**12}.{amount % 10**12:012d}"
 
 
 def merged_extra(request: bytes | None, response: bytes | None) -> str:
@@ -99,14 +108,14 @@ class InteractionRow(_Row):
     model: str = ""
     prompt_name: str = ""
     prompt_sha: str = ""
-    prompt_variables: str = "{}"
+    prompt_variables: Json = "{}"
     system_instructions: str = ""
-    messages: str = "[]"
-    params: str = "{}"
-    documents: str = "[]"
+    messages: Json = "[]"
+    params: Json = "{}"
+    documents: Json = "[]"
     index_version: str = ""
-    tools: str = "[]"
-    output_schema: str = ""
+    tools: Json = "[]"
+    output_schema: Json = ""
     timeout_ms: int = 15_000
     variant: str = "live"
     shadow_of: str = ""
@@ -118,7 +127,7 @@ class InteractionRow(_Row):
     finish_reason: str = ""
     system_fingerprint: str = ""
     output: str = ""
-    tool_calls: str = "[]"
+    tool_calls: Json = "[]"
     input_tokens: int | None = None
     output_tokens: int | None = None
     cache_read_tokens: int | None = None
@@ -129,7 +138,7 @@ class InteractionRow(_Row):
     price_book_version: str = ""
     latency_ms: float | None = None
     ttft_ms: float | None = None
-    rails: str = "[]"
+    rails: Json = "[]"
     cache: str = ""
     json_valid: bool | None = None
     pii: str = "[]"

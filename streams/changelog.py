@@ -4,10 +4,12 @@ One changelog partition per input partition, written in groups: the pieces of a 
 offsets and thereby commits the group. A group begins at a *snapshot* or continues from the last one; a reader therefore
 finds state and offsets by reading from the latest snapshot to the end and ignoring an unfinished last group.
 
-Who takes a partition over appends a *takeover* with a higher epoch and the offset up to which it has read. Whatever an
-older owner appends after that point (a process that was stopped for longer than its session and woke up) carries the older epoch and
-is ignored. Two takeovers of the same epoch: the first in the log wins, the other writer's records are ignored. An ignored
-writer does no harm: what readers find is older state with older offsets, from which the work is done again.
+Who takes a partition over appends a *takeover* with a higher epoch and the offset up to which it has read, and has taken it over only if
+the takeover stands exactly there: else somebody has written meanwhile, and it reads again. Whatever an older owner appends later (a process
+that was stopped for longer than its session and woke up) carries the older epoch and is ignored. Two takeovers of the same epoch: the first in
+the log wins, the other writer's records are ignored. An ignored writer does no harm: what readers find is older state with older offsets, from
+which the work is done again. Nor does it trim the log: only a snapshot that follows its writer's previous record without a gap replaces what
+is before it.
 
 Appending whole pieces instead of one record per key is what makes recovery fast (tests/bench/recovery.py).
 """
@@ -111,7 +113,7 @@ def replay(log: Iterable[tuple[int, Entry]]) -> Restored:
 
 
 class ChangelogWriter:
-    """Appends the checkpoints of one partition. Made by :func:`take_over`."""
+    """Appends the checkpoints of one partition. Made by :meth:`Changelog.take_over`."""
 
     def __init__(self, producer: AIOKafkaProducer, topic: str, partition: int, writer: str, restored: Restored) -> None:
         self._producer = producer
@@ -123,12 +125,16 @@ class ChangelogWriter:
         self._snapshot_at = restored.snapshot_at
         self._snapshot_bytes = 0
         self._log_bytes = restored.log_bytes
-        self._taken = False
         self.next_offset = restored.end
 
     @property
     def snapshot_due(self) -> bool:
         return self._log_bytes > max(SNAPSHOT_MIN_BYTES, SNAPSHOT_FACTOR * self._snapshot_bytes)
+
+    async def announce(self) -> bool:
+        """Append the takeover; False if somebody has written since the log was read."""
+        takeover = Entry(self.epoch, self._writer, Kind.TAKEOVER, self._snapshot_at, read_to=self._read_to)
+        return await self._send([takeover]) == self._read_to
 
     async def append(self, offsets: Mapping[str, int], changes: bytes | None) -> None:
         """Append what changed, and the offsets; returns when the broker has stored it."""
@@ -137,15 +143,17 @@ class ChangelogWriter:
         await self._send(self._group(Kind.CHANGES, pieces, offsets))
         self._log_bytes += len(changes)
 
-    async def append_snapshot(self, offsets: Mapping[str, int], pieces: Iterable[bytes]) -> int:
-        """Append the whole state; returns the offset before which the log is no longer needed."""
+    async def append_snapshot(self, offsets: Mapping[str, int], pieces: Iterable[bytes]) -> int | None:
+        """Append the whole state; returns the offset before which the log is no longer needed, None if another writer may need it."""
         entries = self._group(Kind.SNAPSHOT, list(pieces) or [b""], offsets)
+        expected = self.next_offset
         first = await self._send(entries)
+        alone = (first, self.next_offset) == (expected, expected + len(entries))
         self._snapshot_at = first
         self._snapshot_bytes = self._log_bytes = sum(len(e.payload) for e in entries)
         # Readers start at the snapshot_at of the last record: say at once where this snapshot begins.
         await self._send(self._group(Kind.CHANGES, [b""], offsets))
-        return first
+        return first if alone else None
 
     def _group(self, kind: Kind, pieces: Sequence[bytes], offsets: Mapping[str, int]) -> list[Entry]:
         entries = [
@@ -156,10 +164,6 @@ class ChangelogWriter:
 
     async def _send(self, entries: Iterable[Entry]) -> int:
         """Send in order, await all; returns the offset of the first."""
-        if not self._taken:
-            takeover = Entry(self.epoch, self._writer, Kind.TAKEOVER, self._snapshot_at, read_to=self._read_to)
-            await self._producer.send_and_wait(self._topic, _encode(takeover), partition=self._partition)
-            self._taken = True
         first: int | None = None
         for entry in entries:
             # One at a time, so each is a batch of its own: the embedded broker reports the end of a partition as the
@@ -214,9 +218,13 @@ class Changelog:
         finally:
             await reader.stop()
 
-    def take_over(self, partition: int, restored: Restored) -> ChangelogWriter:
-        """A writer that continues what was read; its first append announces it."""
-        return ChangelogWriter(self._producer, self._topic, partition, self._writer, restored)
+    async def take_over(self, partition: int, restored: Restored) -> tuple[ChangelogWriter, Restored]:
+        """A writer that continues what was read, and what that is: read again, should somebody have written meanwhile."""
+        while True:
+            writer = ChangelogWriter(self._producer, self._topic, partition, self._writer, restored)
+            if await writer.announce():
+                return writer, restored
+            restored = (await self.read([partition]))[partition]
 
     async def trim(self, before: Mapping[int, int]) -> None:
         """Delete what lies before the latest snapshots. Raises KafkaError if the broker cannot."""

@@ -76,6 +76,7 @@ class _CapturedState:
     offsets: dict[str, int]
     changes: bytes | None
     snapshot: list[bytes] | None
+    appended: bool = False
 
 
 @dataclass(slots=True)
@@ -128,6 +129,8 @@ class Checkpointer:
         self._due = asyncio.Event()
         self._room = asyncio.Event()
         self._room.set()
+        self._generation = 0
+        """Counts changes of ownership: a batch fetched before one may begin behind the offset restored by it."""
         self._trims: dict[int, int] = {}
         self._can_trim = True
         self._last_tick = self._last_input = time.monotonic()
@@ -166,24 +169,27 @@ class Checkpointer:
         States kept from before are used only if nobody else has written to their changelog since.
         """
         begun = time.monotonic()
+        before, self._partitions = self._partitions, {}  # nothing is applied, and no time passes, while this is under way
+        self._effects, self._acks = Effects(), []
+        self._generation += 1
+        self._room.set()
         read = await self._changelog.read(sorted(partitions))
         kept: dict[int, _Partition] = {}
         for number in sorted(partitions):
-            restored, mine = read[number], self._partitions.get(number)
+            restored, mine = read[number], before.get(number)
             if mine is not None and mine.applied == mine.durable and mine.writer.next_offset == restored.end:
+                mine.heard = dict.fromkeys(self._inputs, time.monotonic())  # nobody listened during the rebalance
                 kept[number] = mine
                 continue
+            writer, restored = await self._changelog.take_over(number, restored)
             state = self._new_state(number)
             for piece in restored.pieces:
                 state.load(piece)
-            writer = self._changelog.take_over(number, restored)
             heard = dict.fromkeys(self._inputs, time.monotonic())
             kept[number] = _Partition(state, writer, dict(restored.offsets), dict(restored.offsets), heard)
         for partition in kept.values():
             partition.held = frozenset()
         self._partitions = kept
-        self._effects = Effects()
-        self._acks = []
         seconds = time.monotonic() - begun
         self._metrics.restored(self.agent, seconds)
         log.info("%s: owns partitions %s, state restored in %.2f s", self.agent, sorted(partitions), seconds)
@@ -193,6 +199,7 @@ class Checkpointer:
         """Forget what is not durable: the next owner of the partitions will do it again."""
         self._effects = Effects()
         self._acks = []
+        self._generation += 1
         self._partitions = {n: p for n, p in self._partitions.items() if p.applied == p.durable}
         self._room.set()
 
@@ -200,9 +207,10 @@ class Checkpointer:
 
     async def apply(self, batch: Batch, acknowledge: Acknowledge) -> None:
         """Apply one batch; ``acknowledge`` is called once its effects are durable. Waits while too much is pending."""
+        generation = self._generation
         await self._room.wait()
         partition = self._partitions.get(batch.partition)
-        if partition is None:
+        if partition is None or generation != self._generation:
             return  # revoked while the batch waited: its next owner reads it
         wanted = partition.offsets.get(batch.topic, 0)
         if batch.next_offset > wanted:
@@ -337,14 +345,22 @@ class Checkpointer:
         await self._sink.write_letters(letters)
 
     async def _append_states(self, captured: _Captured) -> None:
-        await asyncio.gather(*map(self._append_state, captured.states))
+        """Append each partition's state once. Those that fail are tried again, after the others have ended: appends keep their order."""
+        left = [state for state in captured.states if not state.appended]
+        errors = await asyncio.gather(*map(self._append_state, left), return_exceptions=True)
+        for error in errors:
+            if error is not None:
+                raise error
 
     async def _append_state(self, state: _CapturedState) -> None:
         writer = state.partition.writer
         if state.snapshot is None:
             await writer.append(state.offsets, state.changes)
         else:
-            self._trims[state.number] = await writer.append_snapshot(state.offsets, state.snapshot)
+            trim = await writer.append_snapshot(state.offsets, state.snapshot)
+            if trim is not None:
+                self._trims[state.number] = trim
+        state.appended = True
 
     async def _trim(self) -> None:
         """Drop changelog entries that a snapshot has replaced. Failing to is not fatal: the log is longer, not wrong."""

@@ -3,7 +3,7 @@ carried out by the checkpoint (streams/checkpoint.py)."""
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -30,7 +30,7 @@ class Effects:
     messages: list[Message] = field(default_factory=list)
     rows: defaultdict[str, list[bytes]] = field(default_factory=lambda: defaultdict(list))
     letters: list[DeadLetter] = field(default_factory=list)
-    counts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    counts: defaultdict[tuple[str, str], int] = field(default_factory=lambda: defaultdict(int))
     """(metric, label) -> how often, for the metrics of the worker."""
     row_count: int = 0
 

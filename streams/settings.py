@@ -63,6 +63,7 @@ class Settings(BaseSettings):
     replication: int = Field(default=1, ge=1)
     instance_id: str | None = Field(default=None, description="static group membership: a stable name of this worker")
     session_timeout: float = Field(default=10.0, ge=1, description="seconds until a silent worker loses its partitions")
+    drain_timeout: float = Field(default=20.0, gt=0, description="seconds a revoke waits for the last checkpoint")
     web_host: str = "127.0.0.1"
     web_port: int = Field(default=6066, ge=0, le=65535, description="/health and /metrics")
     checkpoint_interval: float = Field(default=1.0, gt=0, description="seconds between checkpoints")

@@ -330,7 +330,7 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
         return state.position if state is not None and state.has_valid_position else None
 
     async def keep_alive(self) -> None:
-        """Count as polling, though nothing is wanted: aiokafka leaves the group `broker_max_poll_interval` after a poll."""
+        """Poll, though nothing is wanted: aiokafka leaves the group `broker_max_poll_interval` later."""
         await self.call_thread(self._keep_alive)
 
     async def _keep_alive(self) -> None:

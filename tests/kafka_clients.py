@@ -66,3 +66,13 @@ async def group_member(bootstrap: str, topic: str, **settings: object) -> AsyncI
 
 def values(records: Iterable[ConsumerRecord]) -> list[bytes]:
     return [record.value for record in records]
+
+
+async def read_all(bootstrap: str, topic: str) -> list[ConsumerRecord]:
+    """Everything in a topic, all partitions: reads until nothing more comes for a second."""
+    records: list[ConsumerRecord] = []
+    async with asyncio.timeout(TIMEOUT), group_member(bootstrap, topic, group_id=None) as consumer:
+        while batches := await consumer.getmany(timeout_ms=1000):
+            for batch in batches.values():
+                records += batch
+    return records

@@ -6,7 +6,7 @@ same window part the one with the larger version contains the other (docs/archit
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import NamedTuple
 
 import msgspec
@@ -26,6 +26,9 @@ OUTCOMES = (
 )
 OUTCOME_INDEX = {name: index for index, name in enumerate(OUTCOMES)}
 UNANSWERED = OUTCOME_INDEX["unanswered"]
+
+_EXACT = Context(prec=60)
+"""Holds every sum of money without rounding, whatever the thread's context: the order of additions must not show."""
 
 TOKENS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "reasoning_tokens")
 
@@ -66,6 +69,8 @@ class Aggregate(msgspec.Struct, array_like=True, gc=False):
     unpriced: int = 0
     latency: Bins = {}
     ttft: Bins = {}
+    moved: int = 0
+    """Answered by another model than they asked for, and therefore counted in another series."""
 
     @property
     def requests(self) -> int:
@@ -73,31 +78,38 @@ class Aggregate(msgspec.Struct, array_like=True, gc=False):
 
     @property
     def version(self) -> int:
-        """How much input this holds: one for each request and one for each answer."""
-        return 2 * sum(self.outcomes) - self.outcomes[UNANSWERED]
+        """How much input this holds or has passed on: one for each request and one for each answer."""
+        return 2 * sum(self.outcomes) - self.outcomes[UNANSWERED] + 2 * self.moved
 
     def add(self, item: Contribution) -> None:
         """Count one interaction."""
-        self.outcomes[item.outcome] += 1
+        outcome, added, cost, latency_ms, ttft_ms, unpriced = item
+        self.outcomes[outcome] += 1
         tokens = self.tokens
-        for index, count in enumerate(item.tokens):
+        for index, count in enumerate(added):
             if count:
                 tokens[index] += count
-        if item.cost is not None:
-            self.cost += item.cost
-        elif item.unpriced:
+        if cost is not None:
+            self.cost = _EXACT.add(self.cost, cost)
+        elif unpriced:
             self.unpriced += 1
-        if item.latency_ms is not None:
-            index = bin_of(item.latency_ms)
-            self.latency[index] = self.latency.get(index, 0) + 1
-        if item.ttft_ms is not None:
-            index = bin_of(item.ttft_ms)
-            self.ttft[index] = self.ttft.get(index, 0) + 1
+        if latency_ms is not None:
+            bins, index = self.latency, bin_of(latency_ms)
+            bins[index] = bins.get(index, 0) + 1
+        if ttft_ms is not None:
+            bins, index = self.ttft, bin_of(ttft_ms)
+            bins[index] = bins.get(index, 0) + 1
 
     def answer(self, item: Contribution) -> None:
         """An interaction counted as unanswered has got its answer after all."""
         self.outcomes[UNANSWERED] -= 1
         self.add(item)
+
+    def move(self, *, late: bool) -> None:
+        """An interaction asked for here is counted elsewhere; with ``late`` it was counted as unanswered here until now."""
+        if late:
+            self.outcomes[UNANSWERED] -= 1
+        self.moved += 1
 
     def replace(self, old: Aggregate | None, new: Aggregate) -> None:
         """Exchange one constituent: subtract ``old`` (None if it is new here) and add ``new``."""
@@ -110,14 +122,15 @@ class Aggregate(msgspec.Struct, array_like=True, gc=False):
             self.outcomes[index] += sign * count
         for index, count in enumerate(other.tokens):
             self.tokens[index] += sign * count
-        self.cost += sign * other.cost
+        self.cost = (_EXACT.add if sign > 0 else _EXACT.subtract)(self.cost, other.cost)
+        self.moved += sign * other.moved
         self.unpriced += sign * other.unpriced
         _add_bins(self.latency, other.latency, sign)
         _add_bins(self.ttft, other.ttft, sign)
 
     def copy(self) -> Aggregate:
         return Aggregate(
-            list(self.outcomes), list(self.tokens), self.cost, self.unpriced, dict(self.latency), dict(self.ttft)
+            list(self.outcomes), list(self.tokens), self.cost, self.unpriced, dict(self.latency), dict(self.ttft), self.moved
         )
 
 

@@ -143,14 +143,17 @@ class CostState:
             return
         segment.parts[part.window, part.series] = part.aggregate
         self._changed[key, part.window, part.series] = part
-        self._dirty.add((key, WINDOWS[0], part.window, part.series))
+        shown = part.aggregate.requests > 0 or (old is not None and old.requests > 0)  # else it never held anything: no row
+        if shown:
+            self._dirty.add((key, WINDOWS[0], part.window, part.series))
         for size in WINDOWS[1:]:
             start = part.window // size * size
             coarse = segment.windows.get((size, start, part.series))
             if coarse is None:
                 coarse = segment.windows[size, start, part.series] = Aggregate()
             coarse.replace(old, part.aggregate)
-            self._dirty.add((key, size, start, part.series))
+            if shown:
+                self._dirty.add((key, size, start, part.series))
 
     def _settle(self, source: Source, settled: tuple[int, ...], effects: Effects) -> None:
         if self._settled.get(source) == settled:

@@ -121,6 +121,11 @@ class Join:
             if self._is_waiting(item):
                 yield item
 
+    def wait_anew(self, now: float) -> None:
+        """Everything waits from ``now`` in processing time."""
+        for entry in (*self.requests.values(), *self.responses.values()):
+            entry.since = now
+
     def _is_waiting(self, item: Due) -> bool:
         if item.request is not None:
             return self.requests.get(item.request.request.request_id) is item.request
@@ -151,7 +156,7 @@ class Join:
         return requests, responses, gone
 
     def load(self, requests: list[OpenRequest], responses: list[WaitingResponse], gone: list[str]) -> None:
-        """Restore what :meth:`take_changes` returned. Processing time of another process means nothing here: waiting begins anew."""
+        """Restore what :meth:`take_changes` returned."""
         for request_id in gone:
             self.requests.pop(request_id, None)
             self.responses.pop(request_id, None)

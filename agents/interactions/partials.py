@@ -7,7 +7,6 @@ change: until the source has moved past it and every request of it is settled.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
 
 import msgspec
 
@@ -18,14 +17,6 @@ WINDOW = 10
 
 FAMILIES = 2
 """Requests have two sources: their topic (family 0) and the re-keyed events (family 1). A segment's number tells its family."""
-
-
-class PartKey(NamedTuple):
-    """Identity of one partial of a source partition. ``window``: its start in epoch seconds."""
-
-    segment: int
-    window: int
-    series: Series
 
 
 class Part(msgspec.Struct, array_like=True, gc=False):
@@ -63,7 +54,7 @@ class Partials:
         self._series: dict[int, set[Series]] = {}
         self._open: dict[int, int] = {}
         self._heads = [0, 1]
-        self._dirty: set[PartKey] = set()
+        self._dirty: set[tuple[int, int, Series]] = set()
 
     def __len__(self) -> int:
         return sum(map(len, self._segments.values()))
@@ -89,30 +80,54 @@ class Partials:
         """A request of this segment will not change any more."""
         self._open[segment] -= 1
 
-    def add(self, segment: int, time: float, series: Series, item: Contribution, *, answer: bool = False) -> bool:
-        """Count an interaction, or with ``answer`` turn one from unanswered into answered. False: counted under __other__."""
-        known = self._series.setdefault(segment, set())
-        kept = True
-        if series not in known:
-            if len(known) < self._cap:
-                known.add(series)
-            else:
-                series, kept = OTHER, False
-        key = (int(time) // WINDOW * WINDOW, series)
-        parts = self._segments.setdefault(segment, {})
-        aggregate = parts.get(key)
-        if aggregate is None:
-            aggregate = parts[key] = Aggregate()
-        if answer:
+    def add(self, segment: int, time: float, series: Series, item: Contribution) -> bool:
+        """Count an unanswered interaction. False: counted under __other__."""
+        aggregate, kept = self._part(segment, time, series)
+        aggregate.add(item)
+        return kept
+
+    def answer(self, segment: int, time: float, asked: Series, series: Series, item: Contribution, *, late: bool) -> bool:
+        """Count an answered interaction; with ``late`` it was counted as unanswered before. False: counted under __other__.
+
+        ``asked`` is the series without the answer. If the answer's is another (another model answered), both parts know of it, whether or
+        not the request was ever counted as unanswered: versions must not depend on the order in which things were read.
+        """
+        aggregate, kept = self._part(segment, time, series)
+        before = aggregate if series == asked else self._part(segment, time, asked)[0]
+        if before is not aggregate:
+            before.move(late=late)
+            aggregate.add(item)
+        elif late:
             aggregate.answer(item)
         else:
             aggregate.add(item)
-        self._dirty.add(PartKey(segment, *key))
         return kept
+
+    def _part(self, segment: int, time: float, series: Series) -> tuple[Aggregate, bool]:
+        """The part that counts a series, about to be changed; False if that is __other__."""
+        parts = self._segments.get(segment)
+        if parts is None:
+            parts, self._series[segment] = self._segments.setdefault(segment, {}), set()
+        window, kept = int(time) // WINDOW * WINDOW, True
+        aggregate = parts.get((window, series))
+        if aggregate is None:
+            series, kept = self._admit(segment, series)
+            aggregate = parts.setdefault((window, series), Aggregate())
+        self._dirty.add((segment, window, series))
+        return aggregate, kept
+
+    def _admit(self, segment: int, series: Series) -> tuple[Series, bool]:
+        """The series under which to count, and whether it is this one."""
+        known = self._series[segment]
+        if series not in known:
+            if len(known) >= self._cap:
+                return OTHER, False
+            known.add(series)
+        return series, True
 
     def take_dirty(self) -> list[Part]:
         """What changed since the last call, complete and independent of later changes once encoded."""
-        dirty = [Part(*key, self._segments[key.segment][key.window, key.series]) for key in sorted(self._dirty)]
+        dirty = [Part(s, window, series, self._segments[s][window, series]) for s, window, series in sorted(self._dirty)]
         self._dirty.clear()
         return dirty
 
@@ -148,8 +163,9 @@ class Partials:
     def load(self, parts: Iterable[Part], heads: tuple[int, ...], settled: tuple[int, ...]) -> None:
         for part in parts:
             self._segments.setdefault(part.segment, {})[part.window, part.series] = part.aggregate
+            known = self._series.setdefault(part.segment, set())
             if part.series != OTHER:
-                self._series.setdefault(part.segment, set()).add(part.series)
+                known.add(part.series)
         self._heads = [max(a, b) for a, b in zip(self._heads, heads, strict=True)]
         for segment in [s for s in self._segments if s < settled[s % FAMILIES]]:
             del self._segments[segment]

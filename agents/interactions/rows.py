@@ -9,7 +9,7 @@ from agents.cost.aggregate import OUTCOME_INDEX, TOKENS, UNANSWERED, Contributio
 from agents.interactions.outcome import Outcome, classify
 from agents.interactions.pricing import PriceBook
 from schemas.events import Evaluation, Feedback, Request, Response, Usage
-from schemas.rows import EvaluationRow, FeedbackRow, InteractionRow, json_text, merged_extra, money
+from schemas.rows import EvaluationRow, FeedbackRow, InteractionRow, merged_extra, money, picodollars
 
 _NO_TOKENS = (0,) * len(TOKENS)
 
@@ -72,9 +72,9 @@ def answered(
         row.error_code = "" if error.code is None else str(error.code)
         row.error_message = error.message or ""
     if response.tool_calls:
-        row.tool_calls = json_text(response.tool_calls)
+        row.tool_calls = response.tool_calls
     if response.rails:
-        row.rails = json_text(response.rails)
+        row.rails = response.rails
     if request_extra is not None or response_extra is not None:
         row.extra = merged_extra(request_extra, response_extra)
     tokens = _NO_TOKENS
@@ -89,46 +89,36 @@ def answered(
             usage.cache_write_tokens or 0,
             usage.reasoning_tokens or 0,
         )
-    cost = _cost(request, response, usage, row, prices)
-    if cost is not None:
-        row.cost_usd = money(cost)
-    return row, Contribution(OUTCOME_INDEX[outcome.outcome], tokens, cost, row.latency_ms, row.ttft_ms), outcome
+    cost = _price(request, response, usage, row, prices)
+    used = row.input_tokens is not None or row.output_tokens is not None
+    unpriced = cost is None and (used or outcome.outcome not in NOT_BILLED)
+    return row, Contribution(OUTCOME_INDEX[outcome.outcome], tokens, cost, row.latency_ms, row.ttft_ms, unpriced), outcome
 
 
-def _cost(
-    request: Request, response: Response, usage: Usage | None, row: InteractionRow, prices: PriceBook
-) -> Decimal | None:
-    """Cost in USD, exact to 12 decimals; sets source and price book on the row."""
+def _price(request: Request, response: Response, usage: Usage | None, row: InteractionRow, prices: PriceBook) -> Decimal | None:
+    """Cost in USD, exact to 12 decimals; sets cost, source and price book on the row."""
     if response.cost_usd is not None:
         row.cost_source = "reported"
-        return Decimal(money(response.cost_usd))
+        row.cost_usd = money(response.cost_usd)
+        return Decimal(row.cost_usd)
     row.price_book_version = prices.version
     if usage is None:
         return None
-    moment = request.time.astimezone(UTC)
+    moment = request.time if request.time.tzinfo is UTC else request.time.astimezone(UTC)
     tier = request.params.get("service_tier") if request.params else None
     price = prices.price(
         request.provider,
         row.model,
         moment.date(),
-        (
-            usage.input_tokens,
-            usage.output_tokens,
-            usage.cache_read_tokens,
-            usage.cache_write_tokens,
-            usage.reasoning_tokens,
-        ),
+        (usage.input_tokens, usage.output_tokens, usage.cache_read_tokens, usage.cache_write_tokens, usage.reasoning_tokens),
         tier if isinstance(tier, str) else None,
         at=moment.time(),
     )
     row.cost_source = price.source
-    return None if price.picodollars is None else Decimal(price.picodollars).scaleb(-12)
-
-
-def is_unpriced(row: InteractionRow) -> bool:
-    """Whether money was spent that nobody can name."""
-    used = row.input_tokens is not None or row.output_tokens is not None
-    return row.cost_usd is None and (used or row.outcome not in NOT_BILLED)
+    if price.picodollars is None:
+        return None
+    row.cost_usd = picodollars(price.picodollars)
+    return Decimal(price.picodollars).scaleb(-12)
 
 
 def _request_row(request: Request, version: int, outcome: str) -> InteractionRow:
@@ -158,18 +148,18 @@ def _request_row(request: Request, version: int, outcome: str) -> InteractionRow
         row.prompt_name = request.prompt.name or ""
         row.prompt_sha = request.prompt.sha or ""
         if request.prompt.variables:
-            row.prompt_variables = json_text(request.prompt.variables)
+            row.prompt_variables = request.prompt.variables
     if request.messages:
-        row.messages = json_text(request.messages)
+        row.messages = request.messages
     if request.params:
-        row.params = json_text(request.params)
+        row.params = request.params
     if request.documents:
-        row.documents = json_text(request.documents)
+        row.documents = request.documents
         row.index_version = request.documents[0].index_version or ""
     if request.tools:
-        row.tools = json_text(request.tools)
+        row.tools = request.tools
     if request.output_schema is not None:
-        row.output_schema = json_text(request.output_schema)
+        row.output_schema = request.output_schema
     return row
 
 

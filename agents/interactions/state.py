@@ -16,9 +16,10 @@ from agents.cost.aggregate import Series
 from agents.interactions.join import Join, OpenRequest, WaitingResponse
 from agents.interactions.partials import Part, Partials, Parts
 from agents.interactions.pricing import PriceBook
-from agents.interactions.rows import answered, evaluation_row, feedback_row, is_unpriced, series_of, unanswered
+from agents.interactions.rows import answered, evaluation_row, feedback_row, series_of, unanswered
 from agents.interactions.seen import SeenIds
 from schemas.events import (
+    DECODERS,
     Evaluation,
     Event,
     EventError,
@@ -29,7 +30,7 @@ from schemas.events import (
 )
 from schemas.rows import EvaluationRow, FeedbackRow, InteractionRow
 from streams.deadletters import Origin, dead_letter, origin_of
-from streams.effects import Effects, Message
+from streams.effects import Effects, Headers, Message
 from streams.partitioner import partition_of, partitions_of
 from streams.settings import Settings
 from streams.state import Batch
@@ -43,6 +44,10 @@ ORIGIN_HEADER = "mirante-origin"
 
 LOCATE = "locate"
 """Kind of the record by which an unanswered request with a session tells the home of its ``request_id`` where it waits."""
+
+REPLAY_HEADER = "mirante-replay"
+"""On a dead letter that is put back into its topic: names the replay. Its event may have been remembered as seen when it became a
+dead letter, so what is remembered of a replayed event is ``event_id + NUL + name``: each replay counts once, and is no repeat of the first."""
 
 MAX_SKEW = 60.0
 """Seconds by which requests may be read ahead of responses, in event time, or the reverse, while both have more to read."""
@@ -109,6 +114,7 @@ class InteractionsState:
         self._joined = (context.topics.requests, context.topics.responses)
         self._silent: dict[str, float] = {}
         self._now = 0.0
+        self._is_restored = False
         self._new_ids: list[str] = []
         self._new_located: list[Locate] = []
         self._changed_parts: list[Part] = []
@@ -120,7 +126,7 @@ class InteractionsState:
     # PartitionState
 
     def apply(self, batch: Batch, now: float, effects: Effects) -> None:
-        self._now = now
+        self._set_now(now)
         if batch.topic == self._topics.rekeyed:
             for record in batch.records:
                 self._apply_rekeyed(record, effects)
@@ -130,7 +136,7 @@ class InteractionsState:
         self._settle_due(effects)
 
     def tick(self, now: float, silent: Mapping[str, float], effects: Effects) -> bool:
-        self._now = now
+        self._set_now(now)
         self._silent = dict(silent)
         before = len(self._join.requests), len(self._join.responses), effects.row_count
         self._settle_due(effects)
@@ -202,10 +208,10 @@ class InteractionsState:
         for request_id in saved.gone:
             if (known := self._join.requests.get(request_id)) is not None:
                 self._partials.settle(known.segment)
-        for waiting in (*saved.requests, *saved.responses):
-            waiting.since = self._now
+        self._is_restored = True
         self._join.load(saved.requests, saved.responses, saved.gone)
-        self._located.update((located.request_id, located) for located in saved.located)
+        for located in saved.located:
+            self._remember_located(located)
         self._partials.load(saved.parts, saved.heads, saved.settled)
         self._settled = tuple(map(max, self._settled, saved.settled))
         self._announced = tuple(map(max, self._announced, saved.announced))
@@ -223,26 +229,29 @@ class InteractionsState:
     # Events
 
     def _apply_events(self, kind: str, batch: Batch, effects: Effects) -> None:
-        """Records as services wrote them."""
-        events: list[tuple[Any, Event, bytes | None]] = []
+        """Records as services wrote them. One loop over the batch decodes, one applies; homes are computed for all at once."""
+        events: list[tuple[Any, Event, bytes | None, float]] = []
         keys: list[bytes] = []
+        decode, max_future = DECODERS[kind], self._context.settings.max_future
         for record in batch.records:
             try:
-                event, extra = decode_with_unknown(kind, record.value)
-                self._check_future(event, record.timestamp)
+                event, extra = decode(record.value)
+                time = event.time.timestamp()
+                if time - record.timestamp / 1000 > max_future:
+                    raise EventError(_from_the_future(event, time - record.timestamp / 1000, max_future))
             except EventError as error:
                 self._dead(origin_of(record), error.reason, effects)
                 continue
-            events.append((record, event, extra))
-            keys.append(_home_key(event).encode())
+            events.append((record, event, extra, time))
+            keys.append((event.session_id or _home_key(event)).encode())
         homes = partitions_of(keys, self._context.settings.partitions).tolist() if keys else []
-        for (record, event, extra), key, home in zip(events, keys, homes, strict=True):
-            if home != self._partition and not self._is_answer_here(event):
+        for (record, event, extra, time), key, home in zip(events, keys, homes, strict=True):
+            if home != self._partition and not self._is_answer_here(event, record.headers):
                 self._forward(kind, record, key, home, effects)
                 continue
             if record.key != key:
                 effects.count("rekeyed", batch.topic)
-            self._accept(kind, event, extra, record, None, 0, effects)
+            self._accept(kind, event, extra, time, record, None, 0, effects)
 
     def _apply_rekeyed(self, record: Any, effects: Effects) -> None:
         """A record that another partition sent to its home."""
@@ -250,25 +259,36 @@ class InteractionsState:
         try:
             kind = headers[KIND_HEADER].decode()
             if kind == LOCATE:
-                self._locate(_decode_locate(record.value), effects)
+                located = _decode_locate(record.value)
+                if not 0 <= located.partition < self._context.settings.partitions:
+                    raise ValueError(f"there is no partition {located.partition}")
+                self._locate(located, effects)
                 return
             origin = _decode_origin(headers[ORIGIN_HEADER])
             event, extra = decode_with_unknown(kind, record.value)
-        except (KeyError, ValueError, msgspec.DecodeError) as error:
+        except (KeyError, ValueError, TypeError, AttributeError, msgspec.DecodeError) as error:
             self._dead(origin_of(record), f"not a record that Mirante re-keyed: {error!r}", effects)
             return
         origin.value = record.value
-        self._accept(kind, event, extra, record, origin, 1, effects)
+        self._accept(kind, event, extra, event.time.timestamp(), record, origin, 1, effects)
 
     def _accept(
-        self, kind: str, event: Event, extra: bytes | None, record: Any, origin: Origin | None, family: int, effects: Effects
+        self,
+        kind: str,
+        event: Event,
+        extra: bytes | None,
+        time: float,
+        record: Any,
+        origin: Origin | None,
+        family: int,
+        effects: Effects,
     ) -> None:
         """An event at the partition where it is processed."""
-        if not self._seen.add(event.event_id):
+        event_id = _remembered_id(event, record.headers if origin is None else origin.headers)
+        if not self._seen.add(event_id):
             effects.count("duplicate", kind)
             return
-        self._new_ids.append(event.event_id)
-        time = event.time.timestamp()
+        self._new_ids.append(event_id)
         clock = self._clocks.get(kind, 0.0)
         if time > clock:
             self._clocks[kind] = time
@@ -299,7 +319,9 @@ class InteractionsState:
             self._complete(event, extra, time, segment, waiting.response, waiting.extra, False, effects)
             self._partials.settle(segment)
             return
-        due = time + (event.timeout_ms or 0) / 1000 + self._context.settings.join.grace
+        due = self._unanswered_at(event, time)
+        if self._is_strange_home(event):
+            due = min(due, time + self._context.settings.join.orphan / 3)
         self._join.open(OpenRequest(event, extra, time, segment, due, self._now))
         if len(self._join.requests) > self._context.settings.join.max_open:
             earliest = self._join.earliest()
@@ -342,14 +364,20 @@ class InteractionsState:
         effects.count("outcome", outcome.outcome)
         if not outcome.known:
             effects.count("unknown_finish")
-        unpriced = is_unpriced(row)
-        if unpriced:
+        if item.unpriced:
             effects.count("unpriced", row.model)
-        item = item._replace(unpriced=unpriced)
-        if not self._partials.add(segment, time, series_of(request, response), item, answer=was_unanswered):
+        series = series_of(request, response)
+        asked = series if series.model == request.model else series._replace(model=request.model)
+        if not self._partials.answer(segment, time, asked, series, item, late=was_unanswered):
             effects.count("other")
 
     # Time
+
+    def _set_now(self, now: float) -> None:
+        self._now = now
+        if self._is_restored:  # what was restored begins to wait anew: processing time of another process means nothing here
+            self._is_restored = False
+            self._join.wait_anew(now)
 
     def _clock(self) -> float:
         """Event time of the partition: how far both sides of the join have been read.
@@ -374,8 +402,13 @@ class InteractionsState:
                 del self._located[request_id]
 
     def _expire(self, entry: OpenRequest, effects: Effects, *, final: bool = False) -> None:
-        """A deadline of a request has passed: first it counts as unanswered, later it is forgotten."""
+        """A deadline of a request has passed: first its response is looked for elsewhere, then it is unanswered, later forgotten."""
         request = entry.request
+        if not entry.unanswered and not final and entry.due < (due := self._unanswered_at(request, entry.time)):
+            entry.due = due
+            self._join.open(entry)
+            self._tell_home(entry, effects)
+            return
         if not entry.unanswered:
             row, item = unanswered(request, entry.extra)
             effects.row(InteractionRow.TABLE, _encode_row(row))
@@ -391,11 +424,19 @@ class InteractionsState:
         self._join.close(request.request_id)
         self._partials.settle(entry.segment)
 
+    def _unanswered_at(self, request: Request, time: float) -> float:
+        return time + (request.timeout_ms or 0) / 1000 + self._context.settings.join.grace
+
+    def _is_strange_home(self, request: Request) -> bool:
+        """Whether a response that names no session has another home than this partition."""
+        home = partition_of(request.request_id.encode(), self._context.settings.partitions)
+        return request.session_id is not None and home != self._partition
+
     def _tell_home(self, entry: OpenRequest, effects: Effects) -> None:
-        """The response may have come without a session: then it waits at the home of the request's id."""
+        """The response may have come without a session: then it waits at the home of the request's id, and not for long."""
         request_id = entry.request.request_id
-        home = partition_of(request_id.encode(), self._context.settings.partitions)
-        if entry.request.session_id and home != self._partition:
+        if self._is_strange_home(entry.request):
+            home = partition_of(request_id.encode(), self._context.settings.partitions)
             value = _encode_locate(Locate(request_id, self._partition, entry.due))
             headers = ((KIND_HEADER, LOCATE.encode()),)
             effects.messages.append(Message(self._topics.rekeyed, home, request_id.encode(), value, headers))
@@ -406,8 +447,13 @@ class InteractionsState:
             self._join.take_response(located.request_id)
             self._send_on("responses", waiting.origin, located.request_id.encode(), located.partition, effects)
         else:
-            self._located[located.request_id] = located
+            self._remember_located(located)
             self._new_located.append(located)
+
+    def _remember_located(self, located: Locate) -> None:
+        self._located[located.request_id] = located
+        if len(self._located) > self._context.settings.join.max_open:
+            del self._located[next(iter(self._located))]
 
     def _orphan(self, waiting: WaitingResponse, effects: Effects) -> None:
         self._join.take_response(waiting.response.request_id)
@@ -416,8 +462,11 @@ class InteractionsState:
 
     # Elsewhere
 
-    def _is_answer_here(self, event: Event) -> bool:
-        return isinstance(event, Response) and event.session_id is None and event.request_id in self._join.requests
+    def _is_answer_here(self, event: Event, headers: Headers) -> bool:
+        """Whether a response that names no session answers a request of this partition, or is a repeat of one that did."""
+        if not isinstance(event, Response) or event.session_id is not None:
+            return False
+        return event.request_id in self._join.requests or _remembered_id(event, headers) in self._seen
 
     def _forward(self, kind: str, record: Any, key: bytes, home: int, effects: Effects) -> None:
         effects.count("rekeyed", record.topic)
@@ -437,28 +486,31 @@ class InteractionsState:
             self._series_home[series] = home
         return home
 
-    def _check_future(self, event: Event, timestamp: int) -> None:
-        ahead = event.time.timestamp() - timestamp / 1000
-        if ahead > self._context.settings.max_future:
-            raise EventError(
-                f"time: {event.time.isoformat()} is {ahead / 3600:.1f} h after the record was written to Kafka; "
-                f"at most {self._context.settings.max_future / 3600:.1f} h are accepted (max_future)"
-            )
-
     def _dead(self, origin: Origin, reason: str, effects: Effects) -> None:
         effects.count("dead_letter", STAGE)
         effects.letters.append(dead_letter(origin, source=self._context.source, stage=STAGE, reason=reason))
 
 
+def _from_the_future(event: Event, ahead: float, most: float) -> str:
+    return (
+        f"time: {event.time.isoformat()} is {ahead / 3600:.1f} h after the record was written to Kafka; "
+        f"at most {most / 3600:.1f} h are accepted (max_future)"
+    )
+
+
 def _home_key(event: Event) -> str:
-    """The name by which an event finds its home partition."""
-    if event.session_id:
-        return event.session_id
+    """The name by which an event without a session finds its home partition."""
     if isinstance(event, Evaluation):
         return event.request_id or event.response_id
     if isinstance(event, Feedback):
         return event.request_id or event.response_id or ""
     return event.request_id
+
+
+def _remembered_id(event: Event, headers: Headers) -> str:
+    """What is remembered of an event in order to know its repeats."""
+    replay = next((value for name, value in headers if name == REPLAY_HEADER), None)
+    return event.event_id if replay is None else f"{event.event_id}\0{replay.decode(errors='backslashreplace')}"
 
 
 def _cut(items: Sequence[Any], size: int) -> Iterator[list[Any]]:

@@ -25,7 +25,13 @@ from streams.settings import Settings, load_settings
 EMBEDDED_SESSION_TIMEOUT = 6.0
 """Joining a group takes half the session timeout on the embedded broker."""
 
+EMBEDDED_DRAIN_TIMEOUT = 1.2
+"""The embedded broker gives a member's partitions away after half its session timeout: the last checkpoint must be shorter."""
+
 RESTART_DELAY = 1.0
+
+PASSED_ON = ("kafka_bootstrap", "clickhouse_url", "session_timeout", "drain_timeout", "topic_prefix")
+"""Settings that workers get from the stack, whatever their environment says."""
 
 Say = Callable[[str], None]
 
@@ -40,8 +46,8 @@ class StackOptions:
     workers: int = 1
     kafka_port: int = 0
     clickhouse_port: int = 0
-    env: Mapping[str, str] = field(default_factory=dict)
-    """For the workers, beside this process's own environment."""
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """Settings of this stack and its workers, beside those of the environment and the file."""
 
 
 class Stack:
@@ -90,10 +96,12 @@ class Stack:
         if self._servers:
             self._say(f"starting {' and '.join(server.name for server in self._servers)} ...")
             await self._supervisor.start(*self._servers)
-        overrides: dict[str, Any] = {"clickhouse_url": url}
+        overrides: dict[str, Any] = {"clickhouse_url": url, **self._options.settings}
         overrides["kafka_bootstrap"] = bootstrap() if callable(bootstrap) else bootstrap
         if kafka is not None:
             overrides["session_timeout"] = EMBEDDED_SESSION_TIMEOUT
+        if self._options.kafka == "embedded":
+            overrides["drain_timeout"] = EMBEDDED_DRAIN_TIMEOUT
         self.settings = load_settings(**overrides)
         await prepare(self.settings)
         self._say(f"topics and tables are ready; starting {self._options.workers} worker(s) ...")
@@ -131,14 +139,8 @@ class Stack:
         return process, url
 
     def _worker(self, number: int, port: int) -> ManagedProcess:
-        env = {
-            "MIRANTE_KAFKA_BOOTSTRAP": self.settings.kafka_bootstrap,
-            "MIRANTE_CLICKHOUSE_URL": self.settings.clickhouse_url,
-            "MIRANTE_SESSION_TIMEOUT": str(self.settings.session_timeout),
-            "MIRANTE_WEB_PORT": str(port),
-            "MIRANTE_TOPIC_PREFIX": self.settings.topic_prefix,
-            **self._options.env,
-        }
+        own = {name: str(getattr(self.settings, name)) for name in PASSED_ON}
+        env = {f"MIRANTE_{name.upper()}": value for name, value in {**own, **self._options.settings, "web_port": str(port)}.items()}
 
         async def ready() -> bool:
             return await asyncio.to_thread(_get, f"http://{LOOPBACK}:{port}/health") is not None

@@ -1,0 +1,114 @@
+"""A running Mirante for tests: a stack on a broker that exists already, with short ways to publish, ask and wait."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from aiokafka import AIOKafkaProducer
+
+from deploy.embedded.stack import Stack, StackOptions
+from streams.clickhouse import connect
+
+NOW = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=10)
+"""When the events of the tests happen, unless they say otherwise."""
+
+
+class Sent(NamedTuple):
+    """A record to publish. ``value``: an event, or raw bytes."""
+
+    topic: str
+    value: Mapping[str, Any] | bytes | None
+    key: str | bytes | None = None
+    headers: Sequence[tuple[str, bytes]] = ()
+
+
+def unique(name: str) -> str:
+    return f"{name}-{uuid.uuid4().hex[:10]}"
+
+
+def request(request_id: str, **fields: Any) -> dict[str, Any]:
+    """A request event with sensible fields."""
+    return {
+        "event_id": f"q-{request_id}",
+        "time": rfc3339(fields.pop("at", 0.0)),
+        "request_id": request_id,
+        "provider": "openai",
+        "model": "gpt-4o-mini",
+        "feature": "support",
+        **fields,
+    }
+
+
+def response(request_id: str, **fields: Any) -> dict[str, Any]:
+    """The response event of a request."""
+    return {
+        "event_id": f"a-{request_id}",
+        "time": rfc3339(fields.pop("at", 1.0)),
+        "request_id": request_id,
+        "response_id": f"r-{request_id}",
+        "status": "ok",
+        "finish_reason": "stop",
+        "usage": {"input_tokens": 1000, "output_tokens": 100},
+        "latency_ms": 1000,
+        "ttft_ms": 250,
+        **fields,
+    }
+
+
+def rfc3339(seconds: float) -> str:
+    return (NOW + timedelta(seconds=seconds)).isoformat().replace("+00:00", "Z")
+
+
+class Installation:
+    """A stack with its own topics on a shared broker. ``with Installation(bootstrap, directory) as mirante: ...``"""
+
+    def __init__(self, bootstrap: str, directory: Path, *, workers: int = 1, **settings: str) -> None:
+        self.prefix = f"{unique('t')}."
+        self.directory = directory
+        own = {"topic_prefix": self.prefix, "group": self.prefix, "session_timeout": "6", "drain_timeout": "1.2", **settings}
+        self.stack = Stack(StackOptions(directory, kafka=bootstrap, workers=workers, settings=own), say=lambda text: None)
+
+    def __enter__(self) -> Installation:
+        asyncio.run(self.stack.__aenter__())
+        self.bootstrap = self.stack.settings.kafka_bootstrap
+        self._client = connect(self.stack.settings.clickhouse_url)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._client.close()
+        asyncio.run(self.stack.__aexit__(None, None, None))
+
+    def publish(self, records: Iterable[Sent]) -> None:
+        """Publish in order and wait for the acknowledgements."""
+        asyncio.run(self._publish(records))
+
+    async def _publish(self, records: Iterable[Sent]) -> None:
+        async with AIOKafkaProducer(bootstrap_servers=self.bootstrap, acks="all", max_request_size=32 << 20) as producer:
+            pending = []
+            for record in records:
+                value = record.value if isinstance(record.value, bytes | None) else json.dumps(record.value).encode()
+                key = record.key.encode() if isinstance(record.key, str) else record.key
+                topic = self.prefix + record.topic
+                pending.append(await producer.send(topic, value, key=key, headers=list(record.headers)))
+            await asyncio.gather(*pending)
+
+    def query(self, sql: str, **parameters: Any) -> list[tuple[Any, ...]]:
+        return [tuple(row) for row in self._client.query(sql, parameters=parameters or None).result_rows]
+
+    def eventually(self, sql: str, expected: Sequence[tuple[Any, ...]], *, within: float = 30.0, **parameters: Any) -> None:
+        """Wait until a query gives these rows; fails with what it gave last."""
+        deadline = time.monotonic() + within
+        while (rows := self.query(sql, **parameters)) != list(expected):
+            if time.monotonic() > deadline:
+                raise AssertionError(f"after {within:g} s still {rows!r}, expected {list(expected)!r}\n{sql}")
+            time.sleep(0.1)
+
+    def status(self) -> list[dict[str, Any]]:
+        return asyncio.run(self.stack.status())

@@ -1,0 +1,229 @@
+"""From topics to tables on real servers: given events, when the worker has processed them, then rows."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import os
+import subprocess
+import sys
+import urllib.request
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from tests.installation import NOW, Installation, Sent, request, response, rfc3339, unique
+from tests.kafka_clients import read_all
+
+INTERACTIONS = "SELECT request_id, outcome, model, toUInt64(input_tokens), cost_usd FROM mirante.interactions WHERE tenant = {tenant:String} ORDER BY request_id"
+WINDOWS = (
+    "SELECT window_seconds, sum(requests), sum(ok), sum(unanswered), sum(input_tokens), sum(cost_usd) FROM mirante.cost_windows "
+    "WHERE tenant = {tenant:String} GROUP BY window_seconds ORDER BY window_seconds"
+)
+COST = Decimal("0.00021")
+"""1,000 input and 100 output tokens of gpt-4o-mini."""
+
+SIZES = (10, 60, 3_600, 86_400)
+
+
+def windows(requests: int, ok: int, unanswered: int = 0) -> list[tuple[Any, ...]]:
+    return [(size, requests, ok, unanswered, 1000 * ok, COST * ok) for size in SIZES]
+
+
+def dead_letters(mirante: Installation, topic: str, reason: str) -> str:
+    return (
+        f"SELECT value, key FROM mirante.deadletter WHERE topic = '{mirante.prefix}{topic}' "
+        f"AND positionCaseInsensitive(reason, '{reason}') > 0 ORDER BY offset"
+    )
+
+
+def test_given_a_request_and_its_response_then_one_interaction_with_its_cost(mirante: Installation) -> None:
+    tenant, call = unique("acme"), unique("call")
+    mirante.publish([
+        Sent("requests", request(call, tenant=tenant, session_id="s1"), "s1"),
+        Sent("responses", response(call, tenant=tenant, session_id="s1"), "s1"),
+    ])
+    mirante.eventually(INTERACTIONS, [(call, "ok", "gpt-4o-mini", 1000, COST)], tenant=tenant)
+    mirante.eventually(WINDOWS, windows(1, 1), tenant=tenant)
+
+
+@pytest.mark.parametrize(
+    ("request_key", "response_key", "response_first", "response_session"),
+    [
+        ("s", "s", True, True),
+        ("wrong", "s", False, True),
+        ("s", "wrong", False, True),
+        (None, None, False, True),
+        (None, None, True, True),
+        ("s", "s", False, False),
+        ("other", "s", True, False),
+    ],
+    ids=["response first", "request under a wrong key", "response under a wrong key", "no keys", "no keys, response first",
+         "response without session", "response without session, first, request under a wrong key"],
+)  # fmt: skip
+def test_given_untidy_keys_and_order_then_the_same_rows_as_the_tidy_events(
+    mirante: Installation, request_key: str | None, response_key: str | None, response_first: bool, response_session: bool
+) -> None:
+    tenant = unique("untidy")
+    calls = [f"{tenant}-{n:02}" for n in range(12)]
+    records = []
+    for n, call in enumerate(calls):
+        session = f"{tenant}-s{n % 5}"
+        keys = {"s": session, "wrong": f"k{n}", "other": f"o{n}", None: None}
+        answer = response(call, tenant=tenant, **({"session_id": session} if response_session else {}))
+        pair = [
+            Sent("requests", request(call, tenant=tenant, session_id=session), keys[request_key]),
+            Sent("responses", answer, keys[response_key]),
+        ]
+        records += reversed(pair) if response_first else pair
+    mirante.publish(records)
+    mirante.eventually(INTERACTIONS, [(call, "ok", "gpt-4o-mini", 1000, COST) for call in calls], tenant=tenant)
+    mirante.eventually(WINDOWS, windows(12, 12), tenant=tenant)
+
+
+def test_given_the_same_event_ids_again_then_they_count_once(mirante: Installation) -> None:
+    tenant, call = unique("twice"), unique("call")
+    pair = [Sent("requests", request(call, tenant=tenant), call), Sent("responses", response(call, tenant=tenant), call)]
+    feedback = {"event_id": unique("f"), "time": rfc3339(2), "kind": "thumbs_up", "request_id": call, "tenant": tenant}
+    mirante.publish([*pair, *pair, *reversed(pair), Sent("feedback", feedback, call), Sent("feedback", feedback, "other key")])
+    mirante.eventually(INTERACTIONS, [(call, "ok", "gpt-4o-mini", 1000, COST)], tenant=tenant)
+    mirante.eventually("SELECT count(), any(kind) FROM mirante.feedback WHERE tenant = {tenant:String}", [(1, "thumbs_up")], tenant=tenant)
+    mirante.eventually(WINDOWS, windows(1, 1), tenant=tenant)
+
+
+def test_given_no_response_in_time_then_unanswered_and_a_late_answer_completes_it(mirante: Installation) -> None:
+    tenant, silent, late = unique("silent"), unique("a-call"), unique("b-call")
+    session = unique("session")
+    mirante.publish([
+        Sent("requests", request(silent, tenant=tenant, session_id=session, timeout_ms=1000), session),
+        Sent("requests", request(late, tenant=tenant, session_id=session, timeout_ms=1000), session),
+    ])
+    unanswered = [(call, "unanswered", "gpt-4o-mini", None, None) for call in (silent, late)]
+    mirante.eventually(INTERACTIONS, unanswered, tenant=tenant, within=60)
+    mirante.publish([Sent("responses", response(late, tenant=tenant, session_id=session, at=120), session)])
+    mirante.eventually(INTERACTIONS, [unanswered[0], (late, "ok", "gpt-4o-mini", 1000, COST)], tenant=tenant)
+    mirante.eventually(WINDOWS, windows(2, 1, 1), tenant=tenant)
+
+
+POISON: dict[str, tuple[bytes, str]] = {
+    "not JSON": (b"{oops", "not valid JSON"),
+    "empty": (b"", "empty value"),
+    "invalid UTF-8": (b'{"event_id":"\xff\xfe"}', "UTF-8"),
+    "deep nesting": (b'{"event_id":"e","time":"2026-01-01T00:00:00Z","request_id":"r","model":"m","params":{"a":' + b"[" * 5000 + b"]" * 5000 + b"}}",
+                     "nested deeper"),
+    "20 MB": (b'{"event_id":"' + b"x" * 20_000_000 + b'"}', "may have"),
+    "number as string": (json.dumps({**request("p1"), "timeout_ms": "15000"}).encode(), "timeout_ms"),
+    "year 9999": (json.dumps({**request("p2"), "time": "9999-01-01T00:00:00Z"}).encode(), "outside 1970..2100"),
+    "missing field": (json.dumps({k: v for k, v in request("p3").items() if k != "model"}).encode(), "model"),
+    "time without zone": (json.dumps({**request("p4"), "time": "2026-01-01T00:00:00"}).encode(), "time"),
+}  # fmt: skip
+
+
+def test_given_poison_then_dead_letters_with_the_original_bytes_and_nothing_else_changes(mirante: Installation) -> None:
+    tenant = unique("poisoned")
+    calls = [f"{tenant}-{n:02}" for n in range(len(POISON))]
+    records = []
+    for call, (value, _) in zip(calls, POISON.values(), strict=True):
+        records.append(Sent("requests", request(call, tenant=tenant), call))
+        records.append(Sent("requests", value, b"key-" + call.encode(), [("h", b"\x00\xff")]))
+        records.append(Sent("responses", response(call, tenant=tenant), call))
+    mirante.publish(records)
+    mirante.eventually(INTERACTIONS, [(call, "ok", "gpt-4o-mini", 1000, COST) for call in calls], tenant=tenant)
+    mirante.eventually(WINDOWS, windows(len(calls), len(calls)), tenant=tenant)
+    for call, (value, reason) in zip(calls, POISON.values(), strict=True):
+        key = base64.b64encode(b"key-" + call.encode()).decode()
+        found = mirante.query(
+            "SELECT value, reason, headers, stage FROM mirante.deadletter WHERE topic = {topic:String} AND key = {key:String}",
+            topic=f"{mirante.prefix}requests",
+            key=key,
+        )
+        assert len(found) == 1, call
+        stored, said, headers, stage = found[0]
+        assert base64.b64decode(stored) == value
+        assert reason in said
+        assert json.loads(headers) == [["h", base64.b64encode(b"\x00\xff").decode()]]
+        assert stage == "interactions"
+
+
+def test_given_odd_but_valid_events_then_they_are_kept_as_they_are(mirante: Installation) -> None:
+    tenant, call = unique("odd"), unique("call")
+    text = "olá \x00 mundo – ação, coração 🎉"
+    odd = request(call, tenant=tenant, at=-50 * 365 * 86_400, unknown_field={"a": [1, 2]}, messages=[{"role": "user", "content": text}])
+    twice = json.dumps(odd).encode().replace(b'"feature": "support"', b'"feature": "first", "feature": "support"')
+    mirante.publish([Sent("requests", twice, call), Sent("responses", response(call, tenant=tenant), call)])
+    mirante.eventually(
+        "SELECT feature, messages, extra, toYear(time) FROM mirante.interactions WHERE tenant = {tenant:String}",
+        [("support", json.dumps([{"role": "user", "content": text}], ensure_ascii=False, separators=(",", ":")).replace("\x00", "\\u0000"),
+          '{"request":{"unknown_field":{"a":[1,2]}}}', NOW.year - 50)],
+        tenant=tenant,
+    )  # fmt: skip
+    mirante.eventually(WINDOWS, windows(1, 1), tenant=tenant)
+
+
+def test_given_a_dead_letter_when_replayed_after_its_cause_is_gone_then_it_is_an_interaction(mirante: Installation) -> None:
+    tenant, call = unique("lost"), unique("call")
+    session = unique("session")
+    lost = Sent("responses", response(call, tenant=tenant, session_id=session), session)
+    mirante.publish([lost])
+    sql = dead_letters(mirante, "responses", f"no request with request_id \\'{call}\\'")
+    value, key = base64.b64encode(json.dumps(lost.value).encode()).decode(), base64.b64encode(session.encode()).decode()
+    mirante.eventually(sql, [(value, key)], within=90)
+    mirante.publish([Sent("requests", request(call, tenant=tenant, session_id=session), session)])
+    answer = run(mirante, "deadletter", "replay", "--data", str(mirante.directory), "--reason", call, "--json")
+    assert json.loads(answer) == {"replayed": 1}
+    mirante.eventually(INTERACTIONS, [(call, "ok", "gpt-4o-mini", 1000, COST)], tenant=tenant)
+
+
+def test_feedback_and_evaluations_become_rows(mirante: Installation) -> None:
+    tenant, call = unique("signals"), unique("call")
+    rating = {"event_id": unique("f"), "time": rfc3339(2), "kind": "rating", "value": 0.25, "session_id": "s", "tenant": tenant, "comment": "não foi isso"}
+    score = {"event_id": unique("e"), "time": rfc3339(3), "response_id": f"r-{call}", "name": "grounded", "score": 0.5, "source": "judge", "tenant": tenant}
+    mirante.publish([Sent("feedback", rating, "s"), Sent("evaluations", score, None)])
+    mirante.eventually("SELECT kind, value, comment FROM mirante.feedback WHERE tenant = {tenant:String}", [("rating", 0.25, "não foi isso")], tenant=tenant)
+    mirante.eventually("SELECT name, score, source FROM mirante.evaluations WHERE tenant = {tenant:String}", [("grounded", 0.5, "judge")], tenant=tenant)
+
+
+def test_dead_letters_are_in_their_topic_too(mirante: Installation) -> None:
+    key = unique("k")
+    mirante.publish([Sent("feedback", b"[]", key)])
+    mirante.eventually(
+        "SELECT count() FROM mirante.deadletter WHERE key = {key:String}", [(1,)], key=base64.b64encode(key.encode()).decode()
+    )
+    letters = [json.loads(record.value) for record in asyncio.run(read_all(mirante.bootstrap, f"{mirante.prefix}deadletter"))]
+    mine = [letter for letter in letters if letter["key"] == base64.b64encode(key.encode()).decode()]
+    assert [(x["topic"], x["stage"], base64.b64decode(x["value"])) for x in mine] == [(f"{mirante.prefix}feedback", "interactions", b"[]")]
+
+
+def test_the_worker_tells_its_health_and_metrics(mirante: Installation) -> None:
+    call = unique("call")
+    mirante.publish([Sent("requests", request(call), "a wrong key"), Sent("responses", response(call), call)])
+    mirante.eventually("SELECT count() FROM mirante.interactions WHERE request_id = {call:String}", [(1,)], call=call)
+    base = mirante.stack.metrics_urls[0]
+    with urllib.request.urlopen(f"{base}/health") as answer:
+        assert json.loads(answer.read()) == {"ready": True, "problems": []}
+    with urllib.request.urlopen(f"{base}/metrics") as answer:
+        text = answer.read().decode()
+    for name in ("mirante_events_total", "mirante_rekeyed_total", "mirante_lag", "mirante_delay_seconds_bucket", "mirante_checkpoint_seconds",
+                 "mirante_rows_total", "mirante_state", "mirante_batch_records"):  # fmt: skip
+        assert f"\n{name}" in text, name
+
+
+def test_the_command_line_asks_the_running_stack(mirante: Installation) -> None:
+    data = str(mirante.directory)
+    assert json.loads(run(mirante, "query", "--data", data, "--json", "SELECT toUInt64(1) AS one, 'olá' AS word")) == [{"one": 1, "word": "olá"}]
+    failed = subprocess.run([sys.executable, "-m", "streams.cli", "query", "--data", data, "SELECT * FROM nowhere"], capture_output=True, text=True)
+    assert failed.returncode == 1
+    assert "nowhere" in failed.stderr
+    findings = json.loads(run(mirante, "doctor", "--data", data, "--json", env={"MIRANTE_TOPIC_PREFIX": mirante.prefix}))
+    assert {f["check"]: f["state"] for f in findings} | {"topics": "ok", "tables": "ok", "broker": "ok"} == {f["check"]: "ok" for f in findings}
+
+
+def run(mirante: Installation, *arguments: str, env: dict[str, str] | None = None) -> str:
+    settings = {"MIRANTE_TOPIC_PREFIX": mirante.prefix, **(env or {})}
+    done = subprocess.run(
+        [sys.executable, "-m", "streams.cli", *arguments], capture_output=True, text=True, env={**os.environ, **settings}, timeout=60
+    )
+    assert done.returncode == 0, done.stderr + done.stdout
+    return done.stdout

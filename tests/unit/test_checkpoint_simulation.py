@@ -1,0 +1,408 @@
+"""Crashes at every step of a checkpoint, lost answers, rebalances and zombies: the tables hold what the input implies.
+
+The real checkpointer, changelog interpretation and states of both agents run over models of the broker and of ClickHouse that can fail between any
+two steps. Every run is a function of its seed; ``run(seed)`` repeats it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import random
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import msgspec
+import pytest
+from aiokafka.errors import KafkaError
+
+import streams.changelog
+import streams.checkpoint
+from agents.cost.agent import cost
+from agents.interactions.agent import interactions
+from schemas.outputs import DeadLetter
+from streams.changelog import Changelog, Restored, replay
+from streams.checkpoint import Checkpointer
+from streams.effects import Headers
+from streams.metrics import Metrics
+from streams.partitioner import partition_of
+from tests.unit.builders import (
+    EPOCH,
+    SOURCE,
+    FakeBatch,
+    Json,
+    Logs,
+    Tables,
+    context,
+    expected_rows,
+    moment,
+    request,
+    response,
+    settings,
+    without,
+)
+
+PARTITIONS = 2
+METRICS = Metrics()
+TIMESTAMP = int(EPOCH.timestamp() * 1000)
+
+
+class Died(Exception):  # noqa: N818 - not an error: what the test wants
+    """The process is gone: nothing it would have done next happens."""
+
+
+class Cluster:
+    """What outlives a process: logs, tables, dead letters, committed offsets and processing time."""
+
+    def __init__(self) -> None:
+        self.logs, self.tables = Logs(), Tables()
+        self.letters: dict[tuple[str, int, int], DeadLetter] = {}
+        self.letter_rows: set[tuple[str, int, int]] = set()
+        self.begins: defaultdict[tuple[str, int], int] = defaultdict(int)
+        self.committed: defaultdict[tuple[str, int], int] = defaultdict(int)
+        self.now = 50_000.0
+        self.owner: Worker | None = None
+        self.context = context(settings(PARTITIONS, segment=2))
+        self.topics = self.context.topics
+        self.agents = [interactions(self.context), cost(self.topics, SOURCE)]
+
+    def restored(self, agent: str, partition: int) -> Restored:
+        """What a reader of a changelog finds now: as Changelog.read, over the model."""
+        topic = self.topics.changelog(agent)
+        log, begin = self.logs.logs[topic, partition], self.begins[topic, partition]
+        entries = [(r.offset, streams.changelog._decode(r.value)) for r in log[begin:] if r.value is not None]
+        start = max(begin, entries[-1][1].snapshot_at) if entries else begin
+        found = replay((offset, entry) for offset, entry in entries if offset >= start)
+        found.end = len(log)
+        return found
+
+
+class Process:
+    """Where a process dies, stops for a while, and what it is not told although it happened; counted in steps of I/O."""
+
+    def __init__(self, dies_at: int = -1, stops_at: int = -1, lost: frozenset[int] = frozenset()) -> None:
+        self.dies_at, self.stops_at, self.lost = dies_at, stops_at, lost
+        self.steps = 0
+        self.alive = True
+        self.owning = False
+        self.stopped, self.woken = asyncio.Event(), asyncio.Event()
+
+    async def step(self) -> None:
+        self.steps += 1
+        if self.steps == self.dies_at:
+            self.alive = False
+        if not self.alive:
+            raise Died
+        if self.steps >= self.stops_at > 0 and not self.owning and not self.stopped.is_set():
+            self.stopped.set()
+            await self.woken.wait()
+
+    @property
+    def answer_is_lost(self) -> bool:
+        return self.steps in self.lost
+
+
+class Producer:
+    """An AIOKafkaProducer whose answers can get lost after the broker has stored the record."""
+
+    def __init__(self, cluster: Cluster, process: Process) -> None:
+        self.cluster, self.process = cluster, process
+
+    async def send_and_wait(
+        self, topic: str, value: bytes, *, partition: int, key: bytes | None = None, headers: Headers = ()
+    ) -> SimpleNamespace:
+        await self.process.step()
+        offset = self.cluster.logs.append(topic, partition, value, key=key, headers=headers, timestamp=TIMESTAMP)
+        if topic == self.cluster.topics.deadletter:
+            letter = msgspec.json.decode(value, type=DeadLetter)
+            self.cluster.letters[letter.topic, letter.partition, letter.offset] = letter
+        if self.process.answer_is_lost:
+            raise KafkaError("the answer is lost")
+        await self.process.step()
+        return SimpleNamespace(offset=offset)
+
+    async def send(self, topic: str, value: bytes, **where: Any) -> asyncio.Future[SimpleNamespace]:
+        future = asyncio.get_running_loop().create_future()
+        try:
+            future.set_result(await self.send_and_wait(topic, value, **where))
+        except KafkaError as error:
+            future.set_exception(error)
+        return future
+
+
+class ModelSink:
+    def __init__(self, cluster: Cluster, process: Process) -> None:
+        self.cluster, self.process = cluster, process
+
+    async def write(self, rows: Mapping[str, Sequence[bytes]]) -> list[DeadLetter]:
+        for table, lines in rows.items():
+            await self.process.step()
+            self.cluster.tables.insert(table, lines)
+            if self.process.answer_is_lost:
+                self.cluster.tables.insert(table, lines)  # the sink tries again
+            await self.process.step()
+        return []
+
+    async def write_letters(self, letters: Sequence[DeadLetter]) -> None:
+        await self.process.step()
+        self.cluster.letter_rows |= {(x.topic, x.partition, x.offset) for x in letters}
+
+
+class ModelChangelog(Changelog):
+    """The changelog over the model broker."""
+
+    def __init__(self, cluster: Cluster, process: Process, agent: str, writer: str) -> None:
+        self._cluster, self._process, self._agent = cluster, process, agent
+        self._producer, self._topic, self._writer = Producer(cluster, process), cluster.topics.changelog(agent), writer
+
+    async def read(self, partitions: Sequence[int]) -> dict[int, Restored]:
+        await self._process.step()
+        found = {p: self._cluster.restored(self._agent, p) for p in partitions}
+        await self._process.step()
+        return found
+
+    async def trim(self, before: Mapping[int, int]) -> None:
+        await self._process.step()
+        for partition, offset in before.items():
+            begins = self._cluster.begins
+            begins[self._topic, partition] = max(offset, begins[self._topic, partition])
+        await self._process.step()
+
+
+class Worker:
+    """A worker process with both agents. It owns all partitions, as long as the group thinks so."""
+
+    names = 0
+
+    def __init__(self, cluster: Cluster, process: Process) -> None:
+        Worker.names += 1
+        self.cluster, self.process = cluster, process
+        self.read_to: dict[tuple[str, int], int] = {}
+        self.agents = {agent.name: agent for agent in cluster.agents}
+        self.checkpointers = {
+            agent.name: Checkpointer(
+                agent.name,
+                agent.inputs,
+                agent.new_state,
+                changelog=ModelChangelog(cluster, process, agent.name, f"writer-{Worker.names}"),
+                producer=Producer(cluster, process),
+                sink=ModelSink(cluster, process),  # type: ignore[arg-type]
+                metrics=METRICS,
+                deadletter_topic=cluster.topics.deadletter,
+                deadletter_partitions=PARTITIONS,
+                interval=1.0,
+                max_pending_rows=1_000,
+                hold=lambda partition, topics: None,
+            )
+            for agent in cluster.agents
+        }
+
+    async def own(self, partitions: Sequence[int] = range(PARTITIONS)) -> None:
+        # Nobody stops in here: a process that wakes up and takes over from its successor does no harm to the tables, but the
+        # successor's acknowledgements are then ahead of what the log holds.
+        self.cluster.owner, self.process.owning = self, True
+        for name, checkpointer in self.checkpointers.items():
+            while True:
+                try:
+                    offsets = await checkpointer.restore(set(partitions))
+                    break
+                except KafkaError:
+                    continue  # the worker crashes and begins again
+            for p in partitions:
+                self.read_to.update({(topic, p): offsets[p].get(topic, 0) for topic in self.agents[name].inputs})
+        self.process.owning = False
+
+    def unread(self, agent: str) -> list[tuple[str, int]]:
+        return [tp for tp, at in self.read_to.items() if tp[0] in self.agents[agent].inputs and at < self.cluster.logs.end(*tp)]
+
+    async def read(self, agent: str, tp: tuple[str, int], size: int) -> None:
+        batch = self.cluster.logs.batch(*tp, self.read_to[tp], size)
+        self.read_to[tp] = batch.next_offset
+        await self.checkpointers[agent].apply(batch, lambda: self._acknowledge(agent, batch))
+
+    def _acknowledge(self, agent: str, batch: FakeBatch) -> None:
+        if self.cluster.owner is self:  # else the group refuses the commit
+            durable = self.cluster.restored(agent, batch.partition).offsets
+            assert batch.next_offset <= durable[batch.topic], "acknowledged before it was durable"
+            tp = batch.topic, batch.partition
+            self.cluster.committed[tp] = max(self.cluster.committed[tp], batch.next_offset)
+
+    async def checkpoint(self, agent: str) -> None:
+        # What Checkpointer.run does once per interval.
+        self.checkpointers[agent]._let_time_pass()
+        await self.checkpointers[agent].flush()
+
+    async def work_off(self) -> None:
+        """Read to the end of the input, and wait until nothing is expected any more."""
+        for passed in range(30):
+            while any(self.unread(agent) for agent in self.agents):
+                for agent in self.agents:
+                    for tp in self.unread(agent):
+                        await self.read(agent, tp, 1_000)
+                    await self.checkpoint(agent)
+            if passed < 28:
+                self.cluster.now += 4.0
+            for agent in self.agents:
+                await self.checkpoint(agent)
+
+
+def publish_input(cluster: Cluster, rng: random.Random) -> tuple[list[Json], set[str], set[tuple[str, int, int]]]:
+    """Calls that are answered or not, orphans, poison, feedback, repeats, some in the wrong place.
+
+    Returns the requests and responses that count, the event ids of the orphans, and where the poison is.
+    """
+    counted: list[Json] = []
+    orphans: set[str] = set()
+    places: list[tuple[str, Json]] = []
+    for n in range(rng.randint(2, 7)):
+        session = rng.choice([None, "sA", "sB", "sC", "sD"])
+        asked = request(n, rng.choice([0.0, 5.0, 30.0, 200.0]), session_id=session, timeout_ms=rng.choice([1, 15_000, 100_000]))
+        said = response(n, rng.choice([1.0, 6.0, 40.0, 210.0]), session_id=session, model=rng.choice([None, "gpt-4o-mini"]))
+        if rng.random() < 0.3:
+            said = without(said, "session_id")
+        answer = rng.choice(["answered", "answered", "answered", "unanswered", "orphan"])
+        if answer != "orphan":
+            counted.append(asked)
+            places.append(("requests", asked))
+        if answer != "unanswered":
+            places.append(("responses", said))
+        if answer == "answered":
+            counted.append(said)
+        if answer == "orphan":
+            orphans.add(said["event_id"])
+    for n in range(rng.randint(0, 2)):
+        signal = {"event_id": f"f{n}", "time": moment(n), "kind": "copy", "session_id": "sA"}
+        places.append(("feedback", signal))
+    rng.shuffle(places)
+    for kind, event in places:
+        key = event.get("session_id") or event.get("request_id") or ""
+        home = partition_of(key.encode(), PARTITIONS)
+        partition = home if rng.random() < 0.6 else rng.randrange(PARTITIONS)
+        for _ in range(2 if rng.random() < 0.15 and "session_id" in event else 1):
+            value = msgspec.json.encode(event)
+            cluster.logs.append(f"llm.{kind}", partition, value, key=key.encode(), timestamp=TIMESTAMP)
+    poison = set()
+    for _ in range(rng.randint(0, 2)):
+        topic, partition = f"llm.{rng.choice(['requests', 'responses', 'feedback'])}", rng.randrange(PARTITIONS)
+        poison.add((topic, partition, cluster.logs.append(topic, partition, b"poison", timestamp=TIMESTAMP)))
+    return counted, orphans, poison
+
+
+def fault(rng: random.Random) -> Process:
+    """Most processes die, at any step; some answers get lost; some processes stop for a while and become zombies."""
+    how = rng.random()
+    lost = frozenset(rng.sample(range(1, 60), rng.randint(0, 4)))
+    if how < 0.55:
+        return Process(dies_at=rng.randint(1, 50), lost=lost)
+    if how < 0.85:
+        return Process(stops_at=rng.randint(1, 50), lost=lost)
+    return Process(lost=lost)
+
+
+async def live(worker: Worker, rng: random.Random, actions: int) -> None:
+    await worker.own()
+    for _ in range(actions):
+        agent = rng.choice(list(worker.agents))
+        action = rng.random()
+        if action < 0.6 and (unread := worker.unread(agent)):
+            await worker.read(agent, rng.choice(unread), rng.randint(1, 4))
+        elif action < 0.9:
+            await worker.checkpoint(agent)
+        elif action < 0.95 and not worker.process.stopped.is_set():
+            await worker.own()  # a rebalance that changes nothing
+        elif worker.cluster.now < 50_012:
+            worker.cluster.now += rng.choice([0.5, 4.0])
+
+
+async def simulate(seed: int) -> None:
+    rng = random.Random(seed)
+    cluster = Cluster()
+    clock = SimpleNamespace(monotonic=lambda: cluster.now, time=lambda: EPOCH.timestamp())
+    streams.checkpoint.time = clock  # type: ignore[assignment]
+    counted, orphans, poison = publish_input(cluster, rng)
+    zombies: list[tuple[Worker, asyncio.Task[None]]] = []
+    for _ in range(rng.randint(1, 5)):
+        worker = Worker(cluster, fault(rng))
+        task = asyncio.ensure_future(live(worker, random.Random(rng.random()), rng.randint(3, 30)))
+        stopped = asyncio.ensure_future(worker.process.stopped.wait())
+        await asyncio.wait([task, stopped], return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        if not task.done():
+            zombies.append((worker, task))
+        elif task.exception() is not None and not isinstance(task.exception(), Died):
+            raise task.exception()  # type: ignore[misc]
+        if zombies and rng.random() < 0.5:
+            await wake(*zombies.pop(rng.randrange(len(zombies))))
+    last = Worker(cluster, Process())
+    await last.own()
+    for zombie in zombies:
+        for agent in last.agents:
+            for tp in last.unread(agent)[: rng.randint(0, 3)]:
+                await last.read(agent, tp, rng.randint(1, 4))
+        await wake(*zombie)
+    await last.work_off()
+    check(cluster, counted, orphans, poison)
+
+
+async def wake(zombie: Worker, task: asyncio.Task[None]) -> None:
+    """A stopped process goes on with what it was doing, not knowing that its partitions are another's."""
+    owner, zombie.cluster.owner = zombie.cluster.owner, None
+    zombie.process.woken.set()
+    with_faults = await asyncio.gather(task, return_exceptions=True)
+    assert all(error is None or isinstance(error, Died) for error in with_faults), with_faults
+    zombie.process.alive = False
+    zombie.cluster.owner = owner
+
+
+def check(cluster: Cluster, counted: list[Json], orphans: set[str], poison: set[tuple[str, int, int]]) -> None:
+    rows, windows = expected_rows(counted)
+    assert cluster.tables.interactions() == rows
+    assert cluster.tables.windows() == windows
+    letters = {where: base64.b64decode(letter.value or "") for where, letter in cluster.letters.items()}
+    assert {where for where, value in letters.items() if value == b"poison"} == poison
+    dead = [msgspec.json.decode(value)["event_id"] for value in letters.values() if value != b"poison"]
+    assert sorted(dead) == sorted(orphans)
+    assert cluster.letter_rows == set(letters)
+    signals = {
+        msgspec.json.decode(r.value)["event_id"]
+        for p in range(PARTITIONS)
+        for r in cluster.logs.logs["llm.feedback", p]
+        if r.value not in (None, b"poison")
+    }
+    assert {row.event_id for row in cluster.tables.feedback()} == signals
+    for history in cluster.tables.history.values():
+        largest = max(row.version for row in history) if hasattr(history[0], "version") else 0
+        complete = [row for row in history if getattr(row, "version", 0) == largest]
+        assert all(row == complete[0] for row in complete), "two rows of the largest version differ"
+    for (topic, partition), offset in cluster.committed.items():
+        agent = "cost" if topic == cluster.topics.partials else "interactions"
+        assert offset <= cluster.restored(agent, partition).offsets[topic]
+
+
+@pytest.fixture(autouse=True)
+def small_and_patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Checkpoints of several pieces, frequent snapshots, no waiting; and the clock comes back."""
+    monkeypatch.setattr(streams.changelog, "PIECE_BYTES", 400)
+    monkeypatch.setattr(streams.changelog, "SNAPSHOT_MIN_BYTES", 2_500)
+    monkeypatch.setattr(streams.changelog, "SNAPSHOT_FACTOR", 1)
+    monkeypatch.setattr(streams.checkpoint, "RETRY_DELAY", 0)
+    monkeypatch.setattr(streams.checkpoint, "time", streams.checkpoint.time)
+
+
+def run(seed: int) -> None:
+    try:
+        with asyncio.Runner() as runner:
+            runner.run(simulate(seed))
+    except Exception as error:
+        raise AssertionError(f"seed {seed}: {error}") from error
+
+
+RUNS = 1_500
+
+
+@pytest.mark.parametrize("part", range(5))
+def test_whatever_dies_the_tables_hold_what_the_input_implies(part: int) -> None:
+    for seed in range(part * RUNS // 5, (part + 1) * RUNS // 5):
+        run(seed)
