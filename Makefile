@@ -52,12 +52,12 @@ lint: $(STAMP)
 
 .PHONY: kafka-test
 kafka-test: $(STAMP)
-	@MIRANTE_TEST_KAFKA=apache exec $(PYTEST) tests/pipeline tests/kafka
+	@exec env MIRANTE_TEST_KAFKA=apache $(PYTEST) tests/pipeline tests/kafka
 
 ifneq ($(wildcard tests/bench),)
 .PHONY: bench
 bench: $(STAMP)
-	@exec $(BIN)/python -m tests.bench $(ARGS)
+	@exec $(BIN)/python -m tests.bench.throughput $(ARGS)
 endif
 
 ifneq ($(wildcard tests/chaos),)
@@ -73,7 +73,7 @@ clean:
 # Also when the interpreter of the environment has gone.
 $(STAMP): pyproject.toml constraints.txt $(if $(wildcard $(BIN)/python),,FORCE)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
-		echo 'Mirante needs Python 3.11 or later; $(PYTHON) is' "$$($(PYTHON) --version 2>&1 || echo missing)." >&2; \
+		echo 'Mirante needs Python 3.11 or later; $(PYTHON) is' "$$($(PYTHON) --version 2>/dev/null || echo missing)." >&2; \
 		echo 'Install it (Debian, Ubuntu: apt install python3 python3-venv; macOS: brew install python)' >&2; \
 		echo 'or name another one: make $(MAKECMDGOALS) PYTHON=python3.12' >&2; \
 		exit 1; }
@@ -85,7 +85,7 @@ $(STAMP): pyproject.toml constraints.txt $(if $(wildcard $(BIN)/python),,FORCE)
 		echo "Creating $(VENV) with $$($(PYTHON) --version) ..."; \
 		$(PYTHON) -m venv --clear $(VENV) || exit 1; \
 	fi
-	@echo 'Installing the packages Mirante needs into $(VENV) (about 400 MB; the first time takes a minute or two) ...'
+	@echo 'Installing the packages Mirante needs into $(VENV) (1.2 GB on disk; the first time takes a minute or two) ...'
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[embedded,dev]' || { \
 		echo 'The packages could not be installed; what pip says is above. Check the network, then try again.' >&2; \
 		exit 1; }

@@ -4,12 +4,11 @@ One changelog partition per input partition, written in groups: the pieces of a 
 offsets and thereby commits the group. A group begins at a *snapshot* or continues from the last one; a reader therefore
 finds state and offsets by reading from the latest snapshot to the end and ignoring an unfinished last group.
 
-Who takes a partition over appends a *takeover* with a higher epoch and the offset up to which it has read, and has taken it over only if
-the takeover stands exactly there: else somebody has written meanwhile, and it reads again. Whatever an older owner appends later (a process
-that was stopped for longer than its session and woke up) carries the older epoch and is ignored. Two takeovers of the same epoch: the first in
-the log wins, the other writer's records are ignored. An ignored writer does no harm: what readers find is older state with older offsets, from
-which the work is done again. Nor does it trim the log: only a snapshot that follows its writer's previous record without a gap replaces what
-is before it.
+Who takes a partition over appends a *takeover* with a higher epoch and the offset up to which it has read. It holds only if it stands
+exactly there: else somebody has written meanwhile, and its writer reads again. Whatever an older owner appends later (a process that was stopped
+for longer than its session and woke up) carries the older epoch and is ignored. An ignored writer does no harm: what readers find is older
+state with older offsets, from which the work is done again. Nor does it trim the log: only a snapshot that follows its writer's
+previous record without a gap replaces what is before it.
 
 Appending whole pieces instead of one record per key is what makes recovery fast (tests/bench/recovery.py).
 """
@@ -82,8 +81,7 @@ def replay(log: Iterable[tuple[int, Entry]]) -> Restored:
     epoch, writer = -1, ""
     for offset, entry in log:
         if entry.kind is Kind.TAKEOVER:
-            if entry.epoch > epoch:
-                chain = [(o, e) for o, e in chain if o < entry.read_to]
+            if entry.epoch > epoch and entry.read_to == offset:
                 epoch, writer = entry.epoch, entry.writer
         elif entry.epoch > epoch and not chain:
             # The log was trimmed behind the takeover: it begins with a snapshot of a later epoch.
@@ -186,6 +184,8 @@ class Changelog:
 
     async def read(self, partitions: Sequence[int]) -> dict[int, Restored]:
         """State and offsets of each partition, read in batches from its latest snapshot."""
+        if not partitions:
+            return {}
         reader = new_reader(self._settings)
         await reader.start()
         try:
@@ -194,10 +194,10 @@ class Changelog:
             begins = await reader.beginning_offsets(list(tps.values()))
             ends = await reader.end_offsets(list(tps.values()))
             filled = {p: tp for p, tp in tps.items() if ends[tp] > begins[tp]}
-            for p, tp in filled.items():
+            for tp in filled.values():
                 reader.seek(tp, ends[tp] - 1)
             last = await _read_to_end(reader, {tp: ends[tp] for tp in filled.values()})
-            for p, tp in filled.items():
+            for tp in filled.values():
                 reader.seek(tp, max(begins[tp], last[tp][-1][1].snapshot_at))
             logs = await _read_to_end(reader, {tp: ends[tp] for tp in filled.values()})
         finally:

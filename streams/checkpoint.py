@@ -30,6 +30,7 @@ from schemas.outputs import DeadLetter
 from streams.changelog import Changelog, ChangelogWriter
 from streams.effects import Effects
 from streams.metrics import Metrics
+from streams.processing_time import ProcessingTime
 from streams.sink import Sink
 from streams.state import Batch, PartitionState
 
@@ -133,7 +134,8 @@ class Checkpointer:
         """Counts changes of ownership: a batch fetched before one may begin behind the offset restored by it."""
         self._trims: dict[int, int] = {}
         self._can_trim = True
-        self._last_tick = self._last_input = time.monotonic()
+        self._time = ProcessingTime(longest_gap=2 * interval + 1.0)
+        self._last_input = self._time.now()
         self.last_success = time.monotonic()
 
     @property
@@ -159,7 +161,7 @@ class Checkpointer:
         """Seconds since the last input, 0 while anything is not durable."""
         if self._flushing.locked() or any(p.applied != p.durable for p in self._partitions.values()):
             return 0.0
-        return time.monotonic() - self._last_input
+        return self._time.now() - self._last_input
 
     # Ownership
 
@@ -178,17 +180,18 @@ class Checkpointer:
         for number in sorted(partitions):
             restored, mine = read[number], before.get(number)
             if mine is not None and mine.applied == mine.durable and mine.writer.next_offset == restored.end:
-                mine.heard = dict.fromkeys(self._inputs, time.monotonic())  # nobody listened during the rebalance
+                mine.heard = dict.fromkeys(self._inputs, self._time.now())  # nobody listened during the rebalance
                 kept[number] = mine
                 continue
             writer, restored = await self._changelog.take_over(number, restored)
             state = self._new_state(number)
             for piece in restored.pieces:
                 state.load(piece)
-            heard = dict.fromkeys(self._inputs, time.monotonic())
+            heard = dict.fromkeys(self._inputs, self._time.now())
             kept[number] = _Partition(state, writer, dict(restored.offsets), dict(restored.offsets), heard)
-        for partition in kept.values():
+        for number, partition in kept.items():
             partition.held = frozenset()
+            self._hold_topics(number, partition.held)
         self._partitions = kept
         seconds = time.monotonic() - begun
         self._metrics.restored(self.agent, seconds)
@@ -217,7 +220,7 @@ class Checkpointer:
             records = batch.records
             if records and records[0].offset < wanted:
                 batch = _Tail(batch, [r for r in records if r.offset >= wanted])
-            now = time.monotonic()
+            now = self._time.now()
             partition.state.apply(batch, now, self._effects)
             partition.offsets[batch.topic] = batch.next_offset
             partition.applied += 1
@@ -270,13 +273,8 @@ class Checkpointer:
             await self._trim()
 
     def _let_time_pass(self) -> None:
-        now = time.monotonic()
-        stalled = now - self._last_tick - 2 * self._interval
-        self._last_tick = now
+        now = self._time.now()
         for number, partition in self._partitions.items():
-            if stalled > 0:
-                # A slow sink, or this process was stopped: nobody listened, so nobody was silent.
-                partition.heard = {topic: heard + stalled for topic, heard in partition.heard.items()}
             silent = {
                 topic: now - heard
                 for topic, heard in partition.heard.items()
@@ -288,7 +286,7 @@ class Checkpointer:
     def _hold(self, number: int, partition: _Partition) -> None:
         ahead = partition.state.ahead()
         if ahead != partition.held:
-            now = time.monotonic()
+            now = self._time.now()
             partition.heard.update((topic, now) for topic in partition.held - ahead)
             partition.held = ahead
             self._hold_topics(number, ahead)

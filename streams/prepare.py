@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from schemas.migrate import migrate
 from streams.clickhouse import connect
 from streams.kafka import cluster_id, ensure_topics
@@ -15,9 +17,13 @@ async def prepare(settings: Settings, *, wait: float = 30.0) -> str:
     Raises BrokerUnavailable, TopicMismatch, ClickHouseUnavailable or MigrationError, each saying what to do.
     """
     await ensure_topics(settings, Topics.of(settings).all())
-    client = connect(settings.clickhouse_url, wait=wait)
+    await asyncio.to_thread(_prepare_tables, settings.clickhouse_url, wait)
+    return await cluster_id(settings)
+
+
+def _prepare_tables(url: str, wait: float) -> None:
+    client = connect(url, wait=wait)
     try:
         migrate(client)
     finally:
         client.close()
-    return await cluster_id(settings)

@@ -688,7 +688,7 @@ class BatchConsumer(_Consumer):
         self._batched = self._batch_topics()
         await super().on_partitions_assigned(assigned, generation_id)
         self._drained = not assigned
-        if assigned and not self.should_stop:
+        if not self.should_stop:  # with nothing assigned too: the hook lets go of what it held
             tps = frozenset(tp for tp in ensure_TPset(assigned) if not self._is_changelog_tp(tp))
             self._restoring = asyncio.ensure_future(self._restore(tps, self.epoch))
 

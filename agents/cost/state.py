@@ -1,7 +1,7 @@
 """Stage 2: cost windows of 10 s, 1 min, 1 h and 1 day from the partial aggregates of stage 1.
 
-A partial is absolute, so a newer one replaces what it said before; the difference moves the coarser windows that contain it. Rows are written per
-(window, series, source partition, segment), and ``cost_windows`` sums them: a row has one origin and grows monotonically with it.
+A partial is absolute, so a newer one replaces what it said before; the difference moves the coarser windows that contain it. Rows are written
+per (window, series, source partition, segment), and ``cost_windows`` sums them: a row has one origin and grows monotonically with it.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class CostState:
         for record in batch.records:
             try:
                 message = _decode_parts(record.value)
-            except (msgspec.DecodeError, TypeError) as error:
+            except (msgspec.DecodeError, UnicodeDecodeError, TypeError) as error:
                 effects.count("dead_letter", STAGE)
                 reason = f"not a message of partial aggregates: {error}"
                 effects.letters.append(dead_letter(origin_of(record), source=self._source, stage=STAGE, reason=reason))
@@ -133,8 +133,10 @@ class CostState:
         return {"cost_parts": sum(len(segment.parts) for segment in self._segments.values())}
 
     def _put(self, source: Source, part: Part) -> None:
-        """Take a part if it holds more input than what is known of it."""
+        """Take a part if it holds more input than what is known of it; of a settled segment everything was known."""
         key = SegmentKey(source, part.segment)
+        if source in self._settled and _is_settled(key, source, self._settled[source]):
+            return
         segment = self._segments.get(key)
         if segment is None:
             segment = self._segments[key] = _Segment()
@@ -156,6 +158,8 @@ class CostState:
                 self._dirty.add((key, size, start, part.series))
 
     def _settle(self, source: Source, settled: tuple[int, ...], effects: Effects) -> None:
+        known = self._settled.get(source, settled)
+        settled = tuple(map(max, known, settled))  # a repeated message, or one from a process that has lost its partition, says less
         if self._settled.get(source) == settled:
             return
         for item in sorted(d for d in self._dirty if _is_settled(d[0], source, settled)):

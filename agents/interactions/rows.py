@@ -16,6 +16,9 @@ _NO_TOKENS = (0,) * len(TOKENS)
 NOT_BILLED = frozenset({"api_error", "timeout", "cancelled", "blocked"})
 """Outcomes for which a missing usage means that nothing was billed, not that the price is unknown."""
 
+MODEL_CALLS = frozenset({"chat", "text_completion", "embeddings"})
+"""Operations that cost money even if no usage is reported; a tool or agent step costs what its own model calls cost."""
+
 ANSWERED = 2
 """Version of an interaction's row that holds request and response; 1 holds the request alone."""
 
@@ -91,7 +94,8 @@ def answered(
         )
     cost = _price(request, response, usage, row, prices)
     used = row.input_tokens is not None or row.output_tokens is not None
-    unpriced = cost is None and (used or outcome.outcome not in NOT_BILLED)
+    billed = used or (request.operation in MODEL_CALLS and outcome.outcome not in NOT_BILLED)
+    unpriced = cost is None and billed
     return row, Contribution(OUTCOME_INDEX[outcome.outcome], tokens, cost, row.latency_ms, row.ttft_ms, unpriced), outcome
 
 

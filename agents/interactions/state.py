@@ -42,12 +42,16 @@ KIND_HEADER = "mirante-kind"
 ORIGIN_HEADER = "mirante-origin"
 """On re-keyed records: the kind of event, and its :class:`Origin` without the value."""
 
+ORPHAN = "orphan"
+"""Kind of the record by which a response that was re-keyed and found no request goes back to where it was read: if it was counted there
+after all (a crash has repeated the reading in another order), then it is a repeat and no orphan."""
+
 LOCATE = "locate"
 """Kind of the record by which an unanswered request with a session tells the home of its ``request_id`` where it waits."""
 
 REPLAY_HEADER = "mirante-replay"
 """On a dead letter that is put back into its topic: names the replay. Its event may have been remembered as seen when it became a
-dead letter, so what is remembered of a replayed event is ``event_id + NUL + name``: each replay counts once, and is no repeat of the first."""
+dead letter, so what is remembered of a replayed event is ``event_id + NUL + name``: each replay counts once."""
 
 MAX_SKEW = 60.0
 """Seconds by which requests may be read ahead of responses, in event time, or the reverse, while both have more to read."""
@@ -138,9 +142,9 @@ class InteractionsState:
     def tick(self, now: float, silent: Mapping[str, float], effects: Effects) -> bool:
         self._set_now(now)
         self._silent = dict(silent)
-        before = len(self._join.requests), len(self._join.responses), effects.row_count
+        before = len(self._join.requests), len(self._join.responses), effects.row_count, len(effects.messages)
         self._settle_due(effects)
-        return before != (len(self._join.requests), len(self._join.responses), effects.row_count)
+        return before != (len(self._join.requests), len(self._join.responses), effects.row_count, len(effects.messages))
 
     def ahead(self) -> frozenset[str]:
         low = self._clock()
@@ -265,11 +269,19 @@ class InteractionsState:
                 self._locate(located, effects)
                 return
             origin = _decode_origin(headers[ORIGIN_HEADER])
-            event, extra = decode_with_unknown(kind, record.value)
+            if not 0 <= origin.partition < self._context.settings.partitions:
+                raise ValueError(f"there is no partition {origin.partition}")
+            event, extra = decode_with_unknown("responses" if kind == ORPHAN else kind, record.value)
         except (KeyError, ValueError, TypeError, AttributeError, msgspec.DecodeError) as error:
             self._dead(origin_of(record), f"not a record that Mirante re-keyed: {error!r}", effects)
             return
         origin.value = record.value
+        if kind == ORPHAN:
+            if _remembered_id(event, origin.headers) in self._seen:
+                effects.count("duplicate", "responses")
+            else:
+                self._dead_orphan(_home_key(event), origin, effects)
+            return
         self._accept(kind, event, extra, event.time.timestamp(), record, origin, 1, effects)
 
     def _accept(
@@ -456,9 +468,16 @@ class InteractionsState:
             del self._located[next(iter(self._located))]
 
     def _orphan(self, waiting: WaitingResponse, effects: Effects) -> None:
-        self._join.take_response(waiting.response.request_id)
-        reason = f"no request with request_id {waiting.response.request_id!r} came within the time a response waits for it"
-        self._dead(waiting.origin, reason, effects)
+        response, origin = waiting.response, waiting.origin
+        self._join.take_response(response.request_id)
+        if response.session_id is None and origin.partition != self._partition:
+            self._send_on(ORPHAN, origin, response.request_id.encode(), origin.partition, effects)
+        else:
+            self._dead_orphan(response.request_id, origin, effects)
+
+    def _dead_orphan(self, request_id: str, origin: Origin, effects: Effects) -> None:
+        reason = f"no request with request_id {request_id!r} came within the time a response waits for it"
+        self._dead(origin, reason, effects)
 
     # Elsewhere
 

@@ -38,10 +38,11 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class StackOptions:
-    """What `mirante up` is asked for. ``kafka``: embedded, apache or HOST:PORT. ``clickhouse``: embedded or a URL. Port 0: any free one."""
+    """What `mirante up` is asked for. ``kafka``: embedded, apache (``nodes`` of it) or HOST:PORT. ``clickhouse``: embedded or a URL. Port 0: any free one."""
 
     data: Path
     kafka: str = "embedded"
+    nodes: int = 1
     clickhouse: str = "embedded"
     workers: int = 1
     kafka_port: int = 0
@@ -61,9 +62,10 @@ class Stack:
         self._say = say
         self._directory = DataDirectory(options.data)
         self._supervisor = Supervisor(within=4.5)
-        self._workers: list[ManagedProcess] = []
+        self.workers: list[ManagedProcess] = []
         self._worker_ports: list[int] = []
-        self._servers: list[Service] = []
+        self.broker: Service | None = None
+        self.clickhouse: ManagedProcess | None = None
         self.settings: Settings
         self.restarts = 0
 
@@ -82,47 +84,50 @@ class Stack:
         await self._stop()
 
     @property
+    def _servers(self) -> list[Service]:
+        return [server for server in (self.broker, self.clickhouse) if server is not None]
+
+    @property
     def metrics_urls(self) -> list[str]:
         return [f"http://{LOOPBACK}:{port}" for port in self._worker_ports]
 
     @property
     def pids(self) -> dict[str, int]:
-        return {**self._supervisor.pids, **{name: pid for worker in self._workers for name, pid in worker.pids.items()}}
+        return {**self._supervisor.pids, **{name: pid for worker in self.workers for name, pid in worker.pids.items()}}
 
     async def _start(self) -> None:
-        kafka, bootstrap = self._broker()
-        clickhouse, url = self._clickhouse()
-        self._servers = [server for server in (kafka, clickhouse) if server is not None]
-        if self._servers:
-            self._say(f"starting {' and '.join(server.name for server in self._servers)} ...")
-            await self._supervisor.start(*self._servers)
+        self.broker, bootstrap = self._new_broker()
+        self.clickhouse, url = self._new_clickhouse()
+        if servers := self._servers:
+            self._say(f"starting {' and '.join(server.name for server in servers)} ...")
+            await self._supervisor.start(*servers)
         overrides: dict[str, Any] = {"clickhouse_url": url, **self._options.settings}
         overrides["kafka_bootstrap"] = bootstrap() if callable(bootstrap) else bootstrap
-        if kafka is not None:
-            overrides["session_timeout"] = EMBEDDED_SESSION_TIMEOUT
+        if self.broker is not None:
+            overrides.setdefault("session_timeout", EMBEDDED_SESSION_TIMEOUT)
         if self._options.kafka == "embedded":
-            overrides["drain_timeout"] = EMBEDDED_DRAIN_TIMEOUT
+            overrides.setdefault("drain_timeout", EMBEDDED_DRAIN_TIMEOUT)
         self.settings = load_settings(**overrides)
         await prepare(self.settings)
         self._say(f"topics and tables are ready; starting {self._options.workers} worker(s) ...")
         self._worker_ports = [free_port() for _ in range(self._options.workers)]
-        self._workers = [self._worker(number, port) for number, port in enumerate(self._worker_ports, 1)]
-        await self._supervisor.start(*self._workers)
+        self.workers = [self._worker(number, port) for number, port in enumerate(self._worker_ports, 1)]
+        await self._supervisor.start(*self.workers)
         self._publish()
 
-    def _broker(self) -> tuple[Service | None, Any]:
+    def _new_broker(self) -> tuple[Service | None, Any]:
         options = self._options
         if options.kafka == "embedded":
             tansu = TansuBroker(log_dir=self._directory.logs, port=options.kafka_port)
             return tansu, lambda: tansu.bootstrap
         if options.kafka == "apache":
-            apache = ApacheKafka(data_dir=self._directory.kafka, log_dir=self._directory.logs, port=options.kafka_port)
+            apache = ApacheKafka(data_dir=self._directory.kafka, log_dir=self._directory.logs, port=options.kafka_port, nodes=options.nodes)
             return apache, lambda: apache.bootstrap
         if ":" not in options.kafka:
             raise OSError(f"--kafka {options.kafka!r} is none of embedded, apache, HOST:PORT")
         return None, options.kafka
 
-    def _clickhouse(self) -> tuple[ManagedProcess | None, str]:
+    def _new_clickhouse(self) -> tuple[ManagedProcess | None, str]:
         options = self._options
         if options.clickhouse != "embedded":
             return None, options.clickhouse
@@ -173,7 +178,7 @@ class Stack:
                 expected = getattr(server, "size", 1)
                 if len(server.pids) < expected:
                     raise ProcessFailed(f"{server.name} has ended by itself; see {self._directory.logs / server.name}*.log")
-            for worker in self._workers:
+            for worker in self.workers:
                 if not worker.alive:
                     self.restarts += 1
                     self._say(f"{worker.name} ended ({worker.returncode}); starting it again. Its log: {worker.log_file}")

@@ -25,8 +25,8 @@ PLAIN_SECONDS = 5.0
 """Between lines when the output is no terminal."""
 
 TOTALS = """
-SELECT count() AS interactions, countIf(outcome != 'ok') AS not_ok, sum(cost_usd) AS cost, countIf(cost_usd IS NULL) AS unpriced
-FROM mirante.interactions
+SELECT sum(requests) AS interactions, interactions - sum(ok) AS not_ok, sum(cost_usd) AS cost, sum(unpriced_requests) AS unpriced
+FROM mirante.cost_windows WHERE window_seconds = 86400
 """
 
 BY_MINUTE = """

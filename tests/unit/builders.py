@@ -1,16 +1,17 @@
 """Events, batches, a model of Kafka's logs and a model of ClickHouse's tables, for tests of what the agents make of events.
 
-Times are seconds after ``EPOCH``. ``Logs`` keeps a list of records per topic-partition; ``Tables`` keeps, of the rows with one identity, the one
-with the largest version, as ReplacingMergeTree does; ``World`` runs both stages of the pipeline over them.
+Times are seconds after ``EPOCH``. ``Logs`` keeps a list of records per topic-partition; ``Tables`` keeps, of the rows with one identity,
+the one with the largest version, as ReplacingMergeTree does; ``World`` runs both stages of the pipeline over them.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any, NamedTuple
 
 import msgspec
@@ -269,7 +270,7 @@ class World:
         """Stage 1 reads one batch."""
         batch = self.logs.batch(topic, partition, self.read[topic, partition], size)
         self.read[topic, partition] = batch.next_offset
-        self._do(lambda effects: self.interactions[partition].apply(batch, self.now, effects))
+        self._do(partial(self.interactions[partition].apply, batch, self.now))
 
     def run(self) -> None:
         """Read everything there is, requests first, and what is re-keyed on the way."""
@@ -283,7 +284,7 @@ class World:
             self.now += 4
             silent = dict.fromkeys(self.topics.inputs, float(passed))
             for state in self.interactions:
-                self._do(lambda effects, state=state: state.tick(self.now, silent, effects))  # type: ignore[misc]
+                self._do(partial(state.tick, self.now, silent))
             self.run()
 
     def checkpoint(self, partition: int | None = None) -> None:
@@ -296,7 +297,7 @@ class World:
             tp = self.topics.partials, p
             batch = self.logs.batch(*tp, self.read[tp])
             self.read[tp] = batch.next_offset
-            self._do(lambda effects, cost=cost, batch=batch: cost.apply(batch, self.now, effects))  # type: ignore[misc]
+            self._do(partial(cost.apply, batch, self.now))
             self._do(cost.close_interval)
             cost.changes()
 
@@ -307,7 +308,7 @@ class World:
         self.checkpoint()
         self.checkpoint()
 
-    def _do(self, work: Any) -> None:
+    def _do(self, work: Callable[[Effects], object]) -> None:
         effects = Effects()
         work(effects)
         for message in effects.messages:

@@ -1,7 +1,7 @@
 """Crashes at every step of a checkpoint, lost answers, rebalances and zombies: the tables hold what the input implies.
 
-The real checkpointer, changelog interpretation and states of both agents run over models of the broker and of ClickHouse that can fail between any
-two steps. Every run is a function of its seed; ``run(seed)`` repeats it.
+The real checkpointer, changelog interpretation and states of both agents run over models of the broker and of ClickHouse that can fail
+between any two steps. Every run is a function of its seed; ``run(seed)`` repeats it.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ METRICS = Metrics()
 TIMESTAMP = int(EPOCH.timestamp() * 1000)
 
 
-class Died(Exception):  # noqa: N818 - not an error: what the test wants
+class Died(Exception):
     """The process is gone: nothing it would have done next happens."""
 
 
@@ -192,7 +192,7 @@ class Worker:
                 metrics=METRICS,
                 deadletter_topic=cluster.topics.deadletter,
                 deadletter_partitions=PARTITIONS,
-                interval=1.0,
+                interval=2.0,
                 max_pending_rows=1_000,
                 hold=lambda partition, topics: None,
             )
@@ -236,13 +236,13 @@ class Worker:
 
     async def work_off(self) -> None:
         """Read to the end of the input, and wait until nothing is expected any more."""
-        for passed in range(30):
+        for passed in range(42):
             while any(self.unread(agent) for agent in self.agents):
                 for agent in self.agents:
                     for tp in self.unread(agent):
                         await self.read(agent, tp, 1_000)
                     await self.checkpoint(agent)
-            if passed < 28:
+            if passed < 40:
                 self.cluster.now += 4.0
             for agent in self.agents:
                 await self.checkpoint(agent)
@@ -258,8 +258,9 @@ def publish_input(cluster: Cluster, rng: random.Random) -> tuple[list[Json], set
     places: list[tuple[str, Json]] = []
     for n in range(rng.randint(2, 7)):
         session = rng.choice([None, "sA", "sB", "sC", "sD"])
-        asked = request(n, rng.choice([0.0, 5.0, 30.0, 200.0]), session_id=session, timeout_ms=rng.choice([1, 15_000, 100_000]))
-        said = response(n, rng.choice([1.0, 6.0, 40.0, 210.0]), session_id=session, model=rng.choice([None, "gpt-4o-mini"]))
+        at = rng.choice([0.0, 5.0, 30.0, 200.0])
+        asked = request(n, at, session_id=session, timeout_ms=rng.choice([1, 15_000, 100_000]))
+        said = response(n, at + rng.choice([1.0, 20.0]), session_id=session, model=rng.choice([None, "gpt-4o-mini"]))
         if rng.random() < 0.3:
             said = without(said, "session_id")
         answer = rng.choice(["answered", "answered", "answered", "unanswered", "orphan"])
@@ -319,8 +320,7 @@ async def live(worker: Worker, rng: random.Random, actions: int) -> None:
 async def simulate(seed: int) -> None:
     rng = random.Random(seed)
     cluster = Cluster()
-    clock = SimpleNamespace(monotonic=lambda: cluster.now, time=lambda: EPOCH.timestamp())
-    streams.checkpoint.time = clock  # type: ignore[assignment]
+    streams.checkpoint.ProcessingTime = lambda longest_gap: SimpleNamespace(now=lambda: cluster.now)  # type: ignore[assignment,misc]
     counted, orphans, poison = publish_input(cluster, rng)
     zombies: list[tuple[Worker, asyncio.Task[None]]] = []
     for _ in range(rng.randint(1, 5)):
@@ -388,7 +388,7 @@ def small_and_patient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(streams.changelog, "SNAPSHOT_MIN_BYTES", 2_500)
     monkeypatch.setattr(streams.changelog, "SNAPSHOT_FACTOR", 1)
     monkeypatch.setattr(streams.checkpoint, "RETRY_DELAY", 0)
-    monkeypatch.setattr(streams.checkpoint, "time", streams.checkpoint.time)
+    monkeypatch.setattr(streams.checkpoint, "ProcessingTime", None)  # each run sets its own
 
 
 def run(seed: int) -> None:

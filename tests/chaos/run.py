@@ -1,0 +1,164 @@
+"""One run: start, publish, strike, settle, examine."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError
+
+from deploy.embedded.ports import LOOPBACK, free_port
+from deploy.embedded.stack import Stack, StackOptions
+from streams.changelog import Changelog
+from streams.clickhouse import connect
+from streams.kafka import client_options, connect_admin, new_producer
+from streams.topics import Topics
+from streams.traffic.publisher import publish
+from tests.chaos.faults import Faults
+from tests.chaos.invariants import Finding, examine
+from tests.chaos.proxy import Proxy
+from tests.chaos.traffic import ChaosTraffic
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run does. ``rate``: events per second. ``kafka``: embedded, apache or apache3 (three nodes)."""
+
+    seed: int
+    directory: Path
+    kafka: str = "embedded"
+    workers: int = 3
+    interactions: int = 150_000
+    rate: float = 2_500.0
+    kills: int = 20
+    others: int = 14
+    settle: float = 180.0
+
+
+@dataclass
+class Report:
+    """How a run came out."""
+
+    findings: list[Finding] = field(default_factory=list)
+    faults: int = 0
+    seconds: float = 0.0
+    progress: list[tuple[str, int]] = field(default_factory=list)
+    """Fault -> interactions stored while it was on."""
+
+    @property
+    def holds(self) -> bool:
+        return all(finding.holds for finding in self.findings)
+
+
+async def run(plan: Plan, say: Say) -> Report:
+    """Carry out a plan. Raises nothing for a broken invariant: the report tells."""
+    rng = random.Random(plan.seed)
+    report = Report()
+    begun = time.monotonic()
+    clickhouse_port, proxy_port = free_port(), free_port()
+    settings = {"clickhouse_url": f"http://{LOOPBACK}:{proxy_port}", "segment_requests": "4096", "session_timeout": "6", "partitions": "6"}
+    kafka, nodes = ("apache", 3) if plan.kafka == "apache3" else (plan.kafka, 1)
+    options = StackOptions(
+        plan.directory, kafka=kafka, nodes=nodes, workers=plan.workers, clickhouse_port=clickhouse_port,
+        settings=settings | ({"replication": "3"} if nodes == 3 else {}),
+    )  # fmt: skip
+    async with Proxy(proxy_port, clickhouse_port) as proxy, Stack(options, say) as stack:
+        traffic = ChaosTraffic(f"c{plan.seed}", plan.interactions, plan.rate / 2, int(time.time() * 1e6))
+        publishing = asyncio.ensure_future(publish(traffic.records(), speed=1.0, **client_options(stack.settings)))
+        sampling = asyncio.ensure_future(_sample_commits(stack, report))
+        faults = Faults(stack, proxy, rng, say)
+        for fault in faults.schedule(plan.kills, plan.others):
+            before = await asyncio.to_thread(_stored, clickhouse_port)
+            await asyncio.sleep(rng.uniform(0.5, 2.5))
+            await faults.strike(fault)
+            report.progress.append((fault, await asyncio.to_thread(_stored, clickhouse_port) - before))
+            report.faults += 1
+        say(f"{report.faults} faults done, waiting for the rest of the traffic")
+        await publishing
+        say(f"published {traffic.events:,} events; settling")
+        await _settle(stack, traffic, clickhouse_port, plan.settle, say)
+        sampling.cancel()
+        with suppress(asyncio.CancelledError):
+            await sampling
+        client = connect(f"http://{LOOPBACK}:{clickhouse_port}")
+        report.findings += examine(client, traffic, stack.settings.topic_prefix)
+        moved = sum(1 for _, count in report.progress if count > 0)
+        report.findings.append(
+            Finding("work went on during the faults", moved * 2 > report.faults, f"rows were stored during {moved} of {report.faults}")
+        )
+    report.seconds = time.monotonic() - begun
+    return report
+
+
+def _stored(port: int) -> int:
+    """Interactions in ClickHouse, or 0 while it is away."""
+    try:
+        client = connect(f"http://{LOOPBACK}:{port}", wait=5)
+        try:
+            return int(str(client.command("SELECT count() FROM mirante.interactions_data")))
+        finally:
+            client.close()
+    except OSError:
+        return 0
+
+
+async def _settle(stack: Stack, traffic: ChaosTraffic, port: int, within: float, say: Say) -> None:
+    """Wait until everything published is durable and nothing moves any more."""
+    deadline = time.monotonic() + within
+    said = 0.0
+    while time.monotonic() < deadline:
+        await asyncio.sleep(0.5)
+        status = await stack.status()
+        events = {f"{stack.settings.topic_prefix}{kind}" for kind in ("requests", "responses", "feedback")}
+        durable = sum(offset for worker in status for topic, offset in worker["durable"].items() if topic in events)
+        waiting = sum(worker["waiting"] for worker in status)
+        quiet = min((worker["quiet_seconds"] for worker in status), default=0.0)
+        if len(status) == len(stack.workers) and durable >= traffic.events and not waiting and quiet > 3:
+            return
+        if time.monotonic() - said > 10:
+            said = time.monotonic()
+            rows = await asyncio.to_thread(_stored, port)
+            say(f"settling: {durable:,} of {traffic.events:,} durable, {waiting:g} waiting, {len(status)} workers, {rows:,} rows")
+    say("did not settle in time; examining what there is")
+
+
+async def _sample_commits(stack: Stack, report: Report) -> None:
+    """Every few seconds: no committed offset is beyond the durable one read after it."""
+    topics = Topics.of(stack.settings)
+    samples = beyond = 0
+    finding = Finding("committed offsets are never beyond what is durable", True, "no sample")
+    report.findings.append(finding)
+    producer = new_producer(stack.settings)
+    await producer.start()
+    try:
+        while True:
+            await asyncio.sleep(4)
+            try:
+                committed = await _committed(stack, topics)
+                logs = await Changelog(stack.settings, producer, topics.changelog("interactions")).read(range(topics.partitions))
+            except (KafkaError, OSError):
+                continue  # the broker is the one being killed
+            for tp, offset in committed.items():
+                samples += 1
+                beyond += offset > logs[tp.partition].offsets.get(tp.topic, 0)
+            report.findings[0] = Finding(finding.name, not beyond, f"{samples:,} samples, {beyond} beyond")
+    finally:
+        await producer.stop()
+
+
+async def _committed(stack: Stack, topics: Topics) -> dict[TopicPartition, int]:
+    admin = await connect_admin(stack.settings, timeout=5)
+    try:
+        tps = [TopicPartition(topic, p) for topic in topics.inputs for p in range(topics.partitions)]
+        offsets = await admin.list_consumer_group_offsets(stack.settings.group, partitions=tps)
+        return {tp: entry.offset for tp, entry in offsets.items() if entry.offset > 0}
+    finally:
+        await admin.close()

@@ -1,0 +1,94 @@
+"""What the documents name exists, and what they must name is there."""
+
+import re
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+
+from schemas.rows import InteractionRow
+from streams.metrics import Metrics
+from streams.settings import JoinSettings, KafkaSecurity, Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCUMENTS = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("**/*.md")])
+README = (ROOT / "README.md").read_text("utf-8")
+OPERATIONS = (ROOT / "docs/operations.md").read_text("utf-8")
+DATA = (ROOT / "docs/data.md").read_text("utf-8")
+
+
+def section(text: str, title: str) -> str:
+    return re.split(r"(?m)^## ", text[text.index(f"\n## {title}\n") + 4 :])[0]
+
+
+def first_column(text: str) -> set[str]:
+    """The code spans in the first column of a section's tables."""
+    cells = re.findall(r"(?m)^\| ([^|]*`[^|]*) \|", text)
+    return {name for cell in cells for name in re.findall(r"`([^`]+)`", cell)}
+
+
+def anchor(heading: str) -> str:
+    """The anchor that renderers give a heading."""
+    return re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
+
+
+def view_columns(file: str, view: str) -> set[str]:
+    """The columns a view selects: one to a line, indented by four."""
+    text = (ROOT / "schemas/clickhouse" / file).read_text("utf-8")
+    selected = text[text.index(f"VIEW IF NOT EXISTS mirante.{view} AS") :].split("FROM mirante.")[0]
+    return {line.rstrip(",").rsplit(" AS ", 1)[-1].strip() for line in re.findall(r"(?m)^ {4}\S.*$", selected)}
+
+
+class TestOperations:
+    def test_metrics_are_those_of_the_code(self) -> None:
+        exist = {family.name for family in Metrics().registry.collect() if family.name.startswith("mirante_")}
+        assert first_column(section(OPERATIONS, "Metrics")) == exist
+
+    @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+    def test_a_metric_named_anywhere_exists(self, document: Path) -> None:
+        exist = {family.name for family in Metrics().registry.collect()}
+        named = set(re.findall(r"\bmirante_[a-z_]+\b", document.read_text("utf-8"))) - {"mirante_quantile"}
+        assert {re.sub(r"_(total|bucket|sum|count)$", "", name) for name in named} <= exist
+
+    def test_settings_are_those_of_the_code(self) -> None:
+        exist = set(Settings.model_fields) - {"join", "kafka"} | {f"join.{key}" for key in JoinSettings.model_fields} | {"kafka.*"}
+        assert first_column(section(OPERATIONS, "Settings")) == exist
+
+    def test_it_names_the_keys_of_a_secured_kafka(self) -> None:
+        assert set(KafkaSecurity.model_fields) <= set(re.findall(r"`(\w+)`", OPERATIONS))
+
+
+class TestData:
+    def test_columns_of_interactions(self) -> None:
+        named = {name for cell in first_column(section(DATA, "interactions")) for name in cell.split()}
+        assert named == set(InteractionRow.__struct_fields__) - {"version"}
+
+    def test_columns_of_cost_windows(self) -> None:
+        assert first_column(section(DATA, "cost_windows")) == view_columns("0002_cost_windows.sql", "cost_windows")
+
+
+class TestReadme:
+    def test_make_targets_exist(self) -> None:
+        targets = set(re.findall(r"(?m)^([a-z][a-z-]*):", (ROOT / "Makefile").read_text("utf-8")))
+        assert {"run", "test"} <= set(re.findall(r"`?make ([a-z][a-z-]*)", README)) <= targets
+
+    def test_commands_exist(self) -> None:
+        from streams.cli.app import app
+
+        commands = {command.name for command in app.registered_commands} | {group.name for group in app.registered_groups}
+        for document in DOCUMENTS:
+            assert set(re.findall(r"(?:`|\$ |^)mirante ([a-z]+)", document.read_text("utf-8"), re.MULTILINE)) <= commands
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_lead_somewhere(document: Path) -> None:
+    text = document.read_text("utf-8")
+    for link in re.findall(r"\]\(([^)\s]+)\)", re.sub(r"(?s)```.*?```", "", text)):
+        if "://" in link:
+            continue
+        path, _, fragment = unquote(link).partition("#")
+        target = document.parent / path if path else document
+        assert target.exists(), link
+        if fragment:
+            headings = re.findall(r"(?m)^#+ (.*)$", target.read_text("utf-8"))
+            assert fragment in map(anchor, headings), link

@@ -1,0 +1,335 @@
+"""Cost windows: sketches, aggregates, and parts that add up however they are cut, repeated and interleaved."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Sequence
+from decimal import Decimal
+from functools import partial
+from math import floor
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from agents.cost.aggregate import OUTCOME_INDEX, OUTCOMES, UNANSWERED, Aggregate, Contribution, Series
+from agents.cost.sketch import RELATIVE_ERROR, SMALLEST, Bins, bin_of, quantile
+from agents.cost.state import CostState
+from agents.interactions.partials import Partials
+from schemas.events import MAX_MS
+from schemas.rows import CostPartRow
+from streams.effects import Effects
+from tests.unit.builders import SOURCE, FakeBatch, Json, Record, Tables, World, expected_rows, request, response, settings
+
+# Sketch
+
+
+def sketch_of(values: Sequence[float]) -> Bins:
+    return dict(Counter(map(bin_of, values)))
+
+
+latencies = st.lists(st.floats(SMALLEST, MAX_MS, exclude_min=True), min_size=1, max_size=50)
+
+
+@given(latencies, st.floats(0, 1))
+def test_a_quantile_is_within_one_percent_of_the_exact_one(values: list[float], q: float) -> None:
+    exact = sorted(values)[floor(q * (len(values) - 1))]
+    estimate = quantile(sketch_of(values), q)
+    assert estimate == pytest.approx(exact, rel=RELATIVE_ERROR * (1 + 1e-9))
+
+
+@given(latencies, latencies)
+def test_merging_sketches_is_the_sketch_of_the_union(one: list[float], other: list[float]) -> None:
+    merged = dict(Counter(sketch_of(one)) + Counter(sketch_of(other)))
+    assert merged == sketch_of(one + other)
+
+
+@pytest.mark.parametrize("value", [0.0, SMALLEST / 2, SMALLEST])
+def test_what_is_too_small_to_matter_counts_as_zero(value: float) -> None:
+    assert quantile(sketch_of([value]), 0.5) == 0.0
+
+
+def test_an_empty_sketch_has_no_quantile() -> None:
+    assert quantile({}, 0.5) is None
+
+
+# Aggregate
+
+contributions = st.builds(
+    Contribution,
+    outcome=st.sampled_from([index for name, index in OUTCOME_INDEX.items() if name != "unanswered"]),
+    tokens=st.tuples(*[st.integers(0, 2**53 - 1)] * 5),
+    cost=st.none() | st.decimals(0, 10**12, places=12),
+    latency_ms=st.none() | st.floats(0, MAX_MS),
+    ttft_ms=st.none() | st.floats(0, MAX_MS),
+    unpriced=st.booleans(),
+)
+NOTHING = Contribution(UNANSWERED, (0, 0, 0, 0, 0), None, None, None)
+
+
+def aggregate_of(items: Sequence[Contribution]) -> Aggregate:
+    aggregate = Aggregate()
+    for item in items:
+        aggregate.add(item)
+    return aggregate
+
+
+@given(st.lists(contributions, max_size=20), st.randoms())
+def test_the_order_of_contributions_does_not_show(items: list[Contribution], rng: random.Random) -> None:
+    shuffled = items.copy()
+    rng.shuffle(shuffled)
+    assert aggregate_of(items) == aggregate_of(shuffled)
+    assert aggregate_of(items).cost == sum((int(i.cost.scaleb(12)) for i in items if i.cost is not None), 0) * Decimal("1e-12")
+
+
+@given(st.lists(contributions, max_size=5), contributions)
+def test_a_late_answer_gives_what_an_answer_in_time_would_have_given_and_raises_the_version(
+    others: list[Contribution], item: Contribution
+) -> None:
+    late = aggregate_of([*others, NOTHING])
+    before = late.version
+    late.answer(item)
+    assert late == aggregate_of([*others, item])
+    assert late.version == before + 1
+
+
+@given(st.lists(contributions, max_size=5), st.lists(contributions, max_size=5), st.lists(contributions, max_size=5))
+def test_replacing_a_constituent_leaves_no_trace_of_it(
+    kept: list[Contribution], old: list[Contribution], new: list[Contribution]
+) -> None:
+    whole = aggregate_of(kept + old)
+    whole.replace(aggregate_of(old), aggregate_of(new))
+    assert whole == aggregate_of(kept + new)
+
+
+def test_money_is_exact_beyond_the_28_digits_of_the_default_context() -> None:
+    parts = [Decimal("999999999999.000000000001")] * 100_000
+    assert aggregate_of([NOTHING._replace(outcome=0, cost=cost) for cost in parts]).cost == Decimal("99999999999900000.0000001")
+
+
+# Partials
+
+A, B = Series("t", "f", "", "p", "asked", "", "live"), Series("t", "f", "", "p", "answered", "", "live")
+ANSWER = NOTHING._replace(outcome=0)
+
+
+def test_an_answer_by_another_model_moves_between_series_and_versions_do_not_tell_the_order() -> None:
+    late, prompt = Partials(10, 10), Partials(10, 10)
+    late.add(0, 5.0, A, NOTHING)
+    first = {part.series: part.aggregate.version for part in late.take_dirty()}
+    late.answer(0, 5.0, A, B, ANSWER, late=True)
+    prompt.answer(0, 5.0, A, B, ANSWER, late=False)
+    parts = late.take_dirty()
+    assert parts == prompt.take_dirty()
+    assert first == {A: 1}
+    assert {part.series: (part.aggregate.requests, part.aggregate.version) for part in parts} == {A: (0, 2), B: (1, 2)}
+
+
+def test_settled_segments_are_forgotten_and_open_ones_kept() -> None:
+    partials = Partials(2, 10)
+    segments = [partials.open(0, offset) for offset in range(6)]
+    assert segments == [0, 0, 2, 2, 4, 4]
+    for segment in segments[1:]:
+        partials.add(segment, 0.0, A, ANSWER)
+        partials.settle(segment)
+    assert partials.close_settled() == (0, 1), "a request of the first segment is open"
+    assert [part.segment for part in partials.all()] == [0, 4]
+    partials.add(0, 0.0, A, ANSWER)
+    partials.settle(0)
+    assert partials.close_settled() == (4, 1)
+    assert [part.segment for part in partials.all()] == [4]
+
+
+# Both stages
+
+SIZES = (1, 2, 3, 1000)
+MODELS = ("gpt-4o-2024-08-06", "gpt-4o-mini", "nobody-knows")
+
+
+@st.composite
+def traffic(draw: st.DrawFn) -> list[Json]:
+    """Up to eight calls over weeks, some unanswered, with any cost that may be reported; at their homes."""
+    events: list[Json] = []
+    for n in range(draw(st.integers(1, 8))):
+        at = draw(st.sampled_from([0.0, 9.9, 10.0, 59.9, 3600.0, 43_200.0, -604_800.0]))
+        session = draw(st.sampled_from(["sA", "sB", "sC", "sD"]))
+        events.append(request(n, at, session_id=session, feature=draw(st.sampled_from(["f", "g"])), timeout_ms=1))
+        if draw(st.integers(0, 4)):
+            cost = draw(st.none() | st.sampled_from([0.0, 1e-12, 0.1, 1e12, 123456.789]))
+            said = response(n, at + 1, session_id=session, model=draw(st.sampled_from(MODELS)), cost_usd=cost)
+            events.append(said | {"latency_ms": draw(st.sampled_from([0.0, 1.0, 12_345.6]))})
+    return events
+
+
+def staged(data: st.DataObject) -> tuple[World, list[Json]]:
+    """Traffic read, answered late and checkpointed in any way; partial aggregates wait on their topic."""
+    world = World(settings(2, segment=data.draw(st.sampled_from(SIZES))))
+    events = data.draw(traffic())
+    for event in data.draw(st.permutations(events)):
+        world.publish("responses" if "response_id" in event else "requests", event)
+    for action in data.draw(st.lists(st.sampled_from(["read", "read", "wait", "checkpoint"]), max_size=25)):
+        if action == "read" and (unread := world.unread()):
+            world.step(*data.draw(st.sampled_from(unread)), data.draw(st.integers(1, 3)))
+        elif action == "wait":
+            world.now += 1.0
+            silent = dict.fromkeys(world.topics.inputs, 10.0)
+            for state in world.interactions:
+                world._do(partial(state.tick, world.now, silent))
+        elif action == "checkpoint":
+            close(world, data.draw(st.integers(0, 1)))
+    world.run()
+    world.wait(24.0)
+    for _ in range(3):
+        close(world, 0)
+        close(world, 1)
+    return world, events
+
+
+def close(world: World, partition: int) -> None:
+    world._do(world.interactions[partition].close_interval)
+
+
+def fed(state: CostState, records: Sequence[Record], tables: Tables) -> None:
+    effects = Effects()
+    state.apply(FakeBatch("llm.internal.partials", 0, records, 0), 0.0, effects)
+    assert not effects.letters
+    stored(effects, tables)
+
+
+def stored(effects: Effects, tables: Tables) -> None:
+    for table, rows in effects.rows.items():
+        tables.insert(table, rows)
+
+
+@given(st.data())
+@hypothesis_settings(max_examples=200, deadline=None)
+def test_the_parts_add_up_to_the_input_in_all_window_sizes(data: st.DataObject) -> None:
+    world, events = staged(data)
+    tables = Tables()
+    for p in range(2):
+        state, log = CostState(SOURCE), world.logs.logs[world.topics.partials, p]
+        at = 0
+        while at < len(log):
+            size = data.draw(st.integers(1, 4))
+            repeats = data.draw(st.lists(st.sampled_from(log[: at + 1]), max_size=2))  # stage 1 crashed, or was a zombie
+            fed(state, [*log[at : at + size], *repeats], tables)
+            at += size
+            if data.draw(st.booleans()):
+                effects = Effects()
+                state.close_interval(effects)
+                stored(effects, tables)
+        effects = Effects()
+        state.close_interval(effects)
+        stored(effects, tables)
+    assert tables.windows() == expected_rows(events)[1]
+    for history in tables.history.values():
+        largest = max(row.version for row in history)
+        assert len({repr(row) for row in history if row.version == largest}) == 1
+
+
+@given(st.data())
+@hypothesis_settings(max_examples=100, deadline=None)
+def test_versions_never_decrease_as_long_as_nothing_is_repeated(data: st.DataObject) -> None:
+    world, _ = staged(data)
+    for p in range(2):
+        tables, state = Tables(), CostState(SOURCE)
+        for record in world.logs.logs[world.topics.partials, p]:
+            fed(state, [record], tables)
+            effects = Effects()
+            state.close_interval(effects)
+            stored(effects, tables)
+        for history in tables.history.values():
+            versions = [row.version for row in history]
+            assert versions == sorted(set(versions))
+
+
+def test_settled_segments_are_dropped_in_both_stages_and_repeats_do_not_bring_them_back() -> None:
+    world = World(settings(1, segment=2))
+    for n in range(100):
+        world.publish("requests", request(n, n, session_id="s"))
+        world.publish("responses", response(n, n, session_id="s"))
+        world.run()
+        world.checkpoint()
+    world.checkpoint()
+    assert world.interactions[0].gauges()["window_parts"] <= 2
+    assert world.cost[0].gauges()["cost_parts"] <= 3
+    world.read[world.topics.partials, 0] = 0
+    world.checkpoint()
+    assert world.cost[0].gauges()["cost_parts"] <= 3
+    assert world.tables.windows() == expected_rows(
+        [e for n in range(100) for e in (request(n, n, session_id="s"), response(n, n, session_id="s"))]
+    )[1]
+
+
+# Restored state
+
+
+def outcome(effects: Effects) -> tuple[Any, ...]:
+    rows = {table: sorted(lines) for table, lines in effects.rows.items()}
+    return rows, sorted(map(repr, effects.messages)), sorted(map(repr, effects.letters))
+
+
+@given(st.data())
+@hypothesis_settings(max_examples=150, deadline=None)
+def test_state_restored_from_its_changes_or_a_snapshot_goes_on_like_the_original(data: st.DataObject) -> None:
+    """After any cut, with any continuation, both stages."""
+    world = World(settings(2, segment=data.draw(st.sampled_from(SIZES)), dedup_window=data.draw(st.sampled_from([5, 100_000]))))
+    events = data.draw(traffic())
+    for event in data.draw(st.permutations(events)):
+        strange = data.draw(st.none() | st.integers(0, 1))
+        event = {k: v for k, v in event.items() if k != "session_id"} if data.draw(st.integers(0, 4)) == 0 else event
+        kind = "responses" if "response_id" in event else "requests"
+        world.publish(kind, event, event.get("session_id", "x"), strange)
+    partition = data.draw(st.integers(0, 1))
+    original = world.interactions[partition]
+    base: list[bytes] = []
+    cost, cost_base = CostState(SOURCE), list[bytes]()
+    restored: Any = None
+    cost_restored: Any = None
+    world.now = 100.0
+    for action in data.draw(st.lists(st.sampled_from(["read", "read", "wait", "checkpoint", "snapshot", "cut"]), max_size=30)):
+        pairs = [(original, cost)] + ([(restored, cost_restored)] if restored is not None else [])
+        seen: list[tuple[Any, ...]] = []
+        unread = [tp for tp in world.unread() if tp[1] == partition]
+        topic, size = data.draw(st.sampled_from(unread or [(None, 0)]))[0], data.draw(st.integers(1, 3))
+        world.now += 31.0 if action == "wait" else 0.0
+        batch = world.logs.batch(topic, partition, world.read[topic, partition], size) if topic and action == "read" else None
+        changes: list[tuple[bytes | None, bytes | None]] = []
+        for state, second in pairs:
+            effects = Effects()
+            if batch is not None:
+                state.apply(batch, world.now, effects)
+            elif action == "wait":
+                state.tick(world.now, dict.fromkeys(world.topics.inputs, 4.0), effects)
+            elif action in ("checkpoint", "snapshot", "cut"):
+                state.close_interval(effects)
+                parts = [m for m in effects.messages if m.topic == world.topics.partials]
+                records = [Record(m.topic, m.partition, 0, 0, m.key, m.value, ()) for m in parts]
+                second.apply(FakeBatch(world.topics.partials, 0, records, 0), world.now, effects)
+                second.close_interval(effects)
+                changes.append((state.changes(), second.changes()))
+            seen.append(outcome(effects))
+        assert all(one == seen[0] for one in seen), action
+        if batch is not None:
+            world.read[batch.topic, partition] = batch.next_offset
+        if changes:
+            base += [piece for piece in changes[0][:1] if piece]
+            cost_base += [piece for piece in changes[0][1:] if piece]
+        if action == "snapshot":
+            base, cost_base = list(original.snapshot()), list(cost.snapshot())
+        if action == "cut":
+            restored, cost_restored = type(original)(partition, world.context), CostState(SOURCE)
+            for piece in base:
+                restored.load(piece)
+            for piece in cost_base:
+                cost_restored.load(piece)
+            world.now += 31.0  # what is irrevocable waits anew after a restart: let the original have waited no longer
+            original._join.wait_anew(world.now)
+            restored._set_now(world.now)
+
+
+def test_the_columns_of_outcomes_are_those_of_the_rows() -> None:
+    assert all(hasattr(CostPartRow, name) for name in OUTCOMES)
