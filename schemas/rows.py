@@ -2,8 +2,8 @@
 
 A field left at its default is left out of the line; the column's DEFAULT in `clickhouse/*.sql` is the same value (a test
 holds them together). Times are RFC 3339 and need `date_time_input_format=best_effort`; money is decimal text, made by
-`money`; columns that hold JSON are given as values (`Json`) or as text made by `json_text`. Every name here is a column of the storage table `TABLE`;
-what data scientists read are the views over it, which hide repeated and superseded rows.
+`money`; columns that hold JSON are given as values (`Json`) or as text made by `json_text`. Every name here is a column of
+the storage table `TABLE`; what data scientists read are the views over it, which hide repeated and superseded rows.
 """
 
 from collections.abc import Iterable, Mapping

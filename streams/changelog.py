@@ -5,8 +5,8 @@ offsets and thereby commits the group. A group begins at a *snapshot* or continu
 finds state and offsets by reading from the latest snapshot to the end and ignoring an unfinished last group.
 
 Who takes a partition over appends a *takeover* with a higher epoch and the offset up to which it has read. It holds only if it stands
-exactly there: else somebody has written meanwhile, and its writer reads again. Whatever an older owner appends later (a process that was stopped
-for longer than its session and woke up) carries the older epoch and is ignored. An ignored writer does no harm: what readers find is older
+exactly there: else somebody has written meanwhile, and its writer reads again. Whatever an older owner appends later (a process that was
+stopped for longer than its session and woke up) carries the older epoch and is ignored. An ignored writer does no harm: what readers find is older
 state with older offsets, from which the work is done again. Nor does it trim the log: only a snapshot that follows its writer's
 previous record without a gap replaces what is before it.
 
@@ -128,6 +128,10 @@ class ChangelogWriter:
     @property
     def snapshot_due(self) -> bool:
         return self._log_bytes > max(SNAPSHOT_MIN_BYTES, SNAPSHOT_FACTOR * self._snapshot_bytes)
+
+    def is_last(self, restored: Restored) -> bool:
+        """Whether nobody else has written, or taken the partition over, before what this has written last."""
+        return (restored.epoch, restored.end) == (self.epoch, self.next_offset)
 
     async def announce(self) -> bool:
         """Append the takeover; False if somebody has written since the log was read."""

@@ -179,7 +179,7 @@ class Checkpointer:
         kept: dict[int, _Partition] = {}
         for number in sorted(partitions):
             restored, mine = read[number], before.get(number)
-            if mine is not None and mine.applied == mine.durable and mine.writer.next_offset == restored.end:
+            if mine is not None and mine.applied == mine.durable and mine.writer.is_last(restored):
                 mine.heard = dict.fromkeys(self._inputs, self._time.now())  # nobody listened during the rebalance
                 kept[number] = mine
                 continue

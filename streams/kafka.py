@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError
 
@@ -129,6 +129,18 @@ async def _create(admin: AIOKafkaAdminClient, topics: Sequence[Topic], replicati
 
 async def _partition_counts(admin: AIOKafkaAdminClient, names: Sequence[str]) -> Mapping[str, int]:
     return {t["topic"]: len(t["partitions"]) for t in await admin.describe_topics(list(names)) if t["error_code"] == 0}
+
+
+async def committed_offsets(settings: Settings, topics: Sequence[str], timeout: float = 10.0) -> dict[TopicPartition, int]:
+    """What the consumer group has committed of these topics; partitions without a commit are left out."""
+    admin = await connect_admin(settings, timeout=timeout)
+    try:
+        # Named one by one: the embedded broker does not answer for "all partitions of the group".
+        tps = [TopicPartition(topic, p) for topic in topics for p in range(settings.partitions)]
+        found = await admin.list_consumer_group_offsets(settings.group, partitions=tps)
+    finally:
+        await admin.close()
+    return {tp: entry.offset for tp, entry in found.items() if entry.offset >= 0}
 
 
 async def cluster_id(settings: Settings) -> str:

@@ -110,12 +110,20 @@ def load_settings(**overrides: Any) -> Settings:
     try:
         if path.exists():
             _reject_unknown_keys(path)
+        elif "MIRANTE_CONFIG" in os.environ:
+            raise ValueError("there is no such file; correct MIRANTE_CONFIG or unset it")
         return Settings(**overrides)
     except ValidationError as error:
-        lines = [f"  {'.'.join(map(str, e['loc']))}: {e['msg']} (got {e['input']!r})" for e in error.errors()]
+        lines = [f"  {'.'.join(map(str, e['loc']))}: {e['msg']}{_shown(e)}" for e in error.errors()]
         raise SettingsError("settings are not usable:\n" + "\n".join(lines)) from error
     except ValueError as error:
         raise SettingsError(f"{path}: {error}") from error
+
+
+def _shown(error: Any) -> str:
+    """What was given, unless it is or may hold a secret."""
+    secret = isinstance(error["input"], dict) or any("password" in str(part) for part in error["loc"])
+    return "" if secret else f" (got {error['input']!r})"
 
 
 def _reject_unknown_keys(path: Path) -> None:

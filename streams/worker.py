@@ -217,5 +217,5 @@ def run(settings: Settings, agents: Sequence[Agent], *, loglevel: str = "INFO") 
     gc.set_threshold(50_000, 20, 50)
     # The consumer's thread needs the interpreter briefly and often: with the default of 5 ms it reads 20% slower.
     sys.setswitchinterval(0.0001)
-    worker = faust.Worker(Worker(settings, agents), loglevel=loglevel, console_port=None, debug=False)
+    worker = faust.Worker(Worker(settings, agents), loglevel=loglevel, debug=False)
     worker.execute_from_commandline()

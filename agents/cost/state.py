@@ -1,7 +1,8 @@
 """Stage 2: cost windows of 10 s, 1 min, 1 h and 1 day from the partial aggregates of stage 1.
 
-A partial is absolute, so a newer one replaces what it said before; the difference moves the coarser windows that contain it. Rows are written
-per (window, series, source partition, segment), and ``cost_windows`` sums them: a row has one origin and grows monotonically with it.
+A partial is absolute, so a newer one replaces what it said before; the difference moves the coarser windows that contain it. Rows
+are written per (window, series, source partition, segment), and ``cost_windows`` sums them: a row has one origin and grows
+monotonically with it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Requests and responses waiting for each other, in event time.
 
-A request is *open* until its response comes. When ``timeout_ms`` plus grace has passed it is *unanswered*, and is kept for a while so that a
-late answer still completes it. A response that comes first *waits*. Deadlines are a heap with lazily discarded entries.
+A request is *open* until its response comes. When ``timeout_ms`` plus grace has passed it is *unanswered*, and is kept for a while so that
+a late answer still completes it. A response that comes first *waits*. Deadlines are a heap with lazily discarded entries.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from heapq import heappop, heappush
+from math import inf
 from typing import NamedTuple
 
 import msgspec
@@ -23,7 +24,8 @@ SETTLE_AFTER = 30.0
 class OpenRequest(msgspec.Struct, array_like=True, gc=False):
     """A request without its answer.
 
-    ``due``: epoch seconds of its next deadline. ``since``: processing time at which it began to wait for that. ``stored``: the changelog holds it.
+    ``due``: epoch seconds of its next deadline. ``since``: processing time at which it began to wait for that.
+    ``stored``: the changelog holds it.
     """
 
     request: Request
@@ -48,10 +50,23 @@ class WaitingResponse(msgspec.Struct, array_like=True, gc=False):
 
 
 class Due(NamedTuple):
-    """A deadline that has passed. Exactly one of the two is set."""
+    """What has a deadline: a request or a response, whichever is set."""
 
     request: OpenRequest | None
     response: WaitingResponse | None
+
+    @property
+    def _entry(self) -> OpenRequest | WaitingResponse | None:
+        return self.request if self.request is not None else self.response
+
+    @property
+    def due(self) -> float:
+        """The entry's present deadline; it may have moved since the heap was told."""
+        return inf if self._entry is None else self._entry.due
+
+    @property
+    def since(self) -> float:
+        return inf if self._entry is None else self._entry.since
 
     @property
     def is_revocable(self) -> bool:
@@ -108,14 +123,14 @@ class Join:
         """
         while self._deadlines and self._deadlines[0][0] <= clock:
             due, request_id = heappop(self._deadlines)
-            for entry in (self.requests.get(request_id), self.responses.get(request_id)):
-                if entry is None or entry.due != due:
+            request, response = self.requests.get(request_id), self.responses.get(request_id)
+            for item in (Due(request, None), Due(None, response)):
+                if item.due != due:
                     continue
-                item = Due(entry, None) if isinstance(entry, OpenRequest) else Due(None, entry)
-                if item.is_revocable or now - entry.since >= SETTLE_AFTER:
+                if item.is_revocable or now - item.since >= SETTLE_AFTER:
                     yield item
                 else:
-                    self._held.append((entry.since + SETTLE_AFTER, item))
+                    self._held.append((item.since + SETTLE_AFTER, item))
         while self._held and self._held[0][0] <= now:
             _, item = self._held.popleft()
             if self._is_waiting(item):
@@ -123,8 +138,10 @@ class Join:
 
     def wait_anew(self, now: float) -> None:
         """Everything waits from ``now`` in processing time."""
-        for entry in (*self.requests.values(), *self.responses.values()):
-            entry.since = now
+        for request in self.requests.values():
+            request.since = now
+        for response in self.responses.values():
+            response.since = now
 
     def _is_waiting(self, item: Due) -> bool:
         if item.request is not None:
@@ -145,7 +162,7 @@ class Join:
     def take_changes(self) -> tuple[list[OpenRequest], list[WaitingResponse], list[str]]:
         """(new or changed requests, new waiting responses, ids settled) since the last call."""
         requests = [entry for i in self._touched if (entry := self.requests.get(i)) is not None]
-        responses = [entry for i in self._touched if (entry := self.responses.get(i)) is not None]
+        responses = [response for i in self._touched if (response := self.responses.get(i)) is not None]
         for entry in requests:
             entry.stored = True
         for waiting in responses:

@@ -45,7 +45,7 @@ class Rail(Protocol):
     """A guard's finding, as far as it is needed here."""
 
     @property
-    def verdict(self) -> str: ...
+    def verdict(self) -> str | None: ...
 
 
 class Outcome(msgspec.Struct, frozen=True, gc=False):
@@ -179,7 +179,7 @@ def classify(
         return _OK_STOP
     status = status.lower()
     reason, said, known = _finish_reason(finish_reason)
-    if status == "blocked" or (rails and any(rail.verdict.lower() == "block" for rail in rails)):
+    if status == "blocked" or (rails and any((rail.verdict or "").lower() == "block" for rail in rails)):
         return Outcome("blocked", reason, known)
     if status == "cancelled":
         return Outcome("cancelled", reason, known)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import UTC
 from decimal import Decimal
 
-from agents.cost.aggregate import OUTCOME_INDEX, TOKENS, UNANSWERED, Contribution, Series
+from agents.cost.aggregate import OUTCOME_INDEX, UNANSWERED, Contribution, Series
 from agents.interactions.outcome import Outcome, classify
 from agents.interactions.pricing import PriceBook
 from schemas.events import Evaluation, Feedback, Request, Response, Usage
 from schemas.rows import EvaluationRow, FeedbackRow, InteractionRow, merged_extra, money, picodollars
 
-_NO_TOKENS = (0,) * len(TOKENS)
+_NO_TOKENS = (0, 0, 0, 0, 0)
 
 NOT_BILLED = frozenset({"api_error", "timeout", "cancelled", "blocked"})
 """Outcomes for which a missing usage means that nothing was billed, not that the price is unknown."""

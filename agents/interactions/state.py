@@ -526,8 +526,10 @@ def _home_key(event: Event) -> str:
     return event.request_id
 
 
-def _remembered_id(event: Event, headers: Headers) -> str:
+def _remembered_id(event: Event, headers: Sequence[tuple[str, bytes | None]]) -> str:
     """What is remembered of an event in order to know its repeats."""
+    if not headers:
+        return event.event_id
     replay = next((value for name, value in headers if name == REPLAY_HEADER), None)
     return event.event_id if replay is None else f"{event.event_id}\0{replay.decode(errors='backslashreplace')}"
 

@@ -38,7 +38,10 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class StackOptions:
-    """What `mirante up` is asked for. ``kafka``: embedded, apache (``nodes`` of it) or HOST:PORT. ``clickhouse``: embedded or a URL. Port 0: any free one."""
+    """What `mirante up` is asked for.
+
+    ``kafka``: embedded, apache (``nodes`` of it) or HOST:PORT. ``clickhouse``: embedded or a URL. Port 0: any free one.
+    """
 
     data: Path
     kafka: str = "embedded"

@@ -146,7 +146,7 @@ def _clickhouse(settings: Settings) -> list[Finding]:
         else:
             findings.append(Finding("tables", "ok", f"schema {have}"))
         begun = time.time()
-        theirs = float(client.command("SELECT toFloat64(now64(3))"))
+        theirs = float(client.query("SELECT toFloat64(now64(3))").result_rows[0][0])
         off = theirs - (begun + time.time()) / 2
         if abs(off) > CLOCK_TOLERANCE:
             findings.append(Finding("clock", "error", f"ClickHouse's clock is {off:+.1f} s off ours", "synchronise the clocks (NTP)"))

@@ -22,7 +22,8 @@ from streams.traffic.publisher import Progress
 
 REFRESH_SECONDS = 1.0
 PLAIN_SECONDS = 5.0
-"""Between lines when the output is no terminal."""
+PLAIN_WIDTH = 120
+"""Between lines, and of them, when the output is no terminal."""
 
 TOTALS = """
 SELECT sum(requests) AS interactions, interactions - sum(ok) AS not_ok, sum(cost_usd) AS cost, sum(unpriced_requests) AS unpriced
@@ -43,7 +44,8 @@ class Summary:
 
     def __init__(self, data: Path) -> None:
         self._data = data
-        self._console = Console(highlight=False)
+        terminal = sys.stdout.isatty()
+        self._console = Console(highlight=False, width=None if terminal else PLAIN_WIDTH)
         self._live: Live | None = None
         self._progress: Progress | None = None
         self._client: Client | None = None

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import signal
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
@@ -52,7 +52,9 @@ def up(
         raise typer.BadParameter(f"{traffic!r} is none of demo, none, or a file", param_hint="--traffic")
     if exit and traffic == "none":
         raise typer.BadParameter("--exit waits for traffic, and --traffic none has none", param_hint="--exit")
-    options = StackOptions(data, kafka, clickhouse, workers, kafka_port, clickhouse_port)
+    options = StackOptions(
+        data, kafka=kafka, clickhouse=clickhouse, workers=workers, kafka_port=kafka_port, clickhouse_port=clickhouse_port
+    )
     asyncio.run(_Up(options, traffic, file, pace, rate, exit).run())
 
 
@@ -136,12 +138,14 @@ class _Up:
         return (await publish(records, **common)).published
 
     async def _until_stored(self, stack: Any, before: dict[str, int], published: dict[str, int]) -> None:
-        """Wait until workers have made durable what was published, and nothing waits for its counterpart."""
+        """Wait until what was published is durable and committed, whoever did it, and nothing waits for its counterpart."""
+        from streams.kafka import committed_offsets
+
         said = 0.0
         while True:
             await asyncio.sleep(0.3)
             status = await stack.status()
-            durable = _sum_offsets(status)
+            durable = _by_topic(await committed_offsets(stack.settings, list(published)))
             missing = sum(max(0, before.get(t, 0) + n - durable.get(t, 0)) for t, n in published.items())
             waiting = sum(worker["waiting"] for worker in status)
             quiet = min((worker["quiet_seconds"] for worker in status), default=0.0)
@@ -163,7 +167,7 @@ async def _read_offsets(stack: Any) -> dict[str, int]:
     async with _started(new_reader(stack.settings)) as reader:
         tps = [TopicPartition(topic, p) for topic in topics.events for p in range(topics.partitions)]
         ends = await reader.end_offsets(tps)
-    return {topic: sum(end for tp, end in ends.items() if tp.topic == topic) for topic in topics.events}
+    return _by_topic(ends)
 
 
 @contextlib.asynccontextmanager
@@ -175,9 +179,9 @@ async def _started(client: Any) -> AsyncIterator[Any]:
         await client.stop()
 
 
-def _sum_offsets(status: list[dict[str, Any]]) -> dict[str, int]:
+def _by_topic(offsets: Mapping[Any, int]) -> dict[str, int]:
+    """Offsets by partition, summed by topic."""
     total: dict[str, int] = {}
-    for worker in status:
-        for topic, offset in worker["durable"].items():
-            total[topic] = total.get(topic, 0) + offset
+    for tp, offset in offsets.items():
+        total[tp.topic] = total.get(tp.topic, 0) + offset
     return total

@@ -65,7 +65,7 @@ def register(agent: Any) -> None:
 
     async def checkpoints() -> None:
         while agent.name not in runtime.checkpointers:
-            await asyncio.sleep(0.05)
+            await runtime.sleep(0.05)
         await runtime.checkpointers[agent.name].run()
 
     app.agent(topic, name=agent.name)(process)

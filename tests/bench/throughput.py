@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import os
 import shutil
 import subprocess
@@ -165,8 +166,6 @@ async def run_worker(stack: Stack, command: list[str], events: int) -> tuple[flo
                 peak = max(peak, _peak_mb(process.pid))
             if answer is None:
                 continue
-            import json
-
             durable = json.loads(answer)["durable"]
             done = durable.get("llm.requests", 0) + durable.get("llm.responses", 0)
             if done and not begun:
@@ -195,7 +194,8 @@ def check(stack: Stack, load: Load) -> None:
     deadline = time.monotonic() + 30
     while True:
         rows = client.query("SELECT count(), sum(input_tokens), sum(output_tokens) FROM mirante.interactions").result_rows[0]
-        sql = "SELECT sum(requests), sum(input_tokens), sum(output_tokens), sum(cost_usd) FROM mirante.cost_windows WHERE window_seconds = 60"
+        sums = "sum(requests), sum(input_tokens), sum(output_tokens), sum(cost_usd)"
+        sql = f"SELECT {sums} FROM mirante.cost_windows WHERE window_seconds = 60"
         *windows, cost = client.query(sql).result_rows[0]
         if rows == expected and tuple(windows) == expected:
             break

@@ -38,7 +38,8 @@ def _interactions(client: Client, traffic: ChaosTraffic) -> Iterator[Finding]:
     found = [row[0].removeprefix("req-") for row in rows]
     lost, invented = expected - set(found), set(found) - expected
     yield Finding("every interaction is there", not lost, f"{len(expected):,} expected, {len(lost)} lost {sorted(lost)[:3]}")
-    yield Finding("none is doubled or invented", len(found) == len(set(found)) and not invented, f"{len(rows):,} rows, {len(invented)} invented")
+    once = len(found) == len(set(found)) and not invented
+    yield Finding("none is doubled or invented", once, f"{len(rows):,} rows, {len(invented)} invented")
     whole = sum(q.removeprefix("q-") == r.removeprefix("req-") == a.removeprefix("a-") and o == "ok" for r, q, a, o in rows)
     yield Finding("each holds its request and its answer", whole == len(rows), f"{whole:,} of {len(rows):,}")
 
@@ -57,7 +58,8 @@ def _windows(client: Client, traffic: ChaosTraffic) -> Iterator[Finding]:
         }
         wrong = {key for key in expected.keys() | found.keys() if expected.get(key) != found.get(key)}
         example = next(((key, expected.get(key), found.get(key)) for key in sorted(wrong)), "")
-        yield Finding(f"windows of {size} s equal the oracle to the token", not wrong, f"{len(expected):,} windows, {len(wrong)} wrong {example}")
+        figures = f"{len(expected):,} windows, {len(wrong)} wrong {example}"
+        yield Finding(f"windows of {size} s equal the oracle to the token", not wrong, figures)
     interactions = client.query("SELECT tenant, feature, sum(cost_usd) FROM mirante.interactions GROUP BY 1, 2").result_rows
     money = {(tenant, feature): cost for tenant, feature, cost in interactions}
     for size in WINDOWS:

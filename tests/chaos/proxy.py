@@ -71,7 +71,7 @@ class Proxy:
         with contextlib.suppress(OSError):  # either side may go at any time: that is what a proxy passes on
             while data := await source.read(1 << 16):
                 while self.fault is Fault.STALL:
-                    await asyncio.sleep(0.05)
+                    await asyncio.sleep(0.05)  # noqa: ASYNC110  (the fault is a plain attribute that tests set)
                 if answers and self.fault is Fault.DROP_ANSWERS:
                     self.dropped += 1
                     _reset(sink)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 import time
 from collections.abc import Callable
@@ -10,20 +11,21 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from deploy.embedded.ports import LOOPBACK, free_port
 from deploy.embedded.stack import Stack, StackOptions
 from streams.changelog import Changelog
 from streams.clickhouse import connect
-from streams.kafka import client_options, connect_admin, new_producer
+from streams.kafka import client_options, committed_offsets, new_producer
 from streams.topics import Topics
 from streams.traffic.publisher import publish
 from tests.chaos.faults import Faults
 from tests.chaos.invariants import Finding, examine
 from tests.chaos.proxy import Proxy
 from tests.chaos.traffic import ChaosTraffic
+
+log = logging.getLogger(__name__)
 
 Say = Callable[[str], None]
 
@@ -142,9 +144,10 @@ async def _sample_commits(stack: Stack, report: Report) -> None:
         while True:
             await asyncio.sleep(4)
             try:
-                committed = await _committed(stack, topics)
+                committed = await committed_offsets(stack.settings, topics.inputs, timeout=5)
                 logs = await Changelog(stack.settings, producer, topics.changelog("interactions")).read(range(topics.partitions))
             except (KafkaError, OSError):
+                log.info("no sample: the broker does not answer")
                 continue  # the broker is the one being killed
             for tp, offset in committed.items():
                 samples += 1
@@ -152,13 +155,3 @@ async def _sample_commits(stack: Stack, report: Report) -> None:
             report.findings[0] = Finding(finding.name, not beyond, f"{samples:,} samples, {beyond} beyond")
     finally:
         await producer.stop()
-
-
-async def _committed(stack: Stack, topics: Topics) -> dict[TopicPartition, int]:
-    admin = await connect_admin(stack.settings, timeout=5)
-    try:
-        tps = [TopicPartition(topic, p) for topic in topics.inputs for p in range(topics.partitions)]
-        offsets = await admin.list_consumer_group_offsets(stack.settings.group, partitions=tps)
-        return {tp: entry.offset for tp, entry in offsets.items() if entry.offset > 0}
-    finally:
-        await admin.close()
