@@ -6,9 +6,9 @@ finds state and offsets by reading from the latest snapshot to the end and ignor
 
 Who takes a partition over appends a *takeover* with a higher epoch and the offset up to which it has read. It holds only if it stands
 exactly there: else somebody has written meanwhile, and its writer reads again. Whatever an older owner appends later (a process that was
-stopped for longer than its session and woke up) carries the older epoch and is ignored. An ignored writer does no harm: what readers find is older
-state with older offsets, from which the work is done again. Nor does it trim the log: only a snapshot that follows its writer's
-previous record without a gap replaces what is before it.
+stopped for longer than its session and woke up) carries the older epoch and is ignored. An ignored writer does no harm: what readers find
+is older state with older offsets, from which the work is done again. Nor does it trim the log: only a snapshot that follows its
+writer's previous record without a gap replaces what is before it.
 
 Appending whole pieces instead of one record per key is what makes recovery fast (tests/bench/recovery.py).
 """
@@ -16,9 +16,10 @@ Appending whole pieces instead of one record per key is what makes recovery fast
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
+from functools import partial
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -70,6 +71,7 @@ class Restored:
     pieces: list[bytes] = field(default_factory=list)
     offsets: dict[str, int] = field(default_factory=dict)
     epoch: int = -1
+    writer: str = ""
     end: int = 0
     snapshot_at: int = 0
     log_bytes: int = 0
@@ -89,7 +91,7 @@ def replay(log: Iterable[tuple[int, Entry]]) -> Restored:
             chain.append((offset, entry))
         elif (entry.epoch, entry.writer) == (epoch, writer):
             chain.append((offset, entry))
-    result = Restored(epoch=epoch)
+    result = Restored(epoch=epoch, writer=writer)
     group: list[tuple[int, Entry]] = []
     for offset, entry in chain:
         if entry.index == 0:
@@ -110,10 +112,26 @@ def replay(log: Iterable[tuple[int, Entry]]) -> Restored:
     return result
 
 
-class ChangelogWriter:
-    """Appends the checkpoints of one partition. Made by :meth:`Changelog.take_over`."""
+class Overtaken(RuntimeError):
+    """Another writer has taken the partition over: what this one appends is ignored, so it must not acknowledge anything more."""
 
-    def __init__(self, producer: AIOKafkaProducer, topic: str, partition: int, writer: str, restored: Restored) -> None:
+
+class ChangelogWriter:
+    """Appends the checkpoints of one partition. Made by :meth:`Changelog.take_over`.
+
+    ``read`` gives what a reader would find now. Appending raises :class:`Overtaken` when that is no longer ours.
+    """
+
+    def __init__(
+        self,
+        producer: AIOKafkaProducer,
+        topic: str,
+        partition: int,
+        writer: str,
+        restored: Restored,
+        read: Callable[[], Awaitable[Restored]],
+    ) -> None:
+        self._read = read
         self._producer = producer
         self._topic = topic
         self._partition = partition
@@ -142,14 +160,14 @@ class ChangelogWriter:
         """Append what changed, and the offsets; returns when the broker has stored it."""
         changes = changes or b""
         pieces = [changes[at : at + PIECE_BYTES] for at in range(0, len(changes), PIECE_BYTES)] or [b""]
-        await self._send(self._group(Kind.CHANGES, pieces, offsets))
+        await self._send_as_owner(self._group(Kind.CHANGES, pieces, offsets))
         self._log_bytes += len(changes)
 
     async def append_snapshot(self, offsets: Mapping[str, int], pieces: Iterable[bytes]) -> int | None:
         """Append the whole state; returns the offset before which the log is no longer needed, None if another writer may need it."""
         entries = self._group(Kind.SNAPSHOT, list(pieces) or [b""], offsets)
         expected = self.next_offset
-        first = await self._send(entries)
+        first = await self._send_as_owner(entries)
         alone = (first, self.next_offset) == (expected, expected + len(entries))
         self._snapshot_at = first
         self._snapshot_bytes = self._log_bytes = sum(len(e.payload) for e in entries)
@@ -163,6 +181,16 @@ class ChangelogWriter:
         ]
         entries[-1].offsets = dict(offsets)
         return entries
+
+    async def _send_as_owner(self, entries: Sequence[Entry]) -> int:
+        """Send; if the records do not follow our last one without a gap, look whether we are still the owner."""
+        expected = self.next_offset
+        first = await self._send(entries)
+        if (first, self.next_offset) != (expected, expected + len(entries)):
+            found = await self._read()
+            if (found.epoch, found.writer) != (self.epoch, self._writer):
+                raise Overtaken(f"{self._topic} {self._partition}: epoch {found.epoch} of {found.writer} came after our {self.epoch}")
+        return first
 
     async def _send(self, entries: Iterable[Entry]) -> int:
         """Send in order, await all; returns the offset of the first."""
@@ -212,23 +240,17 @@ class Changelog:
             result[p].end = ends[tp]
         return result
 
-    async def end_offset(self, partition: int) -> int:
-        """Where the next record of a partition will go: equal to the writer's ``next_offset`` if nobody else wrote."""
-        reader = new_reader(self._settings)
-        await reader.start()
-        try:
-            tp = TopicPartition(self._topic, partition)
-            return int((await reader.end_offsets([tp]))[tp])
-        finally:
-            await reader.stop()
-
     async def take_over(self, partition: int, restored: Restored) -> tuple[ChangelogWriter, Restored]:
         """A writer that continues what was read, and what that is: read again, should somebody have written meanwhile."""
         while True:
-            writer = ChangelogWriter(self._producer, self._topic, partition, self._writer, restored)
+            read = partial(self._read_one, partition)
+            writer = ChangelogWriter(self._producer, self._topic, partition, self._writer, restored, read)
             if await writer.announce():
                 return writer, restored
-            restored = (await self.read([partition]))[partition]
+            restored = await self._read_one(partition)
+
+    async def _read_one(self, partition: int) -> Restored:
+        return (await self.read([partition]))[partition]
 
     async def trim(self, before: Mapping[int, int]) -> None:
         """Delete what lies before the latest snapshots. Raises KafkaError if the broker cannot."""

@@ -221,7 +221,7 @@ class Checkpointer:
             if records and records[0].offset < wanted:
                 batch = _Tail(batch, [r for r in records if r.offset >= wanted])
             now = self._time.now()
-            partition.state.apply(batch, now, self._effects)
+            partition.state.apply(batch, self._effects)
             partition.offsets[batch.topic] = batch.next_offset
             partition.applied += 1
             partition.heard[batch.topic] = self._last_input = now

@@ -21,17 +21,18 @@ class Batch(Protocol):
 class PartitionState(Protocol):
     """State of one agent for one partition: a function of the records applied to it. No I/O, and no clock of its own.
 
-    ``now`` is processing time in seconds (any origin, only differences count). It decides when to stop waiting for what may still be on its
-    way between partitions, never what a result is. ``changes`` and ``snapshot`` return opaque bytes that ``load`` accepts in the order
+    ``changes`` and ``snapshot`` return opaque bytes that ``load`` accepts in the order
     they were produced; loading the same bytes twice is the same as once.
     """
 
-    def apply(self, batch: Batch, now: float, effects: Effects) -> None:
+    def apply(self, batch: Batch, effects: Effects) -> None:
         """Apply every record of a batch. Never raises for a record's fault: that is a dead letter."""
 
     def tick(self, now: float, silent: Mapping[str, float], effects: Effects) -> bool:
-        """Time passes. ``silent``: input topic -> seconds since its last record, for those that are read to their end.
+        """Time passes.
 
+        ``now``: processing time in seconds, of which only differences count. ``silent``: input topic -> seconds since its last
+        record, for those that are read to their end.
         Returns whether anything changed.
         """
 

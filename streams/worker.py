@@ -211,10 +211,10 @@ def _credentials(settings: Settings) -> CredentialsT:
 
 def run(settings: Settings, agents: Sequence[Agent], *, loglevel: str = "INFO") -> None:
     """Run a worker until it is told to stop; exits the process."""
-    # State is millions of long-lived objects: without this every full collection walks all of them.
+    # What was imported lives for ever: collections need not walk it again and again.
     gc.collect()
     gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
+    gc.set_threshold(20_000, 10, 10)
     # The consumer's thread needs the interpreter briefly and often: with the default of 5 ms it reads 20% slower.
     sys.setswitchinterval(0.0001)
     worker = faust.Worker(Worker(settings, agents), loglevel=loglevel, debug=False)

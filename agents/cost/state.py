@@ -77,7 +77,7 @@ class CostState:
         self._changed: dict[tuple[SegmentKey, int, Series], Part] = {}
         self._resettled: set[Source] = set()
 
-    def apply(self, batch: Batch, now: float, effects: Effects) -> None:
+    def apply(self, batch: Batch, effects: Effects) -> None:
         for record in batch.records:
             try:
                 message = _decode_parts(record.value)

@@ -6,7 +6,6 @@ a late answer still completes it. A response that comes first *waits*. Deadlines
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
 from heapq import heappop, heappush
 from math import inf
@@ -14,18 +13,15 @@ from typing import NamedTuple
 
 import msgspec
 
+from agents.interactions.progress import Progress
 from schemas.events import Request, Response
 from streams.deadletters import Origin
-
-SETTLE_AFTER = 30.0
-"""Seconds of processing time before anything irrevocable is done about a missing counterpart."""
 
 
 class OpenRequest(msgspec.Struct, array_like=True, gc=False):
     """A request without its answer.
 
-    ``due``: epoch seconds of its next deadline. ``since``: processing time at which it began to wait for that.
-    ``stored``: the changelog holds it.
+    ``due``: epoch seconds of its next deadline. ``stored``: the changelog holds it.
     """
 
     request: Request
@@ -33,18 +29,16 @@ class OpenRequest(msgspec.Struct, array_like=True, gc=False):
     time: float
     segment: int
     due: float
-    since: float
     unanswered: bool = False
     stored: bool = False
 
 
 class WaitingResponse(msgspec.Struct, array_like=True, gc=False):
-    """A response whose request has not come yet. ``due`` and ``since`` as for a request."""
+    """A response whose request has not come yet."""
 
     response: Response
     extra: bytes | None
     due: float
-    since: float
     origin: Origin
     stored: bool = False
 
@@ -65,10 +59,6 @@ class Due(NamedTuple):
         return inf if self._entry is None else self._entry.due
 
     @property
-    def since(self) -> float:
-        return inf if self._entry is None else self._entry.since
-
-    @property
     def is_revocable(self) -> bool:
         """An unanswered request may still be answered."""
         return self.request is not None and not self.request.unanswered
@@ -81,7 +71,7 @@ class Join:
         self.requests: dict[str, OpenRequest] = {}
         self.responses: dict[str, WaitingResponse] = {}
         self._deadlines: list[tuple[float, str]] = []
-        self._held: deque[tuple[float, Due]] = deque()
+        self._held: list[tuple[int, Due]] = []
         self._touched: set[str] = set()
         self._gone: set[str] = set()
 
@@ -115,33 +105,45 @@ class Join:
                 self._touched.discard(request_id)
         return entry
 
-    def due(self, clock: float, now: float) -> Iterator[Due]:
-        """Deadlines that passed at event time ``clock``, earliest first. The caller closes or re-opens what it gets.
+    def due(self, clock: float, progress: Progress) -> Iterator[Due]:
+        """Deadlines that have passed at event time ``clock``. The caller closes or re-opens what it gets, one by one.
 
-        What is irrevocable (to forget a request, to give up a response) is held until it has also waited ``SETTLE_AFTER`` seconds of
-        processing time: in a fast replay hours of event time pass while the other side is on its way from another partition.
+        What is irrevocable (to forget a request, to give up a response) is held until all partitions confirm that they have read
+        what was written.
         """
+        last: tuple[float, str] | None = None
         while self._deadlines and self._deadlines[0][0] <= clock:
-            due, request_id = heappop(self._deadlines)
+            deadline = heappop(self._deadlines)
+            if deadline == last:
+                continue  # restored twice: an entry changed after its deadline was set is in two pieces of the changelog
+            due, request_id = last = deadline
             request, response = self.requests.get(request_id), self.responses.get(request_id)
             for item in (Due(request, None), Due(None, response)):
                 if item.due != due:
                     continue
-                if item.is_revocable or now - item.since >= SETTLE_AFTER:
+                if item.is_revocable:
                     yield item
                 else:
-                    self._held.append((item.since + SETTLE_AFTER, item))
-        while self._held and self._held[0][0] <= now:
-            _, item = self._held.popleft()
-            if self._is_waiting(item):
-                yield item
+                    self._held.append((progress.round, item))
+        if self._held and progress.take_fresh():
+            held, self._held = self._held, []
+            for asked_after, item in held:
+                if not self._is_waiting(item):
+                    continue
+                if item.due <= clock and progress.confirmed(asked_after):
+                    yield item
+                else:
+                    self._held.append((asked_after, item))
 
-    def wait_anew(self, now: float) -> None:
-        """Everything waits from ``now`` in processing time."""
-        for request in self.requests.values():
-            request.since = now
-        for response in self.responses.values():
-            response.since = now
+    @property
+    def holds(self) -> bool:
+        """Whether something irrevocable waits for the progress of other partitions."""
+        return bool(self._held)
+
+    def wanted(self) -> list[str]:
+        """Requests that held responses without a session wait for: they may be in any partition."""
+        responses = [item.response.response for _, item in self._held if item.response is not None]
+        return [response.request_id for response in responses if response.session_id is None]
 
     def _is_waiting(self, item: Due) -> bool:
         if item.request is not None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import uuid4
 
 import msgspec
 
@@ -16,6 +17,7 @@ from agents.cost.aggregate import Series
 from agents.interactions.join import Join, OpenRequest, WaitingResponse
 from agents.interactions.partials import Part, Partials, Parts
 from agents.interactions.pricing import PriceBook
+from agents.interactions.progress import MARGIN, TICKS, Answer, Ask, Progress, Question
 from agents.interactions.rows import answered, evaluation_row, feedback_row, series_of, unanswered
 from agents.interactions.seen import SeenIds
 from schemas.events import (
@@ -29,7 +31,7 @@ from schemas.events import (
     decode_with_unknown,
 )
 from schemas.rows import EvaluationRow, FeedbackRow, InteractionRow
-from streams.deadletters import Origin, dead_letter, origin_of
+from streams.deadletters import REPLAY_HEADER, Origin, dead_letter, origin_of
 from streams.effects import Effects, Headers, Message
 from streams.partitioner import partition_of, partitions_of
 from streams.settings import Settings
@@ -49,9 +51,11 @@ after all (a crash has repeated the reading in another order), then it is a repe
 LOCATE = "locate"
 """Kind of the record by which an unanswered request with a session tells the home of its ``request_id`` where it waits."""
 
-REPLAY_HEADER = "mirante-replay"
-"""On a dead letter that is put back into its topic: names the replay. Its event may have been remembered as seen when it became a
-dead letter, so what is remembered of a replayed event is ``event_id + NUL + name``: each replay counts once."""
+REKEYED = "rekeyed"
+"""Clock of the events that came from other partitions."""
+
+ASK, ANSWER = "ask", "answer"
+"""Kinds of the records by which partitions tell each other how far they have read (agents/interactions/progress.py)."""
 
 MAX_SKEW = 60.0
 """Seconds by which requests may be read ahead of responses, in event time, or the reverse, while both have more to read."""
@@ -88,8 +92,10 @@ _encode_parts = msgspec.msgpack.Encoder().encode
 _encode_row = msgspec.json.Encoder().encode
 _encode_origin = msgspec.msgpack.Encoder().encode
 _decode_origin = msgspec.msgpack.Decoder(Origin).decode
-_encode_locate = msgspec.json.Encoder().encode
+_encode_note = msgspec.json.Encoder().encode
 _decode_locate = msgspec.json.Decoder(Locate).decode
+_decode_ask = msgspec.json.Decoder(Ask).decode
+_decode_answer = msgspec.json.Decoder(Answer).decode
 
 
 @dataclass(frozen=True)
@@ -117,8 +123,11 @@ class InteractionsState:
         self._clocks: dict[str, float] = {}
         self._joined = (context.topics.requests, context.topics.responses)
         self._silent: dict[str, float] = {}
-        self._now = 0.0
-        self._is_restored = False
+        self._written: dict[str, float] = {}
+        self._ticks = 0
+        self._rekeyed_since: float | None = None
+        self._rekeyed_silence = 0.0
+        self._progress = Progress(settings.partitions, uuid4().hex)
         self._new_ids: list[str] = []
         self._new_located: list[Locate] = []
         self._changed_parts: list[Part] = []
@@ -129,8 +138,7 @@ class InteractionsState:
 
     # PartitionState
 
-    def apply(self, batch: Batch, now: float, effects: Effects) -> None:
-        self._set_now(now)
+    def apply(self, batch: Batch, effects: Effects) -> None:
         if batch.topic == self._topics.rekeyed:
             for record in batch.records:
                 self._apply_rekeyed(record, effects)
@@ -140,17 +148,30 @@ class InteractionsState:
         self._settle_due(effects)
 
     def tick(self, now: float, silent: Mapping[str, float], effects: Effects) -> bool:
-        self._set_now(now)
         self._silent = dict(silent)
+        self._ticks += 1
+        self._rekeyed_since = now if self._rekeyed_since is None else self._rekeyed_since
+        self._rekeyed_silence = now - self._rekeyed_since
         before = len(self._join.requests), len(self._join.responses), effects.row_count, len(effects.messages)
         self._settle_due(effects)
-        return before != (len(self._join.requests), len(self._join.responses), effects.row_count, len(effects.messages))
+        if self._join.holds and (ask := self._progress.ask(self._partition, now, self._join.wanted())) is not None:
+            for partition in range(self._context.settings.partitions):
+                self._tell(partition, ASK, ask, effects)
+        after = len(self._join.requests), len(self._join.responses), effects.row_count, len(effects.messages)
+        return before != after or bool(self._progress.questions)
 
     def ahead(self) -> frozenset[str]:
         low = self._clock()
         return frozenset(t for t in self._joined if self._clocks.get(self._kinds[t], 0.0) > low + MAX_SKEW)
 
     def close_interval(self, effects: Effects) -> None:
+        for asker, question in list(self._progress.questions.items()):
+            if self._has_read(question):
+                del self._progress.questions[asker]
+                for request_id in question.ask.wanted:
+                    if (entry := self._join.requests.get(request_id)) is not None:
+                        self._tell(asker, LOCATE, Locate(request_id, self._partition, entry.due), effects)
+                self._tell(asker, ANSWER, Answer(self._partition, question.ask.round, question.ask.nonce), effects)
         n = self._context.settings.partitions
         announce = self._settled != self._announced
         by_home: dict[int, list[Part]] = {home: [] for home in range(n)} if announce else {}
@@ -212,7 +233,6 @@ class InteractionsState:
         for request_id in saved.gone:
             if (known := self._join.requests.get(request_id)) is not None:
                 self._partials.settle(known.segment)
-        self._is_restored = True
         self._join.load(saved.requests, saved.responses, saved.gone)
         for located in saved.located:
             self._remember_located(located)
@@ -236,18 +256,27 @@ class InteractionsState:
         """Records as services wrote them. One loop over the batch decodes, one applies; homes are computed for all at once."""
         events: list[tuple[Any, Event, bytes | None, float]] = []
         keys: list[bytes] = []
-        decode, max_future = DECODERS[kind], self._context.settings.max_future
+        decode, max_future, lateness = DECODERS[kind], self._context.settings.max_future, self._context.settings.lateness
+        # Of this partition's own topics only: a re-keyed event says nothing of how far they have been read.
+        clock = self._clocks.get(kind, 0.0)
         for record in batch.records:
             try:
                 event, extra = decode(record.value)
-                time = event.time.timestamp()
-                if time - record.timestamp / 1000 > max_future:
-                    raise EventError(_from_the_future(event, time - record.timestamp / 1000, max_future))
+                time, written = event.time.timestamp(), record.timestamp / 1000
+                if time - written > max_future:
+                    raise EventError(_from_the_future(event, time - written, max_future))
             except EventError as error:
                 self._dead(origin_of(record), error.reason, effects)
                 continue
+            if time > clock:
+                clock = max(clock, min(time, written + lateness))  # a wrong clock must not end everybody else's waiting
+            elif time < clock - lateness:
+                effects.count("late", kind)
             events.append((record, event, extra, time))
             keys.append((event.session_id or _home_key(event)).encode())
+        self._clocks[kind] = clock
+        if batch.records:
+            self._written[batch.topic] = batch.records[-1].timestamp / 1000
         homes = partitions_of(keys, self._context.settings.partitions).tolist() if keys else []
         for (record, event, extra, time), key, home in zip(events, keys, homes, strict=True):
             if home != self._partition and not self._is_answer_here(event, record.headers):
@@ -268,6 +297,12 @@ class InteractionsState:
                     raise ValueError(f"there is no partition {located.partition}")
                 self._locate(located, effects)
                 return
+            if kind == ASK:
+                self._progress.asked(Question(_decode_ask(record.value), record.timestamp / 1000, self._ticks))
+                return
+            if kind == ANSWER:
+                self._progress.answered(_decode_answer(record.value))
+                return
             origin = _decode_origin(headers[ORIGIN_HEADER])
             if not 0 <= origin.partition < self._context.settings.partitions:
                 raise ValueError(f"there is no partition {origin.partition}")
@@ -282,7 +317,10 @@ class InteractionsState:
             else:
                 self._dead_orphan(_home_key(event), origin, effects)
             return
-        self._accept(kind, event, extra, event.time.timestamp(), record, origin, 1, effects)
+        time = event.time.timestamp()
+        self._rekeyed_since = None
+        self._clocks[REKEYED] = max(self._clocks.get(REKEYED, 0.0), min(time, origin.timestamp / 1000 + self._context.settings.lateness))
+        self._accept(kind, event, extra, time, record, origin, 1, effects)
 
     def _accept(
         self,
@@ -301,11 +339,6 @@ class InteractionsState:
             effects.count("duplicate", kind)
             return
         self._new_ids.append(event_id)
-        clock = self._clocks.get(kind, 0.0)
-        if time > clock:
-            self._clocks[kind] = time
-        elif time < clock - self._context.settings.lateness:
-            effects.count("late", kind)
         effects.count("accepted", kind)
         if isinstance(event, Request):
             self._request(event, extra, time, family, record, origin, effects)
@@ -334,7 +367,7 @@ class InteractionsState:
         due = self._unanswered_at(event, time)
         if self._is_strange_home(event):
             due = min(due, time + self._context.settings.join.orphan / 3)
-        self._join.open(OpenRequest(event, extra, time, segment, due, self._now))
+        self._join.open(OpenRequest(event, extra, time, segment, due))
         if len(self._join.requests) > self._context.settings.join.max_open:
             earliest = self._join.earliest()
             if earliest is not None:
@@ -358,7 +391,7 @@ class InteractionsState:
         if event.request_id in self._join.responses:
             self._dead(origin, f"request_id {event.request_id!r} has two responses; the first is kept", effects)
             return
-        self._join.wait(WaitingResponse(event, extra, time + self._context.settings.join.orphan, self._now, origin))
+        self._join.wait(WaitingResponse(event, extra, time + self._context.settings.join.orphan, origin))
 
     def _complete(
         self,
@@ -385,12 +418,6 @@ class InteractionsState:
 
     # Time
 
-    def _set_now(self, now: float) -> None:
-        self._now = now
-        if self._is_restored:  # what was restored begins to wait anew: processing time of another process means nothing here
-            self._is_restored = False
-            self._join.wait_anew(now)
-
     def _clock(self) -> float:
         """Event time of the partition: how far both sides of the join have been read.
 
@@ -399,12 +426,20 @@ class InteractionsState:
         active = [self._clocks.get(self._kinds[t], 0.0) for t in self._joined if t not in self._silent]
         if active:
             return min(active)
-        latest = max((self._clocks.get(self._kinds[t], 0.0) for t in self._joined), default=0.0)
-        return latest + min(self._silent[t] for t in self._joined)
+        own = max((self._clocks.get(self._kinds[t], 0.0) for t in self._joined), default=0.0)
+        # Re-keyed events may be all this partition ever gets.
+        rekeyed = self._clocks.get(REKEYED, 0.0) + self._rekeyed_silence
+        return max(own + min(self._silent[t] for t in self._joined), rekeyed)
+
+    def _has_read(self, question: Question) -> bool:
+        """Whether everything written to this partition before the question has been read."""
+        if self._ticks < question.tick + TICKS:
+            return False
+        return all(t in self._silent or self._written.get(t, 0.0) > question.written + MARGIN for t in self._joined)
 
     def _settle_due(self, effects: Effects) -> None:
         clock = self._clock()
-        for request, response in self._join.due(clock, self._now):
+        for request, response in self._join.due(clock, self._progress):
             if request is not None:
                 self._expire(request, effects)
             elif response is not None:
@@ -428,7 +463,6 @@ class InteractionsState:
             self._partials.add(entry.segment, entry.time, series_of(request, None), item)
             if not final:
                 entry.unanswered = True
-                entry.since = self._now
                 entry.due += self._context.settings.join.late_answer
                 self._join.open(entry)
                 self._tell_home(entry, effects)
@@ -449,9 +483,7 @@ class InteractionsState:
         request_id = entry.request.request_id
         if self._is_strange_home(entry.request):
             home = partition_of(request_id.encode(), self._context.settings.partitions)
-            value = _encode_locate(Locate(request_id, self._partition, entry.due))
-            headers = ((KIND_HEADER, LOCATE.encode()),)
-            effects.messages.append(Message(self._topics.rekeyed, home, request_id.encode(), value, headers))
+            self._tell(home, LOCATE, Locate(request_id, self._partition, entry.due), effects)
 
     def _locate(self, located: Locate, effects: Effects) -> None:
         waiting = self._join.responses.get(located.request_id)
@@ -480,6 +512,11 @@ class InteractionsState:
         self._dead(origin, reason, effects)
 
     # Elsewhere
+
+    def _tell(self, partition: int, kind: str, note: Ask | Answer | Locate, effects: Effects) -> None:
+        """Send a note to another partition's agent, behind all that was forwarded there before."""
+        headers = ((KIND_HEADER, kind.encode()),)
+        effects.messages.append(Message(self._topics.rekeyed, partition, None, _encode_note(note), headers))
 
     def _is_answer_here(self, event: Event, headers: Headers) -> bool:
         """Whether a response that names no session answers a request of this partition, or is a repeat of one that did."""
@@ -527,7 +564,11 @@ def _home_key(event: Event) -> str:
 
 
 def _remembered_id(event: Event, headers: Sequence[tuple[str, bytes | None]]) -> str:
-    """What is remembered of an event in order to know its repeats."""
+    """What is remembered of an event in order to know its repeats.
+
+    A dead letter's event may have been remembered when it became one: sent back, it is known by its id and its replay header,
+    so that each replay counts once.
+    """
     if not headers:
         return event.event_id
     replay = next((value for name, value in headers if name == REPLAY_HEADER), None)

@@ -149,6 +149,7 @@ class Stack:
     def _worker(self, number: int, port: int) -> ManagedProcess:
         own = {name: str(getattr(self.settings, name)) for name in PASSED_ON}
         env = {f"MIRANTE_{name.upper()}": value for name, value in {**own, **self._options.settings, "web_port": str(port)}.items()}
+        env["MALLOC_ARENA_MAX"] = "2"  # a heap for each thread would keep what it once needed
 
         async def ready() -> bool:
             return await asyncio.to_thread(_get, f"http://{LOOPBACK}:{port}/health") is not None

@@ -98,4 +98,6 @@ SELECT
     sumMap(p.ttft_bins, p.ttft_counts).1 AS ttft_bins,
     sumMap(p.ttft_bins, p.ttft_counts).2 AS ttft_counts
 FROM mirante.cost_parts AS p FINAL
-GROUP BY window_start, window_seconds, tenant, feature, environment, provider, model, prompt_sha, variant;
+GROUP BY window_start, window_seconds, tenant, feature, environment, provider, model, prompt_sha, variant
+-- A request first counted under one model and answered by another has left a part of zeros behind.
+HAVING requests > 0;

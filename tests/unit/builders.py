@@ -230,6 +230,16 @@ def expected_rows(events: Iterable[Json]) -> tuple[dict[str, Json], Windows]:
     return rows, windows
 
 
+def _seconds(event: Json | bytes | None) -> float:
+    """When an event happens, in seconds since EPOCH; 0 if it does not say."""
+    if not isinstance(event, dict):
+        return 0.0
+    try:
+        return (datetime.fromisoformat(event["time"]) - EPOCH).total_seconds()
+    except (KeyError, TypeError, ValueError):
+        return 0.0
+
+
 class World:
     """Both stages over all partitions, without crashes. Processing time passes only in ``wait``."""
 
@@ -251,9 +261,11 @@ class World:
 
     def publish(
         self, kind: str, event: Json | bytes | None, key: str | bytes | None = None, partition: int | None = None,
-        *, headers: Headers = (), written: float = 0.0,
+        *, headers: Headers = (), written: float | None = None,
     ) -> int:  # fmt: skip
-        """Write an event: by default keyed and placed as the contract asks. Returns its offset."""
+        """Write an event: by default keyed and placed as the contract asks, when it happens or later. Returns its offset."""
+        if written is None:
+            written = max(0.0, _seconds(event))
         if isinstance(event, dict) and key is None and partition is None:
             key = event.get("session_id") or event.get("request_id") or event.get("response_id")
         raw = key.encode() if isinstance(key, str) else key
@@ -270,7 +282,7 @@ class World:
         """Stage 1 reads one batch."""
         batch = self.logs.batch(topic, partition, self.read[topic, partition], size)
         self.read[topic, partition] = batch.next_offset
-        self._do(partial(self.interactions[partition].apply, batch, self.now))
+        self._do(partial(self.interactions[partition].apply, batch))
 
     def run(self) -> None:
         """Read everything there is, requests first, and what is re-keyed on the way."""
@@ -286,6 +298,10 @@ class World:
             for state in self.interactions:
                 self._do(partial(state.tick, self.now, silent))
             self.run()
+            for state in self.interactions:
+                self._do(state.close_interval)
+                state.changes()
+            self.run()
 
     def checkpoint(self, partition: int | None = None) -> None:
         """Stage 1 closes its interval; stage 2 reads all that was sent and closes its own."""
@@ -297,7 +313,7 @@ class World:
             tp = self.topics.partials, p
             batch = self.logs.batch(*tp, self.read[tp])
             self.read[tp] = batch.next_offset
-            self._do(partial(cost.apply, batch, self.now))
+            self._do(partial(cost.apply, batch))
             self._do(cost.close_interval)
             cost.changes()
 

@@ -103,11 +103,12 @@ def calls(draw: st.DrawFn) -> tuple[list[Json], list[Json]]:
     requests, responses = [], []
     for n in range(draw(st.integers(1, 6))):
         session = draw(st.sampled_from([None, "sA", "sB"]))
-        asked = request(n, draw(st.sampled_from([0, 3, 61, -4000])), session_id=session)
+        at = draw(st.sampled_from([0.0, 3.0, 61.0, -4000.0]))
+        asked = request(n, at, session_id=session)
         asked["timeout_ms"] = draw(st.sampled_from([1, 15_000, LONG]))
         requests.append(asked)
         if draw(st.integers(0, 3)):
-            said = response(n, draw(st.sampled_from([1, 30, 100])), session_id=session)
+            said = response(n, at + draw(st.sampled_from([-3.0, 1.0, 30.0, 100.0])), session_id=session)
             if draw(st.booleans()):
                 said["model"] = draw(st.sampled_from(["gpt-4o-mini", "gpt-4o-2024-08-06", "nobody-knows"]))
             if draw(st.booleans()):
@@ -267,7 +268,7 @@ def test_an_orphan_is_a_dead_letter_with_its_original_bytes_key_headers_and_posi
     headers = [("trace", b"\xff\x00"), ("trace", b"again"), ("empty", None)]
     world = World()
     world.publish("requests", request(7))  # so that the offset is not always 0
-    offset = world.publish("responses", said, b"\xffkey", partition, headers=headers)  # type: ignore[arg-type]
+    offset = world.publish("responses", said, b"\xffkey", partition, headers=headers, written=0.0)  # type: ignore[arg-type]
     world.finish()
     (letter,) = world.letters
     original = origin_of(world, "llm.responses", partition, offset)
@@ -356,7 +357,7 @@ def test_an_event_further_ahead_than_allowed_is_a_dead_letter_and_does_not_move_
     world = World()
     world.publish("requests", request(1, timeout_ms=LONG))
     for kind, event in (("requests", request(2, 86_401.0)), ("responses", response(2, 86_401.0))):
-        world.publish(kind, event | {"session_id": "s1"}, "s1")
+        world.publish(kind, event | {"session_id": "s1"}, "s1", written=0.0)
     world.run()
     assert [letter.reason.partition(":")[0] for letter in world.letters] == ["time", "time"]
     assert not world.tables.interactions()
