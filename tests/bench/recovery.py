@@ -175,7 +175,7 @@ async def changelog(kafka: str, scale: float) -> list[Row]:
     kept = Kept(Load(pairs=pairs, run="log", start_us=_ago(pairs / 25), rate=25.0), 3, 8)
     gc.collect()  # as a worker does (streams/worker.py)
     gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
+    gc.set_threshold(20_000, 10, 10)
     async with stack_of(kafka, workers=0) as stack:
         settings = stack.settings.model_copy(update={"dedup_window": 200_000, "join": JoinSettings(max_open=200_000)})
         topics = Topics.of(settings)
@@ -481,8 +481,9 @@ async def away(kafka: str, seconds: float, rate: float = 2_000.0) -> list[Row]:
         say(f"killing ClickHouse for {seconds:.0f} s")
         gone = time.monotonic()
         await stack.clickhouse.kill()
-        await asyncio.sleep(seconds)
-        say(f"worker at {memory.samples[-1][1]:,.0f} MB; starting ClickHouse again")
+        while (left := gone + seconds - time.monotonic()) > 0:
+            await asyncio.sleep(min(left, 30.0))
+            say(f"away for {time.monotonic() - gone:.0f} s: worker at {memory.samples[-1][1]:,.0f} MB")
         back = time.monotonic()
         await stack.clickhouse.start()
         answering = time.monotonic()

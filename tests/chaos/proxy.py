@@ -67,11 +67,14 @@ class Proxy:
             for end in (writer, up_writer):
                 end.close()
 
+    async def _not_stalled(self) -> None:
+        while self.fault is Fault.STALL:  # noqa: ASYNC110  (faults are switched on and off by assignment)
+            await asyncio.sleep(0.05)
+
     async def _forward(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, answers: bool) -> None:
         with contextlib.suppress(OSError):  # either side may go at any time: that is what a proxy passes on
             while data := await source.read(1 << 16):
-                while self.fault is Fault.STALL:
-                    await asyncio.sleep(0.05)  # noqa: ASYNC110  (the fault is a plain attribute that tests set)
+                await self._not_stalled()
                 if answers and self.fault is Fault.DROP_ANSWERS:
                     self.dropped += 1
                     _reset(sink)

@@ -209,7 +209,7 @@ def test_the_worker_tells_its_health_and_metrics(mirante: Installation) -> None:
         assert json.loads(answer.read()) == {"ready": True, "problems": []}
     with urllib.request.urlopen(f"{base}/metrics") as answer:
         text = answer.read().decode()
-    for name in ("events_total", "rekeyed_total", "lag", "delay_seconds_bucket", "checkpoint_seconds", "rows_total", "state", "batch_records"):
+    for name in ("events_total", "rekeyed_total", "lag", "delay_seconds_bucket", "checkpoint_seconds", "rows_total", "state"):
         assert f"\nmirante_{name}" in text, name
 
 

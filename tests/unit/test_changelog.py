@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import streams.changelog
-from streams.changelog import Changelog, ChangelogWriter, Entry, Kind, Restored, replay
+from streams.changelog import Changelog, ChangelogWriter, Entry, Kind, Overtaken, Restored, replay
 
 TAKEOVER, SNAPSHOT, CHANGES = Kind.TAKEOVER, Kind.SNAPSHOT, Kind.CHANGES
 
@@ -151,7 +151,8 @@ async def test_a_takeover_that_does_not_stand_where_its_writer_read_to_is_repeat
     await old.append({"t": 2}, b"2")
     _, restored = await changelog.take_over(0, stale)
     assert (restored.pieces, restored.offsets) == ([b"1", b"2"], {"t": 2})
-    await old.append({"t": 3}, b"zombie")
+    with pytest.raises(Overtaken):
+        await old.append({"t": 3}, b"zombie")
     assert read(*broker.log).offsets == {"t": 2}
 
 

@@ -1,0 +1,105 @@
+"""The same input gives the same public rows, however it is processed: speed, number of workers, checkpoints, restarts.
+
+Whoever adds a public table adds its query to PUBLIC; whoever adds an agent that decides by time adds input that makes it decide.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deploy.embedded.broker_api import Broker
+from tests.installation import Installation, Sent, request, response, rfc3339
+
+PUBLIC = {
+    "interactions": "SELECT * FROM mirante.interactions ORDER BY tenant, request_id",
+    "feedback": "SELECT * FROM mirante.feedback ORDER BY event_id",
+    "evaluations": "SELECT * FROM mirante.evaluations ORDER BY event_id",
+    "cost_windows": "SELECT * FROM mirante.cost_windows ORDER BY ALL",
+    "prompt_versions": "SELECT * FROM mirante.prompt_versions ORDER BY ALL",
+    # Without its position: a record without a key goes to any partition.
+    "deadletter": "SELECT key, value, headers, stage, reason FROM mirante.deadletter ORDER BY ALL",
+}
+CALLS = 1_500
+
+
+def recorded() -> list[Sent]:
+    """Ten minutes of traffic: several series, late and missing answers, wrong keys, repeats, orphans, poison."""
+    records: list[tuple[float, Sent]] = []
+    for n in range(CALLS):
+        at, session = n * 0.4, f"s{n // 4}"
+        common = {"tenant": f"t{n % 3}", "session_id": session}
+        asked = request(f"c{n:05}", at=at, feature=f"f{n % 4}", prompt={"name": "p", "sha": f"{n % 2:040}"}, timeout_ms=2_000, **common)
+        delay = 60.0 if n % 50 == 7 else 1.0  # some answers come after they were given up
+        said = response(f"c{n:05}", at=at + delay, usage={"input_tokens": 100 + n, "output_tokens": n % 90}, **common)
+        if n % 60 != 13:
+            records.append((at, Sent("requests", asked, f"wrong{n}" if n % 41 == 0 else session)))
+        if n % 70 != 11:
+            records.append((at + delay, Sent("responses", said, None if n % 43 == 0 else session)))
+        if n % 30 == 0:
+            records.append((at + 0.1, Sent("requests", asked, session)))
+            records.append((at + 2, Sent("feedback", {"event_id": f"f{n}", "time": rfc3339(at + 2), "kind": "copy", **common}, session)))
+        if n % 100 == 0:
+            records.append((at, Sent("responses", b"{poison %d" % n, session)))
+    return [record for _, record in sorted(records, key=lambda pair: pair[0])]
+
+
+def at_once(mirante: Installation, records: list[Sent]) -> None:
+    mirante.publish(records)
+
+
+def in_small_pieces(mirante: Installation, records: list[Sent]) -> None:
+    for begin in range(0, len(records), 150):
+        mirante.publish(records[begin : begin + 150])
+        time.sleep(0.3)
+
+
+def with_restarts(mirante: Installation, records: list[Sent]) -> None:
+    third = len(records) // 3
+    for number, begin in enumerate(range(0, len(records), third)):
+        mirante.publish(records[begin : begin + third])
+        worker = mirante.stack.workers[number % len(mirante.stack.workers)]
+        worker.signal(signal.SIGKILL)
+        asyncio.run(worker.kill())
+        asyncio.run(worker.start())
+
+
+WAYS: dict[str, tuple[int, dict[str, str], Callable[[Installation, list[Sent]], None]]] = {
+    "one worker, at once": (1, {}, at_once),
+    "three workers, small pieces, frequent checkpoints": (3, {"checkpoint_interval": "0.2", "max_pending_rows": "1000"}, in_small_pieces),
+    "two workers, killed and restarted": (2, {}, with_restarts),
+}
+
+
+def settled_tables(mirante: Installation) -> dict[str, list[tuple[Any, ...]]]:
+    """The public tables once they no longer change and nothing waits for its counterpart."""
+    deadline, before = time.monotonic() + 120, None
+    while True:
+        tables = {name: mirante.query(sql) for name, sql in PUBLIC.items()}
+        waiting = sum(worker["waiting"] for worker in mirante.status())
+        if not waiting and tables == before and len(tables["interactions"]) >= CALLS * 9 // 10:
+            return tables
+        assert time.monotonic() < deadline, f"{waiting} still wait, {len(tables['interactions'])} interactions"
+        before = tables
+        time.sleep(2)
+
+
+@pytest.mark.timeout(420)
+def test_the_same_input_gives_the_same_rows_in_whatever_way_it_is_processed(broker: Broker, tmp_path: Path) -> None:
+    records = recorded()
+    results = {}
+    for number, (way, (workers, settings, publish)) in enumerate(WAYS.items()):
+        with Installation(broker.bootstrap, tmp_path / str(number), workers=workers, segment_requests="256", **settings) as mirante:
+            publish(mirante, records)
+            results[way] = settled_tables(mirante)
+    first, *others = results
+    assert results[first]["deadletter"]
+    for way in others:
+        for table in PUBLIC:
+            assert results[way][table] == results[first][table], f"{table}: {way!r} differs from {first!r}"
