@@ -6,10 +6,10 @@ import asyncio
 import sys
 import time
 
-from aiokafka import TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from schemas.events import decode_with_unknown
-from streams.kafka import new_reader
+from streams.kafka import client_options
 from streams.settings import load_settings
 from streams.topics import Topics
 
@@ -17,7 +17,8 @@ from streams.topics import Topics
 async def main(bootstrap: str, events: int) -> None:
     settings = load_settings(kafka_bootstrap=bootstrap)
     topics = Topics.of(settings)
-    reader = new_reader(settings)
+    # As the worker's consumer reads.
+    reader = AIOKafkaConsumer(**client_options(settings), group_id=None, max_partition_fetch_bytes=1024 * 1024, fetch_max_bytes=50 << 20)
     await reader.start()
     reader.assign([TopicPartition(t, p) for t in (topics.requests, topics.responses) for p in range(settings.partitions)])
     seen, begun = 0, 0.0
