@@ -149,7 +149,8 @@ class Stack:
     def _worker(self, number: int, port: int) -> ManagedProcess:
         own = {name: str(getattr(self.settings, name)) for name in PASSED_ON}
         env = {f"MIRANTE_{name.upper()}": value for name, value in {**own, **self._options.settings, "web_port": str(port)}.items()}
-        env["MALLOC_ARENA_MAX"] = "2"  # a heap for each thread would keep what it once needed
+        # A heap for each thread, or large buffers in a heap, would keep what was once needed.
+        env |= {"MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": "262144", "MALLOC_TRIM_THRESHOLD_": "1048576"}
 
         async def ready() -> bool:
             return await asyncio.to_thread(_get, f"http://{LOOPBACK}:{port}/health") is not None

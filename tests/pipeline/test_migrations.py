@@ -150,7 +150,7 @@ def test_a_new_migration_is_applied_to_an_existing_database_and_found_after_a_re
     with open_engine(tmp_path) as engine:
         migrate(engine)
         engine.insert([CostPartRow(
-            window_start=NOON, window_seconds=60, source="c", source_partition=0, segment=0, version=1,
+            window_start=NOON, window_seconds=60, source="c", source_partition=0, segment=0, version=2, requests=1, ok=1,
             latency_bins=[0], latency_counts=[1],
         )])  # fmt: skip
     with open_engine(tmp_path) as engine:
