@@ -12,7 +12,7 @@ from tests.fixtures_brokers import broker_kind
 
 @pytest.mark.timeout(300)
 async def test_after_kills_stops_restarts_and_lost_answers_the_tables_hold_exactly_what_the_input_implies(tmp_path: Path) -> None:
-    plan = Plan(seed=11, directory=tmp_path, kafka=broker_kind(), workers=2, interactions=20_000, rate=900.0, kills=2, others=5, settle=120)
+    plan = Plan(seed=11, directory=tmp_path, kafka=broker_kind(), workers=2, interactions=12_000, rate=800.0, kills=2, others=4, settle=90)
     said: list[str] = []
     report = await run(plan, said.append)
     broken = [finding for finding in report.findings if not finding.holds and finding.name != "work went on during the faults"]

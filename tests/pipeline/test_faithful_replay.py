@@ -82,8 +82,10 @@ def settled_tables(mirante: Installation) -> dict[str, list[tuple[Any, ...]]]:
     deadline, before = time.monotonic() + 120, None
     while True:
         tables = {name: mirante.query(sql) for name, sql in PUBLIC.items()}
-        waiting = sum(worker["waiting"] for worker in mirante.status())
-        if not waiting and tables == before and len(tables["interactions"]) >= CALLS * 9 // 10:
+        status = mirante.status()
+        waiting = sum(worker["waiting"] for worker in status)
+        settled = len(status) == len(mirante.stack.workers) and not waiting
+        if settled and tables == before and len(tables["interactions"]) >= CALLS * 9 // 10:
             return tables
         assert time.monotonic() < deadline, f"{waiting} still wait, {len(tables['interactions'])} interactions"
         before = tables
