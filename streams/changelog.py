@@ -16,7 +16,7 @@ Appending whole pieces instead of one record per key is what makes recovery fast
 from __future__ import annotations
 
 import uuid
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import partial
@@ -29,7 +29,7 @@ from streams.kafka import connect_admin, new_reader
 from streams.settings import Settings
 
 PIECE_BYTES = 700_000
-"""Largest piece: with its envelope below the 1 MB that brokers accept by default."""
+"""Largest payload of a record: with its envelope below the 1 MB that brokers accept by default. Longer pieces are cut."""
 
 SNAPSHOT_FACTOR = 3
 SNAPSHOT_MIN_BYTES = 8_000_000
@@ -47,7 +47,8 @@ class Entry(msgspec.Struct, array_like=True, gc=False):
 
     ``snapshot_at``: offset where the latest complete snapshot begins (0: the beginning of the log).
     ``index``: place of the piece in its group. ``offsets``: topic -> next offset to read; present in the last piece of a group.
-    ``read_to``: of a takeover, the offset up to which its writer has read.
+    ``read_to``: of a takeover, the offset up to which its writer has read. ``continues``: the next
+    entry's payload belongs to the same piece.
     """
 
     epoch: int
@@ -58,6 +59,7 @@ class Entry(msgspec.Struct, array_like=True, gc=False):
     payload: bytes = b""
     index: int = 0
     read_to: int = 0
+    continues: bool = False
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -102,7 +104,7 @@ def replay(log: Iterable[tuple[int, Entry]]) -> Restored:
         if entry.offsets is None:
             continue
         if entry.kind is Kind.SNAPSHOT:
-            result.pieces = [e.payload for _, e in group]
+            result.pieces = list(_joined(e for _, e in group))
             result.snapshot_at = group[0][0]
         elif payload := b"".join(e.payload for _, e in group):
             result.pieces.append(payload)
@@ -110,6 +112,16 @@ def replay(log: Iterable[tuple[int, Entry]]) -> Restored:
         group = []
     result.log_bytes = sum(map(len, result.pieces))
     return result
+
+
+def _joined(entries: Iterable[Entry]) -> Iterator[bytes]:
+    """The pieces of a snapshot, as they were before they were cut to the size of a record."""
+    parts: list[bytes] = []
+    for entry in entries:
+        parts.append(entry.payload)
+        if not entry.continues:
+            yield b"".join(parts)
+            parts = []
 
 
 class Overtaken(RuntimeError):
@@ -158,10 +170,8 @@ class ChangelogWriter:
 
     async def append(self, offsets: Mapping[str, int], changes: bytes | None) -> None:
         """Append what changed, and the offsets; returns when the broker has stored it."""
-        changes = changes or b""
-        pieces = [changes[at : at + PIECE_BYTES] for at in range(0, len(changes), PIECE_BYTES)] or [b""]
-        await self._send_as_owner(self._group(Kind.CHANGES, pieces, offsets))
-        self._log_bytes += len(changes)
+        await self._send_as_owner(self._group(Kind.CHANGES, [changes or b""], offsets))
+        self._log_bytes += len(changes or b"")
 
     async def append_snapshot(self, offsets: Mapping[str, int], pieces: Iterable[bytes]) -> int | None:
         """Append the whole state; returns the offset before which the log is no longer needed, None if another writer may need it."""
@@ -176,9 +186,13 @@ class ChangelogWriter:
         return first if alone else None
 
     def _group(self, kind: Kind, pieces: Sequence[bytes], offsets: Mapping[str, int]) -> list[Entry]:
-        entries = [
-            Entry(self.epoch, self._writer, kind, self._snapshot_at, None, piece, index) for index, piece in enumerate(pieces)
-        ]
+        entries: list[Entry] = []
+        for piece in pieces:
+            for at in range(0, max(len(piece), 1), PIECE_BYTES):
+                part = piece[at : at + PIECE_BYTES]
+                entry = Entry(self.epoch, self._writer, kind, self._snapshot_at, None, part, len(entries))
+                entry.continues = at + PIECE_BYTES < len(piece)
+                entries.append(entry)
         entries[-1].offsets = dict(offsets)
         return entries
 

@@ -30,7 +30,7 @@ MAX_ROWS = 20_000
 MAX_BYTES = 16 * 1024 * 1024
 """Size of one insert."""
 
-FIRST_DELAY, LONGEST_DELAY = 0.2, 15.0
+FIRST_DELAY, LONGEST_DELAY = 0.2, 5.0
 """Seconds between attempts."""
 
 ROW_FAULTS = frozenset({

@@ -722,6 +722,11 @@ class BatchConsumer(_Consumer):
         self._restored.set()
         self._wake.set()
 
+    def verify_event_path(self, now: float, tp: TP) -> None:
+        """Faust's watch over stuck partitions reads positions that the restore has not set yet: not before it has."""
+        if self._restored.is_set():
+            super().verify_event_path(now, tp)
+
     async def perform_seek(self) -> None:
         """Nothing: positions are set by the restore, and `getmany` loses none.
 

@@ -18,7 +18,13 @@ async def main(bootstrap: str, events: int) -> None:
     settings = load_settings(kafka_bootstrap=bootstrap)
     topics = Topics.of(settings)
     # As the worker's consumer reads.
-    reader = AIOKafkaConsumer(**client_options(settings), group_id=None, max_partition_fetch_bytes=1024 * 1024, fetch_max_bytes=50 << 20)
+    reader = AIOKafkaConsumer(
+        **client_options(settings),
+        group_id=None,
+        auto_offset_reset="earliest",
+        max_partition_fetch_bytes=1024 * 1024,
+        fetch_max_bytes=50 << 20,
+    )
     await reader.start()
     reader.assign([TopicPartition(t, p) for t in (topics.requests, topics.responses) for p in range(settings.partitions)])
     seen, begun = 0, 0.0

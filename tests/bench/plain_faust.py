@@ -44,6 +44,7 @@ app = faust.App(
 )
 all_agents = agents(settings, source)
 runtime = Runtime(settings, all_agents, lambda: app.consumer)
+runtime._hold = lambda agent, partition, topics: None  # type: ignore[method-assign]  # plain Faust drops what it has fetched of a paused partition
 
 
 def register(agent: Any) -> None:
@@ -51,6 +52,8 @@ def register(agent: Any) -> None:
 
     async def process(stream: Any) -> None:
         await runtime.maybe_start()
+        while agent.name not in runtime.checkpointers:  # the other agent is starting it
+            await runtime.sleep(0.05)
         checkpointer = runtime.checkpointers[agent.name]
         if not checkpointer.partitions:
             await checkpointer.restore(set(range(settings.partitions)))
