@@ -12,25 +12,13 @@ from typing import NamedTuple
 import msgspec
 
 from agents.cost.sketch import Bins, bin_of
+from schemas.rows import OUTCOMES, TOKEN_COLUMNS
 
-OUTCOMES = (
-    "ok",
-    "refusal",
-    "content_filter",
-    "truncated",
-    "api_error",
-    "timeout",
-    "cancelled",
-    "blocked",
-    "unanswered",
-)
 OUTCOME_INDEX = {name: index for index, name in enumerate(OUTCOMES)}
 UNANSWERED = OUTCOME_INDEX["unanswered"]
 
 _EXACT = Context(prec=60)
 """Holds every sum of money without rounding, whatever the thread's context: the order of additions must not show."""
-
-TOKENS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "reasoning_tokens")
 
 
 class Series(NamedTuple):
@@ -50,7 +38,7 @@ OTHER = Series(*["__other__"] * len(Series._fields))
 
 
 class Contribution(NamedTuple):
-    """One interaction as the windows see it. Tokens in the order of ``TOKENS``; money in USD; times in ms."""
+    """One interaction as the windows see it. Tokens in the order of ``TOKEN_COLUMNS``; money in USD; times in ms."""
 
     outcome: int
     tokens: tuple[int, int, int, int, int]
@@ -64,7 +52,7 @@ class Aggregate(msgspec.Struct, array_like=True, gc=False):
     """Sums over the interactions of one window part. ``cost`` is in USD with 12 decimals, exact."""
 
     outcomes: list[int] = msgspec.field(default_factory=lambda: [0] * len(OUTCOMES))
-    tokens: list[int] = msgspec.field(default_factory=lambda: [0] * len(TOKENS))
+    tokens: list[int] = msgspec.field(default_factory=lambda: [0] * len(TOKEN_COLUMNS))
     cost: Decimal = Decimal(0)
     unpriced: int = 0
     latency: Bins = {}

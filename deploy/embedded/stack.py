@@ -140,7 +140,7 @@ class Stack:
         command += ["--path", str(self._directory.clickhouse), "--port", str(port)]
 
         async def ready() -> bool:
-            return await asyncio.to_thread(_get, f"{url}/ping") is not None
+            return await asyncio.to_thread(fetch, f"{url}/ping") is not None
 
         hint = "Choose another port with --clickhouse-port, or name a server with --clickhouse URL."
         process = ManagedProcess("clickhouse", command, log_dir=self._directory.logs, ready=ready, ready_timeout=60, hint=hint)
@@ -153,7 +153,7 @@ class Stack:
         env |= {"MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": "262144", "MALLOC_TRIM_THRESHOLD_": "1048576"}
 
         async def ready() -> bool:
-            return await asyncio.to_thread(_get, f"http://{LOOPBACK}:{port}/health") is not None
+            return await asyncio.to_thread(fetch, f"http://{LOOPBACK}:{port}/health") is not None
 
         return ManagedProcess(
             f"worker-{number}",
@@ -193,7 +193,7 @@ class Stack:
 
     async def status(self) -> list[dict[str, Any]]:
         """What each worker says of itself (its /status); one that does not answer is left out."""
-        answers = await asyncio.gather(*(asyncio.to_thread(_get, f"{url}/status") for url in self.metrics_urls))
+        answers = await asyncio.gather(*(asyncio.to_thread(fetch, f"{url}/status") for url in self.metrics_urls))
         return [json.loads(answer) for answer in answers if answer is not None]
 
     async def _stop(self) -> None:
@@ -204,7 +204,7 @@ class Stack:
             self._directory.__exit__(None, None, None)
 
 
-def _get(url: str) -> bytes | None:
+def fetch(url: str) -> bytes | None:
     """The body of a successful answer; None of any other."""
     try:
         with urllib.request.urlopen(url, timeout=2) as answer:

@@ -41,7 +41,7 @@ from agents.interactions.pricing import PriceBook
 from agents.interactions.state import Context, InteractionsState
 from deploy.embedded.ports import free_port
 from deploy.embedded.processes import ManagedProcess
-from deploy.embedded.stack import Stack, StackOptions, _get
+from deploy.embedded.stack import Stack, StackOptions, fetch
 from streams.changelog import Changelog, ChangelogWriter
 from streams.clickhouse import connect
 from streams.effects import Effects
@@ -358,7 +358,7 @@ async def _gauges(stack: Stack) -> Entries:
     """The entries that the workers say they hold."""
     counts: Entries = {"open_requests": 0, "seen_ids": 0, "window_parts": 0}
     for url in stack.metrics_urls:
-        text = (await asyncio.to_thread(_get, f"{url}/metrics") or b"").decode()
+        text = (await asyncio.to_thread(fetch, f"{url}/metrics") or b"").decode()
         for name in counts:
             for line in text.splitlines():
                 if line.startswith("mirante_state{") and 'agent="interactions"' in line and f'"{name}"' in line:

@@ -28,7 +28,7 @@ from rich.console import Console
 from rich.table import Table
 
 from deploy.embedded.ports import free_port
-from deploy.embedded.stack import Stack, StackOptions, _get
+from deploy.embedded.stack import Stack, StackOptions, fetch
 from streams.clickhouse import connect
 from streams.kafka import client_options
 from streams.traffic.load import Load
@@ -161,7 +161,7 @@ async def run_worker(stack: Stack, command: list[str], events: int) -> tuple[flo
             await asyncio.sleep(0.1)
             if process.returncode is not None:
                 raise SystemExit(f"the worker ended; its log: {log}")
-            answer = await asyncio.to_thread(_get, f"http://127.0.0.1:{port}/status")
+            answer = await asyncio.to_thread(fetch, f"http://127.0.0.1:{port}/status")
             with suppress(FileNotFoundError):
                 peak = max(peak, _peak_mb(process.pid))
             if answer is None:

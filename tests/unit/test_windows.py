@@ -16,14 +16,14 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from agents.cost.aggregate import OUTCOME_INDEX, OUTCOMES, UNANSWERED, Aggregate, Contribution, Series
+from agents.cost.aggregate import OUTCOME_INDEX, UNANSWERED, Aggregate, Contribution, Series
 from agents.cost.sketch import RELATIVE_ERROR, SMALLEST, Bins, bin_of, quantile
 from agents.cost.state import CostState
 from agents.interactions.partials import Partials
 from agents.interactions.progress import Progress
 from agents.interactions.state import InteractionsState
 from schemas.events import MAX_MS
-from schemas.rows import CostPartRow
+from schemas.rows import OUTCOMES, CostPartRow
 from streams.effects import Effects
 from tests.unit.builders import SOURCE, FakeBatch, Json, Record, Tables, World, expected_rows, request, response, settings
 
