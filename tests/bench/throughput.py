@@ -90,8 +90,8 @@ async def plain(events: int, rows: list[tuple[str, ...]], speeds: dict[str, floa
     load = Load(pairs=events // 2, run="plain", start_us=START_US, rate=1_000.0)
     async with fresh_stack() as stack:
         await publish(load.records(), speed=MAX_SPEED, **client_options(stack.settings))
+        # Its results are not checked: plain Faust loses and doubles, which is why there is another transport.
         seconds, peak = await run_worker(stack, [sys.executable, "-m", "tests.bench.plain_faust"], events)
-        check(stack, load)
         speeds["plain"] = events / seconds
         rows.append(("plain Faust", f"{events:,}", f"{seconds:.1f}", f"{events / seconds:,.0f}", f"{peak:,.0f} MB"))
 
