@@ -78,18 +78,17 @@ WAYS: dict[str, tuple[int, dict[str, str], Callable[[Installation, list[Sent]], 
 
 
 def settled_tables(mirante: Installation) -> dict[str, list[tuple[Any, ...]]]:
-    """The public tables once they no longer change and nothing waits for its counterpart."""
-    deadline, before = time.monotonic() + 120, None
+    """The public tables once every worker says that nothing waits for its counterpart and all is durable."""
+    deadline = time.monotonic() + 150
     while True:
-        tables = {name: mirante.query(sql) for name, sql in PUBLIC.items()}
         status = mirante.status()
-        waiting = sum(worker["waiting"] for worker in status)
-        settled = len(status) == len(mirante.stack.workers) and not waiting
-        if settled and tables == before and len(tables["interactions"]) >= CALLS * 9 // 10:
-            return tables
-        assert time.monotonic() < deadline, f"{waiting} still wait, {len(tables['interactions'])} interactions"
-        before = tables
-        time.sleep(2)
+        answered = len(status) == len(mirante.stack.workers)
+        if answered and all(not worker["waiting"] and worker["quiet_seconds"] > 2 for worker in status):
+            tables = {name: mirante.query(sql) for name, sql in PUBLIC.items()}
+            if len(tables["interactions"]) >= CALLS * 9 // 10:
+                return tables
+        assert time.monotonic() < deadline, f"not settled: {status}"
+        time.sleep(1)
 
 
 @pytest.mark.timeout(420)
