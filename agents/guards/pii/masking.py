@@ -1,0 +1,148 @@
+"""Personal data replaced by tags, in text and in encoded JSON."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from agents.guards.pii.candidates import has_candidates
+from agents.guards.pii.context import context
+from agents.guards.pii.finder import find
+from agents.guards.pii.span import Span
+
+Tag = Callable[[Span], str]
+Found = dict[str, Counter[str]]
+"""How many of each kind, per top-level field."""
+
+_SHORT = 64
+"""Characters up to which a text is a value that its key explains, not prose."""
+_LENGTHS = {"CPF": 11, "CNPJ": 14, "PIS": 11, "CNH": 11, "TITULO": 12, "CEP": 8}
+"""Digits of numbers that lose their leading zeros as JSON numbers."""
+
+_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_decode = msgspec.json.Decoder(float_hook=Decimal).decode
+_encode = msgspec.json.Encoder(decimal_format="number").encode
+
+
+class Tagger:
+    """Tags such as `<CPF:4711>`: one value has one tag throughout a session, and tags of different sessions can not be linked.
+
+    The number is a keyed BLAKE2b (RFC 7693) of session, kind and value in 1..9999. It needs no state: a replay gives the same tags. Two
+    values of one session share a tag with a chance of 1 in 9999. Without `secret` the values can be guessed from the tags.
+    """
+
+    def __init__(self, session: str, secret: bytes) -> None:
+        self._hash = hashlib.blake2b(session.encode("utf-8", "surrogatepass") + b"\0", key=secret[:64], digest_size=8)
+
+    def __call__(self, span: Span) -> str:
+        digest = self._hash.copy()
+        digest.update(f"{span.kind}\0{span.value}".encode("utf-8", "surrogatepass"))
+        return f"<{span.kind}:{int.from_bytes(digest.digest(), 'big') % 9999 + 1}>"
+
+
+def mask(text: str, tag: Tag) -> tuple[str, list[Span]]:
+    """`text` with each span replaced by its tag, and the spans (positions in the unmasked text). The rest stays as it is."""
+    spans = find(text)
+    return _replaced(text, spans, tag), spans
+
+
+def _replaced(text: str, spans: list[Span], tag: Tag) -> str:
+    parts: list[str] = []
+    position = 0
+    for span in spans:
+        parts += (text[position : span.start], tag(span))
+        position = span.end
+    parts.append(text[position:])
+    return "".join(parts)
+
+
+def mask_json(data: bytes, tag: Tag, *, skip: frozenset[str] = frozenset()) -> tuple[bytes, Found]:
+    """An encoded JSON object with the texts of all its fields masked, except the top-level fields in `skip`.
+
+    Masks at any depth: strings, keys below the top level, strings that hold JSON (as JSON), and integers whose key says what they are
+    (`{"cpf": 12345678909}` becomes a tag). Fields without findings keep their bytes. Raises msgspec.DecodeError if it is no object.
+    """
+    if not has_candidates(data):
+        return data, {}
+    found: Found = {}
+    fields: dict[str, Any] = dict(_fields(data))
+    for name, raw in fields.items():
+        if name in skip or not has_candidates(b'"%s":%s' % (name.encode(), bytes(raw))):
+            continue
+        counts: Counter[str] = Counter()
+        masked = _masked(_decode(raw), name, tag, counts)
+        if counts:
+            fields[name] = msgspec.Raw(_encode(masked))
+            found[name] = counts
+    return (_encode(fields), found) if found else (data, found)
+
+
+def pii_column(found: Found) -> list[dict[str, Any]]:
+    """`found` as the `pii` column lists it: `[{"kind": "CPF", "where": "messages", "count": 2}, ...]`."""
+    return [{"kind": kind, "where": where, "count": counts[kind]} for where, counts in found.items() for kind in sorted(counts)]
+
+
+def _masked(value: Any, key: str, tag: Tag, counts: Counter[str]) -> Any:
+    if isinstance(value, str):
+        return _masked_text(value, key, tag, counts)
+    if isinstance(value, list):
+        return [_masked(item, key, tag, counts) for item in value]
+    if isinstance(value, dict):
+        return _masked_object(value, tag, counts)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return _masked_number(value, key, tag, counts)
+    return value
+
+
+def _masked_object(value: Mapping[str, Any], tag: Tag, counts: Counter[str]) -> dict[str, Any]:
+    masked: dict[str, Any] = {}
+    for key, item in value.items():
+        name = _masked_text(key, "", tag, counts)
+        while name in masked:
+            name += "'"  # two keys with one tag are still two keys
+        masked[name] = _masked(item, key, tag, counts)
+    return masked
+
+
+def _masked_text(text: str, key: str, tag: Tag, counts: Counter[str]) -> str:
+    if text[:1] in ("{", "["):
+        try:
+            inner = _decode(text)
+        except (msgspec.DecodeError, RecursionError):
+            inner = None  # not JSON after all, or cut off
+        if isinstance(inner, dict | list):
+            inside: Counter[str] = Counter()
+            masked = _masked(inner, key, tag, inside)
+            if not inside:
+                return text
+            counts.update(inside)
+            return _encode(masked).decode()
+    spans = _explained(text, key) if key and len(text) <= _SHORT else find(text)
+    counts.update(span.kind for span in spans)
+    return _replaced(text, spans, tag) if spans else text
+
+
+def _explained(text: str, key: str) -> list[Span]:
+    """The spans of a short value, its key read as the words before it."""
+    prefix = f"{key}: "
+    width = len(prefix)
+    return [Span(kind, start - width, end - width, value) for kind, start, end, value in find(prefix + text) if start >= width]
+
+
+def _masked_number(number: int, key: str, tag: Tag, counts: Counter[str]) -> Any:
+    digits = str(number)
+    if not 7 <= len(digits) <= 19 or not key:
+        return number
+    kind = context(f"{key}: ", len(key) + 2, len(key) + 2).kind
+    if kind is None:
+        return number
+    spans = [span for span in _explained(digits.zfill(_LENGTHS.get(kind, 0)), key) if span.kind == kind]
+    if not spans:
+        return number
+    counts[spans[0].kind] += 1
+    return tag(spans[0])

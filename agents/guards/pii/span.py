@@ -1,0 +1,20 @@
+"""What a detector reports."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple, get_args
+
+Kind = Literal[
+    "CPF", "CNPJ", "PIS", "CNH", "TITULO", "PHONE", "CEP", "STREET", "EMAIL", "CARD", "IBAN", "PIX", "IP", "SECRET", "SSN"
+]  # fmt: skip
+"""`PIX` is a random key (a UUID); the other Pix keys are an EMAIL, a PHONE, a CPF or a CNPJ."""
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+
+class Span(NamedTuple):
+    """Personal data at text[start:end]. `value` is its one normal form, however it was written."""
+
+    kind: Kind
+    start: int
+    end: int
+    value: str

@@ -1,0 +1,1 @@
+"""Classifiers of short texts: refusals and injection attempts, in English and Portuguese."""

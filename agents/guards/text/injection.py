@@ -1,0 +1,42 @@
+"""Does a text try to take over the model? Jailbreaks and injections in questions, and orders to the model hidden in retrieved text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from typing import Final
+
+from agents.guards.text.linear import LinearModel, load_model
+
+__all__ = ["INJECTION_THRESHOLD", "injection_probability"]
+
+INJECTION_THRESHOLD: Final = 0.6
+"""A text with at least this probability is an attempt."""
+
+_CHUNK: Final = 800
+_OVERLAP: Final = 100
+
+
+@cache
+def _model(name: str) -> LinearModel:
+    return load_model(name)
+
+
+def chunks(text: str) -> Iterator[str]:
+    """Overlapping pieces of at most `_CHUNK` characters, so that one sentence counts as much in a long text as in a short one."""
+    start = 0
+    while True:
+        yield text[start : start + _CHUNK]
+        if start + _CHUNK >= len(text):
+            return
+        start += _CHUNK - _OVERLAP
+
+
+def injection_probability(text: str, *, retrieved: bool = False) -> float:
+    """Probability (0 to 1) that `text` holds an attempt to change what the model is told to do.
+
+    `retrieved`: the text is a document, mail, page or result of a tool, in which any order about the model's answer is suspect.
+    Elsewhere it comes from the user, who may well ask for an answer in French.
+    """
+    model = _model("injection_retrieved" if retrieved else "injection")
+    return max((model.probability(chunk) for chunk in chunks(text) if model.has_cue(chunk)), default=0.0)

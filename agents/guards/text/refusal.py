@@ -1,0 +1,35 @@
+"""Is an answer a refusal? Also a partial one, one inside JSON, and a lecture that never says "sorry" or "I cannot".
+
+Not refusals: apologies with an answer, rules told to a customer ("não é possível trocar após 7 dias"), and refusals that are quoted.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Final
+
+from agents.guards.text.linear import LinearModel, load_model
+
+__all__ = ["REFUSAL_THRESHOLD", "refusal_probability"]
+
+REFUSAL_THRESHOLD: Final = 0.8
+"""An answer with at least this probability is a refusal."""
+
+_HEAD: Final = 400
+_TAIL: Final = 200
+
+
+@cache
+def _model() -> LinearModel:
+    return load_model("refusal")
+
+
+def refusal_probability(text: str) -> float:
+    """Probability (0 to 1) that the answer `text` declines what was asked, wholly or in part.
+
+    The beginning and the end decide: a refusal is said first or last.
+    """
+    if len(text) > _HEAD + _TAIL:
+        text = f"{text[:_HEAD]}\n{text[-_TAIL:]}"
+    model = _model()
+    return model.probability(text) if model.has_cue(text) else 0.0

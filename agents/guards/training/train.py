@@ -1,0 +1,184 @@
+"""Makes the shipped models from templates alone: `python -m agents.guards.training.train`. Needs scikit-learn.
+
+Deterministic: the same source gives the same files. No data set is read; the figures it prints are on templates left out of training,
+those on public data come from `tests/bench/refusals_injections.py`.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+import unicodedata
+import zlib
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.linear_model import LogisticRegression
+
+from agents.guards.text.linear import SCALE, LinearModel, cue_words, ngrams
+from agents.guards.training import injection_grammar, refusal_grammar
+from agents.guards.training.grammar import Grammar
+
+__all__ = ["EXAMPLES", "main", "make_examples", "train"]
+
+# ruff: noqa: E501, SIM905
+_FUNCTION_WORDS: Final = frozenset(
+    "the a an to of and in is it this that for on with as i i'm you we my your our their or at by from be are was has have its it's so but however if what when here here's there "
+    'also may more some any these those he she they his her him them which who about into than then if as for . ? ! : " ` { < | [ # ^ '
+    "o a os as um uma de do da dos das em no na nos nas e ou que se por para com como mas porem seu sua meu minha nosso nossa eu voce ele ela ao aos isso este esta esse essa mais ja foi ser ha entanto aqui qual sao pelo pela".split()
+)
+"""An n-gram of these alone says nothing; a long text has so many that together they would decide."""
+
+
+_COMMON: Final = frozenset(
+    "not heres would me such just im other others different understanding json create only take still build else overview significant real policies programming response "
+    "outra outro criar dar fazer pode ser general list text story people like use make many need way time work new good first one two example content "
+    "texto lista resposta informacao informação conta pessoas forma dicas tipo".split()
+)
+"""Too common in answers and questions to be a reason for scoring."""
+
+
+def _telling(text: str, singles: bool) -> list[str]:
+    return sorted(gram for gram in ngrams(text, singles=singles) if not _FUNCTION_WORDS.issuperset(re.split("[ _]", gram)))
+
+
+Rules = Mapping[str, Sequence[str]]
+Example = tuple[str, bool]
+
+MODELS: Final = Path(__file__).parents[1] / "models"
+EXAMPLES: Final = 20_000
+"""Of each language and model."""
+_SPLIT_FROM: Final = 12
+"""Rules with at least this many productions leave a fifth of them to validation."""
+
+
+def half(rules: Rules, *, training: bool, fold: int = 0) -> dict[str, Sequence[str]]:
+    """The rules without the productions that belong to the other side of validation."""
+
+    def kept(production: str) -> bool:
+        return (zlib.crc32(production.encode()) % 5 != fold) is training
+
+    return {
+        name: ([p for p in productions if kept(p)] or productions) if len(productions) >= _SPLIT_FROM else productions
+        for name, productions in rules.items()
+    }
+
+
+def _typed(text: str, rng: random.Random) -> str:
+    """As people and models write: without capitals, accents or final marks at times."""
+    text = re.sub(r" (['’]m )", r"\1", text).strip()
+    text = re.sub(r"(^|[.!?]\s+|\n)(\w)", lambda m: m[1] + m[2].upper(), text)
+    chance = rng.random()
+    if chance < 0.12:
+        text = text.lower()
+    elif chance < 0.13:
+        text = text.upper()
+    if rng.random() < 0.1:
+        text = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    if rng.random() < 0.1:
+        text = text.rstrip(".!?")
+    return text
+
+
+def refusals(grammar: Grammar, rng: random.Random) -> Example:
+    """A refusal or something that looks like one."""
+    if rng.random() < 0.5:
+        return _typed(grammar.make("refusal"), rng), True
+    kind = rng.choice(("plain",) * 10 + ("sorry_answer",) * 3 + ("cannot_answer",) * 5 + ("ethics_answer",) * 3 + ("quoted_answer",))
+    return _typed(grammar.make(kind), rng), False
+
+
+def attacks(grammar: Grammar, rng: random.Random) -> Example:
+    """A question that attacks, or one with the same words that does not."""
+    if rng.random() < 0.45:
+        return _typed(grammar.make("attack"), rng), True
+    return _typed(grammar.make("benign" if rng.random() < 0.85 else "document"), rng), False
+
+
+def planted(grammar: Grammar, rng: random.Random) -> Example:
+    """A document, with an order to the model somewhere in it or none."""
+    text = grammar.make("document")
+    if rng.random() < 0.5:
+        return _typed(text, rng), False
+    lines = re.split(r"(?<=[.!?|])\s", text)
+    lines.insert(rng.randint(0, len(lines)), grammar.make("planted"))
+    return _typed(rng.choice((" ", "\n")).join(lines), rng), True
+
+
+KINDS: Final[dict[str, tuple[Callable[[Grammar, random.Random], Example], tuple[Rules, Rules]]]] = {
+    "refusal": (refusals, (refusal_grammar.ENGLISH, refusal_grammar.PORTUGUESE)),
+    "injection": (attacks, (injection_grammar.ENGLISH, injection_grammar.PORTUGUESE)),
+    "injection_retrieved": (planted, (injection_grammar.ENGLISH, injection_grammar.PORTUGUESE)),
+}
+
+
+def make_examples(kind: str, count: int, seed: int, select: Callable[[Rules], Rules] = lambda rules: rules) -> Iterator[Example]:
+    """`count` distinct examples in each language. `select` takes the part of the rules to use."""
+    maker, languages = KINDS[kind]
+    for number, rules in enumerate(languages):
+        rng = random.Random(seed * 10 + number)
+        grammar = Grammar(select(rules), rng)
+        yield from sorted({maker(grammar, rng) for _ in range(count)})
+
+
+def train(examples: Sequence[Example], *, singles: bool, strength: float = 3.0, weights: int = 20_000) -> LinearModel:
+    """Logistic regression (L2) on n-grams; the `weights` largest are kept."""
+    vectorizer = CountVectorizer(analyzer=partial(_telling, singles=singles), binary=True, min_df=4, dtype=np.float32)
+    matrix = vectorizer.fit_transform([text for text, _ in examples])
+    classifier = LogisticRegression(C=strength, solver="liblinear", random_state=0).fit(matrix, [label for _, label in examples])
+    coefficients = {gram: round(float(classifier.coef_[0, column]) * SCALE) for gram, column in vectorizer.vocabulary_.items()}
+    largest = sorted(coefficients.items(), key=lambda item: (-abs(item[1]), item[0]))[:weights]
+    return LinearModel(
+        round(float(classifier.intercept_[0]) * SCALE), dict(sorted((g, w) for g, w in largest if w)), find_cues(examples), singles=singles
+    )
+
+
+def find_cues(examples: Sequence[Example], times: int = 1) -> list[str]:
+    """A small set of words that meets every positive example `times` times, rare ones among the others first (greedy cover)."""
+    others: Counter[bytes] = Counter()
+    found: dict[bytes, set[int]] = defaultdict(set)
+    for number, (text, label) in enumerate(examples):
+        words = {word for word in cue_words(text) if word.decode() not in _FUNCTION_WORDS | _COMMON and not word.isdigit()}
+        if label:
+            for word in words:
+                found[word].add(number)
+        else:
+            others.update(words)
+    need = {number: times for number, (_, label) in enumerate(examples) if label}
+    cues: list[str] = []
+    ranked = sorted(found, key=lambda word: (-len(found[word]) / (others[word] + 20), word))
+    for word in ranked:
+        met = [number for number in found[word] if number in need]
+        if len(met) < 12:
+            continue
+        cues.append(word.decode())
+        for number in met:
+            need[number] -= 1
+            if not need[number]:
+                del need[number]
+    return cues
+
+
+def main() -> None:
+    """Prints figures on left-out templates, then trains on all and writes the models."""
+    for kind in KINDS:
+        singles = kind != "refusal"
+        model = train(list(make_examples(kind, EXAMPLES, 1, lambda rules: half(rules, training=True))), singles=singles)
+        held = list(make_examples(kind, 3000, 2, lambda rules: half(rules, training=False)))
+        scored = [(model.probability(text) >= 0.5, label) for text, label in held]
+        found = sum(hit for hit, label in scored if label) / sum(label for _, label in scored)
+        false = sum(hit for hit, label in scored if not label) / sum(not label for _, label in scored)
+        print(f"{kind}: templates not trained on: {found:.1%} found, {false:.1%} of the others flagged ({len(held)} texts)")
+        final = train(list(make_examples(kind, EXAMPLES, 1)), singles=singles)
+        path = MODELS / f"{kind}.json"
+        path.write_bytes(final.to_json())
+        print(f"{path.name}: {len(final.weights)} weights, {len(final.cues)} cues, {path.stat().st_size} bytes")
+
+
+if __name__ == "__main__":
+    main()
