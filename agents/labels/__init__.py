@@ -1,0 +1,1 @@
+"""Labels: the probability that an answer satisfied its user, from what users say and do."""

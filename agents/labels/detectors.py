@@ -1,0 +1,169 @@
+"""From what users write and do to votes: each detector sees one kind of evidence and says what it amounts to."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from math import exp
+
+from agents.labels.reliability import Vote
+from agents.labels.text import Text, TextModel, text_model
+
+WEAK, STRONG = 0.5, 0.85
+"""Probabilities from which an inferred signal is seen, and is sure."""
+
+
+def _level(probability: float) -> str | None:
+    return None if probability < WEAK else "weak" if probability < STRONG else "strong"
+
+
+def _logistic(x: float) -> float:
+    return 1 / (1 + exp(-max(-30.0, min(30.0, x))))
+
+
+class Reader:
+    """Texts as numbers. The last few hundred are kept, because a question is compared with those before and after it."""
+
+    def __init__(self, model: TextModel | None = None) -> None:
+        self.model = model or text_model()
+        self.read = lru_cache(maxsize=512)(self.model.read)
+
+
+class Reformulation:
+    """The user asks the same again: the answer did not do (Hassan et al. 2015 for search, Park et al. 2020 for assistants).
+
+    Evidence: how alike two questions are in words, characters and meaning, and what was added. A refinement or the next step of a task is
+    alike too, but adds rare words or says so; the net that weighs these was trained on both (``training/train.py``).
+    """
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+
+    def probability(self, earlier: str, later: str) -> float:
+        if not earlier or not later:
+            return 0.0
+        model = self._reader.model
+        first, second = self._reader.read(earlier), self._reader.read(later)
+        return model.repeats(model.pair(first, second)) if first.length and second.length else 0.0
+
+    def vote(self, probability: float) -> Vote | None:
+        level = _level(probability)
+        return None if level is None else Vote("reformulation", level)
+
+
+class Tone:
+    """What the next message says about the answer: ``complaint`` or ``acceptance``.
+
+    Evidence: the words and characters of the message alone. In real chats about 30% of conversations hold such a message (Don-Yehiya
+    et al. 2024). Logistic regression on hashed n-grams.
+    """
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+
+    def probabilities(self, message: str) -> tuple[float, float]:
+        """Of a complaint and of an acceptance."""
+        if not message:
+            return 0.0, 0.0
+        text: Text = self._reader.read(message)
+        if not text.length:
+            return 0.0, 0.0
+        complaint, acceptance, _ = text.tone.tolist()
+        return _logistic(complaint), _logistic(acceptance)
+
+    def votes(self, complaint: float, acceptance: float) -> list[Vote]:
+        """The surer of the two: "no, thanks, that is wrong" is not both."""
+        kind, level = ("complaint", _level(complaint)) if complaint >= acceptance else ("acceptance", _level(acceptance))
+        return [] if level is None else [Vote(kind, level)]
+
+
+class TopicChange:
+    """The next question is about something else: the user is done with this one, for better or worse.
+
+    Evidence: no word in common, meanings apart, and the message is neither a reaction nor a next step.
+    """
+
+    MEANING = 0.35
+    WORDS = 4
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+
+    def changed(self, earlier: str, later: str) -> bool:
+        if not earlier or not later:
+            return False
+        first, second = self._reader.read(earlier), self._reader.read(later)
+        if second.length < self.WORDS or first.length == 0 or max(second.tone.tolist()) > 0:
+            return False
+        return float(first.meaning @ second.meaning) < self.MEANING and float(self._reader.model.pair(first, second)[1]) < 0.15
+
+
+class Dwell:
+    """How long the user stayed, relative to the time it takes to read the answer (Kim et al. 2014, satisfied clicks and dwell time).
+
+    238 words a minute in English (Brysbaert 2019), six characters to a word.
+    """
+
+    CHARS_PER_SECOND = 238 * 6 / 60
+
+    def vote(self, seconds: float | None, answer_chars: int) -> Vote | None:
+        if seconds is None or seconds < 0 or answer_chars <= 0:
+            return None
+        ratio = seconds * self.CHARS_PER_SECOND / answer_chars
+        return Vote("dwell", "short" if ratio < 0.25 and seconds < 20 else "read" if ratio < 4 else "long")
+
+
+class Edit:
+    """How much of the inserted answer the user rewrote: ``value`` is the share, 0 to 1 (edit distance, as in Ziegler et al. 2022)."""
+
+    def vote(self, distance: float | None) -> Vote:
+        if distance is None:
+            return Vote("edit", "middle")
+        return Vote("edit", "small" if distance < 0.15 else "middle" if distance < 0.5 else "large")
+
+
+class Rating:
+    """A grade from 0 to 1."""
+
+    def vote(self, value: float | None) -> Vote | None:
+        return None if value is None else Vote("rating", "low" if value < 0.4 else "middle" if value < 0.7 else "high")
+
+
+class Comment:
+    """What a user writes about an answer, with the same model as ``Tone``."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._tone = Tone(reader)
+
+    def vote(self, text: str) -> Vote:
+        complaint, acceptance = self._tone.probabilities(text)
+        if max(complaint, acceptance) < WEAK:
+            return Vote("comment", "plain")
+        return Vote("comment", "bad" if complaint >= acceptance else "good")
+
+
+class Detectors:
+    """All of them, with one reader."""
+
+    def __init__(self, reader: Reader | None = None) -> None:
+        reader = reader or Reader()
+        self.reformulation = Reformulation(reader)
+        self.tone = Tone(reader)
+        self.topic_change = TopicChange(reader)
+        self.dwell, self.edit, self.rating = Dwell(), Edit(), Rating()
+        self.comment = Comment(reader)
+
+    def of_feedback(self, kind: str, value: float | None, comment: str, answer_chars: int) -> list[Vote]:
+        """The votes of a feedback event; none if it says nothing, such as a rating without a value."""
+        vote: Vote | None
+        match kind:
+            case "rating":
+                vote = self.rating.vote(value)
+            case "comment":
+                vote = self.comment.vote(comment)
+            case "edit":
+                vote = self.edit.vote(value)
+            case "dwell":
+                vote = self.dwell.vote(value, answer_chars)
+            case _:
+                vote = Vote(kind, "")
+        return [] if vote is None else [vote]

@@ -1,0 +1,283 @@
+"""How much each signal says: a naive Bayes label model whose voters' reliabilities are learned while they vote.
+
+Every kind of signal is a voter (Dawid & Skene 1979; Ratner et al. 2017). For each of its levels the model knows how often it occurs with
+satisfied and with dissatisfied users, as Beta counts: at first those of an honest prior, then those of answers that also have explicit
+feedback. That is itself uncertain, so an answer counts with its probability under the present reliabilities (online EM, Cappé & Moulines
+2009), and those of explicit votes move slowly. Series (tenant and feature) are shrunk to the partition's counts and those to the prior.
+Signals that occur together would be counted twice: a slope below 1, learned by a recursive logistic regression (Platt 1999), takes that
+back. Pure arithmetic in the order of the calls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from math import exp, log
+from typing import NamedTuple
+
+import msgspec
+
+GLOBAL = ""
+"""The counts of the whole partition; every other series has a name of its own."""
+
+PRIOR_WEIGHT = 12.0
+"""How many answers the prior is worth."""
+EXPLICIT_WEIGHT = 300.0
+"""The same for explicit votes: they anchor the others, and must not be led away by them."""
+SERIES_WEIGHT = 40.0
+"""How many answers of its own a series needs to count as much as the whole."""
+BASE = 0.65
+"""Share of satisfied users before anything is known."""
+BASE_WEIGHT = 50.0
+SLOPE = 0.9
+SLOPE_WEIGHT = 30.0
+MOST_SERIES = 2_000
+FORGET_AT = 20_000.0
+"""When a series has this many answers all its counts are halved: reliabilities may change, and counts stay bounded."""
+MOST_LOG_ODDS = 6.0
+
+_ABSENT = "absent"
+
+Level = tuple[float, float]
+"""How often a level occurs with satisfied and with dissatisfied users."""
+
+
+class Voter(NamedTuple):
+    """``levels``: name -> prior. ``explicit``: what users say about an answer; not everyone does, so its absence says nothing.
+    ``reaction``: seen in the next turn, so its absence says something once there is one. Others are behaviour: its absence says something
+    when the session has ended, in a series that has been seen to report it (not every service does)."""
+
+    levels: Mapping[str, Level]
+    explicit: bool = False
+    reaction: bool = False
+
+
+VOTERS: Mapping[str, Voter] = {
+    # What users say they think of an answer, among those who say anything; about nine in ten mean it.
+    "thumbs_up": Voter({"": (0.70, 0.07)}, explicit=True),
+    "thumbs_down": Voter({"": (0.06, 0.75)}, explicit=True),
+    "rating": Voter({"low": (0.03, 0.25), "middle": (0.12, 0.12), "high": (0.30, 0.03)}, explicit=True),
+    "comment": Voter({"bad": (0.02, 0.15), "plain": (0.05, 0.05), "good": (0.15, 0.015)}, explicit=True),
+    # What they do with it.
+    "copy": Voter({"": (0.25, 0.12)}),
+    "copy_code": Voter({"": (0.30, 0.13)}),
+    "insert": Voter({"": (0.20, 0.07)}),
+    "share": Voter({"": (0.06, 0.02)}),
+    "edit": Voter({"small": (0.12, 0.05), "middle": (0.08, 0.08), "large": (0.04, 0.08)}),
+    "regenerate": Voter({"": (0.04, 0.22)}),
+    "escalate": Voter({"": (0.02, 0.10)}),
+    "abandon": Voter({"": (0.06, 0.15)}),
+    "tab_close": Voter({"": (0.15, 0.18)}),
+    "dwell": Voter({"short": (0.12, 0.22), "read": (0.50, 0.38), "long": (0.15, 0.15)}),
+    # What they write next, if they write. Strong: the detector is sure.
+    "reformulation": Voter({"weak": (0.05, 0.12), "strong": (0.04, 0.22)}, reaction=True),
+    "complaint": Voter({"weak": (0.04, 0.08), "strong": (0.015, 0.17)}, reaction=True),
+    "acceptance": Voter({"weak": (0.06, 0.04), "strong": (0.20, 0.02)}, reaction=True),
+    "topic_change": Voter({"": (0.35, 0.27)}, reaction=True),
+    "session_end": Voter({"": (0.30, 0.26)}),
+}
+REPORTED = 3.0
+"""How often a series must have shown a behaviour before its absence counts."""
+
+
+class Vote(NamedTuple):
+    voter: str
+    level: str
+
+
+class Counts(msgspec.Struct, array_like=True, gc=False):
+    """What a series has shown, in answers with explicit feedback. ``seen``: those answers, satisfied and not; ``reacted``: of
+    them, those with a next turn."""
+
+    series: str
+    seen: list[float] = msgspec.field(default_factory=lambda: [0.0, 0.0])
+    reacted: list[float] = msgspec.field(default_factory=lambda: [0.0, 0.0])
+    levels: dict[str, list[float]] = msgspec.field(default_factory=dict)
+    base: list[float] = msgspec.field(default_factory=lambda: [0.0, 0.0])
+    """All final answers, satisfied and not."""
+
+
+class Slope(msgspec.Struct, array_like=True, gc=False):
+    """The logistic regression of explicit feedback on the sum of the other votes: two weights and their precision."""
+
+    slope: float = SLOPE
+    offset: float = 0.0
+    precision: tuple[float, float, float] = (SLOPE_WEIGHT, 0.0, 1.0)
+
+
+class Opinion(NamedTuple):
+    """``weights``: log-odds that each vote adds, in the order of the votes; ``implied``: of what is absent."""
+
+    score: float
+    weights: list[float]
+    implied: float
+
+
+class LabelModel:
+    """The reliabilities of one partition."""
+
+    def __init__(self) -> None:
+        self._counts: dict[str, Counts] = {GLOBAL: Counts(GLOBAL)}
+        self._slope = Slope()
+        self._dirty: set[str] = set()
+        # What the counts amount to, until they change.
+        self._odds: dict[tuple[str, str, str], float] = {}
+        self._silence: dict[tuple[str, frozenset[str], bool, bool], float] = {}
+
+    def judge(self, series: str, votes: list[Vote], *, reacted: bool = False, settled: bool = False) -> Opinion:
+        """The probability that the user was satisfied. ``reacted``: a later turn is known; ``settled``: the session has ended."""
+        slope = self._slope.slope
+        weights = [self._weight(series, vote) * (1.0 if VOTERS[vote.voter].explicit else slope) for vote in votes]
+        implied = slope * self._implied(series, votes, reacted, settled)
+        return Opinion(_logistic(_logit(self.base(series)) + sum(weights) + implied), weights, implied)
+
+    def base(self, series: str) -> float:
+        """Share of satisfied users, whatever they did."""
+        whole = self._counts[GLOBAL].base
+        common = (whole[0] + BASE_WEIGHT * BASE) / (whole[0] + whole[1] + BASE_WEIGHT)
+        own = self._counts.get(series)
+        if own is None:
+            return common
+        return (own.base[0] + SERIES_WEIGHT * common) / (own.base[0] + own.base[1] + SERIES_WEIGHT)
+
+    def rate(self, series: str, vote: Vote) -> Level:
+        """How often a level is thought to occur with satisfied and with dissatisfied users."""
+        voter = VOTERS[vote.voter]
+        prior_weight = EXPLICIT_WEIGHT if voter.explicit else PRIOR_WEIGHT
+        whole = _rates(self._counts[GLOBAL], vote, voter.levels[vote.level], prior_weight)
+        own = self._counts.get(series)
+        return whole if own is None else _rates(own, vote, whole, SERIES_WEIGHT)
+
+    def learn(self, series: str, votes: list[Vote], *, reacted: bool = False) -> None:
+        """Take in a settled answer with explicit feedback, once. Does nothing if there is none."""
+        explicit = [vote for vote in votes if VOTERS[vote.voter].explicit]
+        if not explicit:
+            return
+        said = sum(self._weight(series, vote) for vote in explicit)
+        others = [vote for vote in votes if not VOTERS[vote.voter].explicit]
+        shown = sum(self._weight(series, vote) for vote in others) + self._implied(series, votes, reacted, settled=True)
+        self._regress(shown, said)
+        truth = _logistic(_logit(self.base(series)) + said + self._slope.slope * shown)
+        for counts in self._both(series):
+            for index, share in ((0, truth), (1, 1 - truth)):
+                counts.seen[index] += share
+                counts.reacted[index] += share * reacted
+                for vote in votes:
+                    counts.levels.setdefault(f"{vote.voter}:{vote.level}", [0.0, 0.0])[index] += share
+            if sum(counts.seen) > FORGET_AT:
+                _halve(counts)
+        self._forget_sums()
+
+    def observe(self, series: str, score: float) -> None:
+        """Take in the score of an answer that has become final, for the share of satisfied users."""
+        for counts in self._both(series):
+            counts.base[0] += score
+            counts.base[1] += 1 - score
+            if sum(counts.base) > FORGET_AT:
+                counts.base = [value / 2 for value in counts.base]
+
+    # Persistence
+
+    def take_changes(self) -> tuple[list[Counts], Slope]:
+        """Counts that have changed since the last call, and the slope."""
+        changed, self._dirty = [self._counts[name] for name in sorted(self._dirty)], set()
+        return changed, self._slope
+
+    def all(self) -> tuple[list[Counts], Slope]:
+        return list(self._counts.values()), self._slope
+
+    def load(self, counts: Iterable[Counts], slope: Slope) -> None:
+        """Restore what the above returned."""
+        for item in counts:
+            self._counts[item.series] = item
+        self._slope = slope
+        self._forget_sums()
+
+    def __len__(self) -> int:
+        return len(self._counts)
+
+    def _forget_sums(self) -> None:
+        self._odds.clear()
+        self._silence.clear()
+
+    def _both(self, series: str) -> list[Counts]:
+        if series not in self._counts and len(self._counts) <= MOST_SERIES:
+            self._counts[series] = Counts(series)
+        names = [name for name in dict.fromkeys((GLOBAL, series)) if name in self._counts]
+        self._dirty.update(names)
+        return [self._counts[name] for name in names]
+
+    def _weight(self, series: str, vote: Vote) -> float:
+        """Log-odds of a vote."""
+        return self._known(series, vote, lambda: self.rate(series, vote))
+
+    def _implied(self, series: str, votes: list[Vote], reacted: bool, settled: bool) -> float:
+        """Log-odds of what did not occur although it would have been seen."""
+        if not (reacted or settled):
+            return 0.0
+        cast = frozenset([vote.voter for vote in votes])
+        own = self._counts.get(series)
+        key = (series if own else GLOBAL, cast, reacted, settled)
+        known = self._silence.get(key)
+        if known is None:
+            known = self._silence[key] = sum(
+                self._known(series, Vote(name, _ABSENT), partial(self._rest, series, name))
+                for name, voter in VOTERS.items()
+                if name not in cast
+                and not voter.explicit
+                and (reacted if voter.reaction else settled and own is not None and _reported(own, name) >= REPORTED)
+            )
+        return known
+
+    def _rest(self, series: str, name: str) -> Level:
+        rates = [self.rate(series, Vote(name, level)) for level in VOTERS[name].levels]
+        return max(1 - sum(rate[0] for rate in rates), 0.01), max(1 - sum(rate[1] for rate in rates), 0.01)
+
+    def _known(self, series: str, vote: Vote, find: Callable[[], Level]) -> float:
+        key = (series if series in self._counts else GLOBAL, vote.voter, vote.level)
+        known = self._odds.get(key)
+        if known is None:
+            satisfied, dissatisfied = find()
+            known = self._odds[key] = max(-MOST_LOG_ODDS, min(MOST_LOG_ODDS, log(satisfied / dissatisfied)))
+        return known
+
+    def _regress(self, shown: float, said: float) -> None:
+        """One step of Newton's method on the posterior of a logistic regression, with its curvature carried on.
+
+        ``shown``: the sum of the other votes; ``said``: log-odds of the explicit ones, which make the target uncertain.
+        """
+        now = self._slope
+        expected = _logistic(now.slope * shown + now.offset)
+        curve, error = expected * (1 - expected), _logistic(now.slope * shown + now.offset + said) - expected
+        a, b, c = now.precision
+        a, b, c = a + curve * shown * shown, b + curve * shown, c + curve
+        determinant = a * c - b * b
+        slope = now.slope + (c * shown - b) * error / determinant
+        offset = now.offset + (a - b * shown) * error / determinant
+        if a > FORGET_AT:
+            a, b, c = a / 2, b / 2, c / 2
+        self._slope = Slope(min(max(slope, 0.2), 1.0), offset, (a, b, c))
+
+
+def _rates(counts: Counts, vote: Vote, prior: Level, weight: float) -> Level:
+    had = counts.levels.get(f"{vote.voter}:{vote.level}", (0.0, 0.0))
+    of = counts.reacted if VOTERS[vote.voter].reaction else counts.seen
+    return (had[0] + weight * prior[0]) / (of[0] + weight), (had[1] + weight * prior[1]) / (of[1] + weight)
+
+
+def _reported(counts: Counts, name: str) -> float:
+    return sum(sum(counts.levels.get(f"{name}:{level}", ())) for level in VOTERS[name].levels)
+
+
+def _halve(counts: Counts) -> None:
+    counts.seen = [value / 2 for value in counts.seen]
+    counts.reacted = [value / 2 for value in counts.reacted]
+    counts.levels = {name: [value / 2 for value in level] for name, level in counts.levels.items()}
+
+
+def _logit(p: float) -> float:
+    return log(p / (1 - p))
+
+
+def _logistic(x: float) -> float:
+    return 1 / (1 + exp(-x))

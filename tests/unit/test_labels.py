@@ -1,0 +1,425 @@
+"""Labels: sessions, what is a reaction to what, versions; the same whatever the batches, the order among sources and the restarts."""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from agents.labels.state import GAP, RETENTION, WAIT, LabelSettings, LabelsState, label_id
+from schemas.label_rows import LabelRow
+from schemas.outputs import Label
+from schemas.turns import Signal, Turn, Turns
+from streams.effects import Effects
+from streams.partitioner import partition_of
+from tests.unit.builders import FakeBatch, Record
+
+START = 1_772_366_400.0
+LABELS = "llm.labels"
+PARTITIONS = 3
+CLOCK = Turns("test", 0, 0.0, False)
+
+
+def turn(n: int | str, at: float, question: str = "", *, session: str | None = "s", took: float = 2.0, **fields: Any) -> Turn:
+    values: dict[str, Any] = {
+        "tenant": "acme",
+        "feature": "chat",
+        "model": "m",
+        "user_id": "u",
+        "answer_chars": 400,
+        "outcome": "ok",
+    } | fields
+    return Turn(
+        request_id=f"r{n}", response_id=f"a{n}", session_id=session, time=START + at, ended=START + at + took, question=question,
+        event_id=f"q{n}", **values,
+    )  # fmt: skip
+
+
+def signal(n: int | str, at: float, kind: str, answer: int | str | None = None, *, session: str | None = "s", **fields: Any) -> Signal:
+    return Signal(f"f{n}", START + at, kind, "acme", response_id=None if answer is None else f"a{answer}", session_id=session, **fields)
+
+
+class Stage2:
+    """A labels state, the messages sent to it and the labels it published."""
+
+    def __init__(self, *, sources: int = 1, **settings: Any) -> None:
+        self.make = lambda: LabelsState(
+            0, labels=LABELS, source="test", sources=sources, partitions=PARTITIONS, settings=LabelSettings(**settings)
+        )
+        self.state = self.make()
+        self.effects = Effects()
+        self.published: list[Label] = []
+        self._offset = 0
+
+    def send(self, *items: Turn | Signal, clock: float | None = None, partition: int = 0) -> list[Label]:
+        """One message; by default the clock follows its items."""
+        at = clock if clock is not None else max((getattr(item, "ended", item.time) for item in items), default=START) - START
+        turns = [item for item in items if isinstance(item, Turn)]
+        signals = [item for item in items if isinstance(item, Signal)]
+        return self.receive(Turns("test", partition, START + at + 0.001, False, turns, signals))
+
+    def receive(self, *messages: Turns) -> list[Label]:
+        return self.read([msgspec.msgpack.encode(message) for message in messages])
+
+    def read(self, values: Sequence[bytes]) -> list[Label]:
+        records = [Record("turns", 0, self._offset + n, 0, None, value, ()) for n, value in enumerate(values)]
+        self._offset += len(records)
+        before = len(self.effects.messages)
+        self.state.apply(FakeBatch("turns", 0, records, self._offset), self.effects)
+        found = [msgspec.json.decode(message.value, type=Label) for message in self.effects.messages[before:]]
+        self.published += found
+        return found
+
+    def until(self, at: float) -> list[Label]:
+        return self.send(clock=at)
+
+    def latest(self) -> dict[str, Label]:
+        return {label.response_id: label for label in sorted(self.published, key=lambda label: label.version)}
+
+    def label(self, n: int | str) -> Label:
+        return self.latest()[f"a{n}"]
+
+
+def kinds(label: Label) -> list[str]:
+    return [found.kind for found in label.signals]
+
+
+# The life of a label
+
+
+def test_feedback_gives_a_provisional_label_and_the_sessions_end_a_final_one() -> None:
+    stage = Stage2()
+    assert stage.send(turn(1, 0, "how do I reset my password?")) == []
+
+    [provisional] = stage.send(signal(1, 10, "thumbs_up", 1))
+    assert (provisional.label, provisional.explicit, provisional.final, provisional.version) == ("positive", True, False, 1)
+    assert provisional.label_id == label_id("a1") and provisional.session_id == "s" and provisional.request_id == "r1"
+    assert [(found.kind, found.event_id) for found in provisional.signals] == [("thumbs_up", "f1")]
+    assert provisional.signals[0].weight > 1
+
+    assert stage.until(10 + GAP - 1) == []
+    [final] = stage.until(10 + GAP)
+    assert (final.final, final.version, final.label_id) == (True, 2, provisional.label_id)
+    assert kinds(final) == ["thumbs_up", "session_end"]
+
+
+def test_labels_go_to_the_partition_of_their_response_and_one_row_per_version_to_the_table() -> None:
+    stage = Stage2()
+    stage.send(turn(1, 0), signal(1, 10, "thumbs_down", 1))
+    stage.until(10 + GAP)
+
+    assert {(m.topic, m.partition, m.key) for m in stage.effects.messages} == {(LABELS, partition_of(b"a1", PARTITIONS), b"a1")}
+    rows = [msgspec.json.decode(row) for row in stage.effects.rows[LabelRow.TABLE]]
+    assert [row["version"] for row in rows] == [1, 2]
+    assert len({(row["tenant"], row["feature"], row["time"], row["label_id"]) for row in rows}) == 1, "the sort key never changes"
+    assert rows[1]["final"] is True and rows[1]["model"] == "m"
+
+
+def test_silence_is_not_negative_feedback() -> None:
+    stage = Stage2()
+    stage.send(turn(1, 0, "how do I reset my password?"))
+    [final] = stage.until(2 + GAP)
+    assert final.final and final.label != "negative" and not final.explicit and final.score > 0.5
+
+
+def test_a_change_of_mind_counts_and_a_repeated_event_does_not() -> None:
+    stage = Stage2()
+    stage.send(turn(1, 0), signal(1, 10, "thumbs_up", 1))
+    [changed] = stage.send(signal(2, 20, "thumbs_down", 1))
+    assert (changed.label, kinds(changed), changed.version) == ("negative", ["thumbs_down"], 2)
+    assert stage.send(turn(1, 0), signal(1, 10, "thumbs_up", 1), signal(2, 20, "thumbs_down", 1), clock=30) == []
+
+
+def test_late_feedback_gives_a_further_final_version_until_the_retention_ends() -> None:
+    stage = Stage2()
+    stage.send(turn(1, 0))
+    stage.until(2 + GAP)
+    [late] = stage.send(signal(1, GAP + 600, "thumbs_down", 1))
+    assert (late.final, late.version, late.label) == (True, 2, "negative")
+
+    stage.until(2 + GAP + RETENTION + 1)
+    assert stage.send(signal(2, GAP + RETENTION + 10, "thumbs_up", 1)) == []
+    stage.until(GAP + RETENTION + 10 + WAIT)
+    assert stage.effects.counts["labels_feedback", "unmatched"] == 1
+    assert stage.state.gauges()["label_answers"] == 0
+
+
+def test_feedback_before_its_answer_waits_and_feedback_for_an_unknown_one_is_dropped_and_counted() -> None:
+    stage = Stage2()
+    assert stage.send(signal(1, -5, "thumbs_down", 1), signal(2, -5, "thumbs_up", "unknown"), clock=-1) == []
+    [label] = stage.send(turn(1, 0))
+    assert kinds(label) == ["thumbs_down"]
+    assert stage.state.gauges()["label_waiting_feedback"] == 1
+    stage.until(WAIT)
+    assert stage.state.gauges()["label_waiting_feedback"] == 0
+    assert stage.effects.counts["labels_feedback", "unmatched"] == 1
+
+
+def test_feedback_sent_to_all_partitions_is_used_where_the_answer_is_known() -> None:
+    knows, does_not = Stage2(), Stage2()
+    knows.send(turn(1, 0, session=None))
+    for stage in (knows, does_not):
+        stage.send(signal(1, 10, "copy", 1, session=None))
+        stage.until(10 + WAIT)
+    assert kinds(knows.label(1)) == ["copy"]
+    assert does_not.published == [] and does_not.effects.counts["labels_feedback", "elsewhere_or_unmatched"] == 1
+
+
+def test_feedback_with_only_a_session_is_about_the_latest_answer_it_had() -> None:
+    stage = Stage2()
+    stage.send(turn(1, 0), turn(2, 60), signal(1, 30, "regenerate"), signal(2, 70, "escalate"), clock=100)
+    assert "regenerate" in kinds(stage.label(1)) and kinds(stage.label(2)) == ["escalate"]
+
+
+def test_bad_messages_become_dead_letters_and_the_rest_goes_on() -> None:
+    stage = Stage2()
+    good = Turns("test", 0, START + 10, False, [turn(1, 0)], [signal(1, 5, "thumbs_up", 1)])
+    stage.read([b"\xc1", msgspec.msgpack.encode(good)])
+    assert [(letter.stage, letter.offset) for letter in stage.effects.letters] == [("labels", 0)]
+    assert kinds(stage.label(1)) == ["thumbs_up"]
+
+
+# What is a reaction to what
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "kind"),
+    [
+        ("how do I reset my password?", "how can i change my passwrod", "reformulation"),
+        ("como emitir a segunda via do boleto?", "quero emitir a 2ª via do meu boleto", "reformulation"),
+        ("How do I export my invoices?", "that's not what I asked", "complaint"),
+        ("Como exporto minhas faturas?", "não foi isso que pedi", "complaint"),
+        ("How do I export my invoices?", "thanks, that worked", "acceptance"),
+        ("Como exporto minhas faturas?", "obrigado, funcionou!", "acceptance"),
+        ("how do I reset my password?", "what is a good recipe for a chocolate cake", "topic_change"),
+        ("como troco minha senha?", "me passa uma receita de bolo de chocolate com nozes", "topic_change"),
+    ],
+)
+def test_what_the_user_writes_next_is_evidence(first: str, then: str, kind: str) -> None:
+    stage = Stage2()
+    stage.send(turn(1, 0, first), turn(2, 30, then))
+    assert kinds(stage.label(1)) == [kind]
+    assert stage.label(1).signals[0].event_id == "q2"
+
+
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [
+        ("write a poem about cats", "now make it shorter"),
+        ("escreva um poema sobre gatos", "agora traduza para o inglês"),
+        ("write a poem about cats", "write a poem about dogs"),
+    ],
+)
+def test_the_next_step_is_not_a_repetition(first: str, then: str) -> None:
+    stage = Stage2()
+    stage.send(turn(1, 0, first), turn(2, 30, then))
+    assert "reformulation" not in kinds(stage.label(1))
+
+
+def test_two_tabs_of_one_session_are_told_apart() -> None:
+    """given two conversations under one session id, when one repeats its question, then the answer to that question is meant."""
+    stage = Stage2()
+    stage.send(turn("A1", 0, "how do I reset my password?"), turn("B1", 20, "what is a good recipe for a chocolate cake"))
+    stage.send(turn("A2", 40, "how can i reset my password please"))
+    assert "reformulation" in kinds(stage.label("A1"))
+    assert "reformulation" not in kinds(stage.label("B1"))
+
+
+def test_a_question_asked_before_an_answer_was_there_is_no_reaction_to_it() -> None:
+    stage = Stage2()
+    stage.send(turn(1, 0, "how do I reset my password?", took=60), turn(2, 5, "that's wrong", took=2), clock=100)
+    assert stage.published == []
+
+
+def test_the_gap_parts_sessions() -> None:
+    stage = Stage2()
+    stage.send(turn(1, 0, "how do I reset my password?"))
+    stage.send(turn(2, GAP + 3, "how do I reset my password?"))
+    assert stage.label(1).final and kinds(stage.label(1)) == ["session_end"]
+    assert stage.state.gauges()["label_sessions"] == 2
+
+
+@pytest.mark.parametrize(("seconds", "level"), [(0.5, "short"), (15.0, "read"), (600.0, "long")])
+def test_dwell_is_relative_to_the_answers_length(seconds: float, level: str) -> None:
+    short, long = Stage2(), Stage2()
+    for stage, chars in ((short, 400), (long, 40_000)):
+        stage.send(turn(1, 0, answer_chars=chars), signal(1, 5, "dwell", 1, value=seconds))
+    weight = {"short": -1, "read": 1, "long": 0}[level]
+    found = short.label(1).signals[0].weight
+    assert (found > 0.05) - (found < -0.05) == weight
+    assert long.label(1).signals[0].weight <= found or level == "long"
+
+
+# Bounds
+
+
+def test_a_session_of_ten_thousand_turns_keeps_the_last_ones_and_labels_all() -> None:
+    stage = Stage2(turns=50)
+    for n in range(10_000):
+        stage.send(turn(n, n * 10.0))
+    assert stage.state.gauges()["label_answers"] == 50
+    stage.until(100_000 + GAP)
+    assert len(stage.latest()) == 10_000 and all(label.final for label in stage.latest().values())
+    assert stage.send(turn(3, 30.0), clock=100_001 + GAP) == [], "a repeat of one given up is not a new answer"
+
+
+def test_sessions_are_bounded_and_the_quiet_ones_become_final_first() -> None:
+    stage = Stage2(sessions=3)
+    for n in range(10):
+        stage.send(turn(n, n, session=f"s{n}"))
+    assert stage.state.gauges()["label_sessions"] == 3
+    assert [label.response_id for label in stage.published if label.final] == [f"a{n}" for n in range(7)]
+
+
+def test_waiting_feedback_is_bounded() -> None:
+    stage = Stage2(waiting=5)
+    stage.send(*(signal(n, n / 100, "copy", f"x{n}") for n in range(20)))
+    stage.until(2)
+    assert stage.state.gauges()["label_waiting_feedback"] == 5
+    assert stage.effects.counts["labels_feedback", "unmatched"] == 15
+
+
+# Any cut, any order, any restart
+
+SHORT = {"gap": 60.0, "retention": 120.0, "wait": 20.0}
+"""So short that all traffic lies within the time for which a slow source is waited for."""
+END = SHORT["gap"] + SHORT["retention"]
+
+QUESTIONS = (
+    "how do I reset my password?", "how can i change my passwrod", "that's wrong", "obrigado, funcionou", "como emito o boleto?",
+    "emitir boleto, como faço?", "what is a good recipe for a chocolate cake", "now make it shorter", "",
+)  # fmt: skip
+FEEDBACK = ("thumbs_up", "thumbs_down", "rating", "comment", "copy", "edit", "regenerate", "dwell", "tab_close", "escalate")
+
+
+def traffic(seed: int, count: int = 25) -> list[Turn | Signal]:
+    """Turns of a few sessions with pauses, some as long as the gap, and feedback on them, early and late."""
+    chance = random.Random(seed)
+    items: list[Turn | Signal] = []
+    at: dict[str | None, float] = defaultdict(float)
+    for n in range(count):
+        session = chance.choice(("s1", "s2", "s3", None))
+        at[session] += chance.choice((5, 20, 40, 70))
+        asked = turn(n, at[session], chance.choice(QUESTIONS), session=session, took=chance.choice((1, 3, 30)), tenant=chance.choice("xy"))
+        items.append(asked)
+        for k in range(chance.randrange(3)):
+            named = chance.random() < 0.8
+            items.append(
+                Signal(
+                    f"f{n}-{k}", asked.ended + chance.choice((-1, 2, 30, 100, 300)), chance.choice(FEEDBACK), asked.tenant,
+                    value=chance.choice((0.0, 0.5, 1.0, 12.0)), comment=chance.choice(("perfect, thanks", "isso está errado")),
+                    response_id=asked.response_id if named or session is None else None, session_id=session,
+                )
+            )  # fmt: skip
+    return sorted(items, key=lambda item: (getattr(item, "ended", item.time), getattr(item, "event_id", "")))
+
+
+def messages(items: Sequence[Turn | Signal], sizes: Sequence[int], sources: int) -> list[Turns]:
+    """The items in messages of the sizes, spread over sources; each says truly how far its source has come."""
+    found, at, turn_of = [], 0, 0
+    sizes = list(sizes) or [3]
+    while at < len(items):
+        part = items[at : at + sizes[turn_of % len(sizes)]]
+        at += len(part)
+        turn_of += 1
+        clock = max(getattr(item, "ended", item.time) for item in part)
+        for source in range(sources):
+            mine = [item for n, item in enumerate(part) if n % sources == source]
+            found.append(
+                Turns("test", source, clock, False, [i for i in mine if isinstance(i, Turn)], [i for i in mine if isinstance(i, Signal)])
+            )
+    end = found[-1].clock + 3 * END
+    return found + [Turns("test", source, end, False) for source in range(sources)]
+
+
+def told(stage: Stage2) -> dict[str, list[Label]]:
+    """All versions of every label."""
+    found = defaultdict(list)
+    for label in stage.published:
+        found[label.response_id].append(label)
+    return dict(found)
+
+
+def uninterrupted(seed: int) -> Stage2:
+    stage = Stage2(sources=2, **SHORT)
+    stage.receive(*messages(traffic(seed), [100], 2))
+    return stage
+
+
+@given(seed=st.integers(0, 10_000), sizes=st.lists(st.integers(1, 9), max_size=5), shuffle=st.randoms(use_true_random=False))
+@hypothesis_settings(max_examples=40, deadline=None)
+def test_any_cut_and_any_order_among_sources_give_the_same_labels(seed: int, sizes: list[int], shuffle: random.Random) -> None:
+    sent = messages(traffic(seed), sizes, 2)
+    by_source = [[m for m in sent if m.partition == source] for source in (0, 1)]
+    mixed = []
+    while any(by_source):
+        mixed.append(shuffle.choice([left for left in by_source if left]).pop(0))
+    stage = Stage2(sources=2, **SHORT)
+    stage.receive(*mixed)
+    assert told(stage) == told(uninterrupted(seed))
+
+
+@given(seed=st.integers(0, 10_000), sizes=st.lists(st.integers(1, 5), max_size=5), stops=st.sets(st.integers(0, 20)), chance=st.integers())
+@hypothesis_settings(max_examples=40, deadline=None)
+def test_a_restart_at_any_point_changes_nothing(seed: int, sizes: list[int], stops: set[int], chance: int) -> None:
+    """given changes or a snapshot taken at any point, when another process goes on from them, then it publishes what was missing."""
+    sent = messages(traffic(seed), sizes, 2)
+    expected = Stage2(sources=2, **SHORT)
+    stage = Stage2(sources=2, **SHORT)
+    pieces: list[bytes] = []
+    pick = random.Random(chance)
+    for n, message in enumerate(sent):
+        expected.receive(message)
+        stage.receive(message)
+        changed = stage.state.changes()
+        if changed is not None:
+            pieces.append(changed)
+        if n in stops:
+            if pick.random() < 0.5:
+                pieces = list(stage.state.snapshot())
+            stage.state = stage.make()
+            for piece in pieces:
+                stage.state.load(piece)
+            assert stage.state.gauges() == expected.state.gauges()
+            assert stage.state.changes() is None
+    assert told(stage) == told(expected)
+    assert stage.effects.counts == expected.effects.counts
+
+
+@given(seed=st.integers(0, 10_000), again=st.lists(st.integers(0, 8), max_size=6))
+@hypothesis_settings(max_examples=30, deadline=None)
+def test_repeated_messages_change_nothing(seed: int, again: list[int]) -> None:
+    sent = messages(traffic(seed), [4], 2)
+    stage = Stage2(sources=2, **SHORT)
+    for n, message in enumerate(sent):
+        stage.receive(message)
+        for back in again:
+            # within what a crash repeats: messages since the last checkpoint
+            if n - back >= 0 and message.clock - sent[n - back].clock < END:
+                stage.receive(sent[n - back])
+    assert told(stage) == told(uninterrupted(seed))
+
+
+@given(seed=st.integers(0, 10_000), shuffle=st.randoms(use_true_random=False))
+@hypothesis_settings(max_examples=30, deadline=None)
+def test_versions_count_from_one_and_a_final_label_stays_final(seed: int, shuffle: random.Random) -> None:
+    """even when the input is out of order beyond what the clock waits for."""
+    items = traffic(seed)
+    shuffle.shuffle(items)
+    stage = Stage2(**SHORT)
+    for item in items:
+        stage.send(item)
+    stage.until(10_000)
+    for labels in told(stage).values():
+        assert [label.version for label in labels] == list(range(1, len(labels) + 1))
+        finals = [label.final for label in labels]
+        assert finals == sorted(finals) and finals[-1]
+        assert all(0 <= label.score <= 1 for label in labels)
+        assert len({label.label_id for label in labels}) == 1

@@ -1,0 +1,55 @@
+"""Texts as numbers: what the hash and the model see, and do not see."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agents.labels.detectors import Reader, Reformulation, Tone
+from agents.labels.text import BUCKETS, HALF, MAX_CHARS, count, normalise, text_model
+
+READER = Reader()
+
+
+def test_accents_case_and_punctuation_do_not_matter() -> None:
+    plain, accented = count("nao foi isso que eu pedi !"), count("NÃO foi isso, que eu pedi!")
+    assert plain.buckets.tolist() == accented.buckets.tolist()
+
+
+def test_words_are_the_same_wherever_they_stand() -> None:
+    first, second = count("segunda via do boleto"), count("quero a segunda via do boleto agora")
+    words = set(first.buckets[: first.words].tolist())
+    assert words <= set(second.buckets[: second.words].tolist())
+
+
+@given(st.text(max_size=1_200))
+def test_any_text_can_be_read(text: str) -> None:
+    assert len(normalise(text)) <= MAX_CHARS
+    counted = count(text)
+    assert (np.diff(counted.buckets) > 0).all()
+    assert all(0 <= bucket < BUCKETS for bucket in counted.buckets)
+    assert all(counted.buckets[: counted.words] < HALF) and all(counted.buckets[counted.words :] >= HALF)
+    read = text_model().read(text)
+    assert np.isfinite(read.tone).all() and np.isfinite(read.meaning).all()
+    assert 0 <= Reformulation(READER).probability(text, "como emito o boleto?") <= 1
+
+
+def test_the_order_in_which_texts_are_compared_does_not_matter() -> None:
+    """The scratch array is clean after every comparison."""
+    detector = Reformulation(READER)
+    alone = detector.probability("how do I reset my password?", "how can I change my password?")
+    detector.probability("something else altogether", "como emito o boleto?")
+    assert detector.probability("how do I reset my password?", "how can I change my password?") == alone
+
+
+def test_typos_and_missing_accents_are_forgiven() -> None:
+    detector = Reformulation(READER)
+    assert detector.probability("Não consigo acessar minha conta pelo aplicativo", "nao consigo acesar minha conta pelo aplicativo") > 0.85
+    assert detector.probability("I cannot log in to my account", "i canot login to my acount") > 0.6
+
+
+def test_a_question_of_its_own_is_neither_complaint_nor_acceptance() -> None:
+    tone = Tone(READER)
+    for question in ("how do i export my invoices", "qual o horário de funcionamento da loja", "what is the capital of France?"):
+        assert max(tone.probabilities(question)) < 0.3
