@@ -1,0 +1,1 @@
+"""From findings to alerts that people trust: life cycle, inhibition, silences, a cap on pages."""

@@ -1,0 +1,45 @@
+"""Which alerts explain others. The explained are published as ``info``, naming what explains them, while it fires.
+
+- A provider's outage (``ErrorRate`` with the labels ``scope=provider`` and ``provider``) explains errors, latency, missing traffic and
+  unanswered requests of that provider's features and models. The target names its provider in a label or in ``Finding.detail``.
+- ``BudgetExhausted`` explains ``BudgetBurn`` of the same labels.
+- A ``CostAnomaly`` whose cause is traffic is its own explanation.
+
+No alert is on both sides, so there are no chains and no circles.
+"""
+
+from __future__ import annotations
+
+from schemas.findings import Finding
+
+_OF_AN_OUTAGE = frozenset({"ErrorRate", "LatencyAnomaly", "TrafficAnomaly", "UnansweredRequests"})
+
+Key = tuple[str, ...]
+
+
+def explains(finding: Finding) -> Key | None:
+    """The key of the alerts which this one explains."""
+    if finding.name == "ErrorRate" and finding.labels.get("scope") == "provider" and "provider" in finding.labels:
+        return "outage", finding.labels["provider"]
+    if finding.name == "BudgetExhausted":
+        return "budget", *_flat(finding.labels)
+    return None
+
+
+def explained_by(finding: Finding) -> Key | None:
+    """The key of the alerts which would explain this one."""
+    if finding.name == "BudgetBurn":
+        return "budget", *_flat(finding.labels)
+    if finding.name in _OF_AN_OUTAGE and finding.labels.get("scope") != "provider":
+        provider = finding.labels.get("provider") or finding.detail.get("provider")
+        return ("outage", provider) if isinstance(provider, str) else None
+    return None
+
+
+def is_traffic(finding: Finding) -> bool:
+    """A cost that rose because there was more to do."""
+    return finding.name == "CostAnomaly" and finding.cause.startswith("traffic")
+
+
+def _flat(labels: dict[str, str]) -> Key:
+    return tuple(text for item in sorted(labels.items()) for text in item)

@@ -1,0 +1,96 @@
+"""One span of one series, as the detectors want it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from agents.anomaly.breakdown import Amounts
+from agents.anomaly.costs import Spend
+from agents.cost.aggregate import OUTCOME_INDEX, Aggregate, Series
+from agents.cost.sketch import Bins
+from schemas.rows import OUTCOMES, TOKEN_COLUMNS
+
+_FAILED = [OUTCOME_INDEX[name] for name in ("api_error", "timeout", "cancelled", "blocked", "unanswered")]
+_COUNTED = [TOKEN_COLUMNS.index(name) for name in ("input_tokens", "output_tokens")]
+
+
+_MOST_EXAMPLES = 5
+
+
+class Bucket:
+    """Sums over the parts of one bucket. ``windows``: start of each 10 s -> [USD, tokens, answered requests with a price]."""
+
+    __slots__ = ("examples", "latency", "outcomes", "ttft", "unpriced", "values", "windows")
+
+    def __init__(self) -> None:
+        self.outcomes = [0] * len(OUTCOME_INDEX)
+        self.unpriced = 0
+        self.latency: Bins = {}
+        self.ttft: Bins = {}
+        self.windows: dict[int, list[float]] = {}
+        self.values: dict[tuple[str, str], Amounts] = {}
+        self.examples: dict[str, list[str]] = {}
+        """Outcome, or ``slow`` -> responses that show it."""
+
+    def add(self, window: int, series: Series, part: Aggregate, dimensions: Iterable[str]) -> None:
+        """Add a part; ``dimensions`` are those that an anomaly may be explained by."""
+        counts = part.outcomes
+        for index, count in enumerate(counts):
+            self.outcomes[index] += count
+        requests = sum(counts)
+        answered = requests - sum(counts[index] for index in _FAILED)
+        usd = float(part.cost)
+        tokens = float(sum(part.tokens[index] for index in _COUNTED))
+        sums = self.windows.setdefault(window, [0.0, 0.0, 0.0])
+        for at, value in enumerate((usd, tokens, answered)):
+            sums[at] += value
+        self.unpriced += part.unpriced
+        for into, bins in ((self.latency, part.latency), (self.ttft, part.ttft)):
+            for index, count in bins.items():
+                into[index] = into.get(index, 0) + count
+        for outcome, response_id in part.examples.items():
+            self.examples.setdefault(OUTCOMES[outcome], []).append(response_id)
+        if part.slowest[1]:
+            self.examples.setdefault("slow", []).append(part.slowest[1])
+        amounts = Amounts(requests, usd, self._of(counts, "api_error"), self._of(counts, "refusal"), self._lost(counts))
+        for dimension in dimensions:
+            key = (dimension, getattr(series, dimension))
+            old = self.values.get(key)
+            self.values[key] = amounts if old is None else old.plus(amounts)
+
+    @staticmethod
+    def _of(counts: list[int], outcome: str) -> int:
+        return counts[OUTCOME_INDEX[outcome]]
+
+    @classmethod
+    def _lost(cls, counts: list[int]) -> int:
+        return cls._of(counts, "timeout") + cls._of(counts, "unanswered")
+
+    @property
+    def requests(self) -> int:
+        return sum(self.outcomes)
+
+    @property
+    def usd(self) -> float:
+        return sum(usd for usd, _, _ in self.windows.values())
+
+    @property
+    def lost(self) -> int:
+        """Timed out or unanswered."""
+        return self._lost(self.outcomes)
+
+    def count(self, outcome: str) -> int:
+        return self._of(self.outcomes, outcome)
+
+    def spend(self, column: int) -> Spend:
+        """What answered requests used: column 0 is USD, 1 is tokens."""
+        used = [(sums[column], int(sums[2])) for sums in self.windows.values() if sums[2] > 0]
+        if not used:
+            return Spend(0.0, 0)
+        top, top_requests = max(used)
+        return Spend(sum(u for u, _ in used), sum(n for _, n in used), len(used), top, top_requests)
+
+    def shown_by(self, kind: str) -> list[str]:
+        """A few responses that show a condition of this kind."""
+        ids = self.examples.get({"latency": "slow", "ttft": "slow", "lost": "timeout"}.get(kind, kind)) or self.examples.get("ok", [])
+        return sorted(ids)[-_MOST_EXAMPLES:]

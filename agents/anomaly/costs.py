@@ -1,0 +1,151 @@
+"""What a request costs: jumps within minutes, and what creeps over days."""
+
+from __future__ import annotations
+
+from math import exp, log
+from typing import NamedTuple
+
+import msgspec
+
+from agents.anomaly.evidence import Evidence
+from agents.anomaly.pace import keep
+from agents.anomaly.score import Score
+
+_KEEP = keep(360)
+_KEEP_SPREAD = keep(1440)
+_SLOWER = 0.1
+_WARM = 60
+_SAMPLES = 20.0
+"""Requests that are looked at together, at least."""
+_WINDOWS = 3
+"""Windows of ten seconds before the dearest can be left out."""
+_FLOOR = 0.02
+"""Variance of the log of a price per request that more requests do not remove."""
+_SHIFT = log(2)
+
+
+class Spend(NamedTuple):
+    """What so many priced requests used: USD, or tokens.
+
+    ``top`` and ``top_requests`` are those of the dearest of the ``windows`` (10 s each) they came in.
+    """
+
+    used: float
+    requests: int
+    windows: int = 0
+    top: float = 0.0
+    top_requests: int = 0
+
+
+class PriceTest(msgspec.Struct, array_like=True, gc=False):
+    """Has the cost per request doubled? Likelihood-ratio test of a shift of its logarithm.
+
+    Its error is taken as normal, with a variance that falls with the number of requests. Level and variance are exponentially weighted
+    and learn from clipped residuals (Huber, "Robust estimation of a location parameter", 1964). The dearest ten seconds are left out,
+    always: one dear request is no trend. Evidence is summed as in evidence.py.
+    """
+
+    h: float
+    level: float = 0.0
+    spread: float = 1.0
+    """Variance of the log, of one request."""
+    seen: int = 0
+    pending: Spend = Spend(0.0, 0)
+    evidence: Evidence = msgspec.field(default_factory=Evidence)
+    recent: Score = Score()
+
+    def update(self, time: float, value: Spend) -> Score:
+        """The score's value and expectation are USD (or tokens) per request."""
+        self.pending = together = _merged(self.pending, value)
+        used, n = together.used, together.requests
+        if together.windows >= _WINDOWS:
+            used, n = used - together.top, n - together.top_requests
+        if n < _SAMPLES or used <= 0:
+            self.evidence.wait(time, self.h)
+            return self.recent if self.evidence.active else Score(0.0, self.recent.value, self.recent.expected)
+        self.pending = Spend(0.0, 0)
+        x = log(used / n)
+        if not self.seen:
+            self.level = x
+        residual = x - self.level
+        score, expected = 0.0, exp(self.level)
+        variance = self.spread / n + _FLOOR
+        if self.seen >= _WARM:
+            clipped = min(residual, 2 * _SHIFT)
+            score = self.evidence.add(time, (_SHIFT * clipped - _SHIFT**2 / 2) / variance, n, self.h, 2 * _SAMPLES)
+        self.seen += 1
+        learn = _SLOWER if self.evidence.suspicious(self.h) else 1.0
+        bound = 3 * variance**0.5
+        gain = max((1 - _KEEP) * learn, 1 / self.seen if self.seen < _WARM else 0.0)
+        self.level += min(bound, max(-bound, residual)) * gain
+        gain = max((1 - _KEEP_SPREAD) * learn, 1 / (self.seen + 5))
+        self.spread += (min(n * residual**2, 9 * self.spread) - self.spread) * gain
+        self.recent = Score(score, exp(x), expected)
+        return self.recent
+
+
+def _merged(a: Spend, b: Spend) -> Spend:
+    top, top_requests = max((a.top, a.top_requests), (b.top, b.top_requests))
+    return Spend(a.used + b.used, a.requests + b.requests, a.windows + b.windows, top, top_requests)
+
+
+_HOUR = 3600.0
+_HOUR_SAMPLES = 30
+_WEEK_HOURS = 120
+"""Hours before creep is looked for: five days."""
+_CREEP = 0.02
+_PAST = 0.07
+"""Weight of a new day in an hour's mean."""
+
+
+class CreepTest(msgspec.Struct, array_like=True, gc=False):
+    """Does the cost per request creep up by some per cent a day, too slowly for any test of minutes?
+
+    Page's sum over hours of the log cost per request, each against the mean of its own hour of the day over past days (which removes
+    the daily season), for a shift of 2%. The newest days enter that mean slowly, so a creep stays visible.
+    """
+
+    h: float
+    means: list[float | None] = msgspec.field(default_factory=lambda: [None] * 24)
+    days: list[int] = msgspec.field(default_factory=lambda: [0] * 24)
+    spread: float = 0.0004
+    """Variance of an hour's residual."""
+    seen: int = 0
+    hour: int = -1
+    used: float = 0.0
+    requests: int = 0
+    evidence: Evidence = msgspec.field(default_factory=Evidence)
+    recent: Score = Score()
+
+    def update(self, time: float, value: Spend) -> Score:
+        """The score's value and expectation are USD per request."""
+        hour = int(time // _HOUR)
+        if hour != self.hour:
+            if self.requests >= _HOUR_SAMPLES and self.used > 0:
+                self._close(time, log(self.used / self.requests))
+            self.hour, self.used, self.requests = hour, 0.0, 0
+        self.used += value.used
+        self.requests += value.requests
+        return self.recent
+
+    def _close(self, time: float, x: float) -> None:
+        slot = self.hour % 24
+        mean = self.means[slot]
+        if mean is None:
+            self.means[slot], self.days[slot] = x, 1
+            return
+        residual = x - mean
+        score = 0.0
+        if self.seen >= _WEEK_HOURS:
+            clipped = min(residual, 3 * self.spread**0.5)
+            score = self.evidence.add(time, (_CREEP * clipped - _CREEP**2 / 2) / self.spread, 1, self.h, 6)
+        self.seen += 1
+        self.days[slot] += 1
+        gain = max(_PAST, 1 / self.days[slot])
+        bound = 3 * self.spread**0.5 if self.seen > 24 else 1.0
+        self.means[slot] = mean + min(bound, max(-bound, residual)) * gain
+        # A mean of few days is itself uncertain: (1 + 1/days) of the variance is seen.
+        squared = residual**2 / (1 + 1 / (self.days[slot] - 1))
+        self.spread += (min(squared, 9 * self.spread) - self.spread) * max(1 / 168, 1 / (self.seen + 10))
+        self.spread = max(self.spread, 1e-6)
+        self.recent = Score(score, exp(x), exp(mean))

@@ -1,0 +1,85 @@
+"""Evidence gathered over time, and how much of it an alarm needs.
+
+Page's cumulative sum of log-likelihood ratios (Page, "Continuous inspection schemes", Biometrika 1954). Its mean time between false
+alarms is at least ``exp(h)`` steps (Lorden, "Procedures for reacting to a change in distribution", Ann. Math. Stat. 1971), so the
+threshold follows from the false alarms one is willing to have. That holds if the likelihood does; real traffic has heavier tails and
+remembers. The peaks of the sum's excursions have an exponential tail of rate 1 in theory, and each series' own rate, estimated from
+its peaks over a threshold, stretches ``h`` accordingly (peaks over threshold as in Siffer et al., "Anomaly detection in streams with
+extreme value theory", KDD 2017, with the tail index that theory gives here: zero).
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+_OVER = 1.0
+"""Excursions that peak above this tell about the tail."""
+_PRIOR = 5.0
+"""The likelihood's own tail counts as much as so many peaks."""
+_MEMORY = 1000.0
+"""Peaks remembered, exponentially."""
+_LEAST_RATE = 0.15
+_GAP = 900.0
+"""Seconds without a value after which evidence is forgotten."""
+_ENDS = 0.5
+"""An alarm ends when the evidence is down to this share of its threshold."""
+
+
+class Evidence(msgspec.Struct, array_like=True, gc=False):
+    """The sum of one test. ``events``: how many observations speak in this excursion."""
+
+    total: float = 0.0
+    events: float = 0.0
+    since: float | None = None
+    peak: float = 0.0
+    active: bool = False
+    heard: float = 0.0
+    peaks: float = 0.0
+    excess: float = 0.0
+
+    def limit(self, h: float) -> float:
+        """The threshold of this series for ``h`` = log(steps per false alarm)."""
+        rate = max(_LEAST_RATE, (_PRIOR + self.peaks) / (_PRIOR + self.excess))
+        return h / min(rate, 1.0)
+
+    def add(self, time: float, ratio: float, events: float, h: float, least: float, most: float = 1.0) -> float:
+        """Add a log-likelihood ratio; returns the evidence as a share of the threshold, 1 while the alarm is on.
+
+        An alarm also needs ``least`` events. One step adds at most ``most`` of the threshold, and the sum stops a little above
+        it, so that an alarm ends soon after its reason.
+        """
+        limit, self.heard = self.limit(h), time
+        total = min(self.total + min(ratio, most * limit), 1.2 * limit)
+        if total <= 0.0:
+            self._end(h)
+            return 0.0
+        if self.since is None:
+            self.since = time
+        self.total = total
+        self.events += events
+        self.peak = max(self.peak, total)
+        if self.active:
+            if total < _ENDS * limit:
+                self._end(h)
+                return 0.0
+        elif total >= limit and self.events >= least:
+            self.active = True
+        return 1.0 if self.active else min(total / limit, 0.999)
+
+    def wait(self, time: float, h: float) -> None:
+        """Nothing came. An alarm goes on for some minutes: sparse traffic has gaps."""
+        if self.since is not None and time - self.heard > _GAP:
+            self._end(h)
+
+    def _end(self, h: float) -> None:
+        if self.peak > _OVER:
+            keep = 1.0 - 1.0 / _MEMORY
+            self.peaks = self.peaks * keep + 1.0
+            # An incident must not make the series deaf to the next.
+            self.excess = self.excess * keep + min(self.peak, h / 3 if self.active else h) - _OVER
+        self.total = self.events = self.peak = 0.0
+        self.since, self.active = None, False
+
+    def suspicious(self, h: float) -> bool:
+        """Whether what is seen now should hardly be learned from."""
+        return self.total > 0.3 * self.limit(h)

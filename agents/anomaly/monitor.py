@@ -1,0 +1,170 @@
+"""All detectors of one series: a bucket goes in, the conditions that hold come out."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+import msgspec
+
+from agents.anomaly.breakdown import Breakdown, Metric
+from agents.anomaly.bucket import Bucket
+from agents.anomaly.costs import CreepTest, PriceTest
+from agents.anomaly.counts import CountTest
+from agents.anomaly.evidence import Evidence
+from agents.anomaly.pace import PER_HOUR, PER_MINUTE
+from agents.anomaly.rates import RateTest, Share
+from agents.anomaly.settings import AnomalySettings
+from agents.anomaly.tail import TailTest
+from schemas.outputs import AlertName
+
+Kind = Literal[
+    "price", "tokens", "creep", "cost_of_traffic", "traffic_up", "traffic_down", "api_error", "content_filter", "truncated",
+    "refusal", "lost", "latency", "ttft", "unpriced",
+]  # fmt: skip
+"""What a condition is about; ``lost`` are requests timed out or unanswered."""
+
+NAMES: dict[Kind, AlertName] = {
+    "price": "CostAnomaly", "tokens": "CostAnomaly", "creep": "CostAnomaly", "cost_of_traffic": "CostAnomaly",
+    "traffic_up": "TrafficAnomaly", "traffic_down": "TrafficAnomaly",
+    "api_error": "ErrorRate", "content_filter": "ErrorRate", "truncated": "ErrorRate",
+    "refusal": "RefusalRate", "lost": "UnansweredRequests",
+    "latency": "LatencyAnomaly", "ttft": "LatencyAnomaly", "unpriced": "UnpricedModel",
+}  # fmt: skip
+
+_SHARES: tuple[Kind, ...] = ("api_error", "content_filter", "truncated", "refusal", "lost")
+_METRICS: dict[Kind, Metric] = {"api_error": "errors", "refusal": "refusals", "lost": "lost", "price": "usd", "creep": "usd"}
+
+
+class Condition(NamedTuple):
+    """One that holds. ``value`` and ``expected`` in the unit of the kind: USD or tokens per request, requests per minute, a share, ms."""
+
+    kind: Kind
+    value: float
+    expected: float
+    threshold: float
+    since: float
+    requests: int
+    usd_per_hour: float | None
+    cause: str
+
+
+class UnpricedTest(msgspec.Struct, array_like=True, gc=False):
+    """Are requests of unknown price more than a few? Not a matter of statistics: the price list lacks a model. Weighted over 15 minutes."""
+
+    unpriced: float = 0.0
+    requests: float = 0.0
+    since: float | None = None
+
+    SHARE = 0.05
+    LEAST = 20.0
+    _KEEP = 1 - 1 / (15 * PER_MINUTE)
+
+    def update(self, time: float, unpriced: int, requests: int) -> bool:
+        self.unpriced = self.unpriced * self._KEEP + unpriced
+        self.requests = self.requests * self._KEEP + requests
+        holds = self.unpriced >= (self.LEAST if self.since is None else 1.0) and self.unpriced >= self.SHARE * self.requests
+        self.since = (time if self.since is None else self.since) if holds else None
+        return holds and time - (self.since or time) >= 120
+
+
+class Monitor(msgspec.Struct, array_like=True, gc=False):
+    """The detectors of one series. ``whole``: of a (tenant, feature, model); a provider is watched for failures and latency only."""
+
+    whole: bool
+    h: float
+    shares: dict[Kind, RateTest]
+    latency: TailTest
+    ttft: TailTest
+    traffic: CountTest | None = None
+    price: PriceTest | None = None
+    tokens: PriceTest | None = None
+    creep: CreepTest | None = None
+    unpriced: UnpricedTest = msgspec.field(default_factory=UnpricedTest)
+    breakdown: Breakdown = msgspec.field(default_factory=Breakdown)
+
+    @classmethod
+    def of(cls, settings: AnomalySettings, *, whole: bool) -> Monitor:
+        h = settings.evidence
+        shares: tuple[Kind, ...] = _SHARES if whole else ("api_error", "lost")
+        monitor = cls(whole, h, {kind: RateTest(h) for kind in shares}, TailTest.of(h), TailTest.of(h))
+        if whole:
+            monitor.traffic, monitor.price, monitor.tokens = CountTest(h), PriceTest(h), PriceTest(h)
+            monitor.creep = CreepTest(settings.hourly_evidence)
+        return monitor
+
+    def update(self, time: float, bucket: Bucket) -> list[Condition]:
+        """The bucket that starts at ``time``; an empty one says that nothing came."""
+        found: list[Condition] = []
+        requests = bucket.requests
+        if requests or self.breakdown.now:
+            self.breakdown.update(bucket.values, usual=not self._active)
+        self._shares(time, bucket, found)
+        self._tails(time, bucket, found)
+        if self.whole:
+            self._money(time, bucket, found)
+        return found
+
+    @property
+    def _active(self) -> bool:
+        sums = [test.evidence for test in self.shares.values()]
+        sums += [test.rate.evidence for test in (self.latency, self.ttft)]
+        sums += [test.evidence for test in (self.price, self.tokens) if test is not None]
+        if self.traffic is not None:
+            sums += [self.traffic.up, self.traffic.down]
+        return any(evidence.suspicious(self.h) for evidence in sums)
+
+    def _shares(self, time: float, bucket: Bucket, found: list[Condition]) -> None:
+        requests = bucket.requests
+        for kind, test in self.shares.items():
+            count = bucket.lost if kind == "lost" else bucket.count(kind)
+            score = test.update(time, Share(count, requests))
+            if score.alarm:
+                threshold = max(test.ratio * score.expected, score.expected + test.floor)
+                found.append(self._condition(kind, score.value, score.expected, threshold, test.evidence))
+
+    def _tails(self, time: float, bucket: Bucket, found: list[Condition]) -> None:
+        tails: tuple[tuple[Kind, TailTest, dict[int, int]], ...] = (
+            ("latency", self.latency, bucket.latency),
+            ("ttft", self.ttft, bucket.ttft),
+        )
+        for kind, test, bins in tails:
+            score = test.update(time, bins)
+            if score.alarm:
+                found.append(self._condition(kind, score.value, score.expected, score.expected, test.rate.evidence))
+
+    def _money(self, time: float, bucket: Bucket, found: list[Condition]) -> None:
+        assert self.traffic is not None and self.price is not None and self.tokens is not None and self.creep is not None
+        requests, usd, spend = bucket.requests, bucket.usd, bucket.spend(0)
+        price, tokens = self.price.update(time, spend), self.tokens.update(time, bucket.spend(1))
+        creep, traffic = self.creep.update(time, spend), self.traffic.update(time, requests)
+        priced = spend.requests
+        dear = price.alarm and self.price.evidence.active
+        if dear:
+            extra = max(0.0, price.value - price.expected) * priced * PER_HOUR
+            found.append(self._condition("price", price.value, price.expected, 2 * price.expected, self.price.evidence, extra))
+        elif tokens.alarm and self.tokens.evidence.active:
+            found.append(self._condition("tokens", tokens.value, tokens.expected, 2 * tokens.expected, self.tokens.evidence))
+        if creep.alarm:
+            extra = max(0.0, creep.value - creep.expected) * priced * PER_HOUR
+            found.append(self._condition("creep", creep.value, creep.expected, 1.02 * creep.expected, self.creep.evidence, extra))
+        if self.traffic.up.active:
+            extra = max(0.0, usd * (1 - traffic.expected / requests)) * PER_HOUR if requests else 0.0
+            rate, usual = requests * PER_MINUTE, traffic.expected * PER_MINUTE
+            found.append(self._condition("traffic_up", rate, usual, 2 * usual, self.traffic.up, extra))
+            if extra > 0 and not dear:
+                expected = usd * PER_HOUR - extra
+                found.append(self._condition("cost_of_traffic", usd * PER_HOUR, expected, 2 * expected, self.traffic.up, extra))
+        if self.traffic.down.active:
+            usual = traffic.expected * PER_MINUTE
+            found.append(self._condition("traffic_down", requests * PER_MINUTE, usual, 0.4 * usual, self.traffic.down))
+        if self.unpriced.update(time, bucket.unpriced, requests):
+            share = self.unpriced.unpriced / self.unpriced.requests
+            evidence = Evidence(since=self.unpriced.since, events=self.unpriced.unpriced)
+            found.append(self._condition("unpriced", share, 0.0, UnpricedTest.SHARE, evidence))
+
+    def _condition(
+        self, kind: Kind, value: float, expected: float, threshold: float, evidence: Evidence, extra: float | None = None
+    ) -> Condition:
+        since = evidence.since if evidence.since is not None else 0.0
+        cause = self.breakdown.cause(_METRICS.get(kind, "requests")) if kind not in ("latency", "ttft", "unpriced") else ""
+        return Condition(kind, value, expected, threshold, since, int(evidence.events), extra, cause)

@@ -1,0 +1,65 @@
+"""The tables ``[anomaly]`` and ``[[slos]]`` of mirante.toml."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import log
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from agents.anomaly.pace import PER_DAY
+from agents.anomaly.slo import Objective
+
+_TESTS = 14
+"""Tests of buckets that each series goes through (agents/anomaly/monitor.py); they share its false alarms."""
+_BUCKETS, _HOURS = 7 * PER_DAY, 168
+"""In a week."""
+
+
+class AnomalySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Sensitivity and bounds of the anomaly alerts."""
+
+    false_alarms: Annotated[float, Meta(gt=0, le=10)] = 0.01
+    """Expected per week and series: 0.01 is one a week for a hundred series."""
+    max_series: Annotated[int, Meta(ge=1)] = 2_000
+    """Watched per partition, and as many providers; the longest idle gives way."""
+    max_parts: Annotated[int, Meta(ge=1_000)] = 200_000
+    """Partial aggregates held per partition for buckets that are not over."""
+    settle: Annotated[float, Meta(ge=0)] = 30.0
+    """Seconds after its end until a bucket is judged: requests need this long to time out."""
+    page_usd_per_hour: Annotated[float, Meta(gt=0)] = 50.0
+    """A cost anomaly that costs this much more than usual is a page; below it is a ticket."""
+
+    @property
+    def evidence(self) -> float:
+        """Logarithm of buckets per false alarm of one test."""
+        return log(_BUCKETS * _TESTS / self.false_alarms)
+
+    @property
+    def hourly_evidence(self) -> float:
+        """Logarithm of hours per false alarm of one test."""
+        return log(_HOURS * _TESTS / self.false_alarms)
+
+
+def anomaly_settings(table: Mapping[str, Any]) -> AnomalySettings:
+    """The table ``[anomaly]``. Raises ``ValueError`` that names the key."""
+    try:
+        return msgspec.convert(dict(table), AnomalySettings)
+    except msgspec.ValidationError as error:
+        raise ValueError(f"[anomaly]: {error}") from error
+
+
+def objectives(tables: Sequence[Mapping[str, Any]]) -> tuple[Objective, ...]:
+    """The tables ``[[slos]]``. Raises ``ValueError`` that names the key."""
+    found: dict[str, Objective] = {}
+    for number, table in enumerate(tables, 1):
+        try:
+            objective = msgspec.convert(dict(table), Objective)
+        except msgspec.ValidationError as error:
+            raise ValueError(f"[[slos]] number {number}: {error}") from error
+        if objective.label in found:
+            raise ValueError(f"[[slos]] number {number}: there is another objective called {objective.label}; give each its own name")
+        found[objective.label] = objective
+    return tuple(found.values())

@@ -1,0 +1,309 @@
+"""Stage 2: partial aggregates to findings about cost, traffic, failures and latency.
+
+Parts are absolute, as the agent ``cost`` reads them. A bucket is judged once, when the watermark has passed its end;
+what comes for it later is ignored here (the cost windows count it).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from agents.anomaly.bucket import Bucket
+from agents.anomaly.monitor import Kind, Monitor
+from agents.anomaly.pace import PER_DAY, SECONDS
+from agents.anomaly.report import KEEP, ceased, finding, slo_finding, slo_labels
+from agents.anomaly.settings import AnomalySettings
+from agents.anomaly.slo import BurnRate, Objective
+from agents.cost.aggregate import Aggregate, Series
+from agents.interactions.partials import Part, Parts
+from agents.messages import messages
+from agents.watermark import Reached, Source, Watermark
+from schemas.findings import Finding, Findings
+from streams.effects import Effects, Message
+from streams.state import Batch
+
+STAGE = "anomaly"
+
+_QUIET = PER_DAY
+"""Empty buckets in a row that are judged one by one; of a longer silence nothing more is to be said."""
+_PIECE = 50
+"""Series in one piece of a snapshot."""
+_PARTS_PIECE = 500
+
+
+class Level(NamedTuple):
+    """What is watched as one series: ``whole``: values are (tenant, feature, model); else (provider,)."""
+
+    whole: bool
+    values: tuple[str, ...]
+
+
+_WHOLE = ("tenant", "feature", "model")
+_OF_A_PROVIDER: frozenset[Kind] = frozenset({"api_error", "lost"})
+_EXPLAIN_WHOLE = ("prompt_sha", "provider", "environment", "variant")
+_EXPLAIN_PROVIDER = ("model", "feature", "tenant")
+
+
+class Watched(msgspec.Struct, array_like=True, gc=False):
+    """A series and what is being said of it. ``active``: conditions reported as holding; ``burning``: objective -> since when."""
+
+    monitor: Monitor
+    seen: int
+    """Start of the last bucket with requests."""
+    active: list[Kind] = []
+    slos: dict[str, BurnRate] = {}
+    burning: dict[str, float] = {}
+    provider: str = ""
+    """Who serves most of it: an outage there explains what is seen here."""
+
+
+class Saved(msgspec.Struct, array_like=True, gc=False):
+    """A piece of state in the changelog. ``closed``: end of the last bucket judged, 0 before the first."""
+
+    closed: int
+    clocks: list[Reached] = []
+    parts: list[tuple[Source, Part]] = []
+    series: list[tuple[Level, Watched]] = []
+    gone: list[Level] = []
+
+
+_decode_parts = msgspec.msgpack.Decoder(Parts).decode
+_encode_saved = msgspec.msgpack.Encoder().encode
+_decode_saved = msgspec.msgpack.Decoder(Saved).decode
+_encode_findings = msgspec.msgpack.Encoder().encode
+
+PartKey = tuple[Source, int, int, Series]
+
+
+class AnomalyState:
+    """State of the agent ``anomaly`` for one partition (see :class:`streams.state.PartitionState`).
+
+    ``source``: the Kafka cluster, for dead letters; ``findings``: the topic for what is found; ``sources``: how many partitions stage 1
+    has. A provider's series are in all of them, so its findings carry the partition as label ``shard`` where there are several.
+    """
+
+    def __init__(
+        self,
+        partition: int,
+        source: str,
+        findings: str,
+        settings: AnomalySettings,
+        sources: int,
+        objectives: Sequence[Objective] = (),
+    ) -> None:
+        self._partition = partition
+        self._source = source
+        self._topic = findings
+        self._settings = settings
+        self._objectives = objectives
+        self._shard = {"shard": str(partition)} if sources > 1 else {}
+        self._closed = 0
+        self._watermark = Watermark(sources)
+        self._open: dict[int, dict[PartKey, Aggregate]] = {}
+        self._parts = 0
+        self._series: dict[Level, Watched] = {}
+        self._changed_parts: dict[PartKey, Part] = {}
+        self._changed: set[Level] = set()
+        self._gone: set[Level] = set()
+        self._dirty = False
+
+    def apply(self, batch: Batch, effects: Effects) -> None:
+        found: list[Finding] = []
+        before = self._closed
+        for message in messages(batch, _decode_parts, "partial aggregates", STAGE, self._source, effects):
+            source = Source(message.source, message.partition)
+            for part in message.parts:
+                self._put(source, part, effects)
+            self._watermark.hear(source, message.clock, message.idle)
+            self._dirty = True
+            self._advance(found, effects)
+        if found or self._closed != before:
+            value = _encode_findings(Findings(agent=STAGE, partition=self._partition, clock=float(self._closed), findings=found))
+            effects.messages.append(Message(self._topic, 0, None, value))
+
+    def tick(self, now: float, silent: Mapping[str, float], effects: Effects) -> bool:
+        return False
+
+    def ahead(self) -> frozenset[str]:
+        return frozenset()
+
+    def close_interval(self, effects: Effects) -> None:
+        """Findings are emitted as buckets close."""
+
+    def changes(self) -> bytes | None:
+        if not self._dirty:
+            return None
+        saved = Saved(
+            self._closed,
+            self._watermark.take_changes(),
+            [(key[0], part) for key, part in self._changed_parts.items()],
+            [(level, self._series[level]) for level in sorted(self._changed)],
+            sorted(self._gone),
+        )
+        self._forget_changes()
+        return _encode_saved(saved)
+
+    def snapshot(self) -> Iterator[bytes]:
+        yield _encode_saved(Saved(self._closed, self._watermark.all()))
+        parts = [
+            (source, Part(segment, window, series, aggregate))
+            for held in self._open.values()
+            for (source, segment, window, series), aggregate in held.items()
+        ]
+        for at in range(0, len(parts), _PARTS_PIECE):
+            yield _encode_saved(Saved(self._closed, parts=parts[at : at + _PARTS_PIECE]))
+        series = sorted(self._series.items(), key=lambda item: item[0])
+        for at in range(0, len(series), _PIECE):
+            yield _encode_saved(Saved(self._closed, series=series[at : at + _PIECE]))
+
+    def load(self, piece: bytes) -> None:
+        saved = _decode_saved(piece)
+        self._closed = max(self._closed, saved.closed)
+        self._watermark.load(saved.clocks)
+        for start in [start for start in self._open if start + SECONDS <= self._closed]:
+            self._parts -= len(self._open.pop(start))
+        for source, part in saved.parts:
+            self._hold(source, part)
+        for level in saved.gone:
+            self._series.pop(level, None)
+        self._series.update(saved.series)
+        self._forget_changes()
+
+    def gauges(self) -> Mapping[str, float]:
+        return {"anomaly_series": len(self._series), "anomaly_parts": self._parts}
+
+    def _forget_changes(self) -> None:
+        self._changed_parts, self._changed, self._gone, self._dirty = {}, set(), set(), False
+
+    # Parts and clocks
+
+    def _put(self, source: Source, part: Part, effects: Effects) -> None:
+        if part.window // SECONDS * SECONDS + SECONDS <= self._closed:
+            effects.count("late_for_anomaly")
+        elif self._hold(source, part):
+            self._changed_parts[source, part.segment, part.window, part.series] = part
+            self._dirty = True
+
+    def _hold(self, source: Source, part: Part) -> bool:
+        """Take a part of a bucket that is still open, unless one that holds as much is known."""
+        start = part.window // SECONDS * SECONDS
+        if start + SECONDS <= self._closed:
+            return False
+        held = self._open.setdefault(start, {})
+        key = (source, part.segment, part.window, part.series)
+        old = held.get(key)
+        if old is not None and old.version >= part.aggregate.version:
+            return False
+        self._parts += old is None
+        held[key] = part.aggregate
+        return True
+
+    def _advance(self, found: list[Finding], effects: Effects) -> None:
+        """Judge every bucket that is over for all sources; and the oldest ones when more is held than may be."""
+        clock = self._watermark.time
+        if clock > float("-inf"):
+            self._close_until(int((clock - self._settings.settle) // SECONDS) * SECONDS, found)
+        while self._parts > self._settings.max_parts:
+            effects.count("anomaly_closed_early")
+            self._close_until(min(self._open) + SECONDS, found)
+
+    def _close_until(self, end: int, found: list[Finding]) -> None:
+        if not self._closed:
+            # What was before the first part is not known, so nothing is said of it.
+            if not self._open or min(self._open) >= end:
+                return
+            self._closed = min(self._open)
+        quiet = 0
+        while self._closed < end:
+            start = self._closed
+            held = self._open.pop(start, None)
+            quiet = 0 if held else quiet + 1
+            if quiet > _QUIET:
+                start = min([end, *self._open])
+                self._closed, quiet = start, 0
+                continue
+            self._closed = start + SECONDS
+            self._judge(start, held or {}, found)
+            self._parts -= len(held or ())
+            for key in held or ():
+                self._changed_parts.pop(key, None)
+            self._dirty = True
+
+    # Judgement
+
+    def _judge(self, start: int, held: Mapping[PartKey, Aggregate], found: list[Finding]) -> None:
+        buckets: dict[Level, Bucket] = {}
+        for (_, _, window, series), aggregate in sorted(held.items(), key=lambda item: item[0]):
+            if not aggregate.requests:
+                continue
+            whole = Level(True, (series.tenant, series.feature, series.model))
+            buckets.setdefault(whole, Bucket()).add(window, series, aggregate, _EXPLAIN_WHOLE)
+            if series.provider:
+                provider = Level(False, (series.provider,))
+                buckets.setdefault(provider, Bucket()).add(window, series, aggregate, _EXPLAIN_PROVIDER)
+        for level in sorted(buckets.keys() - self._series.keys()):
+            self._series[level] = Watched(Monitor.of(self._settings, whole=level.whole), start)
+            self._gone.discard(level)
+        nothing = Bucket()
+        for level, watched in sorted(self._series.items(), key=lambda item: item[0]):
+            bucket = buckets.get(level, nothing)
+            if bucket is not nothing:
+                watched.seen = start
+            self._watch(level, watched, start, bucket, found)
+            self._changed.add(level)
+        self._evict(start + SECONDS, found)
+
+    def _watch(self, level: Level, watched: Watched, start: int, bucket: Bucket, found: list[Finding]) -> None:
+        where, end = self._where(level), float(start + SECONDS)
+        conditions = watched.monitor.update(start, bucket)
+        if not level.whole:  # features tell the rest; what concerns all of them is that the provider fails
+            conditions = [condition for condition in conditions if condition.kind in _OF_A_PROVIDER]
+        if shares := {value: amounts.requests for (name, value), amounts in bucket.values.items() if name == "provider"}:
+            watched.provider = max(sorted(shares), key=lambda provider: shares[provider])
+        for condition in conditions:
+            report = finding(condition, where, end, self._settings, STAGE)
+            report.response_ids = bucket.shown_by(condition.kind)
+            report.detail = {**report.detail, "provider": watched.provider}
+            found.append(report)
+        kinds = [condition.kind for condition in conditions]
+        found.extend(ceased(kind, where, end, STAGE) for kind in watched.active if kind not in kinds)
+        watched.active = kinds
+        if not level.whole:
+            return
+        for objective in self._objectives:
+            if not objective.covers(*level.values):
+                continue
+            burn = watched.slos.setdefault(objective.label, BurnRate())
+            burning = burn.update(objective, bucket)
+            if burning is not None:
+                since = watched.burning.setdefault(objective.label, float(start))
+                found.append(slo_finding(burning, objective, where, since, end, STAGE))
+            elif watched.burning.pop(objective.label, None) is not None:
+                found.append(_slo_ceased(objective, where, end))
+
+    def _evict(self, end: int, found: list[Finding]) -> None:
+        """Keep as many series, and as many providers, as the settings allow: the longest idle go; what was said of them is withdrawn."""
+        for whole in (True, False):
+            levels = [level for level in self._series if level.whole == whole]
+            over = len(levels) - self._settings.max_series
+            if over <= 0:
+                continue
+            for level in sorted(levels, key=lambda level: (self._series[level].seen, level))[:over]:
+                watched, where = self._series.pop(level), self._where(level)
+                found.extend(ceased(kind, where, float(end), STAGE) for kind in watched.active)
+                found.extend(_slo_ceased(o, where, float(end)) for o in self._objectives if o.label in watched.burning)
+                self._changed.discard(level)
+                self._gone.add(level)
+
+    def _where(self, level: Level) -> dict[str, str]:
+        if level.whole:
+            return dict(zip(_WHOLE, level.values, strict=True))
+        return {"scope": "provider", "provider": level.values[0], **self._shard}
+
+
+def _slo_ceased(objective: Objective, where: Mapping[str, str], end: float) -> Finding:
+    labels = slo_labels(objective, where)
+    return Finding(name="LatencySLOBurn", labels=labels, time=end, active=False, keep=KEEP, generator=STAGE)

@@ -1,0 +1,78 @@
+"""The slow tail of a latency."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from agents.anomaly.pace import PER_MINUTE, keep
+from agents.anomaly.rates import RateTest, Share
+from agents.anomaly.score import Score
+from agents.cost.sketch import quantile, value_of
+
+_COARSE = 4
+"""Bins of the latency sketch per bin here: 8% wide."""
+_EVERY = 10 * PER_MINUTE
+"""Buckets until the baseline takes in what came."""
+_KEEP = keep(1440) ** _EVERY
+_TAIL = 0.01
+_WARM = 500.0
+_FORGOTTEN = 0.01
+
+
+class TailTest(msgspec.Struct, array_like=True, gc=False):
+    """Do more requests than usual exceed the series' own P99?
+
+    The baseline is a decaying histogram on a logarithmic scale (DDSketch bins, agents/cost/sketch.py). What exceeds its P99 is counted and
+    goes through a :class:`RateTest`, so the test has the power of counts, needs no distribution of latencies, and a mean never enters.
+    """
+
+    rate: RateTest
+    bins: dict[int, float] = {}
+    weight: float = 0.0
+    edge: int | None = None
+    """The coarse bin above which at most 1% of the past lies."""
+    fresh: dict[int, float] = {}
+    buckets: int = 0
+    recent: Score = Score()
+
+    @classmethod
+    def of(cls, h: float) -> TailTest:
+        return cls(RateTest(h, ratio=2.5, floor=0.01))
+
+    def update(self, time: float, value: Mapping[int, int]) -> Score:
+        """``value``: the sketch of one bucket (bins of 1%). The score's value and expectation are P99 in ms."""
+        if not value:
+            score = self.rate.update(time, Share(0, 0)).score
+            return self.recent._replace(score=score)
+        edge, score, n = self.edge, 0.0, sum(value.values())
+        if edge is not None:
+            slow = sum(count for index, count in value.items() if index // _COARSE > edge)
+            score = self.rate.update(time, Share(slow, n)).score
+        self._learn(value, 0.1 if self.rate.evidence.suspicious(self.rate.h) else 1.0)
+        expected = 0.0 if edge is None else value_of(edge * _COARSE + _COARSE - 1)
+        self.recent = Score(score, quantile(value, 1 - _TAIL) or 0.0, expected)
+        return self.recent
+
+    def _learn(self, value: Mapping[int, int], learn: float) -> None:
+        fresh = self.fresh
+        for index, count in value.items():
+            fresh[index // _COARSE] = fresh.get(index // _COARSE, 0.0) + count * learn
+        self.buckets += 1
+        if self.buckets % _EVERY:
+            return
+        kept = 1.0 - (1.0 - _KEEP) * learn
+        bins = {index: weight * kept for index, weight in self.bins.items() if weight > _FORGOTTEN}
+        for index, weight in fresh.items():
+            bins[index] = bins.get(index, 0.0) + weight
+        self.bins, self.weight, self.fresh = bins, sum(bins.values()), {}
+        self.edge = self._edge() if self.weight >= _WARM else None
+
+    def _edge(self) -> int | None:
+        rest = self.weight * _TAIL
+        for index in sorted(self.bins, reverse=True):
+            rest -= self.bins[index]
+            if rest < 0:
+                return index
+        return None

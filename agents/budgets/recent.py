@@ -1,0 +1,136 @@
+"""Parts of the last minutes by group, for rate limits and loops. A part is dropped by its age alone: no segments here."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import msgspec
+
+from agents.budgets.ledger import CARRY, Key, key_of, values_of
+from agents.budgets.usage import Usage
+from agents.budgets.windows import BUCKET
+from agents.watermark import Source
+
+
+class Origin(NamedTuple):
+    """Where a part came from."""
+
+    window: int
+    segment: int
+    source: Source
+
+
+class Lap(NamedTuple):
+    """What one part says of a group."""
+
+    version: int
+    requests: int
+    tokens: int
+    picodollars: int
+    signatures: tuple[tuple[int, int], ...]
+    examples: tuple[str, ...]
+
+
+class SavedLap(msgspec.Struct, array_like=True, gc=False):
+    """A part as it is saved; ``money``: million dollars and picodollars, because MessagePack holds 64 bits."""
+
+    rule: str
+    values: tuple[str, ...]
+    window: int
+    segment: int
+    source: Source
+    version: int
+    requests: int
+    tokens: int
+    money: tuple[int, int]
+    signatures: tuple[tuple[int, int], ...]
+    examples: tuple[str, ...]
+
+
+def lap_of(usage: Usage) -> Lap:
+    signatures, examples = tuple(usage.signatures.items()), tuple(identity for _, identity in usage.examples)
+    return Lap(usage.version, usage.requests, usage.tokens, usage.picodollars, signatures, examples)
+
+
+class Recent:
+    """For one rule: per group the parts of the last ``span`` seconds before the clock, and all after it.
+
+    A group that has used nothing for ``pause`` seconds is forgotten.
+    """
+
+    def __init__(self, rule: str, span: int, pause: int) -> None:
+        self._rule = rule
+        self._span = span
+        self._pause = pause
+        self._groups: dict[Key, dict[Origin, Lap]] = {}
+        self._changed: dict[tuple[Key, Origin], Lap] = {}
+
+    def __len__(self) -> int:
+        return len(self._groups)
+
+    def put(self, key: Key, origin: Origin, lap: Lap, now: int) -> bool:
+        """Take a part. False: it says nothing new, or is too old."""
+        if origin.window + BUCKET <= now - self._span:
+            return False
+        parts = self._groups.get(key)
+        if parts is None:
+            parts = self._groups[key] = {}
+        elif (known := parts.get(origin)) is not None and known.version >= lap.version:
+            return False
+        parts[origin] = self._changed[key, origin] = lap
+        return True
+
+    def laps(self, key: Key, now: int) -> list[tuple[int, Lap]]:
+        """A group's parts with the start of their windows."""
+        first = now - self._span - BUCKET
+        return [(origin.window, lap) for origin, lap in self._groups.get(key, {}).items() if origin.window > first]
+
+    def used(self, key: Key, now: int, amount: Callable[[Lap], int]) -> list[tuple[int, int]]:
+        """(window, amount) of a group, ascending."""
+        sums: defaultdict[int, int] = defaultdict(int)
+        for window, lap in self.laps(key, now):
+            sums[window] += amount(lap)
+        return sorted(sums.items())
+
+    def advance(self, before: int, now: int) -> None:
+        """The clock went from ``before`` to ``now``: drop what is older than the span, and groups that pause. Now and then is enough."""
+        every = max(min(self._span // 6, self._pause // 2), BUCKET)
+        if before // every == now // every:
+            return
+        first, last = now - self._span - BUCKET, now - self._pause - BUCKET
+        for key in [k for k, parts in self._groups.items() if all(origin.window <= last for origin in parts)]:
+            del self._groups[key]
+        for key in [k for k, parts in self._groups.items() if any(origin.window <= first for origin in parts)]:
+            parts = {origin: lap for origin, lap in self._groups[key].items() if origin.window > first}
+            if parts:
+                self._groups[key] = parts
+            else:
+                del self._groups[key]
+
+    # Persistence
+
+    def take_changes(self) -> list[SavedLap]:
+        changed, self._changed = self._changed, {}
+        return [self._saved(key, origin, lap) for (key, origin), lap in changed.items()]
+
+    def all(self) -> Iterator[SavedLap]:
+        for key, parts in self._groups.items():
+            for origin, lap in parts.items():
+                yield self._saved(key, origin, lap)
+
+    def load(self, saved: SavedLap, now: int) -> None:
+        origin = Origin(saved.window, saved.segment, Source(*saved.source))
+        money = saved.money[0] * CARRY + saved.money[1]
+        lap = Lap(saved.version, saved.requests, saved.tokens, money, saved.signatures, saved.examples)
+        self.put(key_of(saved.values), origin, lap, now)
+
+    def forget_changes(self) -> None:
+        self._changed.clear()
+
+    def _saved(self, key: Key, origin: Origin, lap: Lap) -> SavedLap:
+        return SavedLap(
+            self._rule, values_of(key), *origin, lap.version, lap.requests, lap.tokens, divmod(lap.picodollars, CARRY),
+            lap.signatures, lap.examples,
+        )  # fmt: skip

@@ -1,0 +1,445 @@
+"""Stage 2: usage by group to findings: budgets exhausted or burning, rate limits exceeded, loops.
+
+A crossing is reported when the part that causes it is applied. What depends on time passing (burn rates, and that a condition has ceased)
+is decided when the clock moves on: event time that every source partition has reached, in steps of 10 s. Its results depend on
+what was applied and on the clock, not on the order among sources.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain, islice
+from typing import TypeVar
+
+import msgspec
+
+from agents.budgets import report
+from agents.budgets.burn import burn, least_spent
+from agents.budgets.ledger import AMOUNT, Key, Ledger, SavedGroup, SavedPart, key_of, values_of
+from agents.budgets.recent import Origin, Recent, SavedLap, lap_of
+from agents.budgets.rules import Rule, Rules
+from agents.budgets.runaway import STILL, find_loop
+from agents.budgets.usage import UsagePart, UsageParts
+from agents.budgets.windows import BUCKET, FOREVER, entries, falls_below, peak
+from agents.messages import messages
+from agents.watermark import Reached, Source, Watermark
+from schemas.findings import Finding, Findings
+from schemas.outputs import AlertName, Severity
+from streams.effects import Effects, Message
+from streams.state import Batch
+
+STAGE = "budgets"
+
+SNAPSHOT_ENTRIES = 1_000
+
+LOOP_PAUSE = 120
+"""Seconds without a call after which a session or trace is no loop. Nearly all of them end soon, and need not be remembered."""
+
+_MIDDLE = BUCKET / 2
+"""A crossing is known to within a bucket. Its middle is neither the end of one window nor the start of another."""
+_AFTER = 0.001
+"""Findings of one identity have distinct times."""
+
+Identity = tuple[str, str, tuple[str, ...]]
+"""Alert name, rule id and values of the group."""
+
+
+class Active(msgspec.Struct, array_like=True, gc=False):
+    """A condition that was reported and has not ceased. ``start``: of the calendar window it holds for."""
+
+    name: AlertName
+    rule: str
+    values: tuple[str, ...]
+    start: int
+    time: float
+    severity: Severity
+    labels: dict[str, str]
+
+
+class Pending(msgspec.Struct, array_like=True, gc=False):
+    """A group whose burn rate is to be looked at; ``examples``: ids of expensive answers."""
+
+    rule: str
+    values: tuple[str, ...]
+    start: int
+    examples: list[str]
+
+
+class Saved(msgspec.Struct, array_like=True, gc=False):
+    """A piece of state in the changelog. ``counted``: the parts are in the sums of the groups already."""
+
+    grid: int = 0
+    clocks: list[Reached] = []
+    groups: list[SavedGroup] = []
+    counted: bool = False
+    parts: list[SavedPart] = []
+    laps: list[SavedLap] = []
+    settled: list[tuple[Source, tuple[int, ...]]] = []
+    pending: list[Pending] = []
+    active: list[Active] = []
+    ceased: list[Identity] = []
+
+
+_decode_parts = msgspec.msgpack.Decoder(UsageParts).decode
+_encode = msgspec.msgpack.Encoder().encode
+_decode_saved = msgspec.msgpack.Decoder(Saved).decode
+
+
+class BudgetState:
+    """State of the agent ``budgets`` for one partition (see :class:`streams.state.PartitionState`)."""
+
+    def __init__(self, partition: int, rules: Rules, *, findings: str, source: str, sources: int) -> None:
+        """``findings``: topic; ``source``: id of the cluster; ``sources``: partitions of stage 1, for all of which the clock waits."""
+        self._partition = partition
+        self._rules = rules.by_id
+        self._topic = findings
+        self._source = source
+        budgets = {identity: rule for identity, rule in self._rules.items() if rule.kind == "budget"}
+        self._ledger = Ledger(budgets)
+        self._burning = {
+            identity: least_spent(rule.pairs, rule.limit, rule.window.seconds) for identity, rule in budgets.items() if rule.pairs
+        }
+        self._recent = {
+            identity: Recent(identity, rule.window.seconds, LOOP_PAUSE if rule.kind == "runaway" else rule.window.seconds)
+            for identity, rule in self._rules.items()
+            if rule.kind != "budget"
+        }
+        self._pending: dict[str, dict[tuple[int, Key], list[str]]] = {identity: {} for identity in self._burning}
+        self._touched: set[tuple[str, int, Key]] = set()
+        self._active: dict[Identity, Active] = {}
+        self._changed: set[Identity] = set()
+        self._watermark = Watermark(sources)
+        self._grid = 0
+        self._found: list[Finding] = []
+        self._told = 0
+
+    @property
+    def clock(self) -> int:
+        """Event time, in steps of 10 s, up to which everything was read; 0 at first."""
+        return self._grid
+
+    def apply(self, batch: Batch, effects: Effects) -> None:
+        for message in messages(batch, _decode_parts, "usage", STAGE, self._source, effects):
+            source = Source(message.source, message.partition)
+            for part in message.parts:
+                rule = self._rules.get(part.group.rule)
+                if rule is None or len(part.group.values) != len(rule.by):
+                    effects.count("unknown_rule", STAGE)  # of a worker with other settings, while they are being changed
+                elif rule.kind == "budget":
+                    self._budget(rule, source, part)
+                else:
+                    self._rate(rule, source, part)
+            self._ledger.settle(source, message.settled)
+            self._watermark.hear(source, message.clock, message.idle)
+            self._advance()
+        # Without findings too, once a minute: alerts that have ceased wait for the clock.
+        minute = self._grid // 60
+        if self._found or minute != self._told:
+            self._told = minute
+            found = Findings(agent=STAGE, partition=self._partition, clock=float(self._grid) or None, findings=self._found)
+            effects.messages.append(Message(self._topic, 0, None, _encode(found)))
+            self._found = []
+
+    def tick(self, now: float, silent: Mapping[str, float], effects: Effects) -> bool:
+        return False
+
+    def ahead(self) -> frozenset[str]:
+        return frozenset()
+
+    def close_interval(self, effects: Effects) -> None:
+        pass
+
+    def gauges(self) -> Mapping[str, float]:
+        return {
+            "budget_groups": len(self._ledger),
+            "budget_parts": self._ledger.parts,
+            "limited_groups": sum(map(len, self._recent.values())),
+            "active_findings": len(self._active),
+        }
+
+    def used(self) -> Iterator[tuple[str, tuple[str, ...], int, int]]:
+        """(budget, values, start of the window, amount) of every group: picodollars, tokens or requests."""
+        for identity, windows in self._ledger.windows.items():
+            rule = self._rules[identity]
+            for start, groups in windows.items():
+                for key, history in groups.items():
+                    yield rule.name, values_of(key), start, rule.resolution.fold(history, self._grid)[0]
+
+    # Crossings
+
+    def _budget(self, rule: Rule, source: Source, part: UsagePart) -> None:
+        key = key_of(part.group.values)
+        usage, window = part.usage, part.window
+        history = self._ledger.put(source, part.segment, rule, key, window, usage.version, AMOUNT[rule.unit](usage), self._grid)
+        if history is None:
+            return
+        least = self._burning.get(rule.id)
+        if least is not None and history[0] >= least:
+            start = rule.window.bounds(window)[0]
+            self._pending[rule.id][start, key] = [response for _, response in usage.examples]
+            self._touched.add((rule.id, start, key))
+        if history[0] < rule.limit:
+            return
+        start, end = rule.window.bounds(window)
+        known = self._active.get(("BudgetExhausted", rule.id, part.group.values))
+        if known is not None and known.start >= start:
+            return
+        spent, at = history[0], window
+        if rule.window.rolling:
+            folded = rule.resolution.fold(history, self._grid)
+            spent, at = peak(list(entries(folded)), rule.window.seconds)
+            if spent < rule.limit:
+                return
+            start, end = at + BUCKET - rule.window.seconds, at + BUCKET
+        if known is not None:
+            self._cease(known, rule.window.bounds(known.start)[1])
+        finding = report.exhausted(
+            rule, part.group.values, time=self._now(at), since=at + _MIDDLE, spent=spent, window=(start, end),
+            examples=[response for _, response in usage.examples],
+        )  # fmt: skip
+        self._report(rule, part.group.values, 0 if rule.window.rolling else start, finding)
+
+    def _rate(self, rule: Rule, source: Source, part: UsagePart) -> None:
+        values, window = part.group.values, part.window
+        key, recent = key_of(values), self._recent[rule.id]
+        if not recent.put(key, Origin(window, part.segment, source), lap_of(part.usage), self._grid):
+            return
+        name: AlertName = "RunawayLoop" if rule.runaway else "RateLimitExceeded"
+        if (name, rule.id, values) in self._active:
+            return
+        examples = [response for _, response in part.usage.examples]
+        if rule.runaway is None:
+            used, at = peak(recent.used(key, self._grid, AMOUNT[rule.unit]), rule.window.seconds)
+            if used > rule.limit:
+                span = (at + BUCKET - rule.window.seconds, at + BUCKET)
+                found = report.limited(
+                    rule, values, time=self._now(at), since=at + _MIDDLE, used=used, window=span, examples=examples
+                )
+                self._report(rule, values, 0, found)
+            return
+        laps = recent.laps(key, self._grid)
+        for end in sorted({window + BUCKET, max(at for at, _ in laps) + BUCKET}):
+            if (loop := find_loop(laps, end, rule.runaway)) is not None:
+                at, span = end - BUCKET, (end - rule.window.seconds, end)
+                found = report.looping(
+                    rule, values, time=self._now(at), since=at + _MIDDLE, loop=loop, window=span, examples=examples
+                )
+                self._report(rule, values, 0, found)
+                return
+
+    def _now(self, bucket: int) -> float:
+        """The time of a finding about a bucket: its own, but after all that the clock has decided."""
+        return max(bucket + _MIDDLE, self._grid + _AFTER)
+
+    def _report(self, rule: Rule, values: tuple[str, ...], start: int, finding: Finding) -> None:
+        identity = finding.name, rule.id, values
+        self._found.append(finding)
+        self._active[identity] = Active(finding.name, rule.id, values, start, finding.time, finding.severity, finding.labels)
+        self._changed.add(identity)
+
+    def _cease(self, known: Active, time: float) -> None:
+        identity = known.name, known.rule, known.values
+        del self._active[identity]
+        self._changed.add(identity)
+        self._found.append(
+            Finding(
+                name=known.name, labels=known.labels, time=max(float(time), known.time + _AFTER), active=False,
+                severity=known.severity, generator=report.GENERATOR,
+            )
+        )  # fmt: skip
+
+    # Time
+
+    def _advance(self) -> None:
+        before = self._grid
+        now = int(max(self._watermark.time, before)) // BUCKET * BUCKET
+        if now == before:
+            return
+        self._grid = now
+        for identity in self._burning:
+            self._look_at_burns(self._rules[identity], before)
+        over = [(identity, time) for identity, known in self._active.items() if (time := self._ceased(known, before)) is not None]
+        for ended, time in sorted(over):
+            self._cease(self._active[ended], time)
+        self._ledger.advance(before, now)
+        for recent in self._recent.values():
+            recent.advance(before, now)
+
+    def _ceased(self, known: Active, before: int) -> float | None:
+        """When a condition that held at ``before`` has ceased, None if it holds. Burn rates are looked at elsewhere."""
+        now = self._grid
+        rule = self._rules.get(known.rule)
+        if rule is None:
+            return now  # the rule was taken out of the settings, or counts something else now
+        key, span = key_of(known.values), rule.window.seconds
+        if known.name == "BudgetBurn":
+            return None if rule.id in self._burning else now
+        if known.name == "BudgetExhausted":
+            history = self._ledger.windows[rule.id].get(known.start, {}).get(key)
+            if not rule.window.rolling:
+                end = rule.window.bounds(known.start)[1]
+                return end if end <= now else None if history is not None and history[0] >= rule.limit else now
+            used, least = list(entries(history or (0,))), rule.limit
+        elif rule.runaway is None:
+            used, least = self._recent[rule.id].used(key, before, AMOUNT[rule.unit]), rule.limit + 1
+        else:
+            laps = self._recent[rule.id].laps(key, now)
+            ends = {now, *(window + BUCKET for window, _ in laps if window >= now)}
+            return None if any(find_loop(laps, end, rule.runaway, STILL) is not None for end in ends) else now
+        time = falls_below(used, span, least)
+        return now if time is None else time if time <= now else None
+
+    def _look_at_burns(self, rule: Rule, before: int) -> None:
+        """Burn rates at the steps of the rule's resolution since ``before``."""
+        size, now = rule.resolution.fine, self._grid
+        first, last = before // size * size, now // size * size
+        if first == last:
+            return
+        pending = self._pending[rule.id]
+        for (start, key), examples in sorted(pending.items(), key=lambda item: (item[0][0], values_of(item[0][1]))):
+            self._look_at_burn(rule, start, key, first, last, examples)
+            end = rule.window.bounds(start)[1]
+            known = self._active.get(("BudgetBurn", rule.id, values_of(key)))
+            holds = known is not None and known.start == start
+            if holds and end <= now:
+                self._cease(known, end)  # type: ignore[arg-type]
+            if end <= now or not (holds or self._has_used_since(rule, start, key, last)):
+                del pending[start, key]
+
+    def _has_used_since(self, rule: Rule, start: int, key: Key, time: int) -> bool:
+        history = self._ledger.windows[rule.id].get(start, {}).get(key, (0,))
+        return len(history) > 1 and history[-2] + rule.resolution.fine > time
+
+    def _look_at_burn(self, rule: Rule, start: int, key: Key, first: int, last: int, examples: list[str]) -> None:
+        resolution, size = rule.resolution, rule.resolution.fine
+        begin, end = rule.window.bounds(start)
+        stop = min(last, (end - 1) // size * size)
+        history = self._ledger.windows[rule.id].get(start, {}).get(key, (0,))
+        # Between its ends of steps with usage a rate only falls, so a burn begins at one of them (or now, for what came late).
+        ends = sorted({e for time in history[1::2] if first < (e := time + size) < stop} | ({stop} if first < stop else set()))
+        values, time = values_of(key), first
+        while True:
+            known = self._active.get(("BudgetBurn", rule.id, values))
+            if known is not None and known.start != start:
+                known = None
+            if known is not None:
+                time += size
+            else:
+                time = next((e for e in ends if e > time), FOREVER)
+            if time > stop:
+                return
+            folded = resolution.fold(history, time)
+            found = burn(folded, time, pairs=rule.pairs, limit=rule.limit, window=rule.window, start=begin, end=end)
+            if found is None:
+                if known is not None:
+                    self._cease(known, time)
+                continue
+            window = (time - rule.window.seconds, time) if rule.window.rolling else (begin, end)
+            finding = report.burning(rule, values, time=time, found=found, window=window, examples=examples)
+            self._touched.add((rule.id, start, key))
+            if known is None or _RANK[finding.severity] > _RANK[known.severity]:
+                self._report(rule, values, start, finding)
+
+    # Persistence
+
+    def changes(self) -> bytes | None:
+        parts, settled = self._ledger.take_changes(), self._ledger.take_settled()
+        laps = [lap for recent in self._recent.values() for lap in recent.take_changes()]
+        clocks = self._watermark.take_changes()
+        if not (parts or laps or settled or clocks or self._changed):
+            return None
+        touched, self._touched = self._touched, set()
+        changed, self._changed = self._changed, set()
+        return _encode(
+            Saved(
+                grid=self._grid,
+                clocks=clocks,
+                parts=parts,
+                laps=laps,
+                settled=settled,
+                pending=[
+                    Pending(rule, values_of(key), start, self._pending[rule][start, key])
+                    for rule, start, key in touched
+                    if (start, key) in self._pending[rule]
+                ],
+                active=[self._active[identity] for identity in changed if identity in self._active],
+                ceased=[identity for identity in changed if identity not in self._active],
+            )
+        )
+
+    def snapshot(self) -> Iterator[bytes]:
+        pending = (
+            Pending(rule, values_of(key), start, examples)
+            for rule, groups in self._pending.items()
+            for (start, key), examples in groups.items()
+        )
+        pieces = chain(
+            [Saved(grid=self._grid, clocks=self._watermark.all(), settled=self._ledger.all_settled())],
+            (Saved(groups=groups) for groups in _cut(self._ledger.all_groups())),
+            (Saved(counted=True, parts=parts) for parts in _cut(self._ledger.all_parts())),
+            (Saved(laps=laps) for laps in _cut(chain.from_iterable(recent.all() for recent in self._recent.values()))),
+            (Saved(pending=found) for found in _cut(pending)),
+            (Saved(active=active) for active in _cut(self._active.values())),
+        )
+        return map(_encode, pieces)
+
+    def load(self, piece: bytes) -> None:
+        saved = _decode_saved(piece)
+        for group in saved.groups:
+            self._ledger.load_group(group)
+        for part in saved.parts:
+            self._ledger.load_part(part, self._grid, counted=saved.counted)
+        for lap in saved.laps:
+            if (recent := self._recent.get(lap.rule)) is not None:
+                recent.load(lap, self._grid)
+        for source, settled in saved.settled:
+            self._ledger.settle(Source(*source), settled)
+        self._watermark.load(saved.clocks)
+        if saved.grid > self._grid:
+            self._pass(saved.grid)
+        for item in saved.pending:
+            if item.rule in self._pending:
+                self._pending[item.rule][item.start, key_of(item.values)] = item.examples
+        for known in saved.active:
+            self._active[known.name, known.rule, known.values] = known
+        for identity in saved.ceased:
+            known_before = self._active.pop(identity, None)
+            if known_before is not None and known_before.name == "BudgetBurn" and known_before.rule in self._burning:
+                self._drop_pending(self._rules[known_before.rule], known_before.start, key_of(known_before.values))
+        self._ledger.forget_changes()
+        for recent in self._recent.values():
+            recent.forget_changes()
+        self._changed.clear()
+        self._touched.clear()
+
+    def _pass(self, now: int) -> None:
+        """The clock has moved on, and what there was to say was said."""
+        before, self._grid = self._grid, now
+        for identity, pending in self._pending.items():
+            rule = self._rules[identity]
+            size = rule.resolution.fine
+            if before // size == now // size:
+                continue
+            for start, key in list(pending):
+                if ("BudgetBurn", identity, values_of(key)) not in self._active:
+                    self._drop_pending(rule, start, key)
+        self._ledger.advance(before, now)
+        for recent in self._recent.values():
+            recent.advance(before, now)
+
+    def _drop_pending(self, rule: Rule, start: int, key: Key) -> None:
+        """Unless there is usage that the clock has not reached."""
+        size = rule.resolution.fine
+        if rule.window.bounds(start)[1] <= self._grid or not self._has_used_since(rule, start, key, self._grid // size * size):
+            self._pending[rule.id].pop((start, key), None)
+
+
+_RANK: Mapping[Severity, int] = {"info": 0, "ticket": 1, "page": 2}
+
+_T = TypeVar("_T")
+
+
+def _cut(items: Iterable[_T]) -> Iterator[list[_T]]:
+    rest = iter(items)
+    while piece := list(islice(rest, SNAPSHOT_ENTRIES)):
+        yield piece

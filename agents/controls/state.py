@@ -1,0 +1,292 @@
+"""The agent ``controls``: rules that switch off or throttle on alerts, and the audit of every switch.
+
+An alert lies in the partition of its fingerprint, a switch in that of its scope. So a rule's wish travels as a *proposal* to the
+partition of the scope, where it is decided with that switch in view: automation never weakens what is in force, nor replaces an
+operator's word by its own.
+
+Nothing is written to ``llm.controls`` when a switch expires. Readers know by ``expires_at``; a record written at that moment could
+follow, and undo, what an operator has just written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from math import inf
+from typing import Any, Literal
+
+import msgspec
+
+from agents.controls.fold import AUTHOR_HEADER, OPERATOR, ControlError, is_in_force, read_control, strictness
+from agents.controls.rules import Proposal, Rule, proposals
+from schemas.outputs import Alert, Control
+from schemas.rows import ControlRow
+from streams.deadletters import dead_letter, origin_of
+from streams.effects import Effects, Message
+from streams.partitioner import partition_of
+from streams.state import Batch
+
+STAGE = "controls"
+
+MAX_ACTED = 10_000
+"""Proposals remembered per partition; one that comes again after as many others is acted on again."""
+
+SNAPSHOT_ENTRIES = 500
+
+CLOCK_SAVED_EVERY = 60.0
+"""Seconds the clock goes on before it alone is worth a place in the changelog."""
+
+_decode_alert = msgspec.json.Decoder(Alert).decode
+_decode_proposal = msgspec.json.Decoder(Proposal).decode
+_encode = msgspec.json.Encoder().encode
+
+
+class Held(msgspec.Struct, array_like=True, gc=False):
+    """The control that holds for a scope. ``offset``: of its record, -1 until it has been read back."""
+
+    control: Control
+    offset: int
+
+
+class Saved(msgspec.Struct, array_like=True, gc=False):
+    """A piece of state in the changelog. ``clock``: Kafka time of the newest record, epoch seconds."""
+
+    held: list[tuple[str, Held | None]] = []
+    acted: list[str] = []
+    clock: float = 0.0
+
+
+_encode_saved = msgspec.msgpack.Encoder().encode
+_decode_saved = msgspec.msgpack.Decoder(Saved).decode
+
+
+class ControlsState:
+    """State of the agent ``controls`` for one partition (see :class:`streams.state.PartitionState`).
+
+    ``alerts``, ``proposals``, ``controls``: names of its input topics, with ``partitions`` partitions each. ``source``: the Kafka cluster.
+    """
+
+    def __init__(
+        self, partition: int, *, alerts: str, proposals: str, controls: str, partitions: int, source: str, rules: Sequence[Rule]
+    ) -> None:
+        self._partition = partition
+        self._partitions = partitions
+        self._source = source
+        self._rules = rules
+        self._proposals_topic = proposals
+        self._controls_topic = controls
+        self._handlers = {alerts: self._alert, proposals: self._proposal, controls: self._control}
+        self._held: dict[str, Held] = {}
+        self._acted: dict[str, None] = {}
+        self._clock = 0.0
+        self._ticked: float | None = None
+        """Processing time at which ``_clock`` was last moved on."""
+        self._changed_scopes: set[str] = set()
+        self._changed_acted: list[str] = []
+        self._saved_clock = 0.0
+        self._next_expiry = inf
+
+    def apply(self, batch: Batch, effects: Effects) -> None:
+        handle = self._handlers[batch.topic]
+        for record in batch.records:
+            self._advance(record.timestamp / 1000, effects)
+            try:
+                handle(record, effects)
+            except (msgspec.DecodeError, UnicodeDecodeError, TypeError, ControlError) as error:
+                effects.count("dead_letter", STAGE)
+                effects.letters.append(dead_letter(origin_of(record), source=self._source, stage=STAGE, reason=str(error)))
+
+    def tick(self, now: float, silent: Mapping[str, float], effects: Effects) -> bool:
+        """Switches expire by the wall clock of Kafka's records, which goes on between them."""
+        before, self._ticked = self._ticked, now
+        if before is None or not self._held:
+            return False
+        self._advance(self._clock + now - before, effects)
+        return bool(self._changed_scopes) or self._clock - self._saved_clock > CLOCK_SAVED_EVERY
+
+    def ahead(self) -> frozenset[str]:
+        return frozenset()
+
+    def close_interval(self, effects: Effects) -> None:
+        pass
+
+    def changes(self) -> bytes | None:
+        stale = self._clock - self._saved_clock > CLOCK_SAVED_EVERY
+        if not stale and not self._changed_scopes and not self._changed_acted:
+            return None
+        held = [(scope, self._held.get(scope)) for scope in sorted(self._changed_scopes)]
+        saved = Saved(held, self._changed_acted, self._clock)
+        self._unchanged()
+        return _encode_saved(saved)
+
+    def snapshot(self) -> Iterator[bytes]:
+        yield _encode_saved(Saved(clock=self._clock))
+        held: list[tuple[str, Held | None]] = list(self._held.items())
+        acted = list(self._acted)
+        for at in range(0, len(held), SNAPSHOT_ENTRIES):
+            yield _encode_saved(Saved(held=held[at : at + SNAPSHOT_ENTRIES]))
+        for at in range(0, len(acted), SNAPSHOT_ENTRIES):
+            yield _encode_saved(Saved(acted=acted[at : at + SNAPSHOT_ENTRIES]))
+
+    def load(self, piece: bytes) -> None:
+        saved = _decode_saved(piece)
+        for scope, held in saved.held:
+            if held is None:
+                self._held.pop(scope, None)
+            else:
+                self._hold(scope, held)
+        for key in saved.acted:
+            self._remember(key)
+        self._clock = max(self._clock, saved.clock)
+        self._unchanged()
+
+    def gauges(self) -> Mapping[str, float]:
+        return {"switches": len(self._held), "acted_alerts": len(self._acted)}
+
+    def _alert(self, record: Any, effects: Effects) -> None:
+        """Stateless, so a repeat proposes the same again."""
+        if record.value is None:
+            return  # a deleted key of a topic that someone has made compacted
+        for proposal in proposals(self._rules, _decode_alert(record.value)):
+            key = proposal.control.scope.encode()
+            effects.messages.append(Message(self._proposals_topic, partition_of(key, self._partitions), key, _encode(proposal)))
+
+    def _proposal(self, record: Any, effects: Effects) -> None:
+        proposal = _decode_proposal(record.value)
+        control = proposal.control
+        key = f"{proposal.alert_id}/{control.action}/{control.scope}/{proposal.dry_run:d}"
+        if key in self._acted:
+            return
+        self._remember(key)
+        self._changed_acted.append(key)
+        held = self._held.get(control.scope)
+        objection = _objection(proposal, held.control if held else None, self._now())
+        if objection is not None:
+            effects.count("switch", "refused")
+            self._audit(record, control, "refused", effects, note=objection)
+        elif proposal.dry_run:
+            effects.count("switch", "dry_run")
+            self._audit(record, control, "dry_run", effects)
+        else:
+            effects.count("switch", control.action)
+            # Known at once, not only when read back: the next proposal is decided in its view.
+            self._hold(control.scope, Held(control, -1))
+            effects.messages.append(Message(self._controls_topic, self._partition, control.scope.encode(), _encode(control)))
+
+    def _control(self, record: Any, effects: Effects) -> None:
+        """What has been written holds, whoever wrote it."""
+        if record.value is None:
+            scope = (record.key or b"").decode(errors="replace")
+            control = Control(scope=scope, action="restore", time=_moment(record.timestamp / 1000), reason="record deleted")
+        else:
+            control = read_control(record.key, record.value)
+        held = self._held.get(control.scope)
+        note = _note(control, held.control if held else None, self._now())
+        self._audit(record, control, "recorded", effects, note=note)
+        if is_in_force(control, self._now()):
+            self._hold(control.scope, Held(control, record.offset))
+        elif held is not None:
+            self._drop(control.scope)
+
+    def _advance(self, clock: float, effects: Effects) -> None:
+        self._clock = max(self._clock, clock)
+        if self._clock < self._next_expiry:
+            return
+        now = self._now()
+        for scope, held in list(self._held.items()):
+            if is_in_force(held.control, now):
+                continue
+            if held.offset >= 0:  # else its record is still to be read, and is then audited as it is
+                self._expired(held, effects)
+            self._drop(scope)
+        self._next_expiry = min(map(_expiry, self._held.values()), default=inf)
+
+    def _expired(self, held: Held, effects: Effects) -> None:
+        control = held.control
+        row = self._row(self._controls_topic, held.offset, control, "expired")
+        row.time = control.expires_at or control.time
+        effects.row(ControlRow.TABLE, _encode(row))
+
+    def _audit(
+        self, record: Any, control: Control, status: Literal["recorded", "refused", "dry_run"], effects: Effects, *, note: str = ""
+    ) -> None:
+        row = self._row(record.topic, record.offset, control, status)
+        row.note = note
+        row.author = next((value.decode(errors="replace") for name, value in record.headers if name == AUTHOR_HEADER and value), "")
+        effects.row(ControlRow.TABLE, _encode(row))
+
+    def _row(self, topic: str, offset: int, control: Control, status: str) -> ControlRow:
+        return ControlRow(
+            cluster=self._source,
+            topic=topic,
+            partition=self._partition,
+            offset=offset,
+            status=status,
+            **{name: getattr(control, name) for name in Control.__struct_fields__},
+        )
+
+    def _hold(self, scope: str, held: Held) -> None:
+        self._held[scope] = held
+        self._next_expiry = min(self._next_expiry, _expiry(held))
+        self._changed_scopes.add(scope)
+
+    def _drop(self, scope: str) -> None:
+        del self._held[scope]
+        self._changed_scopes.add(scope)
+
+    def _remember(self, key: str) -> None:
+        self._acted[key] = None
+        while len(self._acted) > MAX_ACTED:
+            del self._acted[next(iter(self._acted))]
+
+    def _now(self) -> datetime:
+        return _moment(self._clock)
+
+    def _unchanged(self) -> None:
+        self._changed_scopes = set()
+        self._changed_acted = []
+        self._saved_clock = self._clock
+
+
+def _objection(proposal: Proposal, current: Control | None, now: datetime) -> str | None:
+    """Why a rule may not do what it wants while ``current`` is in force; None if it may."""
+    control = proposal.control
+    if control.action == "restore":
+        if current is None or not current.reason.endswith(f"(alert {proposal.alert_id})"):
+            return f"not in force because of this alert{_in_force(current)}"
+        return None
+    if not is_in_force(control, now):
+        return "the alert is older than the switch would last"
+    if current is None:
+        return None
+    if current.source == OPERATOR and strictness(current) >= strictness(control):
+        return f"an operator's word stands{_in_force(current)}"
+    if strictness(current) > strictness(control):
+        return f"something stricter is in force{_in_force(current)}"
+    return None
+
+
+def _note(control: Control, current: Control | None, now: datetime) -> str:
+    if control.action != "restore" and not is_in_force(control, now):
+        return "had expired when it was read"
+    if control == current:
+        return ""  # written by this agent
+    if current is None:
+        return "nothing was in force" if control.action == "restore" else ""
+    return f"{'ends' if control.action == 'restore' else 'replaces'} {_described(current)}"
+
+
+def _in_force(current: Control | None) -> str:
+    return f": {_described(current)}" if current else ""
+
+
+def _described(control: Control) -> str:
+    return f"{control.action} by {control.source} of {control.time:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _expiry(held: Held) -> float:
+    return held.control.expires_at.timestamp() if held.control.expires_at else inf
+
+
+def _moment(seconds: float) -> datetime:
+    return datetime.fromtimestamp(max(seconds, 0.0), UTC)

@@ -1,0 +1,188 @@
+"""``mirante alerts``: what is wrong now, what was, and what happens next."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from streams.cli.options import DEFAULT_DATA, AsJson, Data, settings_of_stack
+
+if TYPE_CHECKING:
+    from streams.settings import Settings
+
+COLUMNS = (
+    "alert_id", "fingerprint", "name", "severity", "status", "labels", "annotations", "starts_at", "ends_at", "updated_at", "value",
+    "expected", "threshold", "evidence", "generator",
+)  # fmt: skip
+
+COLOURS = {"page": "bold red", "ticket": "yellow", "info": "dim"}
+
+
+def alerts(
+    data: Data = DEFAULT_DATA,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what happens, from llm.alerts.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="Resolved ones too.")] = False,
+    name: Annotated[str | None, typer.Option(help="Only alerts of this name, such as CostAnomaly; * for any text.")] = None,
+    since: Annotated[str | None, typer.Option(help="Only what changed within this time: 30m, 24h, 7d.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show the alerts that fire now, the gravest first. With --json: a list; with --follow one object per line."""
+    settings = settings_of_stack(data)
+    found = _ask(settings, every, name, _age(since))
+    if as_json and not follow:
+        typer.echo(json.dumps(found, default=_text, ensure_ascii=False))
+        return
+    if as_json:
+        for alert in found:
+            typer.echo(json.dumps(alert, default=_text, ensure_ascii=False))
+    else:
+        _print(found)
+    if follow:
+        try:
+            asyncio.run(_follow(settings, name, as_json))
+        except KeyboardInterrupt:
+            raise typer.Exit(0) from None
+
+
+def _age(since: str | None) -> float | None:
+    from agents.controls.durations import duration
+
+    try:
+        return None if since is None else duration(since).total_seconds()
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--since") from error
+
+
+def _ask(settings: Settings, every: bool, name: str | None, age: float | None) -> list[dict[str, Any]]:
+    """The latest state of alerts from ClickHouse."""
+    from clickhouse_connect.driver.exceptions import DatabaseError
+
+    from streams.clickhouse import connect
+
+    sql = (
+        f"SELECT {', '.join(COLUMNS)} FROM mirante.alerts WHERE ({{every:UInt8}} OR status = 'firing') "
+        "AND match(name, {name:String}) AND ({age:Float64} < 0 OR updated_at >= now64(3) - toIntervalSecond({age:Float64})) "
+        "ORDER BY status, indexOf(['page', 'ticket', 'info'], severity), starts_at DESC"
+    )
+    client = connect(settings.clickhouse_url)
+    try:
+        result = client.query(sql, parameters={"every": int(every), "name": _pattern(name), "age": -1.0 if age is None else age})
+        rows = [dict(row) for row in result.named_results()]
+    except DatabaseError as error:
+        raise OSError(f"ClickHouse did not answer about alerts: {error}; `mirante doctor` checks its tables") from error
+    finally:
+        client.close()
+    for row in rows:
+        for column in ("labels", "annotations", "evidence"):
+            if isinstance(row[column], str):
+                row[column] = json.loads(row[column] or "{}")
+    return rows
+
+
+def _pattern(name: str | None) -> str:
+    """A glob as the regular expression ClickHouse knows."""
+    import re
+
+    return ".*" if name is None else "^" + re.escape(name).replace(r"\*", ".*") + "$"
+
+
+async def _follow(settings: Settings, name: str | None, as_json: bool) -> None:
+    """Print what is written to ``llm.alerts`` from now on, until interrupted."""
+    from fnmatch import fnmatchcase
+
+    import msgspec
+    from aiokafka import TopicPartition
+    from aiokafka.errors import KafkaError
+
+    from schemas.outputs import Alert
+    from streams.kafka import BrokerUnavailable, new_reader
+    from streams.topics import Topics
+
+    topic = Topics.of(settings).alerts
+    reader = new_reader(settings)
+    try:
+        await reader.start()
+        tps = [TopicPartition(topic, p) for p in range(settings.partitions)]
+        reader.assign(tps)
+        await reader.seek_to_end(*tps)
+        async for record in reader:
+            try:
+                alert = msgspec.json.decode(record.value or b"", type=Alert)
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                typer.echo(f"ignored: {topic} {record.partition}/{record.offset} is no alert: {error}", err=True)
+                continue
+            if name is None or fnmatchcase(alert.name, name):
+                _print_event(msgspec.to_builtins(alert, builtin_types=(datetime,)), as_json)
+    except (KafkaError, OSError) as error:
+        raise BrokerUnavailable(
+            f"no Kafka broker at {settings.kafka_bootstrap} gave {topic} ({error}); check MIRANTE_KAFKA_BOOTSTRAP or --data"
+        ) from error
+    finally:
+        await reader.stop()
+
+
+def _print_event(alert: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(alert, default=_text, ensure_ascii=False))
+        return
+    colour = "green" if alert["status"] == "resolved" else COLOURS[alert["severity"]]
+    when = f"{alert['updated_at'].astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+    line = f"{alert['status']:<9}{alert['severity']:<7}{alert['name']:<20}{_labels(alert)}  {_summary(alert)}"
+    _console().print(f"[dim]{when}[/] [{colour}]{_escape(line)}[/]", soft_wrap=True)
+
+
+def _print(found: list[dict[str, Any]]) -> None:
+    from rich.table import Table
+
+    if not found:
+        typer.echo("no alerts")
+        return
+    table = Table("since (UTC)", "severity", "alert", "labels", "what", "status")
+    for alert in found:
+        colour = COLOURS.get(alert["severity"], "")
+        table.add_row(
+            f"{alert['starts_at']:%Y-%m-%d %H:%M:%S}",
+            f"[{colour}]{_escape(alert['severity'])}[/]" if colour else _escape(alert["severity"]),
+            _escape(alert["name"]),
+            _escape(_labels(alert)),
+            _escape(_summary(alert)),
+            _escape(alert["status"]),
+        )
+    _console().print(table)
+
+
+def _labels(alert: dict[str, Any]) -> str:
+    return " ".join(f"{name}={value}" for name, value in sorted(alert["labels"].items()))
+
+
+def _summary(alert: dict[str, Any]) -> str:
+    notes = alert["annotations"]
+    quiet = [f"{why.replace('_', ' ')} {notes[why]}" for why in ("silenced_by", "inhibited_by") if notes.get(why)]
+    return f"{notes.get('summary', '')}{f' ({quiet[0]})' if quiet else ''}"
+
+
+def _console() -> Any:
+    import sys
+
+    from rich.console import Console
+
+    from streams.cli.controls import PLAIN_WIDTH
+
+    return Console(highlight=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
+
+
+def _escape(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)
+
+
+def _text(value: Any) -> str:
+    """Moments in JSON, as the topic has them."""
+    if isinstance(value, datetime):
+        return value.replace(tzinfo=value.tzinfo or UTC).isoformat().replace("+00:00", "Z")
+    return str(value)

@@ -1,0 +1,109 @@
+"""``mirante controls``: what is switched off or throttled at present."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from streams.cli.options import DEFAULT_DATA, AsJson, Data, settings_of_stack
+
+if TYPE_CHECKING:
+    from agents.controls.fold import Controls
+    from streams.settings import Settings
+
+PLAIN_WIDTH = 200
+"""When the output is no terminal: a line per row."""
+
+
+def controls(
+    data: Data = DEFAULT_DATA,
+    every: Annotated[bool, typer.Option("--all", help="Restored scopes too.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show the kill switches and throttles, from llm.controls itself; the history is in the table controls."""
+    from datetime import UTC, datetime
+
+    import msgspec
+
+    from agents.controls.fold import is_in_force
+
+    state, faults = asyncio.run(read_controls(settings_of_stack(data)))
+    for fault in faults:
+        typer.echo(f"ignored: {fault}", err=True)
+    now = datetime.now(UTC)
+    shown: list[dict[str, Any]] = []
+    for control in state:
+        if control.action == "restore" and not every:
+            continue
+        status = "restored" if control.action == "restore" else "in force" if is_in_force(control, now) else "expired"
+        shown.append({**msgspec.structs.asdict(control), "status": status})
+    if as_json:
+        typer.echo(msgspec.json.encode(shown))
+    elif not shown:
+        typer.echo("nothing is killed or throttled")
+    else:
+        _print(shown)
+
+
+async def read_controls(settings: Settings) -> tuple[Controls, list[str]]:
+    """The present state of ``llm.controls``, read from its start, and what of it is no control."""
+    from aiokafka import TopicPartition
+    from aiokafka.errors import KafkaError
+
+    from agents.controls.fold import ControlError, Controls
+    from streams.kafka import BrokerUnavailable, new_reader
+    from streams.topics import Topics
+
+    topic = Topics.of(settings).controls
+    state, faults = Controls(), []
+    reader = new_reader(settings)
+    try:
+        await reader.start()
+        # Asked for by name: a subscription would create a missing topic, with other settings than ours.
+        tps = [TopicPartition(topic, p) for p in range(settings.partitions)]
+        if topic not in await reader.topics():
+            raise BrokerUnavailable(f"there is no topic {topic}; `mirante worker --prepare-only` creates it")
+        reader.assign(tps)
+        await reader.seek_to_beginning(*tps)
+        ends = await reader.end_offsets(tps)
+        while any([await reader.position(tp) < end for tp, end in ends.items()]):
+            for tp, records in (await reader.getmany(timeout_ms=200)).items():
+                for record in records:
+                    try:
+                        state.record(record.key, record.value)
+                    except ControlError as error:
+                        faults.append(f"{tp.topic} {tp.partition}/{record.offset}: {error}")
+    except (KafkaError, OSError) as error:
+        if isinstance(error, BrokerUnavailable):
+            raise
+        raise BrokerUnavailable(
+            f"no Kafka broker at {settings.kafka_bootstrap} gave {topic} ({error}); check MIRANTE_KAFKA_BOOTSTRAP or --data"
+        ) from error
+    finally:
+        await reader.stop()
+    return state, faults
+
+
+def _print(shown: list[dict[str, Any]]) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table("scope", "", "action", "since (UTC)", "until (UTC)", "by", "reason")
+    colours = {"in force": "bold red", "expired": "dim", "restored": "green"}
+    for control in shown:
+        status, until = control["status"], control["expires_at"]
+        action = f"throttle {control['limit']:g}/min" if control["action"] == "throttle" else control["action"]
+        table.add_row(
+            escape(control["scope"]),
+            f"[{colours[status]}]{status}[/]",
+            action,
+            f"{control['time']:%Y-%m-%d %H:%M:%S}",
+            f"{until:%Y-%m-%d %H:%M:%S}" if until else "",
+            escape(control["source"]),
+            escape(control["reason"]),
+        )
+    Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH).print(table)

@@ -1,0 +1,149 @@
+"""``mirante kill`` and ``mirante restore``: an operator's word on a scope, written to ``llm.controls``.
+
+Little is imported here and in the functions: when a feature must stop, the command must not take its time to start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+
+from streams.cli.options import DEFAULT_DATA, AsJson, Data, settings_of_stack
+
+if TYPE_CHECKING:
+    from schemas.outputs import Control
+    from streams.settings import Settings
+
+_T = TypeVar("_T")
+
+WAIT_SECONDS = 10.0
+"""Until a command gives up on the broker."""
+
+Scope = Annotated[str, typer.Argument(help="global, tenant:NAME, feature:NAME, model:NAME, user:NAME or session:NAME.")]
+Reason = Annotated[str, typer.Option("--reason", help="Why; kept in the audit.")]
+
+
+def kill(
+    scope: Scope,
+    reason: Reason,
+    expires: Annotated[str | None, typer.Option(help="End by itself after this time: 90s, 30m, 1h30m, 2d.")] = None,
+    throttle: Annotated[float | None, typer.Option(min=0, help="Instead of stopping, allow so many requests per minute.")] = None,
+    data: Data = DEFAULT_DATA,
+    as_json: AsJson = False,
+) -> None:
+    """Stop the model calls of a scope, or slow them down, in every service that reads llm.controls.
+
+    Example: mirante kill feature:search --reason "cost x40 since the release" --expires 30m
+    """
+    from datetime import UTC, datetime
+
+    from agents.controls.durations import duration
+    from schemas.outputs import Control
+
+    now = datetime.now(UTC)
+    control = Control(
+        scope=_checked(scope),
+        action="kill" if throttle is None else "throttle",
+        time=now,
+        limit=throttle,
+        reason=_given(reason),
+        expires_at=None if expires is None else now + _usage(duration, expires),
+    )
+    until = f"until {control.expires_at:%Y-%m-%d %H:%M:%S} UTC" if control.expires_at else "until it is restored"
+    what = "killed" if throttle is None else f"throttled to {throttle:g} requests per minute"
+    _write(data, control, f"{scope} is {what} {until}", as_json)
+
+
+def restore(scope: Scope, reason: Reason, data: Data = DEFAULT_DATA, as_json: AsJson = False) -> None:
+    """End a kill or throttle of a scope. What holds for other scopes is left as it is."""
+    from datetime import UTC, datetime
+
+    from agents.controls.fold import is_in_force
+    from schemas.outputs import Control
+    from streams.cli.controls import read_controls
+
+    control = Control(scope=_checked(scope), action="restore", time=datetime.now(UTC), reason=_given(reason))
+    settings = settings_of_stack(data)
+    state, _ = asyncio.run(read_controls(settings))
+    held = any(other.scope == scope and is_in_force(other, control.time) for other in state)
+    _write(data, control, f"{scope} is restored" if held else f"nothing was in force for {scope}; recorded all the same", as_json)
+
+
+def _write(data: Data, control: Control, said: str, as_json: bool) -> None:
+    begun = time.perf_counter()
+    partition, offset = asyncio.run(_send(settings_of_stack(data), control))
+    milliseconds = round((time.perf_counter() - begun) * 1000)
+    if as_json:
+        import msgspec
+
+        position = {"partition": partition, "offset": offset, "milliseconds": milliseconds}
+        typer.echo(msgspec.json.encode({**msgspec.structs.asdict(control), **position}))
+    else:
+        typer.echo(f"{said} (written in {milliseconds} ms)")
+
+
+async def _send(settings: Settings, control: Control) -> tuple[int, int]:
+    """Write a control where every reader looks for its scope; returns once all replicas hold it."""
+    import msgspec
+    from aiokafka.errors import KafkaError, KafkaTimeoutError, UnknownTopicOrPartitionError
+
+    from agents.controls.fold import AUTHOR_HEADER
+    from streams.kafka import BrokerUnavailable, new_producer
+    from streams.topics import Topics
+
+    topic = Topics.of(settings).controls
+    producer = new_producer(settings, request_timeout_ms=round(WAIT_SECONDS * 1000))
+    try:
+        await producer.start()
+        # The client's own partitioner, that of Kafka's Java clients, is the one the agent uses.
+        record = await producer.send_and_wait(
+            topic,
+            msgspec.json.encode(control),
+            key=control.scope.encode(),
+            headers=[(AUTHOR_HEADER, _author().encode())],
+        )
+        return record.partition, record.offset
+    except (KafkaTimeoutError, UnknownTopicOrPartitionError) as error:
+        raise BrokerUnavailable(
+            f"{topic} took no record within {WAIT_SECONDS:.0f} s; `mirante doctor` says whether the topic and its brokers are there"
+        ) from error
+    except (KafkaError, OSError) as error:
+        raise BrokerUnavailable(
+            f"no Kafka broker at {settings.kafka_bootstrap} took the record ({error}); check MIRANTE_KAFKA_BOOTSTRAP or --data"
+        ) from error
+    finally:
+        await producer.stop()
+
+
+def _author() -> str:
+    """Who runs this, as the machine knows them."""
+    import getpass
+
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"  # a container's user without a name
+
+
+def _checked(scope: str) -> str:
+    from agents.controls.fold import checked_scope
+
+    return _usage(checked_scope, scope)
+
+
+def _given(reason: str) -> str:
+    if not reason.strip():
+        raise typer.BadParameter("say why, others will ask", param_hint="--reason")
+    return reason
+
+
+def _usage(parse: Callable[[str], _T], text: str) -> _T:
+    """``parse(text)``; what it cannot read is wrong usage."""
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error

@@ -1,0 +1,285 @@
+"""How well anomalies are found, and how often nothing is. Run it: `python -m tests.bench.anomaly`.
+
+Without options: generated LLM traffic with known incidents, and the real traces (if the shared data are there) with injected ones; for
+the agent's detectors, and in the same run for two baselines on the same buckets of 30 s:
+
+- *z-score*: a metric is more than 4 standard deviations from its mean of the last day;
+- *3 x mean*: a metric is more than three times its mean of the last 7 days, or traffic less than a third.
+
+*Recall*: incidents found under a name that fits. *Precision*: alarms that overlap an incident. *Delay*: from the incident's first second
+until the alarm (the end of the bucket and 30 s until it is judged). *False alarms*: of severity page or ticket, at no incident; *pages*
+are those that would wake somebody. The baselines know no severities: theirs are tickets, and one of their many false alarms that falls
+into an incident counts as found.
+
+With `--csv DIR --out DIR`: the point-anomaly core over every `timestamp,value` CSV below DIR; writes `timestamp,value,anomaly_score` to
+the same path below the other folder. One threshold fits all files: 0.5.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import os
+import statistics
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from math import inf
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from agents.anomaly.monitor import NAMES, Kind, Monitor
+from agents.anomaly.pace import PER_DAY, SECONDS
+from agents.anomaly.points import PointDetector
+from agents.anomaly.report import severity
+from agents.anomaly.settings import AnomalySettings
+from schemas.outputs import Severity
+from tests.bench.anomaly_streams import FOUND_BY, Array, Incident, Stream, generated, traced
+
+SETTLE = 30.0
+AFTER = 900.0
+"""Seconds after an incident during which an alarm still belongs to it: things return to normal."""
+URGENT: tuple[Severity, ...] = ("page", "ticket", "info")
+METRIC_OF = {
+    "cost": "CostAnomaly",
+    "requests": "TrafficAnomaly",
+    "refusals": "RefusalRate",
+    "errors": "ErrorRate",
+    "latency": "LatencyAnomaly",
+}
+
+
+class Alarm(NamedTuple):
+    name: str
+    start: float
+    """Seconds after the stream's start at which it was raised."""
+    end: float
+    severity: Severity = "ticket"
+
+
+@dataclass
+class Result:
+    """What one method made of one stream."""
+
+    incidents: list[tuple[Incident, float | None]] = field(default_factory=list)
+    """With the delay in seconds; None: missed."""
+    right: int = 0
+    wrong: list[Alarm] = field(default_factory=list)
+    buckets: int = 0
+
+
+def monitored(stream: Stream, settings: AnomalySettings) -> list[Alarm]:
+    """What the agent's detectors raise."""
+    monitor = Monitor.of(settings, whole=True)
+    held: dict[Kind, Alarm] = {}
+    alarms: list[Alarm] = []
+    for number, bucket in enumerate(stream.buckets):
+        now = number * float(SECONDS) + SECONDS + SETTLE
+        # The first bucket is not whole.
+        found = {c.kind: severity(c, settings) for c in monitor.update(stream.start + number * SECONDS, bucket)} if number else {}
+        for kind in [k for k in held if k not in found]:
+            alarms.append(held.pop(kind)._replace(end=now))
+        for kind, urgent in found.items():
+            alarm = held.setdefault(kind, Alarm(NAMES[kind], now, inf, urgent))
+            held[kind] = alarm._replace(severity=min(alarm.severity, urgent, key=URGENT.index))
+    alarms += held.values()
+    return alarms
+
+
+def z_score(stream: Stream) -> list[Alarm]:
+    def odd(x: Array) -> Array:
+        mean, square = _trailing(x, PER_DAY), _trailing(x * x, PER_DAY)
+        return np.abs(x - mean) > 4 * np.sqrt(np.maximum(square - mean**2, 1e-12))
+
+    return [alarm for metric, x in stream.metrics.items() for alarm in _raised(METRIC_OF[metric], odd(x))]
+
+
+def three_times_mean(stream: Stream) -> list[Alarm]:
+    alarms = []
+    for metric, x in stream.metrics.items():
+        mean = _trailing(x, 7 * PER_DAY)
+        alarms += _raised(METRIC_OF[metric], (x < mean / 3) if metric == "requests" else (x > 3 * mean))
+    return alarms
+
+
+def _trailing(x: Array, width: int) -> Array:
+    """Mean of the ``width`` values before each (of as many as there are)."""
+    sums = np.concatenate([[0.0], np.cumsum(x)])
+    at = np.arange(len(x))
+    low = np.maximum(0, at - width)
+    return (sums[at] - sums[low]) / np.maximum(at - low, 1)
+
+
+def _raised(name: str, odd: Array) -> list[Alarm]:
+    """Alarms of a rule that looks at single buckets; less than a quarter of an hour apart they are one."""
+    alarms: list[Alarm] = []
+    for number in np.flatnonzero(odd).tolist():
+        now = number * float(SECONDS) + SECONDS + SETTLE
+        if alarms and now - alarms[-1].end <= 900:
+            alarms[-1] = alarms[-1]._replace(end=now)
+        else:
+            alarms.append(Alarm(name, now, now))
+    return alarms
+
+
+def judged(stream: Stream, alarms: Iterable[Alarm]) -> Result:
+    alarms = sorted(a for a in alarms if a.end >= stream.learn * SECONDS)
+    result = Result(buckets=len(stream.buckets) - stream.learn)
+    for incident in stream.incidents:
+        fitting = [
+            a.start - incident.start
+            for a in alarms
+            if a.name in FOUND_BY[incident.kind] and incident.start < a.start <= incident.end + SETTLE + 60
+        ]
+        result.incidents.append((incident, min(fitting, default=None)))
+    for alarm in alarms:
+        if any(i.start < alarm.end and alarm.start <= i.end + AFTER for i in stream.incidents):
+            result.right += alarm.severity != "info"
+        elif alarm.severity != "info":
+            result.wrong.append(alarm)
+    return result
+
+
+METHODS: dict[str, Callable[[Stream], list[Alarm]]] = {"z-score": z_score, "3 x mean": three_times_mean}
+
+
+def measured(make: Callable[[], Stream], settings: AnomalySettings) -> dict[str, Result]:
+    """Every method on one stream, which is made here: it is large."""
+    stream = make()
+    results = {"mirante": judged(stream, monitored(stream, settings))}
+    return results | {name: judged(stream, method(stream)) for name, method in METHODS.items()}
+
+
+def _delay(seconds: Sequence[float]) -> str:
+    if not seconds:
+        return "-"
+    middle, most = statistics.median(seconds), max(seconds)
+    return f"{middle / 3600:.0f} h / {most / 3600:.0f} h" if middle > 7200 else f"{middle:.0f} s / {most:.0f} s"
+
+
+def show(console: Console, title: str, results: Sequence[dict[str, Result]]) -> None:
+    incidents = Table(title=f"{title}: incidents")
+    for column in ("method", "incident", "found", "within 2 min", "delay median / most"):
+        incidents.add_column(column, justify="left" if column in ("method", "incident") else "right")
+    summary = Table(title=f"{title}: summary")
+    for column in ("method", "recall", "precision", "false alarms", "per week and 100 series", "of them pages", "which"):
+        summary.add_column(column, justify="left" if column in ("method", "which") else "right")
+    for method in results[0]:
+        of = [r[method] for r in results]
+        found = [pair for r in of for pair in r.incidents]
+        for kind in FOUND_BY:
+            delays = [delay for incident, delay in found if incident.kind == kind]
+            hits = [delay for delay in delays if delay is not None]
+            if delays:
+                soon = sum(delay <= 120 for delay in hits)
+                incidents.add_row(method, kind, f"{len(hits)}/{len(delays)}", f"{soon}/{len(delays)}", _delay(hits))
+        wrong, right = [alarm for r in of for alarm in r.wrong], sum(r.right for r in of)
+        weeks = sum(r.buckets for r in of) / (7 * PER_DAY)
+        recall = sum(delay is not None for _, delay in found) / len(found) if found else 0.0
+        precision = right / (right + len(wrong)) if right + len(wrong) else 0.0
+        names = [alarm.name for alarm in wrong]
+        which = ", ".join(f"{name} {names.count(name)}" for name in sorted(set(names)))
+        pages = sum(alarm.severity == "page" for alarm in wrong)  # the baselines know no severities
+        rates = [f"{100 * count / weeks:.0f}" for count in (len(wrong), pages)]
+        summary.add_row(
+            method,
+            f"{recall:.0%}" if found else "-",
+            f"{precision:.0%}" if found else "-",
+            f"{len(wrong)} in {weeks:.0f} weeks",
+            *rates,
+            which,
+        )
+    console.print(incidents if any(r.incidents for r in results[0].values()) else "")
+    console.print(summary)
+
+
+def _shared() -> Path:
+    return Path(os.environ.get("MIRANTE_SHARED", Path(__file__).parents[3] / "shared")) / "data"
+
+
+def _traces() -> list[Path]:
+    names = (
+        "azure_llm_2023/AzureLLMInferenceTrace_conv.csv",
+        "azure_llm_2023/AzureLLMInferenceTrace_code.csv",
+        "mooncake/conversation_trace.jsonl",
+    )
+    return [path for name in names if (path := _shared() / name).exists()]
+
+
+def bench(args: argparse.Namespace) -> None:
+    console, settings, began = Console(width=140), AnomalySettings(false_alarms=args.false_alarms), time.monotonic()
+    seed = args.seed
+    groups: dict[str, list[Callable[[], Stream]]] = {
+        "generated": [partial(generated, seed + n, days=args.days, learn_days=8, incidents=True) for n in range(args.series)],
+        "slow creep": [
+            partial(generated, seed + 1000 + n, days=args.days, learn_days=8, incidents=False, creep=True) for n in range(args.series // 2)
+        ],
+        "usual traffic": [
+            partial(generated, seed + 2000 + n, days=args.days + 7, learn_days=8, incidents=False) for n in range(args.quiet)
+        ],
+        "real traces": [partial(traced, path, seed + n) for path in _traces() for n in range(3)],
+    }
+    with ProcessPoolExecutor(args.workers) as pool:
+        for title, makers in groups.items():
+            if makers:
+                show(console, title, list(pool.map(partial(measured, settings=settings), makers)))
+            elif title == "real traces":
+                console.print("real traces: left out, the shared data are not there (MIRANTE_SHARED names their folder)")
+    console.print(f"false alarms aimed at: {100 * args.false_alarms:g} per week of 100 series; {time.monotonic() - began:.0f} s")
+
+
+def score_folder(source: Path, target: Path) -> int:
+    """Score every CSV below ``source``; returns how many. A row is scored before the next is read."""
+    paths = sorted(source.rglob("*.csv"))
+    for path in paths:
+        out = target / path.relative_to(source)
+        out.parent.mkdir(parents=True, exist_ok=True)
+        detector = PointDetector()
+        with path.open(newline="") as rows, out.open("w", newline="") as scored:
+            writer = csv.writer(scored)
+            writer.writerow(["timestamp", "value", "anomaly_score"])
+            for row in csv.DictReader(rows):
+                score = detector.update(_seconds(row["timestamp"]), float(row["value"]))
+                writer.writerow([row["timestamp"], row["value"], f"{score.score:.6f}"])
+    return len(paths)
+
+
+def _seconds(text: str) -> float:
+    """A timestamp without zone counts as UTC; a number as seconds."""
+    try:
+        return float(text)
+    except ValueError:
+        moment = datetime.fromisoformat(text)
+        return moment.timestamp() if moment.tzinfo else (moment - datetime(1970, 1, 1)).total_seconds()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--csv", type=Path, help="folder of timestamp,value CSVs to score")
+    parser.add_argument("--out", type=Path, help="folder for the scored CSVs")
+    parser.add_argument("--series", type=int, default=8, help="generated series with incidents (default 8)")
+    parser.add_argument("--quiet", type=int, default=8, help="generated series without incidents, for false alarms (default 8)")
+    parser.add_argument("--days", type=int, default=14, help="days of a series, of which the first 8 are for learning (default 14)")
+    parser.add_argument("--seed", type=int, default=77_000, help="first seed; the detectors were developed on seeds below 10000")
+    parser.add_argument("--false-alarms", type=float, default=0.01, help="expected per week and series (default 0.01)")
+    parser.add_argument("--workers", type=int, default=2, help="processes (default 2)")
+    args = parser.parse_args()
+    if (args.csv is None) != (args.out is None):
+        parser.error("--csv and --out belong together")
+    if args.csv is None:
+        bench(args)
+    elif not args.csv.is_dir():
+        parser.error(f"{args.csv} is not a folder")
+    else:
+        print(f"{score_folder(args.csv, args.out)} files scored")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,280 @@
+"""Labelled traffic for the bench of the anomaly detection: minutes of LLM calls with known incidents.
+
+Generated traffic has a daily and a weekly season, bursts (an autocorrelated gamma factor), heavy-tailed tokens and latencies, a mix that
+shifts with the hour, a latency that grows with load, and now and then a single request that costs a hundred others. The real traces give
+arrivals and tokens; they last an hour, so blocks of five minutes are drawn from them again and again.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from agents.anomaly.breakdown import Amounts
+from agents.anomaly.bucket import Bucket
+from agents.anomaly.pace import PER_DAY, PER_HOUR, SECONDS
+from agents.cost.aggregate import OUTCOME_INDEX
+from agents.cost.sketch import GAMMA
+
+Array = npt.NDArray[np.float64]
+
+MONDAY = 1_788_739_200.0
+"""2026-09-07 00:00 UTC."""
+MINUTE, DAY = 60.0, 86_400.0
+EACH = SECONDS // 10
+"""Windows of 10 s in a bucket."""
+
+LASTS = {"cost_x3": 60, "loop": 30, "latency_tail_x2": 60, "refusal_2_to_6": 60, "provider_outage": 20, "traffic_drop": 60}
+"""Incidents and their minutes; the creep lasts until the end."""
+FOUND_BY = {
+    "cost_x3": {"CostAnomaly"},
+    "loop": {"CostAnomaly", "TrafficAnomaly"},
+    "latency_tail_x2": {"LatencyAnomaly", "LatencySLOBurn"},
+    "refusal_2_to_6": {"RefusalRate"},
+    "provider_outage": {"ErrorRate", "UnansweredRequests"},
+    "traffic_drop": {"TrafficAnomaly"},
+    "creep_2_percent": {"CostAnomaly"},
+}
+
+
+@dataclass(frozen=True)
+class Incident:
+    """Times are seconds after the stream's start."""
+
+    kind: str
+    start: float
+    end: float
+
+
+@dataclass
+class Stream:
+    """Buckets of one series. ``metrics``: per bucket, what the baselines look at."""
+
+    name: str
+    start: float
+    learn: int
+    """Buckets that are not judged."""
+    buckets: list[Bucket]
+    incidents: list[Incident] = field(default_factory=list)
+    metrics: dict[str, Array] = field(default_factory=dict)
+
+
+@dataclass
+class Calls:
+    """Requests of a stream, one entry each. ``window``: of 10 s, counted from the start."""
+
+    window: npt.NDArray[np.int64]
+    tokens: Array
+    latency: Array
+    ttft: Array
+    outcome: npt.NDArray[np.int64]
+
+
+def generated(seed: int, *, days: int, learn_days: int, incidents: bool, creep: bool = False) -> Stream:
+    """A series of ``days`` days that begins on a Monday. With ``incidents``, one each 16 hours after the learning days."""
+    rng = np.random.default_rng(seed)
+    windows = days * PER_DAY * EACH
+    planned = _plan(rng, days, learn_days) if incidents else []
+    if creep:
+        planned = [Incident("creep_2_percent", learn_days * DAY, days * DAY)]
+    calls = _calls(rng, _rate(rng, windows), creep_from=learn_days * DAY if creep else None)
+    for incident in planned:
+        calls = _inject(rng, calls, incident)
+    kind = "creep" if creep else "incidents" if incidents else "usual"
+    return bucketed(f"{kind}-{seed}", calls, windows, planned, learn_days * PER_DAY)
+
+
+def traced(path: Path, seed: int, *, hours: int = 30, learn_hours: int = 12) -> Stream:
+    """A real trace, its five-minute blocks in random order for ``hours``, with cost, loop, latency, refusal, outage and drop incidents."""
+    rng = np.random.default_rng(seed)
+    times, tokens = _read_trace(path)
+    blocks = int(times[-1] // 300)
+    window_parts, token_parts = [], []
+    for number, block in enumerate(rng.integers(0, blocks, hours * 12)):
+        low, high = np.searchsorted(times, [block * 300, block * 300 + 300])
+        window_parts.append(((times[low:high] - block * 300) // 10).astype(np.int64) + number * 30)
+        token_parts.append(tokens[low:high])
+    window, tokens = np.concatenate(window_parts), np.concatenate(token_parts)
+    calls = _with_answers(rng, window, tokens, np.ones(len(window)))
+    planned = []
+    for number, kind in enumerate(LASTS):
+        start = (learn_hours + 1 + 2.5 * number) * 3600 + float(rng.integers(0, 360)) * 10
+        planned.append(Incident(kind, start, start + LASTS[kind] * MINUTE))
+        calls = _inject(rng, calls, planned[-1])
+    return bucketed(path.stem, calls, hours * 360, planned, learn_hours * PER_HOUR)
+
+
+def _rate(rng: np.random.Generator, windows: int) -> Array:
+    """Expected requests per window of 10 s."""
+    hours = np.arange(windows) / 360
+    base = float(np.clip(np.exp(rng.normal(np.log(200), 0.6)), 60, 800)) / 6
+    amplitude, peak = rng.uniform(0.3, 0.8), rng.uniform(10, 18)
+    day = 1 + amplitude * np.cos((hours - peak) * 2 * np.pi / 24)
+    weekend = np.where((hours // 24) % 7 >= 5, rng.uniform(0.4, 1.0), 1.0)
+    smooth = np.convolve(weekend, np.ones(720) / 720, mode="same") if windows > 720 else weekend
+    blocks = windows // 30 + 1  # bursts last about five minutes
+    shape = 1 / rng.uniform(0.1, 0.3) ** 2
+    burst = np.repeat(rng.gamma(shape, 1 / shape, blocks), 30)[:windows]
+    return np.asarray(base * day * smooth * burst)
+
+
+def _calls(rng: np.random.Generator, rate: Array, *, creep_from: float | None) -> Calls:
+    counts = rng.poisson(rate)
+    window = np.repeat(np.arange(len(rate)), counts)
+    hours = window / 360
+    mix = 1 + 0.1 * np.sin((hours - rng.uniform(0, 24)) * 2 * np.pi / 24)
+    tokens = 800 * mix * np.exp(rng.normal(0, rng.uniform(0.6, 1.1), len(window)))
+    giant = rng.random(len(window)) < 2e-5
+    tokens[giant] *= 100
+    if creep_from is not None:
+        past = np.maximum(0.0, window * 10 - creep_from) / DAY
+        tokens *= 1.02**past
+    load = (rate / rate.mean())[window]
+    return _with_answers(rng, window, tokens, 0.9 + 0.1 * load)
+
+
+def _with_answers(rng: np.random.Generator, window: npt.NDArray[np.int64], tokens: Array, load: Array) -> Calls:
+    n = len(window)
+    latency = 1500 * load * np.exp(rng.normal(0, 0.55, n))
+    ttft = 0.25 * latency * np.exp(rng.normal(0, 0.2, n))
+    outcome = np.zeros(n, dtype=np.int64)
+    draw = rng.random(n)
+    for name, low, high in (("refusal", 0, 0.02), ("api_error", 0.02, 0.024), ("truncated", 0.024, 0.03), ("timeout", 0.03, 0.031)):
+        outcome[(draw >= low) & (draw < high)] = OUTCOME_INDEX[name]
+    return Calls(window, tokens, latency, ttft, outcome)
+
+
+def _plan(rng: np.random.Generator, days: int, learn_days: int) -> list[Incident]:
+    kinds = list(LASTS)
+    first = int(rng.integers(0, len(kinds)))
+    planned = []
+    at = learn_days * DAY + 4 * 3600
+    while at < (days - 0.3) * DAY:
+        kind = kinds[(first + len(planned)) % len(kinds)]
+        start = at + float(rng.integers(0, 360)) * 10
+        planned.append(Incident(kind, start, start + LASTS[kind] * MINUTE))
+        at += 16 * 3600
+    return planned
+
+
+def _inject(rng: np.random.Generator, calls: Calls, incident: Incident) -> Calls:
+    time = calls.window * 10
+    inside = (time >= incident.start) & (time < incident.end)
+    ok = calls.outcome == 0
+    n = len(time)
+    if incident.kind == "cost_x3":
+        calls.tokens[inside] *= 3
+    elif incident.kind == "latency_tail_x2":
+        # The slowest tenth takes twice as long, and the rest is as much faster as keeps the mean.
+        if not inside.any():
+            return calls
+        edge = np.quantile(calls.latency[inside], 0.9)
+        slow = inside & (calls.latency > edge)
+        fast = inside & ~slow
+        extra = calls.latency[slow].sum()
+        calls.latency[slow] *= 2
+        calls.latency[fast] *= 1 - extra / calls.latency[fast].sum()
+    elif incident.kind == "refusal_2_to_6":
+        calls.outcome[inside & ok & (rng.random(n) < 0.04)] = OUTCOME_INDEX["refusal"]
+    elif incident.kind == "provider_outage":
+        failed = inside & (rng.random(n) < 0.6)
+        calls.outcome[failed] = np.where(rng.random(n) < 0.7, OUTCOME_INDEX["api_error"], OUTCOME_INDEX["timeout"])[failed]
+    elif incident.kind == "traffic_drop":
+        return _take(calls, ~inside | (rng.random(n) < 0.2))
+    elif incident.kind == "loop":
+        return _with_loop(rng, calls, incident)
+    return calls
+
+
+def _with_loop(rng: np.random.Generator, calls: Calls, incident: Incident) -> Calls:
+    """One agent calls itself: as many calls again as there are, each with a longer context than the one before."""
+    time = calls.window * 10
+    usual = int(((time >= incident.start - 3600) & (time < incident.start)).sum() / 60)
+    minutes = (incident.end - incident.start) / 60
+    count = int(max(30, 1.5 * usual) * minutes)
+    window = np.sort(rng.integers(int(incident.start // 10), int(incident.end // 10), count))
+    more = _with_answers(rng, window, np.linspace(1500, 15_000, count), np.ones(count))
+    joined = Calls(*(np.concatenate([getattr(calls, f), getattr(more, f)]) for f in ("window", "tokens", "latency", "ttft", "outcome")))
+    return _take(joined, np.argsort(joined.window, kind="stable"))
+
+
+def _take(calls: Calls, which: npt.NDArray[np.bool_] | npt.NDArray[np.int64]) -> Calls:
+    return Calls(calls.window[which], calls.tokens[which], calls.latency[which], calls.ttft[which], calls.outcome[which])
+
+
+def bucketed(name: str, calls: Calls, windows: int, incidents: list[Incident], learn: int) -> Stream:
+    """Requests as buckets."""
+    minutes = windows // EACH
+    answered = calls.outcome < OUTCOME_INDEX["api_error"]
+    usd = np.where(answered, calls.tokens * 5e-6, 0.0)
+    outcomes = np.bincount(calls.window // EACH * 16 + calls.outcome, minlength=minutes * 16).reshape(minutes, 16)[:, : len(OUTCOME_INDEX)]
+    usd10 = np.bincount(calls.window, usd, windows)
+    tokens10 = np.bincount(calls.window, np.where(answered, calls.tokens, 0.0), windows)
+    priced10 = np.bincount(calls.window[answered], minlength=windows)
+    buckets = []
+    for minute in range(minutes):
+        bucket = Bucket()
+        bucket.outcomes = outcomes[minute].tolist()
+        for at in range(minute * EACH, (minute + 1) * EACH):
+            bucket.windows[at * 10] = [float(usd10[at]), float(tokens10[at]), int(priced10[at])]
+        counts, lost = bucket.outcomes, bucket.lost
+        amounts = Amounts(
+            sum(counts), float(usd10[minute * EACH : (minute + 1) * EACH].sum()), bucket.count("api_error"), bucket.count("refusal"), lost
+        )
+        bucket.values = {("provider", "openai"): amounts}
+        buckets.append(bucket)
+    late = answered  # only answers have a latency
+    for minute, index, count in _bins(calls.window[late] // EACH, calls.latency[late]):
+        buckets[minute].latency[index] = count
+    for minute, index, count in _bins(calls.window[late] // EACH, calls.ttft[late]):
+        buckets[minute].ttft[index] = count
+    requests = outcomes.sum(axis=1).astype(float)
+    share = 1 / np.maximum(requests, 1)
+    metrics = {
+        "cost": usd10.reshape(-1, EACH).sum(axis=1),
+        "requests": requests,
+        "refusals": outcomes[:, OUTCOME_INDEX["refusal"]] * share,
+        "errors": (outcomes[:, OUTCOME_INDEX["api_error"]] + outcomes[:, OUTCOME_INDEX["timeout"]]) * share,
+        "latency": _p99(calls.window[late] // EACH, calls.latency[late], minutes),
+    }
+    return Stream(name, MONDAY, learn, buckets, incidents, metrics)
+
+
+def _bins(minute: npt.NDArray[np.int64], values: Array) -> Iterator[tuple[int, int, int]]:
+    index = np.ceil(np.log(values) / np.log(GAMMA)).astype(np.int64)
+    pairs, counts = np.unique(minute * 4096 + index, return_counts=True)
+    return zip((pairs // 4096).tolist(), (pairs % 4096).tolist(), counts.tolist(), strict=True)
+
+
+def _p99(minute: npt.NDArray[np.int64], values: Array, minutes: int) -> Array:
+    order = np.lexsort((values, minute))
+    ends = np.searchsorted(minute[order], np.arange(minutes), side="right")
+    starts = np.concatenate([[0], ends[:-1]])
+    at = np.maximum(starts, np.floor(starts + 0.99 * (ends - starts - 1)).astype(np.int64))
+    found = values[order][np.minimum(at, len(values) - 1)]
+    return np.where(ends > starts, found, 0.0)
+
+
+def _read_trace(path: Path) -> tuple[Array, Array]:
+    """Seconds from the first request, and tokens in and out."""
+    times, tokens = [], []
+    with path.open() as file:
+        if path.suffix == ".csv":
+            for row in csv.DictReader(file):
+                times.append(datetime.fromisoformat(row["TIMESTAMP"][:26]).timestamp())
+                tokens.append(float(row["ContextTokens"]) + float(row["GeneratedTokens"]))
+        else:
+            for line in file:
+                call = json.loads(line)
+                times.append(call["timestamp"] / 1000)
+                tokens.append(float(call["input_length"] + call["output_length"]))
+    at = np.array(times)
+    order = np.argsort(at, kind="stable")
+    return at[order] - at.min(), np.maximum(np.array(tokens)[order], 1.0)

@@ -1,0 +1,268 @@
+"""The detectors of service metrics: trends and spikes are found, single events and usual traffic are not."""
+
+from __future__ import annotations
+
+from math import exp
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from agents.anomaly.breakdown import Amounts, Breakdown
+from agents.anomaly.bucket import Bucket
+from agents.anomaly.costs import CreepTest, PriceTest, Spend
+from agents.anomaly.counts import CountTest
+from agents.anomaly.evidence import Evidence
+from agents.anomaly.monitor import UnpricedTest
+from agents.anomaly.pace import PER_DAY, PER_HOUR, SECONDS
+from agents.anomaly.rates import RateTest, Share
+from agents.anomaly.settings import AnomalySettings, anomaly_settings, objectives
+from agents.anomaly.slo import BurnRate, Objective
+from agents.anomaly.tail import TailTest
+from agents.cost.sketch import Bins, bin_of
+
+H = AnomalySettings().evidence
+
+
+def poisson(rng: np.random.Generator, mean: float) -> int:
+    return int(rng.poisson(mean))
+
+
+def binomial(rng: np.random.Generator, n: int, p: float) -> int:
+    return int(rng.binomial(n, p))
+
+
+def spend(rng: np.random.Generator, requests: int, price: float = 0.01) -> Spend:
+    """Heavy-tailed prices, in three windows."""
+    used = [float(price * np.exp(rng.normal(0, 1, requests // 3)).sum()) for _ in range(3)]
+    return Spend(sum(used), requests // 3 * 3, 3, max(used), requests // 3)
+
+
+# Evidence
+
+
+def test_fewer_expected_false_alarms_need_more_evidence() -> None:
+    often, rarely = (anomaly_settings({"false_alarms": rate}).evidence for rate in (1.0, 0.001))
+    assert rarely > often
+
+
+def test_a_tail_heavier_than_the_likelihoods_raises_the_threshold_of_its_series() -> None:
+    # Given: two series, one of whose excursions peak higher than theory says
+    calm, wild = Evidence(), Evidence()
+    for time in range(2000):
+        calm.add(time, 1.5 if time % 2 else -5.0, 1, H, 1)
+        wild.add(time, 7.0 if time % 2 else -20.0, 1, H, 1)
+    # Then: the wild one needs more, and the calm one what theory says
+    assert calm.limit(H) == pytest.approx(H)
+    assert wild.limit(H) > 1.5 * H
+
+
+@given(st.lists(st.floats(-30, 30), max_size=200))
+def test_evidence_stays_between_nothing_and_a_little_more_than_its_threshold(ratios: list[float]) -> None:
+    evidence = Evidence()
+    for time, ratio in enumerate(ratios):
+        share = evidence.add(time, ratio, 1, H, 1)
+        assert 0.0 <= share <= 1.0
+        assert 0.0 <= evidence.total <= 1.2 * evidence.limit(H) + 1e-9
+        assert (share == 1.0) == evidence.active
+
+
+# Shares
+
+
+def test_a_share_that_triples_is_found_and_its_end_too() -> None:
+    rng, test = np.random.default_rng(1), RateTest(H)
+    for time in range(3 * PER_HOUR):
+        assert not test.update(time * SECONDS, Share(binomial(rng, 150, 0.02), 150)).alarm
+    during = [test.update((3 * PER_HOUR + at) * SECONDS, Share(binomial(rng, 150, 0.06), 150)).alarm for at in range(20)]
+    assert any(during[:10]) and during[-1]
+    after = [test.update((3 * PER_HOUR + 20 + at) * SECONDS, Share(binomial(rng, 150, 0.02), 150)).alarm for at in range(20)]
+    assert not after[-1]
+
+
+def test_single_errors_of_a_small_series_are_no_alarm() -> None:
+    # Given: a series that never failed
+    test = RateTest(H)
+    for time in range(PER_DAY):
+        test.update(time * SECONDS, Share(0, 2))
+    # When: four requests in a row fail
+    scores = [test.update((PER_DAY + at) * SECONDS, Share(2, 2)) for at in range(2)]
+    # Then: that is not enough events, however improbable
+    assert not any(score.alarm for score in scores)
+
+
+def test_without_a_baseline_nothing_is_said() -> None:
+    test = RateTest(H)
+    assert [test.update(at * SECONDS, Share(10, 20)).alarm for at in range(10)] == [False] * 10
+
+
+def test_an_alarm_outlasts_a_gap_in_sparse_traffic_but_not_a_long_silence() -> None:
+    test = RateTest(H)
+    for time in range(PER_HOUR):
+        test.update(time * SECONDS, Share(0, 50))
+    now = PER_HOUR * SECONDS
+    while not test.update(now, Share(40, 50)).alarm:
+        now += SECONDS
+    assert test.update(now + 300, Share(0, 0)).alarm
+    assert not test.update(now + 3600, Share(0, 0)).alarm
+
+
+# Counts
+
+
+def test_traffic_that_stops_is_found_and_its_daily_course_is_not() -> None:
+    # Given: nine days of day and night
+    rng, test = np.random.default_rng(2), CountTest(H)
+    alarms = []
+
+    def usual(time: int) -> float:
+        return 8 + 7 * (1 if 8 <= time // PER_HOUR % 24 < 20 else -0.6)
+
+    for time in range(9 * PER_DAY):
+        alarms.append(test.update(time * SECONDS, poisson(rng, usual(time))).alarm and time > PER_DAY * 7)
+    assert not any(alarms)
+    # When: nothing comes at noon, then: within five minutes an alarm
+    for time in range(9 * PER_DAY, 9 * PER_DAY + 12 * PER_HOUR):
+        test.update(time * SECONDS, poisson(rng, usual(time)))
+    start = 9 * PER_DAY + 12 * PER_HOUR
+    assert any(test.update((start + at) * SECONDS, 0).alarm for at in range(10))
+    assert test.down.active and not test.up.active
+
+
+def test_one_bucket_of_many_requests_is_no_alarm_and_three_are() -> None:
+    rng, test = np.random.default_rng(3), CountTest(H)
+    for time in range(PER_DAY):
+        test.update(time * SECONDS, poisson(rng, 20))
+    first, *more = [test.update((PER_DAY + at) * SECONDS, 200).alarm for at in range(3)]
+    assert not first and more[-1]
+
+
+# Cost
+
+
+def test_a_price_that_triples_is_found_and_a_single_dear_request_is_not() -> None:
+    rng, test = np.random.default_rng(4), PriceTest(H)
+    for time in range(PER_DAY // 2):
+        test.update(time * SECONDS, spend(rng, 60))
+    start = PER_DAY // 2
+    dear = spend(rng, 60)
+    assert not test.update(start * SECONDS, Spend(dear.used + 50, 61, 3, dear.top + 50, 21)).alarm
+    for at in range(1, 10):
+        assert not test.update((start + at) * SECONDS, spend(rng, 60)).alarm
+    assert any(test.update((start + 10 + at) * SECONDS, spend(rng, 60, 0.03)).alarm for at in range(4))
+
+
+def test_a_cost_that_creeps_by_two_per_cent_a_day_is_found_in_days_and_a_steady_one_is_not() -> None:
+    settings = AnomalySettings()
+
+    def first_alarm(growth: float) -> float | None:
+        rng, test = np.random.default_rng(5), CreepTest(settings.hourly_evidence)
+        for hour in range(20 * 24):
+            days = max(0.0, hour / 24 - 10)
+            price = 0.01 * (1 + growth) ** days * exp(rng.normal(0, 0.01)) * (1.2 if hour % 24 > 12 else 1.0)
+            if test.update(hour * 3600, Spend(price * 1000, 1000)).alarm:
+                return hour / 24 - 10
+        return None
+
+    found = first_alarm(0.02)
+    assert found is not None and 0 < found < 3
+    assert first_alarm(0.0) is None
+
+
+# Latency
+
+
+def sketch(rng: np.random.Generator, n: int, factor: float = 1.0) -> Bins:
+    """Lognormal latencies; with ``factor`` the slowest tenth takes so many times as long and the rest is faster, at the same mean."""
+    values = sorted((1000 * np.exp(rng.normal(0, 0.5, n))).tolist())
+    slow = values[int(0.9 * n) :]
+    fast = values[: int(0.9 * n)]
+    shrink = 1 - sum(slow) * (factor - 1) / sum(fast)
+    bins: Bins = {}
+    for value in [v * shrink for v in fast] + [v * factor for v in slow]:
+        bins[bin_of(value)] = bins.get(bin_of(value), 0) + 1
+    return bins
+
+
+def test_a_slow_tail_at_an_unchanged_mean_is_found() -> None:
+    rng, test = np.random.default_rng(6), TailTest.of(H)
+    for time in range(4 * PER_HOUR):
+        assert not test.update(time * SECONDS, sketch(rng, 100)).alarm
+    scores = [test.update((4 * PER_HOUR + at) * SECONDS, sketch(rng, 100, 2.0)) for at in range(10)]
+    assert scores[-1].alarm
+    assert scores[-1].value > 1.3 * scores[-1].expected > 0
+
+
+# Objectives
+
+
+def slow_bucket(fast: int, slow: int) -> Bucket:
+    bucket = Bucket()
+    bucket.latency = {bin_of(100.0): fast, bin_of(5000.0): slow}
+    return bucket
+
+
+def test_an_error_budget_that_burns_fast_is_a_page_and_a_met_objective_is_nothing() -> None:
+    objective = Objective(name="fast", latency_ms=1000)
+    burn = BurnRate()
+    met = [burn.update(objective, slow_bucket(995, 5)) for _ in range(PER_DAY)]
+    assert met == [None] * PER_DAY
+    burning = [burn.update(objective, slow_bucket(500, 500)) for _ in range(PER_HOUR)]
+    last = burning[-1]
+    assert last is not None and last.rule.severity == "page" and last.rate > 14.4
+
+
+def test_objectives_are_checked_and_named() -> None:
+    (objective,) = objectives([{"feature": "chat*", "model": "gpt-4o", "latency_ms": 2000}])
+    assert objective.covers("acme", "chat-web", "gpt-4o") and not objective.covers("acme", "search", "gpt-4o")
+    assert objective.label == "chat*/gpt-4o 99% in 2000 ms"
+    for wrong in ({"latency_ms": 0}, {"latency_ms": 10, "target": 1.0}, {"latency_ms": 10, "targt": 0.9}, {}):
+        with pytest.raises(ValueError, match=r"\[\[slos\]\] number 1"):
+            objectives([wrong])
+    with pytest.raises(ValueError, match="its own name"):
+        objectives([{"name": "a", "latency_ms": 1}, {"name": "a", "latency_ms": 2}])
+    with pytest.raises(ValueError, match=r"\[anomaly\].*false_alarm"):
+        anomaly_settings({"false_alarm": 1})
+
+
+# Prices, causes
+
+
+def test_a_model_without_a_price_is_told_of_once_it_is_more_than_a_few_requests() -> None:
+    test = UnpricedTest()
+    assert not any(test.update(at * SECONDS, 0, 100) for at in range(20))
+    assert not test.update(20 * SECONDS, 30, 100)
+    assert any(test.update((21 + at) * SECONDS, 50, 100) for at in range(10))
+    assert not any([test.update((40 + at) * SECONDS, 0, 100) for at in range(3 * PER_HOUR)][-10:])
+
+
+def test_the_cause_is_the_value_whose_amount_changed() -> None:
+    breakdown = Breakdown()
+    old = {("prompt_sha", "a1"): Amounts(50, 1.0), ("provider", "openai"): Amounts(50, 1.0)}
+    for _ in range(PER_HOUR):
+        breakdown.update(old, usual=True)
+    for _ in range(10):
+        breakdown.update({**old, ("prompt_sha", "b2"): Amounts(50, 9.0), ("provider", "openai"): Amounts(100, 10.0)}, usual=False)
+    assert breakdown.cause("usd") == "prompt_sha b2 (new): 100% of the increase"
+
+
+def test_a_breakdown_stays_small() -> None:
+    breakdown = Breakdown()
+    for at in range(500):
+        breakdown.update({("prompt_sha", str(at)): Amounts(1.0)}, usual=True)
+    assert len(msgspec.msgpack.encode(breakdown)) < 2_000
+
+
+@hypothesis_settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10_000))
+def test_usual_traffic_raises_nothing(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    rates, counts = RateTest(H), CountTest(H)
+    level, share = rng.uniform(1, 100), rng.uniform(0, 0.1)
+    for time in range(6 * PER_HOUR):
+        n = poisson(rng, level)
+        assert not counts.update(time * SECONDS, n).alarm
+        assert not rates.update(time * SECONDS, Share(binomial(rng, n, share), n)).alarm

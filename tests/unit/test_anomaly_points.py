@@ -1,0 +1,96 @@
+"""The point-anomaly core: one detector for any series of numbers."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from agents.anomaly.points import PointDetector
+from agents.anomaly.spot import Tail
+from tests.bench.anomaly import score_folder
+
+STEP = 300.0
+DAY = 288
+START = 1_396_310_400.0
+
+
+def scores(values: Sequence[float]) -> list[float]:
+    detector = PointDetector()
+    return [detector.update(START + at * STEP, float(value)).score for at, value in enumerate(values)]
+
+
+def daily(days: int, seed: int = 1) -> list[float]:
+    """Quiet nights, loud days."""
+    rng = np.random.default_rng(seed)
+    return [(80.0 if 9 <= at % DAY / 12 < 18 else 20.0) + float(rng.normal(0, 3)) for at in range(days * DAY)]
+
+
+def found(values: Sequence[float], start: int, *, within: int) -> bool:
+    return max(scores(values)[start : start + within]) >= 0.5
+
+
+def test_a_spike_is_found_whatever_the_unit() -> None:
+    rng = np.random.default_rng(2)
+    for unit in (1e-6, 1.0, 1e9):
+        values = (unit * (100 + rng.normal(0, 1, 3000))).tolist()
+        values[2000:2004] = [unit * 150] * 4
+        assert found(values, 2000, within=4)
+        assert sum(score >= 0.5 for score in scores(values)[600:2000]) <= 3
+
+
+def test_a_day_without_its_day_is_found_although_every_value_was_seen_before() -> None:
+    values = daily(12)
+    start = 10 * DAY + 9 * 12
+    values[start : start + 9 * 12] = daily(12, seed=3)[: 9 * 12]
+    assert max(scores(values)[start : start + 9 * 12]) >= 0.5
+    assert sum(score >= 0.5 for score in scores(daily(12))[3 * DAY :]) <= 4
+
+
+def test_an_anomaly_is_one_spike_of_the_score() -> None:
+    rng = np.random.default_rng(4)
+    values = (10 + rng.normal(0, 1, 3000)).tolist()
+    values[2000:2200] = (40 + rng.normal(0, 1, 200)).tolist()
+    above = [at for at, score in enumerate(scores(values)) if 2000 <= at < 2200 and score >= 0.5]
+    assert above and above[0] < 2005 and len(above) < 100
+
+
+def test_a_constant_series_says_nothing() -> None:
+    assert max(scores([45.0] * 2000)) == 0.0
+
+
+@hypothesis_settings(max_examples=30, deadline=None)
+@given(st.lists(st.floats(-1e12, 1e12), min_size=1, max_size=400), st.integers(0, 399))
+def test_scores_lie_in_the_unit_interval_and_know_nothing_of_what_comes(values: list[float], cut: int) -> None:
+    everything = scores(values)
+    assert all(0.0 <= score <= 1.0 for score in everything)
+    assert scores(values[:cut]) == everything[:cut]
+
+
+def test_the_tail_estimates_small_probabilities() -> None:
+    # Given: exponential values, whose tail is known
+    rng, tail = np.random.default_rng(5), Tail()
+    for value in rng.exponential(1.0, 20_000):
+        tail.learn(float(value))
+    # Then: -ln of the probability of more than x is x
+    assert tail.surprise(12.0) == pytest.approx(12.0, rel=0.25)
+    assert tail.surprise(0.1) == 0.0
+
+
+def test_a_folder_of_csvs_is_scored_row_by_row(tmp_path: Path) -> None:
+    source, target = tmp_path / "in", tmp_path / "out"
+    (source / "deep").mkdir(parents=True)
+    rows = [(f"2014-04-01 00:{at:02d}:00", str(at)) for at in range(60)]
+    with (source / "deep" / "a.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([("timestamp", "value"), *rows])
+    assert score_folder(source, target) == 1
+    with (target / "deep" / "a.csv").open(newline="") as file:
+        scored = list(csv.DictReader(file))
+    assert [(row["timestamp"], row["value"]) for row in scored] == rows
+    assert all(0.0 <= float(row["anomaly_score"]) <= 1.0 for row in scored)

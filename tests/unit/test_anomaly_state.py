@@ -1,0 +1,243 @@
+"""The agent ``anomaly`` over parts: buckets close in event time, repeats and order do not show, state comes back as it was."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+import pytest
+
+from agents.anomaly.pace import SECONDS
+from agents.anomaly.settings import AnomalySettings, objectives
+from agents.anomaly.state import AnomalyState
+from agents.cost.aggregate import OUTCOME_INDEX, Aggregate, Contribution, Series
+from agents.interactions.partials import Part, Parts
+from schemas.findings import Finding, Findings
+from streams.effects import Effects
+from tests.unit.builders import SOURCE, FakeBatch, Record
+
+START = 1_788_739_200
+SERIES = Series("acme", "chat", "prod", "openai", "gpt-4o", "a1", "live")
+OK, API_ERROR = OUTCOME_INDEX["ok"], OUTCOME_INDEX["api_error"]
+
+
+def aggregate(requests: int, *, errors: int = 0, pico: int = 10_000_000_000, unpriced: bool = False, latency: float = 800.0) -> Aggregate:
+    found = Aggregate()
+    for at in range(requests):
+        if at < errors:
+            found.add(Contribution(API_ERROR, (0, 0, 0, 0, 0), None, None, None))
+        else:
+            found.add(Contribution(OK, (100, 50, 0, 0, 0), None if unpriced else pico, latency, latency / 4, unpriced))
+    return found
+
+
+def message(parts: Iterable[Part], clock: float, partition: int = 0, *, idle: bool = False) -> Parts:
+    return Parts(source=SOURCE, partition=partition, settled=(0, 1), clock=clock, idle=idle, parts=list(parts))
+
+
+def batch(*messages: Parts | bytes) -> FakeBatch:
+    values = [m if isinstance(m, bytes) else msgspec.msgpack.encode(m) for m in messages]
+    records = [Record("llm.internal.partials", 0, at, 0, None, value, ()) for at, value in enumerate(values)]
+    return FakeBatch("llm.internal.partials", 0, records, len(records))
+
+
+def new_state(**options: Any) -> AnomalyState:
+    settings = AnomalySettings(**options.pop("settings", {}))
+    return AnomalyState(0, SOURCE, "llm.internal.findings", settings, options.pop("sources", 1), **options)
+
+
+def told(effects: Effects) -> list[Findings]:
+    assert all(m.topic == "llm.internal.findings" and m.partition == 0 for m in effects.messages)
+    return [msgspec.msgpack.decode(m.value, type=Findings) for m in effects.messages]
+
+
+def findings(effects: Effects) -> list[Finding]:
+    return [finding for one in told(effects) for finding in one.findings]
+
+
+def window(bucket: int, at: int = 0) -> int:
+    return START + bucket * SECONDS + 10 * at
+
+
+def traffic(first: int, last: int, *, series: Series = SERIES, partition: int = 0, **what: Any) -> list[Parts]:
+    """Buckets of 3 windows with 20 requests each; the clock goes with them."""
+    return [
+        message(
+            [Part(0, window(bucket, at), series, aggregate(20, **what)) for at in range(SECONDS // 10)],
+            float(window(bucket + 1)),
+            partition,
+        )
+        for bucket in range(first, last)
+    ]
+
+
+def fed(state: AnomalyState, messages: Iterable[Parts]) -> Effects:
+    effects = Effects()
+    for one in messages:
+        state.apply(batch(one), effects)
+    return effects
+
+
+def test_an_outage_is_told_of_with_its_numbers_while_it_lasts_and_once_when_it_is_over() -> None:
+    # Given: two hours as usual, five minutes in which most requests fail, and an hour as usual
+    state = new_state()
+    assert findings(fed(state, traffic(0, 240))) == []
+    found = findings(fed(state, traffic(240, 250, errors=15)))
+    after = findings(fed(state, traffic(250, 370)))
+    # Then: both levels tell of it, soon, and say what, since when and what to do
+    series = [f for f in found if f.labels == {"tenant": "acme", "feature": "chat", "model": "gpt-4o", "type": "api_error"}]
+    provider = [f for f in found if f.labels == {"scope": "provider", "provider": "openai", "type": "api_error"}]
+    assert series and provider
+    first = series[0]
+    assert first.name == "ErrorRate" and first.active and first.severity == "page" and first.generator == "anomaly"
+    assert first.time <= window(240) + 120
+    assert first.since == window(240) and first.window == (first.since, first.time)
+    assert first.value == 0.75 and first.expected is not None and first.expected < 0.01
+    assert "75.0% of requests ended in an API error" in first.summary and "acme" in first.summary
+    assert first.action and first.requests and first.requests >= 45
+    # And: once inactive, then nothing
+    ends = [f for f in after if f.labels == first.labels and not f.active]
+    assert len(ends) == 1 and after[-1].time < window(370)
+
+
+def test_a_cost_explained_by_traffic_says_so() -> None:
+    state = new_state()
+    fed(state, traffic(0, 240))
+    double = [message([Part(0, window(b, at), SERIES, aggregate(80)) for at in range(3)], float(window(b + 1))) for b in range(240, 260)]
+    found = findings(fed(state, double))
+    cost = [f for f in found if f.name == "CostAnomaly"]
+    assert cost and all(f.detail["explained_by"] == "traffic" and "traffic" in f.cause and f.severity == "info" for f in cost)
+    assert cost[-1].usd_per_hour is not None and cost[-1].usd_per_hour > 0
+    assert any(f.name == "TrafficAnomaly" and f.labels["direction"] == "up" for f in found)
+
+
+def test_a_cost_that_comes_from_a_new_prompt_names_it() -> None:
+    state = new_state()
+    fed(state, traffic(0, 240))
+    dear = traffic(240, 260, series=SERIES._replace(prompt_sha="b2"), pico=40_000_000_000)
+    cost = [f for f in findings(fed(state, dear)) if f.name == "CostAnomaly"]
+    assert cost and cost[-1].cause == "prompt_sha b2 (new): 100% of the increase"
+    assert cost[-1].value == pytest.approx(0.04) and cost[-1].expected == pytest.approx(0.01, rel=0.2)
+    assert cost[-1].usd_per_hour == pytest.approx(0.03 * 60 * 3600 / SECONDS, rel=0.3)
+
+
+def test_silence_is_told_of_although_nothing_comes() -> None:
+    state = new_state()
+    fed(state, traffic(0, 240))
+    silent = [message([], float(window(bucket + 1))) for bucket in range(240, 260)]
+    found = findings(fed(state, silent))
+    assert any(f.name == "TrafficAnomaly" and f.labels["direction"] == "down" and f.active and f.value == 0 for f in found)
+
+
+def test_unpriced_requests_and_slow_ones_are_told_of() -> None:
+    state = new_state(objectives=objectives([{"name": "snappy", "latency_ms": 1000, "feature": "chat"}]))
+    assert findings(fed(state, traffic(0, 240))) == []
+    found = findings(fed(state, traffic(240, 300, unpriced=True, latency=3000.0)))
+    names = {f.name for f in found if f.active}
+    assert {"UnpricedModel", "LatencySLOBurn", "LatencyAnomaly"} <= names
+    burns = [f for f in found if f.name == "LatencySLOBurn"]
+    assert burns[0].labels["slo"] == "snappy"
+    assert any(f.severity == "page" and f.value is not None and f.value > 14.4 for f in burns)
+    over = findings(fed(state, traffic(300, 1500)))
+    assert any(f.name == "LatencySLOBurn" and not f.active for f in over)
+
+
+def test_a_bucket_waits_for_every_source_that_is_not_idle() -> None:
+    state, effects = new_state(sources=2), Effects()
+    # Given: two sources, one of which is behind
+    ahead = message([Part(0, window(0), SERIES, aggregate(5))], float(window(9)))
+    state.apply(batch(message([], float(window(0)), partition=1), ahead), effects)
+    assert told(effects) == []
+    # When: it becomes idle, then: the bucket closes
+    state.apply(batch(message([], float(window(0)), partition=1, idle=True)), effects)
+    (one,) = told(effects)
+    assert one.agent == "anomaly" and one.clock == window(8) and one.findings == []
+
+
+def test_parts_for_a_closed_bucket_are_ignored_and_older_ones_never_replace_newer_ones() -> None:
+    state, effects = new_state(), Effects()
+    state.apply(
+        batch(message([Part(0, window(0), SERIES, aggregate(5)), Part(0, window(0), SERIES, aggregate(3))], float(window(0)))), effects
+    )
+    assert state.gauges()["anomaly_parts"] == 1
+    state.apply(batch(message([], float(window(5)))), effects)
+    assert state.gauges() == {"anomaly_series": 2, "anomaly_parts": 0}
+    state.apply(batch(message([Part(0, window(0), SERIES, aggregate(9))], float(window(5)))), effects)
+    assert effects.counts["late_for_anomaly", ""] == 1 and state.gauges()["anomaly_parts"] == 0
+
+
+def test_the_order_of_sources_and_repeats_do_not_show() -> None:
+    # Given: two sources whose messages come in any order, some of them twice
+    one, other = traffic(0, 260, errors=0), traffic(0, 260, partition=1)
+    one[240:250] = traffic(240, 250, errors=18)
+    results = []
+    for seed in range(3):
+        rng, queues, state, effects = random.Random(seed), [list(one), list(other)], new_state(sources=2), Effects()
+        while any(queues):
+            queue = rng.choice([q for q in queues if q])
+            first = queue.pop(0)
+            state.apply(batch(first), effects)
+            if rng.random() < 0.2:
+                state.apply(batch(first), effects)
+        results.append(findings(effects))
+    assert results[0] and results[0] == results[1] == results[2]
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["snapshot", "changes"])
+def test_a_state_that_is_loaded_goes_on_as_if_nothing_had_happened(whole: bool) -> None:
+    first, pieces = new_state(), []
+    for one in traffic(0, 245)[:-5] + traffic(240, 245, errors=15):
+        fed(first, [one])
+        if not whole and (piece := first.changes()) is not None:
+            pieces.append(piece)
+    second = new_state()
+    for piece in list(first.snapshot()) if whole else pieces + pieces[-1:]:
+        second.load(piece)
+    rest = traffic(245, 260, errors=15) + traffic(260, 300)
+    assert findings(fed(second, rest)) == findings(fed(first, rest)) != []
+    assert list(second.snapshot()) == list(first.snapshot())
+
+
+def test_what_did_not_change_is_not_written_again_and_a_series_is_small() -> None:
+    state = new_state()
+    fed(state, traffic(0, 480))
+    assert state.changes() is not None and state.changes() is None
+    assert sum(map(len, state.snapshot())) / 2 < 8_000
+
+
+def test_memory_is_bounded_in_series_and_parts() -> None:
+    state = new_state(settings={"max_series": 10, "max_parts": 1_000})
+    for bucket in range(30):
+        parts = [Part(0, window(bucket), SERIES._replace(tenant=f"t{bucket}-{n}", provider=f"p{n}"), aggregate(1)) for n in range(20)]
+        fed(state, [message(parts, float(window(bucket + 1)))])
+    assert state.gauges()["anomaly_series"] == 20
+    effects = fed(state, [message([Part(n, window(100 + n), SERIES, aggregate(1)) for n in range(1500)], float(window(31)))])
+    assert state.gauges()["anomaly_parts"] <= 1_000 and effects.counts["anomaly_closed_early", ""] > 0
+
+
+def test_a_series_that_gives_way_takes_back_what_was_said_of_it() -> None:
+    state = new_state(settings={"max_series": 1})
+    fed(state, traffic(0, 240))
+    found = findings(fed(state, traffic(240, 245, errors=15)))
+    assert any(f.active and "tenant" in f.labels for f in found)
+    found = findings(fed(state, traffic(245, 250, series=SERIES._replace(tenant="other", provider="azure"))))
+    assert any(not f.active and f.labels.get("tenant") == "acme" and f.name == "ErrorRate" for f in found)
+
+
+def test_a_long_gap_is_skipped_and_bad_input_is_a_dead_letter() -> None:
+    state, effects = new_state(), Effects()
+    fed(state, traffic(0, 10))
+    state.apply(batch(b"no msgpack", message([], float(START + 365 * 86_400))), effects)
+    (letter,) = effects.letters
+    assert letter.stage == "anomaly" and "partial aggregates" in letter.reason
+    assert told(effects)[-1].clock == START + 365 * 86_400 - 30
+    assert not state.ahead() and not state.tick(0.0, {}, effects)
+
+
+def test_providers_of_several_partitions_do_not_share_an_identity() -> None:
+    state = new_state(sources=2)
+    fed(state, [message([], 0.0, partition=1, idle=True), *traffic(0, 240)])
+    found = findings(fed(state, traffic(240, 250, errors=15)))
+    assert {f.labels.get("shard") for f in found if "provider" in f.labels} == {"0"}
