@@ -2,24 +2,55 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
+from agents.alerts.agent import alert_settings, alerts
+from agents.anomaly.agent import anomaly
+from agents.anomaly.settings import anomaly_settings, objectives
+from agents.budgets.agent import budgets
+from agents.budgets.rules import Rules, read_rules
+from agents.controls.agent import controls
+from agents.controls.rules import read_rules as read_switches
 from agents.cost.agent import cost
 from agents.interactions.agent import interactions
+from agents.interactions.masking import Masking
 from agents.interactions.pricing import PriceBook, read_overrides
 from agents.interactions.state import Context
 from streams.agent import Agent
+from streams.backfill import Backfill
 from streams.settings import Settings, SettingsError
 from streams.topics import Topics
 
+T = TypeVar("T")
 
-def price_book(settings: Settings) -> PriceBook:
-    """The price book of the settings. Raises SettingsError naming the table and the field that is wrong."""
+
+def agents(settings: Settings, source: str, backfill: Backfill | None = None) -> list[Agent]:
+    """All agents, for input whose offsets belong to the Kafka cluster ``source``; for a backfill, those that write tables only.
+
+    Raises SettingsError naming the table and the field that is wrong.
+    """
+    topics = Topics.of(settings)
+    prices = _checked(lambda: PriceBook(read_overrides(settings.prices), settings.tiers))
+    masking = Masking((settings.pii_secret or source).encode())
+    if backfill is not None:
+        context = Context(settings, topics, prices, source, Rules([]), masking, backfill.counted_from)
+        return [interactions(context), cost(topics, source)]
+    rules = _checked(lambda: read_rules(settings.budgets, settings.limits, settings.runaway))
+    return [
+        interactions(Context(settings, topics, prices, source, rules, masking)),
+        cost(topics, source),
+        budgets(topics, rules, source),
+        anomaly(
+            topics, _checked(lambda: anomaly_settings(settings.anomaly)), _checked(lambda: objectives(settings.slos)), source
+        ),
+        alerts(topics, alert_settings(settings.alerts), source),
+        controls(topics, _checked(lambda: read_switches(settings.switches)), source),
+    ]  # fmt: skip
+
+
+def _checked(read: Callable[[], T]) -> T:
     try:
-        return PriceBook(read_overrides(settings.prices), settings.tiers)
+        return read()
     except ValueError as error:
         raise SettingsError(str(error)) from error
-
-
-def agents(settings: Settings, source: str) -> list[Agent]:
-    """All agents, for input whose offsets belong to the Kafka cluster ``source``."""
-    topics = Topics.of(settings)
-    return [interactions(Context(settings, topics, price_book(settings), source)), cost(topics, source)]

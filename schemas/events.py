@@ -12,7 +12,7 @@ reports one is the event taken apart generically, the unknown fields set aside (
 the rest converted to the same Struct.
 
 Bounds: ids 512 characters, names (tenant, feature, model, ...) 256; longer ones are not names but mistakes, and they
-are series keys held in memory. Counts are below 2**53, the largest integers every JSON reader agrees on. Money is at
+are series keys held in memory. Token counts are at most 1e12 per call, so that no sum leaves 64 bits. Money is at
 most 1e12 USD per call; Decimal(38, 12) holds the sum of 1e14 of those. Text is bounded by the event: `MAX_EVENT_BYTES`.
 """
 
@@ -36,6 +36,8 @@ MAX_REASON = 500
 """Longest reason of an `EventError`, in characters."""
 
 MAX_INT = 2**53 - 1
+MAX_TOKENS = 10**12
+"""Of one call; so sums over the largest segment fit 64 bits."""
 MAX_USD = 1e12
 MAX_MS = 1e12
 """Longest duration in milliseconds (about 31 years)."""
@@ -54,7 +56,7 @@ Time = Annotated[
     ),
 ]
 """RFC 3339 with a zone. Events lie in the years 1970 to 2100 (UTC)."""
-Count = Annotated[int, Meta(ge=0, le=MAX_INT)] | None
+Count = Annotated[int, Meta(ge=0, le=MAX_TOKENS)] | None
 Millis = Annotated[float, Meta(ge=0, le=MAX_MS)] | None
 Usd = Annotated[float, Meta(ge=0, le=MAX_USD)] | None
 Unit = Annotated[float, Meta(ge=0, le=1)]

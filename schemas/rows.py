@@ -48,7 +48,8 @@ _PICO = Decimal("1e-12")
 Json = object
 """A column that holds JSON text. Any value is written as JSON where it stands; ClickHouse takes that text into its String column as it is
 (input_format_json_read_objects_as_strings and its like, on by default), which spares encoding it twice."""
-_EXACT = Context(prec=60, rounding=ROUND_HALF_EVEN)  # more digits than Decimal(38, 12) has, whatever the thread's context
+EXACT = Context(prec=60, rounding=ROUND_HALF_EVEN)
+"""More digits than Decimal(38, 12) has, whatever the thread's context."""
 
 
 def json_text(value: object) -> str:
@@ -59,12 +60,17 @@ def json_text(value: object) -> str:
 def money(usd: float | Decimal) -> str:
     """USD as decimal text with 12 places, the scale of the `cost_usd` columns; a float by its shortest notation."""
     exact = usd if isinstance(usd, Decimal) else Decimal(repr(usd))
-    return format(exact.quantize(_PICO, context=_EXACT), "f")
+    return format(exact.quantize(_PICO, context=EXACT), "f")
 
 
 def picodollars(amount: int) -> str:
     """Picodollars (1e-12 USD, not negative) as decimal text in USD, as `money` writes it."""
     return f"{amount // 10**12}.{amount % 10**12:012d}"
+
+
+def in_picodollars(usd: float) -> int:
+    """USD as a whole number of 1e-12 USD, rounded as `money` rounds."""
+    return int(Decimal(repr(usd)).quantize(_PICO, context=EXACT).scaleb(12, EXACT))
 
 
 def merged_extra(request: bytes | None, response: bytes | None) -> str:
@@ -76,9 +82,11 @@ def merged_extra(request: bytes | None, response: bytes | None) -> str:
 class _Row(msgspec.Struct, kw_only=True, gc=False, omit_defaults=True):
     TABLE: ClassVar[str]
     """The storage table in DATABASE."""
+    LAST_IDENTIFIER: ClassVar[str] = ""
+    """Of rows that hold text: the last column, always written, before those with text. Masking looks behind it only."""
 
 
-class InteractionRow(_Row):
+class InteractionRow(_Row, kw_only=True):
     """A request with its response. `version` is 1 while unanswered and 2 once answered: the largest is complete.
 
     Sort key, hence immutable, from the request alone: tenant, feature, time, request_id. A missing text is '', a missing
@@ -86,11 +94,11 @@ class InteractionRow(_Row):
     """
 
     TABLE: ClassVar[str] = "interactions_data"
+    LAST_IDENTIFIER: ClassVar[str] = "outcome"
 
     time: datetime
     request_id: str
     version: int
-    outcome: str
     request_event_id: str = ""
     response_event_id: str = ""
     response_id: str = ""
@@ -108,14 +116,7 @@ class InteractionRow(_Row):
     model: str = ""
     prompt_name: str = ""
     prompt_sha: str = ""
-    prompt_variables: Json = "{}"
-    system_instructions: str = ""
-    messages: Json = "[]"
-    params: Json = "{}"
-    documents: Json = "[]"
     index_version: str = ""
-    tools: Json = "[]"
-    output_schema: Json = ""
     timeout_ms: int = 15_000
     variant: str = "live"
     shadow_of: str = ""
@@ -123,11 +124,8 @@ class InteractionRow(_Row):
     status: str = ""
     error_type: str = ""
     error_code: str = ""
-    error_message: str = ""
     finish_reason: str = ""
     system_fingerprint: str = ""
-    output: str = ""
-    tool_calls: Json = "[]"
     input_tokens: int | None = None
     output_tokens: int | None = None
     cache_read_tokens: int | None = None
@@ -138,49 +136,62 @@ class InteractionRow(_Row):
     price_book_version: str = ""
     latency_ms: float | None = None
     ttft_ms: float | None = None
-    rails: Json = "[]"
     cache: str = ""
     json_valid: bool | None = None
-    pii: str = "[]"
+    outcome: str
+    prompt_variables: Json = "{}"
+    system_instructions: str = ""
+    messages: Json = "[]"
+    params: Json = "{}"
+    documents: Json = "[]"
+    tools: Json = "[]"
+    output_schema: Json = ""
+    error_message: str = ""
+    output: str = ""
+    tool_calls: Json = "[]"
+    rails: Json = "[]"
+    pii: Json = "[]"
     extra: str = "{}"
 
 
-class FeedbackRow(_Row):
+class FeedbackRow(_Row, kw_only=True):
     """A user's signal. A repeat is identical, so any of them may stay."""
 
     TABLE: ClassVar[str] = "feedback_data"
+    LAST_IDENTIFIER: ClassVar[str] = "kind"
 
     time: datetime
     event_id: str
-    kind: str
     tenant: str = "default"
     session_id: str = ""
     request_id: str = ""
     response_id: str = ""
     value: float | None = None
-    comment: str = ""
     user_id: str = ""
-    pii: str = "[]"
+    kind: str
+    comment: str = ""
+    pii: Json = "[]"
     extra: str = "{}"
 
 
-class EvaluationRow(_Row):
+class EvaluationRow(_Row, kw_only=True):
     """A score given to a response. A repeat is identical, so any of them may stay."""
 
     TABLE: ClassVar[str] = "evaluations_data"
+    LAST_IDENTIFIER: ClassVar[str] = "name"
 
     time: datetime
     event_id: str
     response_id: str
-    name: str
     score: float
     tenant: str = "default"
     session_id: str = ""
     request_id: str = ""
+    source: str = ""
+    name: str
     label: str = ""
     explanation: str = ""
-    source: str = ""
-    pii: str = "[]"
+    pii: Json = "[]"
     extra: str = "{}"
 
 
@@ -230,6 +241,61 @@ class CostPartRow(_Row):
     ttft_counts: list[int] = msgspec.field(default_factory=list)
 
 
+class AlertRow(_Row):
+    """One state of an alert. `version` counts the states of this alert from 1: the largest is the latest, whatever the order of arrival.
+
+    Sort key, hence immutable: starts_at, alert_id.
+    """
+
+    TABLE: ClassVar[str] = "alerts_data"
+
+    alert_id: str
+    version: int
+    fingerprint: str
+    name: str
+    severity: str
+    status: str
+    starts_at: datetime
+    updated_at: datetime
+    labels: dict[str, str]
+    annotations: dict[str, str]
+    ends_at: datetime | None = None
+    value: float | None = None
+    expected: float | None = None
+    threshold: float | None = None
+    window_start: datetime | None = None
+    window_end: datetime | None = None
+    evidence: Json = "{}"
+    generator: str = ""
+
+
+class ControlRow(_Row):
+    """Something that happened to a switch. Identity: cluster, topic, partition, offset and status; a repeat is identical.
+
+    `status`: `recorded`, a record of llm.controls; `expired`, its `expires_at` has come (no record: readers know by themselves);
+    `dry_run` and `refused`, what a rule of `[[switches]]` would have done, and what it was not allowed to do, `note` says why. The
+    position is that of the record, for the last two that of the rule's proposal. `limit` is in requests per minute. `author` is who
+    ran the command, as their machine knows them.
+    """
+
+    TABLE: ClassVar[str] = "controls_data"
+
+    cluster: str
+    topic: str
+    partition: int
+    offset: int
+    status: str
+    time: datetime
+    scope: str
+    action: str
+    limit: float | None = None
+    reason: str = ""
+    source: str = "operator"
+    expires_at: datetime | None = None
+    author: str = ""
+    note: str = ""
+
+
 class DeadLetterRow(_Row):
     """A record that could not be processed. Identity: source (cluster id), topic, partition, offset.
 
@@ -250,9 +316,9 @@ class DeadLetterRow(_Row):
     headers: str = "[]"
 
 
-Row = InteractionRow | FeedbackRow | EvaluationRow | CostPartRow | DeadLetterRow
+Row = InteractionRow | FeedbackRow | EvaluationRow | CostPartRow | AlertRow | ControlRow | DeadLetterRow
 
-ROWS: tuple[type[Row], ...] = (InteractionRow, FeedbackRow, EvaluationRow, CostPartRow, DeadLetterRow)
+ROWS: tuple[type[Row], ...] = (InteractionRow, FeedbackRow, EvaluationRow, CostPartRow, AlertRow, ControlRow, DeadLetterRow)
 
 _encoder = msgspec.json.Encoder()
 

@@ -10,8 +10,12 @@ from streams.state import PartitionState
 
 @dataclass(frozen=True)
 class Agent:
-    """``inputs``: co-partitioned topics. ``new_state``: partition number -> empty state."""
+    """``inputs``: co-partitioned topics. ``new_state``: partition number -> empty state.
+
+    ``prompt``: a checkpoint is due as soon as there is a message to send, not only once per interval.
+    """
 
     name: str
     inputs: tuple[str, ...]
     new_state: Callable[[int], PartitionState]
+    prompt: bool = False

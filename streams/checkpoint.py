@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 import msgspec
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from schemas.outputs import DeadLetter
@@ -108,8 +108,13 @@ class Checkpointer:
         interval: float,
         max_pending_rows: int,
         hold: Callable[[int, frozenset[str]], None],
+        prompt: bool = False,
     ) -> None:
-        """``hold(partition, topics)``: of the agent's inputs of that partition, do not read these for the moment; read all others."""
+        """``hold(partition, topics)``: of the agent's inputs of that partition, do not read these for the moment; read all others.
+
+        ``prompt``: a checkpoint is due as soon as there is a message to send.
+        """
+        self._prompt = prompt
         self.agent = agent
         self._hold_topics = hold
         self._inputs = inputs
@@ -149,6 +154,10 @@ class Checkpointer:
             for topic, offset in partition.stored.items():
                 total[topic] = total.get(topic, 0) + offset
         return total
+
+    def stored(self) -> dict[TopicPartition, int]:
+        """Per input partition, the offset up to which everything is durable."""
+        return {TopicPartition(topic, n): offset for n, p in self._partitions.items() for topic, offset in p.stored.items()}
 
     @property
     def waiting(self) -> float:
@@ -198,8 +207,8 @@ class Checkpointer:
         log.info("%s: owns partitions %s, state restored in %.2f s", self.agent, sorted(partitions), seconds)
         return {number: dict(p.offsets) for number, p in kept.items()}
 
-    def abandon(self) -> None:
-        """Forget what is not durable: the next owner of the partitions will do it again."""
+    def _abandon(self) -> None:
+        """Forget what is not durable, and the partitions it belongs to until they are restored: their next owner will do it again."""
         self._effects = Effects()
         self._acks = []
         self._generation += 1
@@ -236,14 +245,18 @@ class Checkpointer:
         if self._effects.row_count >= self._max_pending_rows:
             self._room.clear()
             self._due.set()
+        elif self._prompt and self._effects.messages:
+            self._due.set()
 
     async def run(self) -> None:
-        """Take checkpoints until cancelled."""
+        """Take checkpoints until cancelled, one interval from the beginning of one to that of the next."""
+        begun = time.monotonic()
         while True:
             try:
-                await asyncio.wait_for(self._due.wait(), self._interval)
+                await asyncio.wait_for(self._due.wait(), max(0.0, begun + self._interval - time.monotonic()))
             except TimeoutError:
                 pass  # the interval has passed: that is what was waited for
+            begun = time.monotonic()
             self._let_time_pass()
             await self.flush()
 
@@ -254,23 +267,31 @@ class Checkpointer:
             if captured is None:
                 self.last_success = time.monotonic()
                 return
-            begun = time.monotonic()
-            await self._until_done("messages", lambda: self._send_messages(captured.effects))
-            refused = await self._sink.write(captured.effects.rows)
-            letters = captured.effects.letters + refused
-            await self._until_done("dead letters", lambda: self._send_letters(letters))
-            await self._until_done("state", lambda: self._append_states(captured))
-            for state in captured.states:
-                state.partition.durable = state.applied
-                state.partition.stored = state.offsets
-            for acknowledge in captured.acks:
-                acknowledge()
-            self.last_success = time.monotonic()
-            self._metrics.checkpoint(self.agent, self.last_success - begun)
-            self._metrics.applied(captured.effects)
-            if captured.oldest is not None:
-                self._metrics.durable(time.time() - captured.oldest)
+            try:
+                await self._carry_out(captured)
+            except BaseException:
+                # Cancelled by a revoke that took too long. The next flush would store offsets without what was captured here.
+                self._abandon()
+                raise
             await self._trim()
+
+    async def _carry_out(self, captured: _Captured) -> None:
+        begun = time.monotonic()
+        await self._until_done("messages", lambda: self._send_messages(captured.effects))
+        refused = await self._sink.write(captured.effects.rows)
+        letters = captured.effects.letters + refused
+        await self._until_done("dead letters", lambda: self._send_letters(letters))
+        await self._until_done("state", lambda: self._append_states(captured))
+        for state in captured.states:
+            state.partition.durable = state.applied
+            state.partition.stored = state.offsets
+        for acknowledge in captured.acks:
+            acknowledge()
+        self.last_success = time.monotonic()
+        self._metrics.checkpoint(self.agent, self.last_success - begun)
+        self._metrics.applied(captured.effects)
+        if captured.oldest is not None:
+            self._metrics.durable(time.time() - captured.oldest)
 
     def _let_time_pass(self) -> None:
         now = self._time.now()

@@ -117,7 +117,9 @@ class TopicMismatch(ValueError):
 
 
 async def _create(admin: AIOKafkaAdminClient, topics: Sequence[Topic], replication: int) -> None:
-    new = [NewTopic(t.name, t.partitions, replication, topic_configs=dict(t.config)) for t in topics]
+    # With fewer replicas in sync a write is not acknowledged: it could be lost with the one broker that has it.
+    safe = {"min.insync.replicas": "2"} if replication >= 3 else {}
+    new = [NewTopic(t.name, t.partitions, replication, topic_configs={**safe, **t.config}) for t in topics]
     try:
         response = await admin.create_topics(new)
     except TopicAlreadyExistsError:
@@ -137,7 +139,7 @@ async def committed_offsets(settings: Settings, topics: Sequence[str], timeout: 
     try:
         # Named one by one: the embedded broker does not answer for "all partitions of the group".
         tps = [TopicPartition(topic, p) for topic in topics for p in range(settings.partitions)]
-        found = await admin.list_consumer_group_offsets(settings.group, partitions=tps)
+        found = await admin.list_consumer_group_offsets(settings.consumer_group, partitions=tps)
     finally:
         await admin.close()
     return {tp: entry.offset for tp, entry in found.items() if entry.offset >= 0}

@@ -27,6 +27,10 @@ class Metrics:
         self.outcomes = Counter("mirante_interactions", "Interactions by outcome", ["outcome"], registry=r)
         self.unpriced = Counter("mirante_unpriced", "Interactions without a known price", ["model"], registry=r)
         self.unknown_finish = Counter("mirante_unknown_finish_reasons", "Finish reasons nobody has mapped", registry=r)
+        self.pii = Counter("mirante_pii", "Rows in which personal data was masked", ["kind"], registry=r)
+        self.switches = Counter("mirante_switches", "What became of kill switches and throttles", ["what"], registry=r)
+        self.unknown_rules = Counter("mirante_unknown_rules", "Usage of a budget or limit this worker has not", registry=r)
+        self.closed_early = Counter("mirante_anomaly_closed_early", "Buckets judged early: too many parts held", registry=r)
         self.other = Counter("mirante_other_series", "Interactions counted under __other__: series cap reached", registry=r)
         self.settled_early = Counter("mirante_settled_early", "Open requests settled because there were too many", registry=r)
         self.lag = Gauge("mirante_lag", "Records not read yet", ["topic", "partition"], registry=r)
@@ -56,8 +60,16 @@ class Metrics:
             "late": self.late,
             "outcome": self.outcomes,
             "unpriced": self.unpriced,
+            "pii": self.pii,
+            "switch": self.switches,
         }
-        plain = {"unknown_finish": self.unknown_finish, "other": self.other, "settled_early": self.settled_early}
+        plain = {
+            "unknown_finish": self.unknown_finish,
+            "other": self.other,
+            "settled_early": self.settled_early,
+            "unknown_rule": self.unknown_rules,
+            "anomaly_closed_early": self.closed_early,
+        }
         for (name, label), count in effects.counts.items():
             if name in by_name:
                 by_name[name].labels(label).inc(count)

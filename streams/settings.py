@@ -8,6 +8,7 @@ file is an error that names it, so a typing mistake is found at start and not in
 from __future__ import annotations
 
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -61,6 +62,7 @@ class Settings(BaseSettings):
     group: str = Field(default="mirante", description="consumer group, and prefix of the internal topics' owners")
     partitions: int = Field(default=4, ge=1, le=1024, description="of every topic Mirante creates; all inputs must agree")
     replication: int = Field(default=1, ge=1)
+    since: datetime | None = Field(default=None, description="reprocess what was written since then (mirante worker --from)")
     instance_id: str | None = Field(default=None, description="static group membership: a stable name of this worker")
     session_timeout: float = Field(default=10.0, ge=1, description="seconds until a silent worker loses its partitions")
     drain_timeout: float = Field(default=20.0, gt=0, description="seconds a revoke waits for the last checkpoint")
@@ -69,13 +71,36 @@ class Settings(BaseSettings):
     checkpoint_interval: float = Field(default=1.0, gt=0, description="seconds between checkpoints")
     max_pending_rows: int = Field(default=50_000, ge=1_000, description="rows held between checkpoints before reading pauses")
     dedup_window: int = Field(default=100_000, ge=1_000, description="event ids remembered per partition")
-    segment_requests: int = Field(default=16_384, ge=16, description="requests per segment (docs/architecture.md)")
+    segment_requests: int = Field(default=16_384, ge=16, le=1_000_000, description="requests per segment (docs/architecture.md)")
     series_cap: int = Field(default=2_000, ge=1, description="series per segment; more are counted under __other__")
     lateness: float = Field(default=60.0, ge=0, description="seconds an event may trail its partition before it counts as late")
     max_future: float = Field(default=86_400.0, gt=0, description="seconds an event's time may lead its Kafka timestamp")
     join: JoinSettings = JoinSettings()
     prices: list[dict[str, Any]] = Field(default_factory=list, description="price overrides, [[prices]]")
+    pii_secret: str = Field(default="", repr=False, description="makes the tags of masked data unguessable; the same for all workers")
+    budgets: list[dict[str, Any]] = Field(default_factory=list, description="what may be spent, [[budgets]]")
+    limits: list[dict[str, Any]] = Field(default_factory=list, description="rate limits, [[limits]]")
+    runaway: dict[str, Any] = Field(default_factory=dict, description="when a session or trace is a runaway loop, [runaway]")
+    slos: list[dict[str, Any]] = Field(default_factory=list, description="latency objectives, [[slos]]")
+    anomaly: dict[str, Any] = Field(default_factory=dict, description="sensitivity of the anomaly alerts, [anomaly]")
+    alerts: dict[str, Any] = Field(default_factory=dict, description="life of an alert, [alerts]")
+    switches: list[dict[str, Any]] = Field(default_factory=list, description="automatic kill switches and throttles, [[switches]]")
+    receivers: list[dict[str, Any]] = Field(default_factory=list, description="where `mirante forward` posts, [[receivers]]")
     tiers: dict[str, float] = Field(default_factory=dict, description="price multipliers by service tier, [tiers]")
+
+    @field_validator("since")
+    @classmethod
+    def _in_utc(cls, value: datetime | None) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("needs a zone, as in 2026-01-31T00:00:00Z")
+        return value.astimezone(UTC).replace(microsecond=0)
+
+    @property
+    def consumer_group(self) -> str:
+        """The group that reads the inputs: a backfill is a run of its own."""
+        return self.group if self.since is None else f"{self.group}.from-{self.since:%Y%m%dT%H%M%SZ}"
 
     @field_validator("topic_prefix")
     @classmethod

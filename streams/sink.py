@@ -74,7 +74,7 @@ class Sink:
         delay = FIRST_DELAY
         while True:
             try:
-                await asyncio.get_running_loop().run_in_executor(self._threads, self._send, table, b"\n".join(rows))
+                await asyncio.get_running_loop().run_in_executor(self._threads, self._send, _insert_of(table, rows))
             except (Error, HTTPError, OSError) as error:
                 code = getattr(error, "code", None)
                 if code in ROW_FAULTS or (code == TOO_MUCH_MEMORY and len(rows) > 1):
@@ -93,13 +93,18 @@ class Sink:
                 self._metrics.stored(table, len(rows))
                 return []
 
-    def _send(self, table: str, block: bytes) -> None:
+    def _send(self, insert: bytes) -> None:
         if self._client is None:
             try:
                 self._client = connect(self._url)
             except ClickHouseUnavailable as error:
                 raise OSError(str(error)) from error
-        self._client.raw_insert(f"{DATABASE}.{table}", insert_block=block, fmt="JSONEachRow", settings=dict(INSERT_SETTINGS))
+        self._client.raw_insert("", insert_block=insert, settings=dict(INSERT_SETTINGS))
+
+
+def _insert_of(table: str, rows: Sequence[bytes]) -> bytes:
+    """The statement with its rows, put together once: the client would copy megabytes to put the statement before them."""
+    return b"\n".join((f"INSERT INTO {DATABASE}.{table} FORMAT JSONEachRow".encode(), *rows))
 
 
 def _parts(rows: Sequence[bytes]) -> Iterator[Sequence[bytes]]:

@@ -28,10 +28,16 @@ class Topics:
 
     prefix: str
     partitions: int
+    run: str = ""
+    """Tells the internal topics of a backfill from the live ones."""
 
     @classmethod
     def of(cls, settings: Settings) -> Topics:
-        return cls(settings.topic_prefix, settings.partitions)
+        run = "" if settings.since is None else f"from-{settings.since:%Y%m%dT%H%M%SZ}."
+        return cls(settings.topic_prefix, settings.partitions, run)
+
+    def _internal(self, name: str) -> str:
+        return f"{self.prefix}internal.{self.run}{name}"
 
     @property
     def requests(self) -> str:
@@ -56,16 +62,39 @@ class Topics:
     @property
     def rekeyed(self) -> str:
         """Events on their way to their home partition."""
-        return f"{self.prefix}internal.rekeyed"
+        return self._internal("rekeyed")
 
     @property
     def partials(self) -> str:
         """Absolute partial aggregates from ``interactions`` to ``cost``, by series."""
-        return f"{self.prefix}internal.partials"
+        return self._internal("partials")
+
+    @property
+    def usage(self) -> str:
+        """Absolute partial sums by budget and limit from ``interactions`` to ``budgets``, by group."""
+        return self._internal("usage")
+
+    @property
+    def findings(self) -> str:
+        """Conditions seen by detectors, to ``alerts``. All in partition 0, where grouping and inhibition see everything."""
+        return self._internal("findings")
+
+    @property
+    def alerts(self) -> str:
+        return f"{self.prefix}alerts"
+
+    @property
+    def switches(self) -> str:
+        """What rules propose, from the partition of an alert to that of the switch's scope."""
+        return self._internal("switches")
+
+    @property
+    def controls(self) -> str:
+        return f"{self.prefix}controls"
 
     def changelog(self, agent: str) -> str:
         """State of an agent, one partition for each of its input partitions."""
-        return f"{self.prefix}internal.{agent}.state"
+        return self._internal(f"{agent}.state")
 
     @property
     def events(self) -> tuple[str, ...]:
@@ -83,12 +112,17 @@ class Topics:
     def all(self) -> list[Topic]:
         """Every topic Mirante creates."""
         large = {"max.message.bytes": str(MAX_MESSAGE_BYTES)}
+        names = [*self.events, self.rekeyed, self.partials, self.deadletter]
+        agents = ["interactions", "cost"]
+        if not self.run:
+            names += [self.usage, self.findings, self.switches]
+            agents += ["budgets", "anomaly", "alerts", "controls"]
         return [
-            *(Topic(name, self.partitions, large) for name in self.events),
-            Topic(self.rekeyed, self.partitions, large),
-            Topic(self.partials, self.partitions, large),
-            Topic(self.deadletter, self.partitions, large),
+            *(Topic(name, self.partitions, large) for name in names),
+            # `mirante forward` tells Alertmanager again and again of what fires: it reads back that far.
+            Topic(self.alerts, self.partitions, {"retention.ms": str(30 * 86_400_000)}),
+            # Read from its start it holds the state of every switch.
+            Topic(self.controls, self.partitions, {"cleanup.policy": "compact"}),
             # Trimmed by their writer (streams/changelog.py), never by age: an idle partition's state must not expire.
-            Topic(self.changelog("interactions"), self.partitions, _KEEP),
-            Topic(self.changelog("cost"), self.partitions, _KEEP),
+            *(Topic(self.changelog(agent), self.partitions, _KEEP) for agent in agents),
         ]

@@ -77,7 +77,7 @@ import asyncio
 import bisect
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, MutableSet
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any, NamedTuple, TypeAlias, cast
 
@@ -126,7 +126,7 @@ class BatchOptions:
     max_unacked_bytes: int = 128 << 20  #: keys and values of those; one batch may exceed it
     drain_timeout: float = 20.0  #: seconds for `on_drain` and the acks; below `broker_rebalance_timeout`
     fetch_max_bytes: int = 50 << 20  #: per fetch request and broker
-    fetch_max_wait: float = 0.5  #: seconds the broker may hold an empty fetch
+    fetch_max_wait: float = 0.1  #: seconds the broker may hold an empty fetch; the embedded one does not wake up when something comes
     isolation_level: str = "read_committed"  #: hides records of aborted transactions, if there are any
     on_drain: DrainHook | None = None
     on_restore: RestoreHook | None = None
@@ -145,6 +145,8 @@ class RecordBatch:
     size: int = 0  #: bytes of keys and values
     #: Acknowledge: True if that counted. Does not keep the batch alive.
     ack: Callable[[], bool] = bool
+    #: Whom it was given to and who has done with it, where several agents read a topic.
+    done: list[int] = field(default_factory=lambda: [0])
 
     def __len__(self) -> int:
         return len(self.records)

@@ -8,15 +8,19 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import os
+import signal
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import faust
+from aiokafka import TopicPartition
 from faust.types import TP
 from faust.types.auth import CredentialsT
 from faust.types.transports import ConsumerT
@@ -24,6 +28,7 @@ from faust.web import Request, Response, View
 from mode import Service
 
 from streams.agent import Agent
+from streams.backfill import Backfill, until_complete
 from streams.changelog import Changelog
 from streams.checkpoint import Checkpointer
 from streams.kafka import new_producer, ssl_context
@@ -31,7 +36,7 @@ from streams.metrics import Metrics
 from streams.settings import Settings
 from streams.sink import Sink
 from streams.topics import Topics
-from streams.transport import BatchApp, BatchOptions, batch_topic
+from streams.transport import BatchApp, BatchOptions, RecordBatch, batch_topic
 
 log = logging.getLogger(__name__)
 
@@ -42,16 +47,19 @@ STALE_AFTER = 30.0
 class Runtime(Service):
     """What a running worker holds: producer, sink, and one checkpointer per agent."""
 
-    def __init__(self, settings: Settings, agents: Sequence[Agent], consumer: Callable[[], ConsumerT]) -> None:
+    def __init__(
+        self, settings: Settings, agents: Sequence[Agent], consumer: Callable[[], ConsumerT], backfill: Backfill | None = None
+    ) -> None:
         super().__init__()
         self.settings = settings
+        self.backfill = backfill
         self._consumer = consumer
         self.topics = Topics.of(settings)
         self.metrics = Metrics()
         self.sink = Sink(settings.clickhouse_url, self.metrics)
         self.agents = agents
         self.checkpointers: dict[str, Checkpointer] = {}
-        self._by_topic: dict[str, str] = {topic: agent.name for agent in agents for topic in agent.inputs}
+        self.readers = Counter(topic for agent in agents for topic in agent.inputs)
         self.restored = False
 
     async def on_start(self) -> None:
@@ -71,6 +79,7 @@ class Runtime(Service):
                 interval=self.settings.checkpoint_interval,
                 max_pending_rows=self.settings.max_pending_rows,
                 hold=partial(self._hold, agent),
+                prompt=agent.prompt,
             )
 
     async def on_stop(self) -> None:
@@ -81,11 +90,15 @@ class Runtime(Service):
         """Load the state of the assigned partitions; returns where each input goes on."""
         self.restored = False
         await self.maybe_start()
-        offsets: dict[TP, int] = {}
+        restored: dict[TP, int] = {}
+        offsets: dict[TP, int] = {} if self.backfill is None else {TP(*tp): start for tp, start in self.backfill.starts.items()}
         for agent in self.agents:
-            partitions = {tp.partition for tp in assigned if self._by_topic.get(tp.topic) == agent.name}
+            partitions = {tp.partition for tp in assigned if tp.topic in agent.inputs}
             for partition, by_topic in (await self.checkpointers[agent.name].restore(partitions)).items():
-                offsets.update({TP(topic, partition): offset for topic, offset in by_topic.items()})
+                for topic, offset in by_topic.items():  # where several agents read a topic, the one ahead skips what it has
+                    tp = TP(topic, partition)
+                    offsets[tp] = min(offset, restored[tp]) if tp in restored else offset
+                    restored[tp] = offsets[tp]
         self.restored = True
         return {tp: offset for tp, offset in offsets.items() if tp in assigned}
 
@@ -107,9 +120,24 @@ class Runtime(Service):
         return {
             "ready": not self.problems(),
             "durable": durable,
-            "waiting": sum(c.waiting for c in self.checkpointers.values()),
+            "waiting": self.waiting(),
             "quiet_seconds": min((c.quiet_seconds for c in self.checkpointers.values()), default=0.0),
         }
+
+    def durable(self) -> dict[TopicPartition, int]:
+        """Per input partition of this worker, the offset up to which everything is durable."""
+        found: dict[TopicPartition, int] = {}
+        for checkpointer in self.checkpointers.values():
+            found.update(checkpointer.stored())
+        return found
+
+    def owned(self) -> set[int]:
+        """The partitions whose inputs this worker reads."""
+        return set() if not self.restored else set().union(*(c.partitions for c in self.checkpointers.values()))
+
+    def waiting(self) -> float:
+        """Requests and responses that wait for their counterpart."""
+        return sum(checkpointer.waiting for checkpointer in self.checkpointers.values())
 
     def problems(self) -> list[str]:
         """Why this worker is not ready; empty when it is."""
@@ -128,10 +156,10 @@ class Runtime(Service):
 class Worker(BatchApp):
     """The Faust app of a worker."""
 
-    def __init__(self, settings: Settings, agents: Sequence[Agent]) -> None:
+    def __init__(self, settings: Settings, agents: Sequence[Agent], backfill: Backfill | None = None) -> None:
         security = settings.kafka
         super().__init__(
-            settings.group,
+            settings.consumer_group,
             broker=";".join(f"kafka://{host}" for host in settings.kafka_bootstrap.split(",")),
             broker_credentials=_credentials(settings) if security.security_protocol != "PLAINTEXT" else None,
             broker_session_timeout=settings.session_timeout,
@@ -147,7 +175,7 @@ class Worker(BatchApp):
             topic_disable_leader=True,
             topic_allow_declare=False,
             store="memory://",
-            datadir=Path(tempfile.gettempdir()) / f"{settings.group}-faust",
+            datadir=Path(tempfile.gettempdir()) / f"{settings.consumer_group}-faust",
             autodiscover=False,
             web_enabled=True,
             web_host=settings.web_host,
@@ -155,17 +183,19 @@ class Worker(BatchApp):
             web_port=settings.web_port,
             batches=BatchOptions(drain_timeout=settings.drain_timeout),
         )
-        self.runtime = Runtime(settings, agents, lambda: self.consumer)
+        self.runtime = Runtime(settings, agents, lambda: self.consumer, backfill)
         self.batches.on_restore = self.runtime.restore
         self.batches.on_drain = self.runtime.drain
         for agent in agents:
             self._register(agent)
+        if backfill is not None:
+            self._end_with(backfill)
         self._register_pages()
 
     def _register(self, agent: Agent) -> None:
         async def process(batches: Any) -> None:
             async for batch in batches.noack():  # none flows before restore, which makes the checkpointers
-                await self.runtime.checkpointers[agent.name].apply(batch, batch.ack)
+                await self.runtime.checkpointers[agent.name].apply(batch, _acknowledge(batch, self.runtime.readers[batch.topic]))
 
         async def checkpoints() -> None:
             while agent.name not in self.runtime.checkpointers:
@@ -174,6 +204,16 @@ class Worker(BatchApp):
 
         self.agent(batch_topic(self, *agent.inputs), name=agent.name)(process)
         self.task(checkpoints)
+
+    def _end_with(self, backfill: Backfill) -> None:
+        runtime = self.runtime
+
+        async def end() -> None:
+            await until_complete(runtime.settings, backfill, runtime.durable, runtime.owned, runtime.waiting)
+            log.info("backfill: complete")
+            os.kill(os.getpid(), signal.SIGTERM)  # Faust's way of stopping in order
+
+        self.task(end)
 
     async def on_stop(self) -> None:
         await super().on_stop()
@@ -196,6 +236,18 @@ class Worker(BatchApp):
             return view.bytes(runtime.metrics.render(), content_type="text/plain")
 
 
+def _acknowledge(batch: RecordBatch, readers: int) -> Callable[[], None]:
+    """For one of the agents that read a batch: the last one to have done with it acknowledges. Does not keep the batch alive."""
+    ack, done = batch.ack, batch.done
+
+    def acknowledge() -> None:
+        done[0] += 1
+        if done[0] == readers:
+            ack()
+
+    return acknowledge
+
+
 def _credentials(settings: Settings) -> CredentialsT:
     security = settings.kafka
     context = ssl_context(settings)
@@ -209,13 +261,13 @@ def _credentials(settings: Settings) -> CredentialsT:
     )
 
 
-def run(settings: Settings, agents: Sequence[Agent], *, loglevel: str = "INFO") -> None:
-    """Run a worker until it is told to stop; exits the process."""
+def run(settings: Settings, agents: Sequence[Agent], *, backfill: Backfill | None = None, loglevel: str = "INFO") -> None:
+    """Run a worker until it is told to stop, or until its backfill is complete; exits the process."""
     # What was imported lives for ever: collections need not walk it again and again.
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 10, 10)
     # The consumer's thread needs the interpreter briefly and often: with the default of 5 ms it reads 20% slower.
     sys.setswitchinterval(0.0001)
-    worker = faust.Worker(Worker(settings, agents), loglevel=loglevel, debug=False)
+    worker = faust.Worker(Worker(settings, agents, backfill), loglevel=loglevel, debug=False)
     worker.execute_from_commandline()

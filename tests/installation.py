@@ -69,7 +69,7 @@ def rfc3339(seconds: float) -> str:
 class Installation:
     """A stack with its own topics on a shared broker. ``with Installation(bootstrap, directory) as mirante: ...``"""
 
-    def __init__(self, bootstrap: str, directory: Path, *, workers: int = 1, **settings: str) -> None:
+    def __init__(self, bootstrap: str, directory: Path, *, workers: int = 1, **settings: Any) -> None:
         self.prefix = f"{unique('t')}."
         self.directory = directory
         own = {"topic_prefix": self.prefix, "group": self.prefix, "session_timeout": "6", "drain_timeout": "1.2", **settings}

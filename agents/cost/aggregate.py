@@ -6,19 +6,19 @@ same window part the one with the larger version contains the other (docs/archit
 
 from __future__ import annotations
 
-from decimal import Context, Decimal
+from decimal import Decimal
 from typing import NamedTuple
 
 import msgspec
 
 from agents.cost.sketch import Bins, bin_of
-from schemas.rows import OUTCOMES, TOKEN_COLUMNS
+from schemas.rows import EXACT, OUTCOMES, TOKEN_COLUMNS
 
 OUTCOME_INDEX = {name: index for index, name in enumerate(OUTCOMES)}
 UNANSWERED = OUTCOME_INDEX["unanswered"]
 
-_EXACT = Context(prec=60)
-"""Holds every sum of money without rounding, whatever the thread's context: the order of additions must not show."""
+_CARRY = 10**18
+"""Picodollars in a million dollars. Sums of money are counted in two numbers because MessagePack holds 64 bits."""
 
 
 class Series(NamedTuple):
@@ -32,33 +32,50 @@ class Series(NamedTuple):
     prompt_sha: str
     variant: str
 
+    @property
+    def feature_and_model(self) -> tuple[str, ...]:
+        """What is watched as one: a new prompt or another provider is a part of its story."""
+        return self.tenant, self.feature, self.model
+
 
 OTHER = Series(*["__other__"] * len(Series._fields))
 """Takes what exceeds the cap of series."""
 
 
 class Contribution(NamedTuple):
-    """One interaction as the windows see it. Tokens in the order of ``TOKEN_COLUMNS``; money in USD; times in ms."""
+    """One interaction as the windows see it. Tokens in the order of ``TOKEN_COLUMNS``; money in picodollars; times in ms."""
 
     outcome: int
     tokens: tuple[int, int, int, int, int]
-    cost: Decimal | None
+    picodollars: int | None
     latency_ms: float | None
     ttft_ms: float | None
     unpriced: bool = False
+    response_id: str = ""
 
 
 class Aggregate(msgspec.Struct, array_like=True, gc=False):
-    """Sums over the interactions of one window part. ``cost`` is in USD with 12 decimals, exact."""
+    """Sums over the interactions of one window part."""
 
     outcomes: list[int] = msgspec.field(default_factory=lambda: [0] * len(OUTCOMES))
     tokens: list[int] = msgspec.field(default_factory=lambda: [0] * len(TOKEN_COLUMNS))
-    cost: Decimal = Decimal(0)
+    carried: int = 0
+    pico: int = 0
+    """Money: ``carried`` million dollars and ``pico`` picodollars."""
     unpriced: int = 0
     latency: Bins = {}
     ttft: Bins = {}
     moved: int = 0
     """Answered by another model than they asked for, and therefore counted in another series."""
+    examples: dict[int, str] = {}
+    """Outcome -> a response that ended so, the last by its id: which one does not depend on the order of additions."""
+    slowest: tuple[float, str] = (0.0, "")
+    """Latency in ms and response of the slowest answer."""
+
+    @property
+    def cost(self) -> Decimal:
+        """USD with 12 decimals, exact."""
+        return Decimal(self.carried * _CARRY + self.pico).scaleb(-12, EXACT)
 
     @property
     def requests(self) -> int:
@@ -71,17 +88,23 @@ class Aggregate(msgspec.Struct, array_like=True, gc=False):
 
     def add(self, item: Contribution) -> None:
         """Count one interaction."""
-        outcome, added, cost, latency_ms, ttft_ms, unpriced = item
+        outcome, added, picodollars, latency_ms, ttft_ms, unpriced, response_id = item
         self.outcomes[outcome] += 1
         tokens = self.tokens
         for index, count in enumerate(added):
             if count:
                 tokens[index] += count
-        if cost is not None:
-            self.cost = _EXACT.add(self.cost, cost)
+        if picodollars is not None:
+            self.pico += picodollars
+            if self.pico >= _CARRY:
+                self._carry()
         elif unpriced:
             self.unpriced += 1
+        if response_id > self.examples.get(outcome, ""):
+            self.examples[outcome] = response_id
         if latency_ms is not None:
+            if response_id and latency_ms >= self.slowest[0]:
+                self.slowest = max(self.slowest, (latency_ms, response_id))
             bins, index = self.latency, bin_of(latency_ms)
             bins[index] = bins.get(index, 0) + 1
         if ttft_ms is not None:
@@ -110,15 +133,21 @@ class Aggregate(msgspec.Struct, array_like=True, gc=False):
             self.outcomes[index] += sign * count
         for index, count in enumerate(other.tokens):
             self.tokens[index] += sign * count
-        self.cost = (_EXACT.add if sign > 0 else _EXACT.subtract)(self.cost, other.cost)
+        self.carried += sign * other.carried
+        self.pico += sign * other.pico
+        self._carry()
         self.moved += sign * other.moved
         self.unpriced += sign * other.unpriced
         _add_bins(self.latency, other.latency, sign)
         _add_bins(self.ttft, other.ttft, sign)
 
+    def _carry(self) -> None:
+        millions, self.pico = divmod(self.pico, _CARRY)
+        self.carried += millions
+
     def copy(self) -> Aggregate:
         return Aggregate(
-            list(self.outcomes), list(self.tokens), self.cost, self.unpriced, dict(self.latency), dict(self.ttft), self.moved
+            list(self.outcomes), list(self.tokens), self.carried, self.pico, self.unpriced, dict(self.latency), dict(self.ttft), self.moved
         )
 
 

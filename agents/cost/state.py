@@ -14,9 +14,10 @@ from typing import NamedTuple
 import msgspec
 
 from agents.cost.aggregate import Aggregate, Series
-from agents.interactions.partials import FAMILIES, Part, Parts
+from agents.interactions.partials import Part, Parts
+from agents.messages import messages
+from agents.watermark import Source
 from schemas.rows import CostPartRow, money
-from streams.deadletters import dead_letter, origin_of
 from streams.effects import Effects
 from streams.state import Batch
 
@@ -26,13 +27,6 @@ WINDOWS = (10, 60, 3_600, 86_400)
 """Sizes of the windows in seconds; each divides the next."""
 
 SNAPSHOT_PARTS = 500
-
-
-class Source(NamedTuple):
-    """One partition of stage 1."""
-
-    cluster: str
-    partition: int
 
 
 class SegmentKey(NamedTuple):
@@ -78,14 +72,7 @@ class CostState:
         self._resettled: set[Source] = set()
 
     def apply(self, batch: Batch, effects: Effects) -> None:
-        for record in batch.records:
-            try:
-                message = _decode_parts(record.value)
-            except (msgspec.DecodeError, UnicodeDecodeError, TypeError) as error:
-                effects.count("dead_letter", STAGE)
-                reason = f"not a message of partial aggregates: {error}"
-                effects.letters.append(dead_letter(origin_of(record), source=self._source, stage=STAGE, reason=reason))
-                continue
+        for message in messages(batch, _decode_parts, "partial aggregates", STAGE, self._source, effects):
             source = Source(message.source, message.partition)
             for part in message.parts:
                 self._put(source, part)
@@ -182,7 +169,7 @@ class CostState:
 
 
 def _is_settled(key: SegmentKey, source: Source, settled: tuple[int, ...]) -> bool:
-    return key.source == source and key.segment < settled[key.segment % FAMILIES]
+    return key.source == source and key.segment < settled[key.segment % len(settled)]
 
 
 def _row(segment: SegmentKey, size: int, start: int, series: Series, a: Aggregate) -> CostPartRow:

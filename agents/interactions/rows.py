@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC
-from decimal import Decimal
 
 from agents.cost.aggregate import OUTCOME_INDEX, UNANSWERED, Contribution, Series
 from agents.interactions.outcome import Outcome, classify
 from agents.interactions.pricing import PriceBook
 from schemas.events import Evaluation, Feedback, Request, Response, Usage
-from schemas.rows import EvaluationRow, FeedbackRow, InteractionRow, merged_extra, money, picodollars
+from schemas.rows import EvaluationRow, FeedbackRow, InteractionRow, in_picodollars, merged_extra, picodollars
 
 _NO_TOKENS = (0, 0, 0, 0, 0)
 
@@ -96,15 +95,19 @@ def answered(
     used = row.input_tokens is not None or row.output_tokens is not None
     billed = used or (request.operation in MODEL_CALLS and outcome.outcome not in NOT_BILLED)
     unpriced = cost is None and billed
-    return row, Contribution(OUTCOME_INDEX[outcome.outcome], tokens, cost, row.latency_ms, row.ttft_ms, unpriced), outcome
+    item = Contribution(
+        OUTCOME_INDEX[outcome.outcome], tokens, cost, row.latency_ms, row.ttft_ms, unpriced, response.response_id
+    )
+    return row, item, outcome
 
 
-def _price(request: Request, response: Response, usage: Usage | None, row: InteractionRow, prices: PriceBook) -> Decimal | None:
-    """Cost in USD, exact to 12 decimals; sets cost, source and price book on the row."""
+def _price(request: Request, response: Response, usage: Usage | None, row: InteractionRow, prices: PriceBook) -> int | None:
+    """Cost in picodollars; sets cost, source and price book on the row."""
     if response.cost_usd is not None:
         row.cost_source = "reported"
-        row.cost_usd = money(response.cost_usd)
-        return Decimal(row.cost_usd)
+        reported = in_picodollars(response.cost_usd)
+        row.cost_usd = picodollars(reported)
+        return reported
     row.price_book_version = prices.version
     if usage is None:
         return None
@@ -122,7 +125,7 @@ def _price(request: Request, response: Response, usage: Usage | None, row: Inter
     if price.picodollars is None:
         return None
     row.cost_usd = picodollars(price.picodollars)
-    return Decimal(price.picodollars).scaleb(-12)
+    return price.picodollars
 
 
 def _request_row(request: Request, version: int, outcome: str) -> InteractionRow:

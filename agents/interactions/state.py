@@ -6,6 +6,7 @@ computation on values: bytes in, :class:`streams.effects.Effects` out.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,13 +14,18 @@ from uuid import uuid4
 
 import msgspec
 
-from agents.cost.aggregate import Series
+from agents.budgets.rules import Rules
+from agents.budgets.usage import UsagePart, UsageParts
 from agents.interactions.join import Join, OpenRequest, WaitingResponse
+from agents.interactions.masking import Masking
 from agents.interactions.partials import Part, Partials, Parts
+from agents.interactions.parts import WINDOW
 from agents.interactions.pricing import PriceBook
 from agents.interactions.progress import MARGIN, TICKS, Answer, Ask, Progress, Question
 from agents.interactions.rows import answered, evaluation_row, feedback_row, series_of, unanswered
 from agents.interactions.seen import SeenIds
+from agents.interactions.segments import WARM_UP, Segments
+from agents.interactions.usages import Usages
 from schemas.events import (
     DECODERS,
     Evaluation,
@@ -30,13 +36,15 @@ from schemas.events import (
     Response,
     decode_with_unknown,
 )
-from schemas.rows import EvaluationRow, FeedbackRow, InteractionRow
+from schemas.rows import Row
 from streams.deadletters import REPLAY_HEADER, Origin, dead_letter, origin_of
 from streams.effects import Effects, Headers, Message
 from streams.partitioner import partition_of, partitions_of
 from streams.settings import Settings
 from streams.state import Batch
 from streams.topics import Topics
+
+log = logging.getLogger(__name__)
 
 STAGE = "interactions"
 
@@ -74,9 +82,10 @@ class Saved(msgspec.Struct, array_like=True, gc=False, omit_defaults=True):
     """A piece of state in the changelog."""
 
     clocks: dict[str, float] = {}
-    heads: tuple[int, ...] = (0, 1)
-    settled: tuple[int, ...] = (0, 0)
-    announced: tuple[int, ...] = (0, 0)
+    heads: tuple[int, ...] = ()
+    settled: tuple[int, ...] = ()
+    announced: tuple[int, ...] = ()
+    told: tuple[int, bool] = (0, False)
     gone: list[str] = []
     requests: list[OpenRequest] = []
     responses: list[WaitingResponse] = []
@@ -84,12 +93,12 @@ class Saved(msgspec.Struct, array_like=True, gc=False, omit_defaults=True):
     seen: list[str] = []
     seen_old: list[str] = []
     parts: list[Part] = []
+    usages: list[UsagePart] = []
 
 
 _encode_saved = msgspec.msgpack.Encoder().encode
 _decode_saved = msgspec.msgpack.Decoder(Saved).decode
 _encode_parts = msgspec.msgpack.Encoder().encode
-_encode_row = msgspec.json.Encoder().encode
 _encode_origin = msgspec.msgpack.Encoder().encode
 _decode_origin = msgspec.msgpack.Decoder(Origin).decode
 _encode_note = msgspec.json.Encoder().encode
@@ -100,12 +109,19 @@ _decode_answer = msgspec.json.Decoder(Answer).decode
 
 @dataclass(frozen=True)
 class Context:
-    """What the partitions of a worker share. ``source``: the Kafka cluster the offsets belong to."""
+    """What the partitions of a worker share.
+
+    ``source``: the Kafka cluster the offsets belong to. ``counted_from``: for a backfill, the offset of the first request that
+    counts, per partition.
+    """
 
     settings: Settings
     topics: Topics
     prices: PriceBook
     source: str
+    rules: Rules
+    masking: Masking
+    counted_from: tuple[int, ...] = ()
 
 
 class InteractionsState:
@@ -118,7 +134,9 @@ class InteractionsState:
         self._topics = context.topics
         self._join = Join()
         self._seen = SeenIds(settings.dedup_window)
-        self._partials = Partials(settings.segment_requests, settings.series_cap)
+        self._segments = Segments(settings.segment_requests, settings.partitions, partition, context.counted_from)
+        self._partials = Partials(settings.series_cap)
+        self._usages = Usages(context.rules)
         self._located: dict[str, Locate] = {}
         self._clocks: dict[str, float] = {}
         self._joined = (context.topics.requests, context.topics.responses)
@@ -131,10 +149,12 @@ class InteractionsState:
         self._new_ids: list[str] = []
         self._new_located: list[Locate] = []
         self._changed_parts: list[Part] = []
-        self._announced: tuple[int, ...] = (0, 0)
-        self._settled: tuple[int, ...] = (0, 0)
+        self._changed_usages: list[UsagePart] = []
+        self._told: tuple[int, bool] = (0, False)
+        self._announced: tuple[int, ...] = (0,) * settings.partitions
+        self._settled: tuple[int, ...] = (0,) * settings.partitions
         self._kinds = {topic: context.topics.kind_of(topic) for topic in context.topics.events}
-        self._series_home: dict[Series, int] = {}
+        self._homes: dict[tuple[str, ...], int] = {}
 
     # PartitionState
 
@@ -158,7 +178,7 @@ class InteractionsState:
             for partition in range(self._context.settings.partitions):
                 self._tell(partition, ASK, ask, effects)
         after = len(self._join.requests), len(self._join.responses), effects.row_count, len(effects.messages)
-        return before != after or bool(self._progress.questions)
+        return before != after or bool(self._progress.questions) or self._progress_to_tell() != self._told
 
     def ahead(self) -> frozenset[str]:
         low = self._clock()
@@ -172,41 +192,60 @@ class InteractionsState:
                     if (entry := self._join.requests.get(request_id)) is not None:
                         self._tell(asker, LOCATE, Locate(request_id, self._partition, entry.due), effects)
                 self._tell(asker, ANSWER, Answer(self._partition, question.ask.round, question.ask.nonce), effects)
-        n = self._context.settings.partitions
-        announce = self._settled != self._announced
-        by_home: dict[int, list[Part]] = {home: [] for home in range(n)} if announce else {}
+        self._tell_sums(effects)
+        self._partials.forget(self._segments.is_settled)
+        self._usages.forget(self._segments.is_settled, self._clock())
+        self._settled = tuple(map(max, self._settled, self._segments.close()))
+
+    def _tell_sums(self, effects: Effects) -> None:
+        """Partial sums that have changed to where they are summed up; to everybody, how far this partition is."""
+        context, everybody = self._context, range(self._context.settings.partitions)
+        progress = self._progress_to_tell()
+        announce = self._settled != self._announced or progress != self._told
+        parts: dict[int, list[Part]] = {home: [] for home in everybody} if announce else {}
         for part in self._partials.take_dirty():
             self._changed_parts.append(part)
-            by_home.setdefault(self._home_of_series(part.series), []).append(part)
-        self._announced = self._settled  # durable since the last checkpoint, which carried it
-        for home, parts in by_home.items():
-            value = _encode_parts(Parts(self._context.source, self._partition, self._announced, parts))
-            effects.messages.append(Message(self._topics.partials, home, None, value))
-        self._settled = self._partials.close_settled()
+            parts.setdefault(self._home_of(part.series.feature_and_model), []).append(part)
+        usages: dict[int, list[UsagePart]] = {home: [] for home in everybody} if announce and context.rules else {}
+        for usage in self._usages.take_dirty():
+            self._changed_usages.append(usage)
+            usages.setdefault(self._home_of((usage.group.rule, *usage.group.values)), []).append(usage)
+        self._announced, self._told = self._settled, progress  # settled is durable since the last checkpoint, which carried it
+        head = context.source, self._partition, self._announced, self._clock(), progress[1]
+        for home, changed in parts.items():
+            effects.messages.append(Message(self._topics.partials, home, None, _encode_parts(Parts(*head, changed))))
+        for home, used in usages.items():
+            effects.messages.append(Message(self._topics.usage, home, None, _encode_parts(UsageParts(*head, used))))
+
+    def _progress_to_tell(self) -> tuple[int, bool]:
+        """How far this partition is, in finest windows, and whether it is idle."""
+        return int(self._clock()) // WINDOW, all(topic in self._silent for topic in self._joined)
 
     def changes(self) -> bytes | None:
         requests, responses, gone = self._join.take_changes()
         saved = Saved(
             clocks=self._clocks,
-            heads=self._partials.heads,
+            heads=self._segments.heads,
             settled=self._settled,
             announced=self._announced,
+            told=self._told,
             gone=gone,
             requests=requests,
             responses=responses,
             located=self._new_located,
             seen=self._new_ids,
             parts=self._changed_parts,
+            usages=self._changed_usages,
         )
         encoded = _encode_saved(saved)
-        self._new_ids, self._new_located, self._changed_parts = [], [], []
+        self._new_ids, self._new_located, self._changed_parts, self._changed_usages = [], [], [], []
         return encoded
 
     def snapshot(self) -> Iterator[bytes]:
         old, young = self._seen.generations()
         yield _encode_saved(
             Saved(
-                clocks=self._clocks, heads=self._partials.heads, settled=self._settled, announced=self._announced,
+                clocks=self._clocks, heads=self._segments.heads, settled=self._settled, announced=self._announced, told=self._told,
                 located=list(self._located.values()),
             )
         )  # fmt: skip
@@ -220,6 +259,8 @@ class InteractionsState:
             yield _encode_saved(Saved(responses=responses))
         for parts in _cut(list(self._partials.all()), SNAPSHOT_ENTRIES):
             yield _encode_saved(Saved(parts=parts))
+        for usages in _cut(list(self._usages.all()), SNAPSHOT_ENTRIES):
+            yield _encode_saved(Saved(usages=usages))
 
     def load(self, piece: bytes) -> None:
         saved = _decode_saved(piece)
@@ -229,16 +270,22 @@ class InteractionsState:
             self._seen.add(item)
         for entry in saved.requests:
             if entry.request.request_id not in self._join.requests:
-                self._partials.reopen(entry.segment)
+                self._segments.reopen(entry.segment)
         for request_id in saved.gone:
             if (known := self._join.requests.get(request_id)) is not None:
-                self._partials.settle(known.segment)
+                self._segments.settle(known.segment)
         self._join.load(saved.requests, saved.responses, saved.gone)
         for located in saved.located:
             self._remember_located(located)
-        self._partials.load(saved.parts, saved.heads, saved.settled)
-        self._settled = tuple(map(max, self._settled, saved.settled))
-        self._announced = tuple(map(max, self._announced, saved.announced))
+        self._partials.load(saved.parts)
+        self._usages.load(saved.usages)
+        if saved.heads:
+            self._partials.forget(lambda segment: segment < saved.settled[segment % len(saved.settled)])
+            self._usages.forget(lambda segment: segment < saved.settled[segment % len(saved.settled)])
+            self._segments.load(saved.heads)
+            self._settled = tuple(map(max, self._settled, saved.settled))
+            self._announced = tuple(map(max, self._announced, saved.announced))
+            self._told = saved.told
 
     def gauges(self) -> Mapping[str, float]:
         return {
@@ -248,6 +295,7 @@ class InteractionsState:
             "seen_ids": len(self._seen),
             "window_parts": len(self._partials),
             "series": self._partials.series,
+            "usage_parts": len(self._usages),
         }
 
     # Events
@@ -284,7 +332,10 @@ class InteractionsState:
                 continue
             if record.key != key:
                 effects.count("rekeyed", batch.topic)
-            self._accept(kind, event, extra, time, record, None, 0, effects)
+            try:
+                self._accept(kind, event, extra, time, record, None, effects)
+            except Exception as error:  # noqa: BLE001  # see _failed
+                self._failed(origin_of(record), error, effects)
 
     def _apply_rekeyed(self, record: Any, effects: Effects) -> None:
         """A record that another partition sent to its home."""
@@ -320,18 +371,13 @@ class InteractionsState:
         time = event.time.timestamp()
         self._rekeyed_since = None
         self._clocks[REKEYED] = max(self._clocks.get(REKEYED, 0.0), min(time, origin.timestamp / 1000 + self._context.settings.lateness))
-        self._accept(kind, event, extra, time, record, origin, 1, effects)
+        try:
+            self._accept(kind, event, extra, time, record, origin, effects)
+        except Exception as error:  # noqa: BLE001  # see _failed
+            self._failed(origin, error, effects)
 
     def _accept(
-        self,
-        kind: str,
-        event: Event,
-        extra: bytes | None,
-        time: float,
-        record: Any,
-        origin: Origin | None,
-        family: int,
-        effects: Effects,
+        self, kind: str, event: Event, extra: bytes | None, time: float, record: Any, origin: Origin | None, effects: Effects
     ) -> None:
         """An event at the partition where it is processed."""
         event_id = _remembered_id(event, record.headers if origin is None else origin.headers)
@@ -341,16 +387,16 @@ class InteractionsState:
         self._new_ids.append(event_id)
         effects.count("accepted", kind)
         if isinstance(event, Request):
-            self._request(event, extra, time, family, record, origin, effects)
+            self._request(event, extra, time, record, origin, effects)
         elif isinstance(event, Response):
             self._response(event, extra, time, record, origin, effects)
         elif isinstance(event, Feedback):
-            effects.row(FeedbackRow.TABLE, _encode_row(feedback_row(event, extra)))
+            self._row(feedback_row(event, extra), event, effects)
         elif isinstance(event, Evaluation):
-            effects.row(EvaluationRow.TABLE, _encode_row(evaluation_row(event, extra)))
+            self._row(evaluation_row(event, extra), event, effects)
 
     def _request(
-        self, event: Request, extra: bytes | None, time: float, family: int, record: Any, origin: Origin | None, effects: Effects
+        self, event: Request, extra: bytes | None, time: float, record: Any, origin: Origin | None, effects: Effects
     ) -> None:
         marker = "\0" + event.request_id
         if not self._seen.add(marker):
@@ -358,14 +404,15 @@ class InteractionsState:
             self._dead(origin or origin_of(record), reason, effects)
             return
         self._new_ids.append(marker)
-        segment = self._partials.open(family, record.offset)
+        written = record if origin is None else origin
+        segment = self._segments.open(written.partition, written.offset)
         waiting = self._join.take_response(event.request_id)
         if waiting is not None:
             self._complete(event, extra, time, segment, waiting.response, waiting.extra, False, effects)
-            self._partials.settle(segment)
+            self._segments.settle(segment)
             return
         due = self._unanswered_at(event, time)
-        if self._is_strange_home(event):
+        if event.session_id is not None:  # its response may be waiting elsewhere
             due = min(due, time + self._context.settings.join.orphan / 3)
         self._join.open(OpenRequest(event, extra, time, segment, due))
         if len(self._join.requests) > self._context.settings.join.max_open:
@@ -381,7 +428,7 @@ class InteractionsState:
         if entry is not None:
             self._join.close(event.request_id)
             self._complete(entry.request, entry.extra, entry.time, entry.segment, event, extra, entry.unanswered, effects)
-            self._partials.settle(entry.segment)
+            self._segments.settle(entry.segment)
             return
         origin = origin or origin_of(record)
         located = self._located.get(event.request_id)
@@ -404,8 +451,10 @@ class InteractionsState:
         was_unanswered: bool,
         effects: Effects,
     ) -> None:
+        if segment == WARM_UP:
+            return
         row, item, outcome = answered(request, request_extra, response, response_extra, self._context.prices)
-        effects.row(InteractionRow.TABLE, _encode_row(row))
+        self._row(row, request, effects)
         effects.count("outcome", outcome.outcome)
         if not outcome.known:
             effects.count("unknown_finish")
@@ -415,6 +464,8 @@ class InteractionsState:
         asked = series if series.model == request.model else series._replace(model=request.model)
         if not self._partials.answer(segment, time, asked, series, item, late=was_unanswered):
             effects.count("other")
+        if self._context.rules:
+            self._usages.answer(segment, time, request, row.model, response.response_id, item, late=was_unanswered)
 
     # Time
 
@@ -457,10 +508,12 @@ class InteractionsState:
             self._tell_home(entry, effects)
             return
         if not entry.unanswered:
-            row, item = unanswered(request, entry.extra)
-            effects.row(InteractionRow.TABLE, _encode_row(row))
-            effects.count("outcome", "unanswered")
-            self._partials.add(entry.segment, entry.time, series_of(request, None), item)
+            if entry.segment != WARM_UP:
+                row, item = unanswered(request, entry.extra)
+                self._row(row, request, effects)
+                effects.count("outcome", "unanswered")
+                self._partials.add(entry.segment, entry.time, series_of(request, None), item)
+                self._usages.add(entry.segment, entry.time, request, item)
             if not final:
                 entry.unanswered = True
                 entry.due += self._context.settings.join.late_answer
@@ -468,7 +521,7 @@ class InteractionsState:
                 self._tell_home(entry, effects)
                 return
         self._join.close(request.request_id)
-        self._partials.settle(entry.segment)
+        self._segments.settle(entry.segment)
 
     def _unanswered_at(self, request: Request, time: float) -> float:
         return time + (request.timeout_ms or 0) / 1000 + self._context.settings.join.grace
@@ -508,8 +561,15 @@ class InteractionsState:
             self._dead_orphan(response.request_id, origin, effects)
 
     def _dead_orphan(self, request_id: str, origin: Origin, effects: Effects) -> None:
+        if self._context.counted_from:
+            return  # its request may be older than the backfill; the run that read it when it was new has said what became of it
         reason = f"no request with request_id {request_id!r} came within the time a response waits for it"
         self._dead(origin, reason, effects)
+
+    def _row(self, row: Row, event: Event, effects: Effects) -> None:
+        """A row for ClickHouse, without personal data."""
+        session = event.session_id or _home_key(event)
+        effects.row(row.TABLE, self._context.masking.line(row, session, lambda kind: effects.count("pii", kind)))
 
     # Elsewhere
 
@@ -533,14 +593,19 @@ class InteractionsState:
         headers = ((KIND_HEADER, kind.encode()), (ORIGIN_HEADER, _encode_origin(without_value)))
         effects.messages.append(Message(self._topics.rekeyed, home, key, value, headers))
 
-    def _home_of_series(self, series: Series) -> int:
-        home = self._series_home.get(series)
+    def _home_of(self, key: tuple[str, ...]) -> int:
+        """The partition where the sums of a series or group come together."""
+        home = self._homes.get(key)
         if home is None:
-            if len(self._series_home) >= 4 * self._context.settings.series_cap:
-                self._series_home.clear()
-            home = partition_of("\x1f".join(series).encode(), self._context.settings.partitions)
-            self._series_home[series] = home
+            if len(self._homes) >= 4 * self._context.settings.series_cap:
+                self._homes.clear()
+            home = self._homes[key] = partition_of("\x1f".join(key).encode(), self._context.settings.partitions)
         return home
+
+    def _failed(self, origin: Origin, error: Exception, effects: Effects) -> None:
+        """A defect of ours that one event brings out must not stop all others: without this, each restart would meet it again."""
+        log.error("event at %s/%d/%d: a defect in Mirante", origin.topic, origin.partition, origin.offset, exc_info=error)
+        self._dead(origin, f"Mirante failed on this event, a defect that its log describes; please report it: {error!r}", effects)
 
     def _dead(self, origin: Origin, reason: str, effects: Effects) -> None:
         effects.count("dead_letter", STAGE)

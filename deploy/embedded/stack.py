@@ -50,7 +50,7 @@ class StackOptions:
     workers: int = 1
     kafka_port: int = 0
     clickhouse_port: int = 0
-    settings: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
     """Settings of this stack and its workers, beside those of the environment and the file."""
 
 
@@ -148,7 +148,8 @@ class Stack:
 
     def _worker(self, number: int, port: int) -> ManagedProcess:
         own = {name: str(getattr(self.settings, name)) for name in PASSED_ON}
-        env = {f"MIRANTE_{name.upper()}": value for name, value in {**own, **self._options.settings, "web_port": str(port)}.items()}
+        given = {name: value if isinstance(value, str) else json.dumps(value) for name, value in self._options.settings.items()}
+        env = {f"MIRANTE_{name.upper()}": value for name, value in {**own, **given, "web_port": str(port)}.items()}
         # A heap for each thread, or large buffers in a heap, would keep what was once needed.
         env |= {"MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": "262144", "MALLOC_TRIM_THRESHOLD_": "1048576"}
 

@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from streams.cli import deadletter, doctor, query, replay, schema, up, worker
+from streams.cli import alerts, controls, deadletter, doctor, forward, kill, query, replay, schema, silence, up, worker
 from streams.settings import SettingsError
 
 app = typer.Typer(
@@ -25,26 +25,36 @@ app.command("replay")(replay.replay)
 app.command("query")(query.query)
 app.command("schema")(schema.schema)
 app.command("doctor")(doctor.doctor)
+app.command("alerts")(alerts.alerts)
+app.command("silence")(silence.silence)
+app.command("forward")(forward.forward)
+app.command("kill")(kill.kill)
+app.command("restore")(kill.restore)
+app.command("controls")(controls.controls)
 app.add_typer(deadletter.app, name="deadletter")
+
+
+KNOWN = (
+    ("deploy.embedded.directory", "DirectoryInUse"),
+    ("deploy.embedded.processes", "ProcessFailed"),
+    ("schemas.migrate", "MigrationError"),
+    ("streams.backfill", "BackfillError"),
+    ("streams.kafka", "TopicMismatch"),
+    ("streams.traffic.record", "TrafficError"),
+)
+"""Errors whose message says what to do. By name: a command that needs none of these modules starts without them."""
 
 
 def main() -> None:
     """Entry point of the console script."""
-    from deploy.embedded.directory import DirectoryInUse
-    from deploy.embedded.processes import ProcessFailed
-    from schemas.migrate import MigrationError
-    from streams.clickhouse import ClickHouseUnavailable
-    from streams.kafka import BrokerUnavailable, TopicMismatch
-    from streams.traffic.record import TrafficError
-
-    known = (
-        BrokerUnavailable, ClickHouseUnavailable, DirectoryInUse, MigrationError, ProcessFailed, TopicMismatch, TrafficError, OSError,
-    )  # fmt: skip
     try:
         app()
     except SettingsError as error:
         _fail(str(error), 2)
-    except known as error:
+    except Exception as error:  # what is not known is raised again
+        known = tuple(getattr(sys.modules[module], name) for module, name in KNOWN if module in sys.modules)
+        if not isinstance(error, (OSError, *known)):
+            raise
         _fail(str(error), 1)
 
 

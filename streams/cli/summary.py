@@ -66,6 +66,7 @@ class Summary:
             ("Kafka", stack.settings.kafka_bootstrap),
             ("ClickHouse", f"{stack.settings.clickhouse_url}  (database mirante)"),
             *((f"worker {n}", f"{url}/health  {url}/metrics") for n, url in enumerate(stack.metrics_urls, 1)),
+            ("alerts", f"mirante alerts{where} --follow"),
             ("ask", f'mirante query{where} "SELECT * FROM cost_windows ORDER BY window_start DESC LIMIT 5"'),
             ("logs", f"{self._data}/logs"),
         ]

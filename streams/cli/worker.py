@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -11,6 +12,15 @@ import typer
 def worker(
     web_port: Annotated[int | None, typer.Option(help="Port of /health and /metrics (MIRANTE_WEB_PORT).")] = None,
     instance_id: Annotated[str | None, typer.Option(help="A stable name, for static group membership.")] = None,
+    since: Annotated[
+        datetime | None,
+        typer.Option(
+            "--from",
+            formats=["%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M%z", "%Y-%m-%d"],
+            help="Reprocess what was written to Kafka since then (UTC unless it has a zone) into the same tables, then end. "
+            "Nothing doubles; live workers may run meanwhile, and no alert is sent again.",
+        ),
+    ] = None,
     prepare_only: Annotated[bool, typer.Option("--prepare-only", help="Create topics and tables, then end.")] = False,
     wait: Annotated[float, typer.Option(help="Seconds to wait for Kafka and ClickHouse at start.")] = 60.0,
     loglevel: Annotated[str, typer.Option(help="DEBUG, INFO, WARNING or ERROR.")] = "INFO",
@@ -21,14 +31,21 @@ def worker(
     Topics and tables are created when missing.
     """
     from agents.registry import agents
+    from streams.backfill import plan
     from streams.prepare import prepare
     from streams.settings import load_settings
     from streams.worker import run
 
-    overrides = {"web_port": web_port, "instance_id": instance_id}
+    if since is not None and since.tzinfo is None:
+        since = since.replace(tzinfo=UTC)
+    overrides = {"web_port": web_port, "instance_id": instance_id, "since": since}
     settings = load_settings(**{name: value for name, value in overrides.items() if value is not None})
     source = asyncio.run(prepare(settings, wait=wait))
     if prepare_only:
         typer.echo(f"topics and tables are ready (cluster {source})")
         return
-    run(settings, agents(settings, source), loglevel=loglevel)
+    backfill = None
+    if settings.since is not None:
+        backfill = asyncio.run(plan(settings, settings.since))
+        typer.echo(f"reprocessing {backfill.records:,} records written since {settings.since.isoformat()} (the warm-up before it included)")
+    run(settings, agents(settings, source, backfill), backfill=backfill, loglevel=loglevel)

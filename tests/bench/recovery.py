@@ -37,6 +37,8 @@ from rich.console import Console
 from rich.table import Table
 from urllib3.exceptions import HTTPError
 
+from agents.budgets.rules import read_rules
+from agents.interactions.masking import Masking
 from agents.interactions.pricing import PriceBook
 from agents.interactions.state import Context, InteractionsState
 from deploy.embedded.ports import free_port
@@ -183,7 +185,7 @@ async def changelog(kafka: str, scale: float) -> list[Row]:
     async with stack_of(kafka, workers=0) as stack:
         settings = stack.settings.model_copy(update={"dedup_window": 200_000, "join": JoinSettings(max_open=200_000)})
         topics = Topics.of(settings)
-        context = Context(settings, topics, PriceBook(), "bench")
+        context = Context(settings, topics, PriceBook(), "bench", read_rules(), Masking(b"bench"))
         producer = new_producer(settings, linger_ms=5)
         await producer.start()
         try:

@@ -121,12 +121,12 @@ async def delay(rate: int, seconds: int, console: Console) -> None:
 class fresh_stack:
     """A stack on a directory of its own, gone afterwards. Without workers: the caller runs one."""
 
-    def __init__(self, workers: int = 0) -> None:
-        self._workers = workers
+    def __init__(self, workers: int = 0, **settings: Any) -> None:
+        self._workers, self._settings = workers, settings
 
     async def __aenter__(self) -> Stack:
         self._directory = Path(tempfile.mkdtemp(prefix="mirante-bench-"))
-        self._stack = Stack(StackOptions(self._directory, workers=self._workers), say)
+        self._stack = Stack(StackOptions(self._directory, workers=self._workers, settings=self._settings), say)
         return await self._stack.__aenter__()
 
     async def __aexit__(self, *error: Any) -> None:

@@ -26,6 +26,7 @@ def examine(client: Client, traffic: ChaosTraffic, topics: str) -> list[Finding]
     return [
         *_interactions(client, traffic),
         *_windows(client, traffic),
+        *_alerts(client, traffic),
         *_others(client, traffic, topics),
     ]
 
@@ -71,6 +72,14 @@ def _windows(client: Client, traffic: ChaosTraffic) -> Iterator[Finding]:
         yield Finding(f"windows of {size} s equal the interactions to the cent", not wrong_money and len(rows) == len(money), f"${total}")
 
 
+def _alerts(client: Client, traffic: ChaosTraffic) -> Iterator[Finding]:
+    rows = client.query("SELECT labels['budget'], alert_id, status FROM mirante.alerts WHERE name = 'BudgetExhausted'").result_rows
+    expected = {f"{tenant}-exhausted" for tenant in traffic.spent()}
+    found = [row[0] for row in rows]
+    yield Finding("budgets are counted to the picodollar", set(found) == expected, f"{len(expected)} exhausted, {sorted(set(found))[:6]}")
+    yield Finding("one alert for each of them", len(found) == len(set(found)), f"{len(found)} alerts")
+
+
 def _others(client: Client, traffic: ChaosTraffic, topics: str) -> Iterator[Finding]:
     rows = client.query("SELECT event_id FROM mirante.feedback").result_rows
     found = [row[0] for row in rows]
@@ -79,9 +88,11 @@ def _others(client: Client, traffic: ChaosTraffic, topics: str) -> Iterator[Find
         sorted(found) == sorted(traffic.feedback),
         f"{len(traffic.feedback):,} expected, {len(found):,} rows, {len(traffic.feedback - set(found))} lost",
     )
-    letters = [base64.b64decode(row[0]) for row in client.query("SELECT value FROM mirante.deadletter").result_rows]
+    rows = client.query("SELECT value, topic, partition, offset FROM mirante.deadletter").result_rows
+    letters = [base64.b64decode(row[0]) for row in rows]
+    positions = {tuple(row[1:]) for row in rows}  # a service that sends again after a broker's fall writes the same poison twice
     lost = traffic.poison - set(letters)
     others = [value for value in letters if value not in traffic.poison]
     yield Finding("all poison is in dead letters", not lost, f"{len(traffic.poison):,} expected, {len(lost)} lost")
     yield Finding("nothing else is", not others, f"{len(others)} others {others[:2]}")
-    yield Finding("no dead letter is doubled", len(letters) == len(set(letters)), f"{len(letters):,} rows, {len(set(letters)):,} distinct")
+    yield Finding("no dead letter is doubled", len(letters) == len(positions), f"{len(letters):,} rows, {len(positions):,} positions")

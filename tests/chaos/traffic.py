@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
 
+from agents.interactions.pricing import PriceBook
 from streams.traffic.load import Load
 from streams.traffic.record import TimedRecord, rfc3339
 
@@ -22,6 +27,28 @@ class ChaosTraffic:
         self.poison: set[bytes] = set()
         self.feedback: set[str] = set()
         self.events = 0
+
+    def spent(self) -> dict[str, int]:
+        """Picodollars by tenant."""
+        prices, day = PriceBook(), datetime.fromtimestamp(self.load.start_us / 1e6, UTC).date()
+        total: Counter[str] = Counter()
+        for pair in range(self.load.pairs):
+            series, (used_in, used_out) = self.load.series_of(pair), self.load.tokens(pair)
+            total[series.tenant] += prices.price(series.provider, series.model, day, (used_in, used_out, None, None, None)).picodollars or 0
+        return dict(total)
+
+    def budgets(self) -> list[dict[str, Any]]:
+        """For each tenant one that is used up to the last picodollar, and one that is not by a single one."""
+        return [
+            {
+                "name": f"{tenant}-{kind}",
+                "scope": {"tenant": tenant},
+                "limit": str(Decimal(spent + more).scaleb(-12)),
+                "window": "rolling 24h",
+            }
+            for tenant, spent in self.spent().items()
+            for kind, more in (("exhausted", 0), ("kept", 1))
+        ]
 
     def records(self) -> Iterator[TimedRecord]:
         """Everything to publish, in time order."""

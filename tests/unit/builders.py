@@ -16,7 +16,9 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from agents.budgets.rules import read_rules
 from agents.cost.state import WINDOWS, CostState
+from agents.interactions.masking import Masking
 from agents.interactions.pricing import PriceBook
 from agents.interactions.rows import answered, series_of, unanswered
 from agents.interactions.state import Context, InteractionsState
@@ -80,7 +82,7 @@ def settings(partitions: int = 3, *, segment: int = 4, **fields: Any) -> Setting
 
 def context(of: Settings | None = None) -> Context:
     of = of or settings()
-    return Context(of, Topics.of(of), PRICES, SOURCE)
+    return Context(of, Topics.of(of), PRICES, SOURCE, read_rules(), Masking(b"test"))
 
 
 class Record(NamedTuple):

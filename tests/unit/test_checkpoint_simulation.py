@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 import base64
 import random
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -81,23 +83,32 @@ class Cluster:
 
 
 class Process:
-    """Where a process dies, stops for a while, and what it is not told although it happened; counted in steps of I/O."""
+    """Where a process dies, stops for a while, and what it is not told although it happened; counted in steps of I/O.
 
-    def __init__(self, dies_at: int = -1, stops_at: int = -1, lost: frozenset[int] = frozenset()) -> None:
-        self.dies_at, self.stops_at, self.lost = dies_at, stops_at, lost
+    Each act has a step before it and one after it.
+    """
+
+    def __init__(
+        self, dies_at: int = -1, stops_at: int = -1, lost: frozenset[int] = frozenset(), dies_in: tuple[str, int] | None = None
+    ) -> None:
+        self.dies_at, self.stops_at, self.lost, self.dies_in = dies_at, stops_at, lost, dies_in
         self.steps = 0
+        self.steps_in: Counter[str] = Counter()
         self.alive = True
         self.owning = False
         self.meanwhile: list[Callable[[], Awaitable[None]]] = []
         """What others do between the steps by which this process takes its partitions over."""
         self.stopped, self.woken = asyncio.Event(), asyncio.Event()
 
-    async def step(self) -> None:
+    async def step(self, act: str = "") -> None:
         self.steps += 1
-        if self.steps == self.dies_at:
+        if not self.owning:
+            self.steps_in[act] += 1
+        if self.steps == self.dies_at or self.dies_in == (act, self.steps_in[act]):
             self.alive = False
         if not self.alive:
             raise Died
+        await asyncio.sleep(0)
         if self.owning and self.meanwhile:
             await self.meanwhile.pop(0)()
         if self.steps >= self.stops_at > 0 and not self.owning and not self.stopped.is_set():
@@ -118,14 +129,16 @@ class Producer:
     async def send_and_wait(
         self, topic: str, value: bytes, *, partition: int, key: bytes | None = None, headers: Headers = ()
     ) -> SimpleNamespace:
-        await self.process.step()
+        dead = topic == self.cluster.topics.deadletter
+        act = "dead letters" if dead else "state" if topic.endswith(".state") else "messages"
+        await self.process.step(act)
         offset = self.cluster.logs.append(topic, partition, value, key=key, headers=headers, timestamp=TIMESTAMP)
-        if topic == self.cluster.topics.deadletter:
+        if dead:
             letter = msgspec.json.decode(value, type=DeadLetter)
             self.cluster.letters[letter.topic, letter.partition, letter.offset] = letter
         if self.process.answer_is_lost:
             raise KafkaError("the answer is lost")
-        await self.process.step()
+        await self.process.step(act)
         return SimpleNamespace(offset=offset)
 
     async def send(self, topic: str, value: bytes, **where: Any) -> asyncio.Future[SimpleNamespace]:
@@ -143,15 +156,15 @@ class ModelSink:
 
     async def write(self, rows: Mapping[str, Sequence[bytes]]) -> list[DeadLetter]:
         for table, lines in rows.items():
-            await self.process.step()
+            await self.process.step("rows")
             self.cluster.tables.insert(table, lines)
             if self.process.answer_is_lost:
                 self.cluster.tables.insert(table, lines)  # the sink tries again
-            await self.process.step()
+            await self.process.step("rows")
         return []
 
     async def write_letters(self, letters: Sequence[DeadLetter]) -> None:
-        await self.process.step()
+        await self.process.step("rows of dead letters")
         self.cluster.letter_rows |= {(x.topic, x.partition, x.offset) for x in letters}
 
 
@@ -314,12 +327,24 @@ async def live(worker: Worker, rng: random.Random, actions: int) -> None:
         action = rng.random()
         if action < 0.6 and (unread := worker.unread(agent)):
             await worker.read(agent, rng.choice(unread), rng.randint(1, 4))
-        elif action < 0.9:
+        elif action < 0.87:
             await worker.checkpoint(agent)
+        elif action < 0.9 and not worker.process.stopped.is_set():
+            await cancelled(worker.checkpoint(agent), rng.randint(0, 12))  # a revoke that took too long
         elif action < 0.95 and not worker.process.stopped.is_set():
             await worker.own()  # a rebalance that changes nothing
         elif worker.cluster.now < 50_012:
             worker.cluster.now += rng.choice([0.5, 4.0])
+
+
+async def cancelled(doing: Awaitable[None], after: int) -> None:
+    """Do something for so many turns of the loop, then cancel it."""
+    task = asyncio.ensure_future(doing)
+    for _ in range(after):
+        await asyncio.sleep(0)
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
 
 
 async def simulate(seed: int) -> None:
@@ -444,6 +469,66 @@ RUNS = 2_000
 def test_whatever_dies_the_tables_hold_what_the_input_implies(part: int) -> None:
     for seed in range(part * RUNS // 5, (part + 1) * RUNS // 5):
         run(seed)
+
+
+# The crash points of docs/delivery.md, by their names there
+
+CRASH_POINTS = {
+    "before 1": ("messages", 1),
+    "during 1": ("messages", 3),
+    "between 1 and 2": ("rows", 1),
+    "during 2, or insert applied and answer lost": ("rows", 2),
+    "between 2 and 3": ("dead letters", 1),
+    "during 3": ("rows of dead letters", 1),
+    "between 3 and 4": ("state", 1),
+    "during 4, group unfinished": ("state", 2),
+    "during 4, some partitions done": ("state", -2),
+    "between 4 and 5": ("state", -1),
+    "after 5": ("after", 1),
+}
+"""Name -> in which act of the first checkpoint the process dies, and at which step of it; negative: counted from its last."""
+
+
+@pytest.mark.parametrize("name", CRASH_POINTS)
+async def test_crash(name: str) -> None:
+    streams.checkpoint.ProcessingTime = lambda longest_gap: SimpleNamespace(now=lambda: cluster.now)  # type: ignore[assignment,misc]
+    act, step = CRASH_POINTS[name]
+    if step < 0:
+        cluster, _ = cluster_with_input()
+        whole = Process()
+        await first_checkpoint(Worker(cluster, whole))
+        step += whole.steps_in[act] + 1
+    # Given input of every kind, and a worker that dies at this point of its first checkpoint
+    cluster, (counted, orphans, poison) = cluster_with_input()
+    process = Process(dies_in=(act, step))
+    with suppress(Died):
+        await first_checkpoint(Worker(cluster, process))
+    assert process.alive == (name == "after 5")
+    # When another worker goes on
+    last = Worker(cluster, Process())
+    await last.own()
+    await last.work_off()
+    # Then the tables hold what the input implies
+    check(cluster, counted, orphans, poison)
+
+
+async def first_checkpoint(worker: Worker) -> None:
+    await worker.own()
+    for tp in worker.unread("interactions"):
+        await worker.read("interactions", tp, 1_000)
+    await worker.checkpoint("interactions")
+
+
+def cluster_with_input() -> tuple[Cluster, tuple[list[Json], set[str], set[tuple[str, int, int]]]]:
+    """Seed 9 has re-keyed events, answered calls, signals and poison."""
+    cluster = Cluster()
+    return cluster, publish_input(cluster, random.Random(9))
+
+
+def test_every_crash_point_of_the_documentation_is_tried() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "delivery.md").read_text()
+    table = page.split("| crash |")[1].split("\n\n")[0].splitlines()[2:]
+    assert [row.split(" | ")[0].removeprefix("| ") for row in table] == list(CRASH_POINTS)
 
 
 # The checkpointer by itself

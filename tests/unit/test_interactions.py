@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from agents.interactions.pricing import PriceBook
 from schemas.rows import money
 from tests.unit.builders import EPOCH, Json, Record, World, expected_rows, moment, request, response, settings, without
 
@@ -31,6 +33,36 @@ def assert_as_implied(world: World, *events: Json) -> None:
     rows, windows = expected_rows(events)
     assert world.tables.interactions() == rows
     assert world.tables.windows() == windows
+
+
+def test_personal_data_is_masked_and_named_and_ids_are_kept() -> None:
+    said = "Claro! O CPF 529.982.247-25 está regular."
+    world = told(
+        request(1, user_id="52998224725", messages=[{"role": "user", "content": "meu cpf é 52998224725 e o e-mail ana@example.com.br"}]),
+        response(1, output=said),
+    )
+    row = world.tables.interactions()["r1"]
+    text = str(row)
+    assert "529.982.247-25" not in text and "ana@example.com.br" not in text
+    assert row["user_id"] == "52998224725"
+    [tag] = set(re.findall(r"<CPF:\d+>", text))  # the same value, the same tag
+    assert row["output"] == f"Claro! O CPF {tag} está regular."
+    assert {(x["kind"], x["where"]) for x in row["pii"]} == {("CPF", "messages"), ("EMAIL", "messages"), ("CPF", "output")}
+
+
+def test_an_event_that_brings_out_a_defect_is_a_dead_letter_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    price = PriceBook.price
+
+    def defective(book: PriceBook, provider: str | None, model: str, *args: Any, **more: Any) -> Any:
+        if model == "cursed":
+            raise ZeroDivisionError
+        return price(book, provider, model, *args, **more)
+
+    monkeypatch.setattr(PriceBook, "price", defective)
+    world = told(request(1, model="cursed"), response(1), request(2), response(2))
+    assert world.tables.interactions()["r2"]["outcome"] == "ok"
+    [letter] = world.letters
+    assert "ZeroDivisionError" in letter.reason
 
 
 # The ordinary

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from agents.registry import price_book
+from agents.registry import agents
 from streams.settings import Settings, SettingsError, load_settings
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "mirante.example.toml"
@@ -41,7 +41,7 @@ class TestExample:
         assert settings.kafka.sasl_username == "mirante"
         assert [rule["model"] for rule in settings.prices] == ["gpt-4o*", "claude-*"]
         assert settings.tiers == {"batch": 0.5}
-        price_book(settings)
+        assert agents(settings, "cluster")
 
     def test_it_names_every_setting(self) -> None:
         text = EXAMPLE.read_text("utf-8")
@@ -121,4 +121,4 @@ class TestErrorsNameTheKey:
     def test_in_a_price(self) -> None:
         write('[[prices]]\nmodel = "m"\ninput_per_mtok = 1')
         with pytest.raises(SettingsError, match=r"\[\[prices\]\].*output_per_mtok"):
-            price_book(load_settings())
+            agents(load_settings(), "cluster")

@@ -54,9 +54,11 @@ class FakeClient:
         self.errors: list[Exception] = []
         self.memory = 10**9
 
-    def raw_insert(self, table: str, *, insert_block: bytes, fmt: str, settings: dict[str, Any]) -> None:
-        assert (fmt, settings) == ("JSONEachRow", dict(INSERT_SETTINGS))
-        rows = insert_block.split(b"\n")
+    def raw_insert(self, table: str, *, insert_block: bytes, settings: dict[str, Any]) -> None:
+        assert settings == dict(INSERT_SETTINGS)
+        statement, *rows = insert_block.split(b"\n")
+        assert not table  # the statement is in the block
+        table = statement.decode().removeprefix("INSERT INTO ").removesuffix(" FORMAT JSONEachRow")
         self.blocks.append(rows)
         if self.errors:
             raise self.errors.pop(0)

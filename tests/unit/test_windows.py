@@ -11,6 +11,7 @@ from heapq import heappush
 from math import floor
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
@@ -21,9 +22,10 @@ from agents.cost.sketch import RELATIVE_ERROR, SMALLEST, Bins, bin_of, quantile
 from agents.cost.state import CostState
 from agents.interactions.partials import Partials
 from agents.interactions.progress import Progress
+from agents.interactions.segments import WARM_UP, Segments
 from agents.interactions.state import InteractionsState
-from schemas.events import MAX_MS
-from schemas.rows import OUTCOMES, CostPartRow
+from schemas.events import MAX_MS, MAX_TOKENS
+from schemas.rows import EXACT, OUTCOMES, CostPartRow
 from streams.effects import Effects
 from tests.unit.builders import SOURCE, FakeBatch, Json, Record, Tables, World, expected_rows, request, response, settings
 
@@ -64,11 +66,12 @@ def test_an_empty_sketch_has_no_quantile() -> None:
 contributions = st.builds(
     Contribution,
     outcome=st.sampled_from([index for name, index in OUTCOME_INDEX.items() if name != "unanswered"]),
-    tokens=st.tuples(*[st.integers(0, 2**53 - 1)] * 5),
-    cost=st.none() | st.decimals(0, 10**12, places=12),
+    tokens=st.tuples(*[st.integers(0, MAX_TOKENS)] * 5),
+    picodollars=st.none() | st.integers(0, 10**24),
     latency_ms=st.none() | st.floats(0, MAX_MS),
     ttft_ms=st.none() | st.floats(0, MAX_MS),
     unpriced=st.booleans(),
+    response_id=st.just(""),
 )
 NOTHING = Contribution(UNANSWERED, (0, 0, 0, 0, 0), None, None, None)
 
@@ -85,7 +88,7 @@ def test_the_order_of_contributions_does_not_show(items: list[Contribution], rng
     shuffled = items.copy()
     rng.shuffle(shuffled)
     assert aggregate_of(items) == aggregate_of(shuffled)
-    assert aggregate_of(items).cost == sum((int(i.cost.scaleb(12)) for i in items if i.cost is not None), 0) * Decimal("1e-12")
+    assert aggregate_of(items).cost == Decimal(sum(i.picodollars for i in items if i.picodollars is not None)).scaleb(-12, EXACT)
 
 
 @given(st.lists(contributions, max_size=5), contributions)
@@ -109,8 +112,10 @@ def test_replacing_a_constituent_leaves_no_trace_of_it(
 
 
 def test_money_is_exact_beyond_the_28_digits_of_the_default_context() -> None:
-    parts = [Decimal("999999999999.000000000001")] * 100_000
-    assert aggregate_of([NOTHING._replace(outcome=0, cost=cost) for cost in parts]).cost == Decimal("99999999999900000.0000001")
+    parts = [999999999999_000000000001] * 100_000
+    whole = aggregate_of([NOTHING._replace(outcome=0, picodollars=cost) for cost in parts])
+    assert whole.cost == Decimal("99999999999900000.0000001")
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(whole), type=Aggregate).cost == whole.cost
 
 
 # Partials
@@ -120,7 +125,7 @@ ANSWER = NOTHING._replace(outcome=0)
 
 
 def test_an_answer_by_another_model_moves_between_series_and_versions_do_not_tell_the_order() -> None:
-    late, prompt = Partials(10, 10), Partials(10, 10)
+    late, prompt = Partials(10), Partials(10)
     late.add(0, 5.0, A, NOTHING)
     first = {part.series: part.aggregate.version for part in late.take_dirty()}
     late.answer(0, 5.0, A, B, ANSWER, late=True)
@@ -132,18 +137,34 @@ def test_an_answer_by_another_model_moves_between_series_and_versions_do_not_tel
 
 
 def test_settled_segments_are_forgotten_and_open_ones_kept() -> None:
-    partials = Partials(2, 10)
-    segments = [partials.open(0, offset) for offset in range(6)]
-    assert segments == [0, 0, 2, 2, 4, 4]
-    for segment in segments[1:]:
-        partials.add(segment, 0.0, A, ANSWER)
-        partials.settle(segment)
-    assert partials.close_settled() == (0, 1), "a request of the first segment is open"
+    segments, partials = Segments(size=2, families=2, own=0), Partials(10)
+    numbers = [segments.open(0, offset) for offset in range(6)]
+    assert numbers == [0, 0, 2, 2, 4, 4]
+    for number in numbers[1:]:
+        partials.add(number, 0.0, A, ANSWER)
+        segments.settle(number)
+    partials.forget(segments.is_settled)
+    assert segments.close() == (0, -1), "a request of the first segment is open"
     assert [part.segment for part in partials.all()] == [0, 4]
     partials.add(0, 0.0, A, ANSWER)
-    partials.settle(0)
-    assert partials.close_settled() == (4, 1)
+    segments.settle(0)
+    partials.forget(segments.is_settled)
+    assert segments.close() == (4, -1)
     assert [part.segment for part in partials.all()] == [4]
+
+
+def test_of_forwarded_requests_the_last_segment_but_one_stays_too() -> None:
+    segments = Segments(size=2, families=2, own=0)
+    for offset in range(6):
+        segments.settle(segments.open(1, offset))
+    assert segments.close() == (0, 3), "a repeated send may bring offsets 2 and 3 after 4 and 5"
+
+
+def test_requests_before_a_backfill_are_not_counted() -> None:
+    segments = Segments(size=2, families=2, own=0, counted_from=(4, 0))
+    assert [segments.open(0, 3), segments.open(0, 4), segments.open(1, 0)] == [WARM_UP, 4, 1]
+    segments.settle(WARM_UP)
+    assert segments.close() == (4, -1)
 
 
 # Both stages
@@ -278,6 +299,7 @@ def outcome(effects: Effects) -> tuple[Any, ...]:
 def forget_what_was_heard(state: InteractionsState) -> None:
     """As after a restart: silence must be heard first, and what was asked of other partitions is asked again."""
     state._silent = {}
+    state._rekeyed_since, state._rekeyed_silence = None, 0.0
     state._progress = Progress(state._context.settings.partitions, "the same for all")
     for _, item in state._join._held:
         entry = item.request.request if item.request is not None else item.response.response

@@ -1,0 +1,82 @@
+"""What groups of calls have used: the partial sums that budgets and limits are checked with (agents/budgets)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+from agents.budgets.rules import Rules
+from agents.budgets.runaway import signature_of
+from agents.budgets.usage import Group, Usage, UsagePart
+from agents.cost.aggregate import Contribution
+from agents.interactions.parts import PartStore, window_of
+from schemas.events import Request
+
+FEW, LITTLE = 5, 40_000_000_000
+"""Of a session or trace, what is used in one window without being told: fewer requests, and less money (picodollars; 4 cents).
+
+A loop that costs 5 USD in ten minutes is thus seen before it has cost 7.40.
+"""
+
+OVER = 60.0
+"""Seconds after which a window is not expected to change."""
+
+
+class Usages:
+    """The usage of one source partition, by group."""
+
+    def __init__(self, rules: Rules) -> None:
+        self._rules = rules
+        self._parts: PartStore[Group, Usage] = PartStore(Usage)
+
+    def __len__(self) -> int:
+        return len(self._parts)
+
+    def add(self, segment: int, time: float, request: Request, item: Contribution) -> None:
+        """Count an unanswered interaction."""
+        for group in self._rules.groups(request, request.model):
+            usage = self._parts.part(segment, window_of(time), group)
+            usage.add(item, "", self._signature(group, usage, request))
+
+    def answer(
+        self, segment: int, time: float, request: Request, model: str, response_id: str, item: Contribution, *, late: bool
+    ) -> None:
+        """Count an interaction that ``model`` answered; with ``late`` it was counted as unanswered before."""
+        window = window_of(time)
+        answered = self._rules.groups(request, model)
+        asked = answered if model == request.model else self._rules.groups(request, request.model)
+        for group in answered:
+            usage = self._parts.part(segment, window, group)
+            if late and group in asked:
+                usage.answer(item, response_id)
+            else:
+                usage.add(item, response_id, self._signature(group, usage, request))
+        if asked is not answered:
+            for group in asked:
+                if group not in answered:
+                    self._parts.part(segment, window, group).move(late=late)
+
+    def _signature(self, group: Group, usage: Usage, request: Request) -> int | None:
+        """What a call asks, for rules that look for loops. Not of the first call of a window: most sessions make no other in it."""
+        return signature_of(request) if usage.requests and group.rule in self._rules.loops else None
+
+    def take_dirty(self) -> list[UsagePart]:
+        """What changed since the last call and is of interest."""
+        return [part for item in self._parts.take_dirty() if self._matters(part := UsagePart(*item))]
+
+    def _matters(self, part: UsagePart) -> bool:
+        """Nearly all sessions and traces use little, and could not become a loop at this pace: they are not worth a message."""
+        return part.group.rule not in self._rules.loops or part.usage.requests >= FEW or part.usage.picodollars >= LITTLE
+
+    def forget(self, is_settled: Callable[[int], bool], clock: float = 0.0) -> None:
+        """Forget the segments that cannot change any more, and what did not matter and is over at event time ``clock``."""
+        self._parts.forget(is_settled)
+        self._parts.drop(lambda window, group, usage: window < clock - OVER and not self._matters(UsagePart(0, window, group, usage)))
+
+    # Persistence
+
+    def all(self) -> Iterator[UsagePart]:
+        return (UsagePart(*part) for part in self._parts.all())
+
+    def load(self, parts: Iterable[UsagePart]) -> None:
+        for part in parts:
+            self._parts.load(part.segment, part.window, part.group, part.usage)
