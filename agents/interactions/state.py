@@ -7,7 +7,7 @@ computation on values: bytes in, :class:`streams.effects.Effects` out.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
@@ -25,6 +25,7 @@ from agents.interactions.progress import MARGIN, TICKS, Answer, Ask, Progress, Q
 from agents.interactions.rows import answered, evaluation_row, feedback_row, series_of, unanswered
 from agents.interactions.seen import SeenIds
 from agents.interactions.segments import WARM_UP, Segments
+from agents.interactions.taps import Call, Head, Tap
 from agents.interactions.usages import Usages
 from schemas.events import (
     DECODERS,
@@ -112,7 +113,7 @@ class Context:
     """What the partitions of a worker share.
 
     ``source``: the Kafka cluster the offsets belong to. ``counted_from``: for a backfill, the offset of the first request that
-    counts, per partition.
+    counts, per partition. ``taps``: make, for a partition, what tells other agents of each call.
     """
 
     settings: Settings
@@ -122,6 +123,7 @@ class Context:
     rules: Rules
     masking: Masking
     counted_from: tuple[int, ...] = ()
+    taps: tuple[Callable[[], Tap], ...] = ()
 
 
 class InteractionsState:
@@ -137,6 +139,7 @@ class InteractionsState:
         self._segments = Segments(settings.segment_requests, settings.partitions, partition, context.counted_from)
         self._partials = Partials(settings.series_cap)
         self._usages = Usages(context.rules)
+        self._taps = [new() for new in context.taps]
         self._located: dict[str, Locate] = {}
         self._clocks: dict[str, float] = {}
         self._joined = (context.topics.requests, context.topics.responses)
@@ -192,13 +195,13 @@ class InteractionsState:
                     if (entry := self._join.requests.get(request_id)) is not None:
                         self._tell(asker, LOCATE, Locate(request_id, self._partition, entry.due), effects)
                 self._tell(asker, ANSWER, Answer(self._partition, question.ask.round, question.ask.nonce), effects)
-        self._tell_sums(effects)
+        self._tell_others(effects)
         self._partials.forget(self._segments.is_settled)
         self._usages.forget(self._segments.is_settled, self._clock())
         self._settled = tuple(map(max, self._settled, self._segments.close()))
 
-    def _tell_sums(self, effects: Effects) -> None:
-        """Partial sums that have changed to where they are summed up; to everybody, how far this partition is."""
+    def _tell_others(self, effects: Effects) -> None:
+        """Partial sums that have changed to where they are summed up; calls to who listens; to everybody, how far this partition is."""
         context, everybody = self._context, range(self._context.settings.partitions)
         progress = self._progress_to_tell()
         announce = self._settled != self._announced or progress != self._told
@@ -216,6 +219,8 @@ class InteractionsState:
             effects.messages.append(Message(self._topics.partials, home, None, _encode_parts(Parts(*head, changed))))
         for home, used in usages.items():
             effects.messages.append(Message(self._topics.usage, home, None, _encode_parts(UsageParts(*head, used))))
+        for tap in self._taps:
+            tap.close(Head(context.source, self._partition, self._clock(), progress[1]), announce, effects)
 
     def _progress_to_tell(self) -> tuple[int, bool]:
         """How far this partition is, in finest windows, and whether it is idle."""
@@ -391,9 +396,13 @@ class InteractionsState:
         elif isinstance(event, Response):
             self._response(event, extra, time, record, origin, effects)
         elif isinstance(event, Feedback):
-            self._row(feedback_row(event, extra), event, effects)
+            line = self._row(feedback_row(event, extra), event, effects)
+            for tap in self._taps:
+                tap.feedback(event, line)
         elif isinstance(event, Evaluation):
-            self._row(evaluation_row(event, extra), event, effects)
+            line = self._row(evaluation_row(event, extra), event, effects)
+            for tap in self._taps:
+                tap.evaluation(event, line)
 
     def _request(
         self, event: Request, extra: bytes | None, time: float, record: Any, origin: Origin | None, effects: Effects
@@ -454,7 +463,7 @@ class InteractionsState:
         if segment == WARM_UP:
             return
         row, item, outcome = answered(request, request_extra, response, response_extra, self._context.prices)
-        self._row(row, request, effects)
+        line = self._row(row, request, effects)
         effects.count("outcome", outcome.outcome)
         if not outcome.known:
             effects.count("unknown_finish")
@@ -466,6 +475,8 @@ class InteractionsState:
             effects.count("other")
         if self._context.rules:
             self._usages.answer(segment, time, request, row.model, response.response_id, item, late=was_unanswered)
+        for tap in self._taps:
+            tap.answered(Call(request, response, time, row, line, series, item, was_unanswered))
 
     # Time
 
@@ -514,6 +525,8 @@ class InteractionsState:
                 effects.count("outcome", "unanswered")
                 self._partials.add(entry.segment, entry.time, series_of(request, None), item)
                 self._usages.add(entry.segment, entry.time, request, item)
+                for tap in self._taps:
+                    tap.unanswered(request, entry.time)
             if not final:
                 entry.unanswered = True
                 entry.due += self._context.settings.join.late_answer
@@ -566,10 +579,12 @@ class InteractionsState:
         reason = f"no request with request_id {request_id!r} came within the time a response waits for it"
         self._dead(origin, reason, effects)
 
-    def _row(self, row: Row, event: Event, effects: Effects) -> None:
-        """A row for ClickHouse, without personal data."""
+    def _row(self, row: Row, event: Event, effects: Effects) -> bytes:
+        """A row for ClickHouse, without personal data; returns it as JSON."""
         session = event.session_id or _home_key(event)
-        effects.row(row.TABLE, self._context.masking.line(row, session, lambda kind: effects.count("pii", kind)))
+        line = self._context.masking.line(row, session, lambda kind: effects.count("pii", kind))
+        effects.row(row.TABLE, line)
+        return line
 
     # Elsewhere
 

@@ -1,0 +1,53 @@
+"""What stage 1 tells other agents, call by call and signal by signal: one tap for each agent that listens.
+
+Sums go another way (agents/interactions/partials.py, usages.py). A tap holds what has come since the last checkpoint and nothing
+else: after a crash the same events come again, perhaps grouped otherwise, so who receives its messages knows repeats by their ids.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+from agents.cost.aggregate import Contribution, Series
+from schemas.events import Evaluation, Feedback, Request, Response
+from schemas.rows import InteractionRow
+from streams.effects import Effects
+
+
+class Call(NamedTuple):
+    """An answered interaction. Texts of ``request``, ``response`` and ``row`` are not masked: what is sent on comes from ``line``,
+    the row as JSON with personal data masked. ``late``: it was told as unanswered before."""
+
+    request: Request
+    response: Response
+    time: float
+    row: InteractionRow
+    line: bytes
+    series: Series
+    item: Contribution
+    late: bool
+
+
+class Head(NamedTuple):
+    """Who speaks, and how far it has read and joined: event time in epoch seconds; with ``idle`` it holds nobody back."""
+
+    source: str
+    partition: int
+    clock: float
+    idle: bool
+
+
+class Tap(Protocol):
+    """Of one partition. ``line``: the event's row as JSON with personal data masked."""
+
+    def answered(self, call: Call) -> None: ...
+
+    def unanswered(self, request: Request, time: float) -> None: ...
+
+    def feedback(self, event: Feedback, line: bytes) -> None: ...
+
+    def evaluation(self, event: Evaluation, line: bytes) -> None: ...
+
+    def close(self, head: Head, announce: bool, effects: Effects) -> None:
+        """A checkpoint is about to be taken: send what has come since the last. ``announce``: tell everybody how far this partition
+        is, even if there is nothing else to tell."""
