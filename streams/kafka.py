@@ -145,6 +145,25 @@ async def committed_offsets(settings: Settings, topics: Sequence[str], timeout: 
     return {tp: entry.offset for tp, entry in found.items() if entry.offset >= 0}
 
 
+async def end_offsets(settings: Settings, topics: Sequence[str]) -> dict[TopicPartition, int]:
+    """The offset that the next record of each partition of these topics will have."""
+    reader = new_reader(settings)
+    await reader.start()
+    try:
+        tps = [TopicPartition(topic, p) for topic in topics for p in range(settings.partitions)]
+        return dict(await reader.end_offsets(tps))
+    finally:
+        await reader.stop()
+
+
+def by_topic(offsets: Mapping[TopicPartition, int]) -> dict[str, int]:
+    """Offsets by partition, summed by topic."""
+    total: dict[str, int] = {}
+    for tp, offset in offsets.items():
+        total[tp.topic] = total.get(tp.topic, 0) + offset
+    return total
+
+
 async def cluster_id(settings: Settings) -> str:
     """What the broker calls its cluster: rows made from its offsets carry this name."""
     admin = await connect_admin(settings)
