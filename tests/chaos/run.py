@@ -93,7 +93,7 @@ async def run(plan: Plan, say: Say) -> Report:
         say(f"{report.faults} faults done, waiting for the rest of the traffic")
         await publishing
         say(f"published {traffic.events:,} events; settling")
-        settled = await _settle(stack, clickhouse_port, plan.settle, say)
+        settled = await _settle(faults, clickhouse_port, plan.settle)
         sampling.cancel()
         with suppress(asyncio.CancelledError):
             await sampling
@@ -122,11 +122,13 @@ def _stored(port: int) -> int:
         return 0
 
 
-async def _settle(stack: Stack, port: int, within: float, say: Say) -> float | None:
+async def _settle(faults: Faults, port: int, within: float) -> float | None:
     """Wait until everything published is durable and nothing moves any more. Seconds it took; None if it took too long."""
+    stack, say = faults.stack, faults.say
     begun = said = time.monotonic()
     while (seconds := time.monotonic() - begun) < within:
         await asyncio.sleep(0.5)
+        await faults.supervise()
         if await stack.at_rest(3):
             return seconds
         if time.monotonic() - said > 10:
