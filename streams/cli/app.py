@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from streams.cli import alerts, controls, deadletter, doctor, forward, kill, query, replay, schema, silence, up, worker
+from streams.cli import alerts, controls, deadletter, doctor, forward, kill, query, replay, schema, silence, trace, up, worker
 from streams.settings import SettingsError
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ app.command("up")(up.up)
 app.command("worker")(worker.worker)
 app.command("replay")(replay.replay)
 app.command("query")(query.query)
+app.command("trace")(trace.trace)
 app.command("schema")(schema.schema)
 app.command("doctor")(doctor.doctor)
 app.command("alerts")(alerts.alerts)
