@@ -7,7 +7,7 @@ Reads the storage tables rather than the views over them, because only their sor
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal
 
 Row = dict[str, Any]
@@ -16,19 +16,16 @@ Ask = Callable[[str, Mapping[str, Any]], list[Row]]
 
 Kind = Literal["response_id", "request_id", "trace_id", "session_id"]
 
-MAX_CALLS = 200
+MAX_CALLS = 100
 """Most calls shown of a trace or session; the earliest."""
-MAX_TEXTS = 50
-"""Of how many of them the texts are read."""
+MAX_STEPS = 1_000
 MAX_RELATED = 1_000
 
 _STEP = (
     "tenant, feature, time, request_id, response_id, session_id, trace_id, span_id, parent_span_id, operation, provider, model_requested, "
     "model, outcome, cost_usd, cost_source, latency_ms, ttft_ms, input_tokens, output_tokens, variant, shadow_of"
 )
-_CALL = "* EXCEPT (version)"
 _JSON_COLUMNS = ("prompt_variables", "messages", "params", "documents", "tools", "output_schema", "tool_calls", "rails", "pii", "extra")
-
 
 class NoTable(LookupError):
     """The database has no such table: an older Mirante made it, or the agent that fills it is not there yet."""
@@ -61,30 +58,25 @@ class Story:
 def story(ask: Ask, kind: Kind, value: str, decode: Callable[[str], Any]) -> Story | None:
     """Everything about an id, None if no interaction has it. ``decode``: of columns that hold JSON."""
     found = Story()
-    steps = ask(_steps_sql(kind), {"ids": [value]})
-    if not steps:
+    calls = ask(_interactions("* EXCEPT (version)", kind, MAX_CALLS), {"ids": [value]})
+    if not calls:
         return None
-    found.truncated = len(steps) > MAX_CALLS
-    steps = steps[:MAX_CALLS]
-    with ThreadPoolExecutor(8) as pool:
-        texts = [pool.submit(ask, _CALL_SQL, {"keys": [_key(step)]}) for step in steps[:MAX_TEXTS]]
-        related = _related(ask, pool, steps)
-        traces = sorted({step["trace_id"] for step in steps} - {""})
-        tree = pool.submit(ask, _steps_sql("trace_id"), {"ids": traces}) if traces and kind != "trace_id" else None
-        found.calls = [row for future in texts for row in future.result()] + steps[MAX_TEXTS:]
-        for name, future in related.items():
-            try:
-                _attach(found, name, future.result())
-            except NoTable:
-                found.absent.append(name)
-        relatives = tree.result() if tree is not None else []
-    found.truncated = found.truncated or len(relatives) > MAX_CALLS
-    known = {_key(step): step for step in (*relatives[:MAX_CALLS], *steps)}
-    found.steps = tree_of(known.values())
+    found.truncated = len(calls) > MAX_CALLS
+    found.calls = calls[:MAX_CALLS]
+    traces = sorted({call["trace_id"] for call in found.calls} - {""})
+    with ThreadPoolExecutor(2) as pool:  # what a query costs is mostly its analysis, so there are few, and side by side
+        relatives = pool.submit(ask, _interactions(_STEP, "trace_id", MAX_STEPS), {"ids": traces}) if traces else None
+        related, found.absent = _related(ask, found.calls, decode)
+        steps = relatives.result() if relatives is not None else []
+    found.truncated = found.truncated or len(steps) > MAX_STEPS
+    columns = _STEP.split(", ")
+    own = [{column: call[column] for column in columns} for call in found.calls]
+    found.steps = tree_of({_key(step): step for step in (*own, *steps[:MAX_STEPS])}.values())
+    for name, rows in related.items():
+        _attach(found, name, rows)
     for call in found.calls:
         for column in _JSON_COLUMNS:
-            if isinstance(call.get(column), str):
-                call[column] = decode(call[column]) if call[column] else None
+            call[column] = decode(call[column]) if call[column] else None
     return found
 
 
@@ -98,54 +90,68 @@ def _where(source: str, columns: str, ids: str) -> str:
     return f"({columns}) IN ({found})"
 
 
-def _steps_sql(kind: Kind) -> str:
+def _interactions(columns: str, kind: Kind, most: int) -> str:
     where = _where("interactions", "tenant, feature, time", "%(ids)s")
     return (
-        f"SELECT {_STEP} FROM mirante.interactions_data FINAL PREWHERE {where} WHERE {kind} IN %(ids)s "
-        f"ORDER BY time, request_id LIMIT {MAX_CALLS + 1}"
+        f"SELECT {columns} FROM mirante.interactions_data FINAL PREWHERE {where} WHERE {kind} IN %(ids)s "
+        f"ORDER BY time, request_id LIMIT {most + 1}"
     )
 
 
-_CALL_SQL = (
-    f"SELECT {_CALL} FROM mirante.interactions_data FINAL "
-    "PREWHERE (tenant, feature, time, request_id) IN (SELECT x.1, x.2, parseDateTime64BestEffort(x.3, 3, 'UTC'), x.4 "
-    "FROM (SELECT arrayJoin(%(keys)s) AS x))"
-)
+_SINCE = "parseDateTime64BestEffort(%(since)s, 3, 'UTC')"
+_RELATED = {
+    "feedback": f"SELECT * FROM mirante.feedback_data FINAL PREWHERE {_where('feedback', 'tenant, time', '%(all)s')} "
+    "WHERE response_id IN %(responses)s OR (response_id = '' AND request_id IN %(requests)s) "
+    "OR (response_id = '' AND request_id = '' AND session_id IN %(sessions)s) ORDER BY time, event_id",
+    "evaluations": f"SELECT * FROM mirante.evaluations_data FINAL PREWHERE {_where('evaluations', 'tenant, time', '%(responses)s')} "
+    "WHERE response_id IN %(responses)s ORDER BY time, event_id",
+    # A label's time is when the answer ended.
+    "labels": f"SELECT * FROM mirante.labels WHERE tenant IN %(tenants)s AND feature IN %(features)s AND time >= {_SINCE} "
+    "AND response_id IN %(responses)s ORDER BY time, label_id",
+    "alerts": "SELECT alert_id, name, severity, status, labels, annotations, starts_at, ends_at, updated_at, value, expected, "
+    "threshold, JSONExtract(evidence, 'response_ids', 'Array(String)') AS response_ids FROM mirante.alerts "
+    "WHERE multiSearchAny(evidence, %(quoted)s) AND hasAny(response_ids, %(responses)s) ORDER BY starts_at, alert_id",
+    "shadow_pairs": "SELECT * FROM mirante.shadow_pairs WHERE tenant IN %(tenants)s AND feature IN %(features)s "
+    "AND (live_request_id IN %(requests)s OR request_id IN %(requests)s) ORDER BY time, request_id",
+}
+"""Table -> what it holds of given calls."""
 
 
-def _related(ask: Ask, pool: ThreadPoolExecutor, steps: Sequence[Row]) -> dict[str, Future[list[Row]]]:
-    """What other tables hold of these calls: table -> rows to come."""
-    responses = sorted({step["response_id"] for step in steps} - {""})
-    requests = sorted({step["request_id"] for step in steps})
-    sessions = sorted({step["session_id"] for step in steps} - {""})
+def _related(ask: Ask, calls: Sequence[Row], decode: Callable[[str], Any]) -> tuple[dict[str, list[Row]], list[str]]:
+    """What other tables hold of these calls, and which of these tables do not exist."""
+    responses = sorted({call["response_id"] for call in calls} - {""})
+    requests = sorted({call["request_id"] for call in calls})
+    sessions = sorted({call["session_id"] for call in calls} - {""})
     given = {
         "responses": responses or [""],
         "requests": requests,
         "sessions": sessions or [""],
         "all": sorted({*responses, *requests, *sessions}),
-        "tenants": sorted({step["tenant"] for step in steps}),
-        "features": sorted({step["feature"] for step in steps}),
-        "since": min(step["time"] for step in steps),
+        "tenants": sorted({call["tenant"] for call in calls}),
+        "features": sorted({call["feature"] for call in calls}),
+        "since": min(call["time"] for call in calls),
+        "quoted": [f'"{response}"' for response in responses] or ['""'],
     }
-    since = "parseDateTime64BestEffort(%(since)s, 3, 'UTC')"
-    limit = f"LIMIT {MAX_RELATED}"
-    queries = {
-        "feedback": f"SELECT * FROM mirante.feedback_data FINAL PREWHERE {_where('feedback', 'tenant, time', '%(all)s')} "
-        "WHERE response_id IN %(responses)s OR (response_id = '' AND request_id IN %(requests)s) "
-        f"OR (response_id = '' AND request_id = '' AND session_id IN %(sessions)s) ORDER BY time, event_id {limit}",
-        "evaluations": f"SELECT * FROM mirante.evaluations_data FINAL PREWHERE {_where('evaluations', 'tenant, time', '%(responses)s')} "
-        f"WHERE response_id IN %(responses)s ORDER BY time, event_id {limit}",
-        # A label's time is when the answer ended.
-        "labels": f"SELECT * FROM mirante.labels WHERE tenant IN %(tenants)s AND feature IN %(features)s AND time >= {since} "
-        f"AND response_id IN %(responses)s ORDER BY time, label_id {limit}",
-        "alerts": "SELECT alert_id, name, severity, status, labels, annotations, starts_at, ends_at, updated_at, value, expected, "
-        "threshold, JSONExtract(evidence, 'response_ids', 'Array(String)') AS response_ids FROM mirante.alerts "
-        f"WHERE multiSearchAny(evidence, %(quoted)s) AND hasAny(response_ids, %(responses)s) ORDER BY starts_at, alert_id {limit}",
-        "shadow_pairs": "SELECT * FROM mirante.shadow_pairs WHERE tenant IN %(tenants)s AND feature IN %(features)s "
-        f"AND (live_request_id IN %(requests)s OR request_id IN %(requests)s) ORDER BY time, request_id {limit}",
-    }
-    given["quoted"] = [f'"{response}"' for response in given["responses"][:250]]
-    return {name: pool.submit(ask, sql, given) for name, sql in queries.items()}
+    absent: list[str] = []
+    try:
+        rows = ask(_union(_RELATED), given)
+    except NoTable:
+        exist = {row["name"] for row in ask("SELECT name FROM system.tables WHERE database = 'mirante'", {})}
+        absent = [name for name in _RELATED if name not in exist]
+        rows = ask(_union({name: sql for name, sql in _RELATED.items() if name in exist}), given)
+    found: dict[str, list[Row]] = {name: [] for name in _RELATED if name not in absent}
+    for row in rows:
+        found[row["section"]].append(decode(row["row"]))
+    return found, absent
+
+
+def _union(queries: Mapping[str, str]) -> str:
+    """One statement for all; each of its rows is JSON text."""
+    parts = (
+        f"SELECT '{name}' AS section, formatRowNoNewline('JSONEachRow', *) AS row FROM ({sql} LIMIT {MAX_RELATED})"
+        for name, sql in queries.items()
+    )
+    return " UNION ALL ".join(parts)
 
 
 def _attach(found: Story, name: str, rows: Iterable[Row]) -> None:

@@ -46,9 +46,7 @@ def _all(steps: Iterable[Mapping[str, Any]]) -> Iterable[Mapping[str, Any]]:
 def _call(call: Mapping[str, Any], absent: Iterable[str]) -> Panel:
     colour = _GOOD if call["outcome"] == "ok" else _BAD
     parts: list[RenderableType] = [_facts(call)]
-    if "messages" in call:
-        parts += [*_asked(call), *_answered(call)]
-    parts += [_heading("guards"), *_guards(call)]
+    parts += [*_asked(call), *_answered(call), _heading("guards"), *_guards(call)]
     for name, line in (("feedback", _feedback), ("evaluations", _evaluation), ("labels", _label), ("alerts", _alert), ("shadow_pairs", _pair)):
         if name in absent or not call.get(name):
             continue
