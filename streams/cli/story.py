@@ -47,7 +47,7 @@ def _call(call: Mapping[str, Any], absent: Iterable[str]) -> Panel:
     colour = _GOOD if call["outcome"] == "ok" else _BAD
     parts: list[RenderableType] = [_facts(call)]
     parts += [*_asked(call), *_answered(call), _heading("guards"), *_guards(call)]
-    for name, line in (("feedback", _feedback), ("evaluations", _evaluation), ("labels", _label), ("alerts", _alert), ("shadow_pairs", _pair)):
+    for name, line in _LINES.items():
         if name in absent or not call.get(name):
             continue
         parts += [_heading(name.replace("_", " ")), *map(line, call[name])]
@@ -72,7 +72,7 @@ def _facts(call: Mapping[str, Any]) -> Table:
         "took": f"{_ms(call['latency_ms'])}, first token after {_ms(call['ttft_ms'])}",
         "cost": f"{cost} ({call['cost_source']}), {_number(call['input_tokens'])} tokens in, {_number(call['output_tokens'])} out",
         "prompt": " ".join(filter(None, (call.get("prompt_name", ""), call.get("prompt_sha", "") or "(no Git SHA)"))),
-        "ended": ", ".join(filter(None, (call.get("status", ""), call.get("finish_reason", ""), call.get("error_type", ""), call.get("error_message", "")))),
+        "ended": ", ".join(str(call[k]) for k in ("status", "finish_reason", "error_type", "error_message") if call.get(k)),
         "parameters": _json(call.get("params")),
         "variables": _json(call.get("prompt_variables")),
     }  # fmt: skip
@@ -94,7 +94,8 @@ def _asked(call: Mapping[str, Any]) -> Iterable[RenderableType]:
         table = Table("score", "document", "index", "text", box=None)
         for document in call["documents"]:
             score = document.get("score")
-            table.add_row("-" if score is None else f"{score:.3f}", *(escape(str(document.get(k) or "")) for k in ("id", "index_version", "text")))
+            texts = (escape(str(document.get(k) or "")) for k in ("id", "index_version", "text"))
+            table.add_row("-" if score is None else f"{score:.3f}", *texts)
         yield table
 
 
@@ -136,12 +137,12 @@ def _alert(row: Mapping[str, Any]) -> Text:
 
 
 def _pair(row: Mapping[str, Any]) -> Text:
-    return Text(
-        f"{row['variant']} {row['request_id']} beside live {row['live_request_id']}: {row['outcome']} / {row['live_outcome']}, "
-        f"similarity {row['similarity']:.2f}"
-        if row["similarity"] is not None
-        else f"{row['variant']} {row['request_id']} beside live {row['live_request_id']}: {row['outcome']} / {row['live_outcome']}"
-    )
+    alike = "" if row["similarity"] is None else f", similarity {row['similarity']:.2f}"
+    ends = f"{row['outcome']} / {row['live_outcome']}"
+    return Text(f"{row['variant']} {row['request_id']} beside live {row['live_request_id']}: {ends}{alike}")
+
+
+_LINES = {"feedback": _feedback, "evaluations": _evaluation, "labels": _label, "alerts": _alert, "shadow_pairs": _pair}
 
 
 def _tree(steps: Iterable[Mapping[str, Any]]) -> Tree:
@@ -160,8 +161,9 @@ def _step(step: Mapping[str, Any]) -> Text:
     if step["children"] and step["total_cost_usd"] is not None:
         cost += f"  (with all below ${float(step['total_cost_usd']):.6f})"
     return Text.assemble(
-        f"{step['operation']} {step['model']}  ", (step["outcome"], colour), f"  {_ms(step['latency_ms'])}{cost}", (f"  {step['request_id']}", "dim")
-    )
+        f"{step['operation']} {step['model']}  ", (step["outcome"], colour), f"  {_ms(step['latency_ms'])}{cost}",
+        (f"  {step['request_id']}", "dim"),
+    )  # fmt: skip
 
 
 def _heading(name: str) -> Text:

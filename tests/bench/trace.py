@@ -74,10 +74,8 @@ FROM numbers(40000)
 def engine(directory: Path) -> Iterator[str]:
     """The embedded engine in a process of its own; gives its URL."""
     port_file = directory / "port"
-    process = subprocess.Popen(
-        [sys.executable, "-m", "deploy.embedded.clickhouse", "--path", str(directory / "data"), "--port", "0", "--port-file", str(port_file)],
-        stdout=subprocess.DEVNULL,
-    )
+    options = ["--path", str(directory / "data"), "--port", "0", "--port-file", str(port_file)]
+    process = subprocess.Popen([sys.executable, "-m", "deploy.embedded.clickhouse", *options], stdout=subprocess.DEVNULL)
     try:
         while not port_file.exists():
             if process.poll() is not None:
