@@ -11,8 +11,10 @@ from schemas.rows import _Row
 
 
 class PromptFileRow(_Row):
-    """One commit that touched a prompt file. ``version``: seconds of the commit at which the repository was read, doubled, and one more
-    where the file's latest version is this. Identity: repository, path, commit_sha."""
+    """One commit that touched a prompt file. ``version``: epoch seconds of the commit at which the repository was read.
+
+    Identity: repository, path, commit_sha. ``latest``: no later commit touched the file, and it still exists.
+    """
 
     TABLE: ClassVar[str] = "prompt_files_data"
 
@@ -23,8 +25,6 @@ class PromptFileRow(_Row):
     blob_sha: str
     committed_at: datetime
     version: int
-    author: str = ""
-    subject: str = ""
     latest: bool = False
 
 

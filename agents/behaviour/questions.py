@@ -44,7 +44,8 @@ _FILLERS = _set(
     "a an the is are was were be am do does did can could would will shall should may might i we you he she it they me my mine our your us",
     "please pls hi hello hey thanks thank of to in on at for with and or there this that",
     "o a os as um uma uns umas e de do da dos das no na nos nas em para pra por favor eu voce voces meu minha meus minhas seu sua me se",
-    "ola oi bom boa dia tarde noite obrigado obrigada gostaria poderia posso pode queria quero saber esta estao sao ser ter tem que com ao aos",
+    "ola oi bom boa dia tarde noite obrigado obrigada gostaria poderia posso pode queria quero saber",
+    "esta estao sao ser ter tem que com ao aos",
 )
 _TURNS = _set("not no dont cant never without nao nunca sem nem jamais cancel enable disable open close start stop")
 """Words that turn a question into another, however alike the rest is."""

@@ -9,8 +9,6 @@ CREATE TABLE IF NOT EXISTS mirante.prompt_files_data
     commit_sha String,
     blob_sha String,
     committed_at DateTime64(3, 'UTC'),
-    author String DEFAULT '',
-    subject String DEFAULT '',
     latest Bool DEFAULT false,
     version UInt64
 )
