@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,8 @@ class Repository:
         stamp = f"{self._second} +0000"
         who = {"GIT_AUTHOR_DATE": stamp, "GIT_COMMITTER_DATE": stamp, "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_SYSTEM": "/dev/null"}
         name = ("-c", "user.name=Ana", "-c", "user.email=ana@example.com", "-c", "commit.gpgsign=false")
-        done = subprocess.run(["git", *name, *arguments], cwd=self.path, env={"PATH": "/usr/bin:/bin", **who}, capture_output=True, check=True)
+        environment = {"PATH": os.environ["PATH"], **who}
+        done = subprocess.run(["git", *name, *arguments], cwd=self.path, env=environment, capture_output=True, check=True)
         return done.stdout.decode().strip()
 
     def commit(self, files: dict[str, str | None]) -> str:
