@@ -24,8 +24,8 @@ from streams.judge.worker import Judge
 def task(n: int = 1, **fields: Any) -> bytes:
     plain = {
         "task_id": f"judge-a{n}", "response_id": f"a{n}", "request_id": f"r{n}", "time": "2026-03-01T12:00:00Z",
-        "criteria": ["helpfulness"], "session_id": "s1", "messages": [{"role": "user", "content": "Onde está meu pedido?"}], "output": "A caminho.",
-        "tenant": "acme",
+        "criteria": ["helpfulness"], "session_id": "s1", "messages": [{"role": "user", "content": "Onde está meu pedido?"}],
+        "output": "A caminho.", "tenant": "acme",
     }  # fmt: skip
     return json.dumps({**plain, **fields}).encode()
 
