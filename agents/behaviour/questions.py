@@ -11,6 +11,7 @@ import hashlib
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 import msgspec
 
@@ -27,7 +28,8 @@ MAX_ANSWERS = 4
 """Different answers remembered of a group."""
 SAME_ANSWER = 0.4
 """Likeness from which two answers say the same, if their numbers are equal."""
-MAX_CANDIDATES = 30
+MAX_CANDIDATES = 10
+"""Groups that are compared with a question: those that share most bands with it."""
 _SHOWN = 5
 _GRAM = 4
 
@@ -96,6 +98,13 @@ class Meaning(msgspec.Struct, gc=False):
         return len(self.features & other.features) / len(self.features | other.features)
 
 
+class _Index(NamedTuple):
+    """Groups of one feature by their meaning, and by band."""
+
+    exact: dict[tuple[frozenset[str], frozenset[str]], str]
+    bands: dict[Band, list[str]]
+
+
 class Questions:
     """Of one partition."""
 
@@ -103,7 +112,7 @@ class Questions:
         self._settings = settings
         self.groups: Table[str, Group] = Table(settings.max_groups)
         self._meanings: dict[str, Meaning] | None = None
-        self._index: dict[tuple[str, str, Band], list[str]] = {}
+        self._index: dict[tuple[str, str], _Index] = {}
         self._changed: dict[str, CacheCandidateRow] = {}
 
     def take(self, call: Ran) -> None:
@@ -114,12 +123,15 @@ class Questions:
         if meaning is None:
             return
         self._build()
-        of = bands(sorted(meaning.features))
-        group = self._nearest(call, meaning, of)
+        known = self._index.setdefault((call.tenant, call.feature), _Index({}, {}))
+        group, of = self._same(known, meaning), None
+        if group is None:
+            of = bands(meaning.features)
+            group = self._nearest(known, meaning, of)
         if group is None:
             key = "\0".join((call.tenant, call.feature, call.id)).encode("utf-8", "replace")
             group = Group(hashlib.blake2b(key, digest_size=8).hexdigest(), call.tenant, call.feature, call.question, call.asked, call.asked)
-            self._enter(group, meaning, of)
+            self._enter(group, meaning, of or [])
         _count(group, call)
         gone = self.groups.put(group.id, group)
         if group.requests > 1:
@@ -132,11 +144,16 @@ class Questions:
         changed, self._changed = self._changed, {}
         yield from changed.values()
 
-    def _nearest(self, call: Ran, meaning: Meaning, of: list[Band]) -> Group | None:
+    def _same(self, known: _Index, meaning: Meaning) -> Group | None:
+        """The group of this very meaning; there is one at most, for a second one would have joined it."""
+        name = known.exact.get((meaning.fixed, meaning.features))
+        return None if name is None else self.groups.get(name)
+
+    def _nearest(self, known: _Index, meaning: Meaning, of: list[Band]) -> Group | None:
         """The likest group; of equally like ones the first by id."""
         hits: dict[str, int] = {}
         for band in of:
-            for name in self._index.get((call.tenant, call.feature, band), ()):
+            for name in known.bands.get(band, ()):
                 hits[name] = hits.get(name, 0) + 1
         meanings = self._meanings or {}
         best: tuple[float, str] | None = None
@@ -154,23 +171,28 @@ class Questions:
             for _, group in self.groups:
                 meaning = Meaning.of(group.question)
                 if meaning is not None:
-                    self._enter(group, meaning, bands(sorted(meaning.features)))
+                    self._enter(group, meaning, bands(meaning.features))
 
     def _enter(self, group: Group, meaning: Meaning, of: list[Band]) -> None:
         assert self._meanings is not None
         self._meanings[group.id] = meaning
+        known = self._index.setdefault((group.tenant, group.feature), _Index({}, {}))
+        known.exact[meaning.fixed, meaning.features] = group.id
         for band in of:
-            self._index.setdefault((group.tenant, group.feature, band), []).append(group.id)
+            known.bands.setdefault(band, []).append(group.id)
 
     def _remove(self, group: Group) -> None:
-        meaning = (self._meanings or {}).pop(group.id, None)
-        for band in bands(sorted(meaning.features)) if meaning is not None else ():
-            key = (group.tenant, group.feature, band)
-            left = [name for name in self._index.get(key, ()) if name != group.id]
+        meaning, known = (self._meanings or {}).pop(group.id, None), self._index.get((group.tenant, group.feature))
+        if meaning is None or known is None:
+            return
+        if known.exact.get((meaning.fixed, meaning.features)) == group.id:
+            del known.exact[meaning.fixed, meaning.features]
+        for band in bands(meaning.features):
+            left = [name for name in known.bands.pop(band, ()) if name != group.id]
             if left:
-                self._index[key] = left
-            else:
-                self._index.pop(key, None)
+                known.bands[band] = left
+        if not known.bands:
+            self._index.pop((group.tenant, group.feature), None)
 
 
 def _count(group: Group, call: Ran) -> None:
