@@ -8,6 +8,8 @@ from typing import TypeVar
 from agents.alerts.agent import alert_settings, alerts
 from agents.anomaly.agent import anomaly
 from agents.anomaly.settings import anomaly_settings, objectives
+from agents.behaviour.agent import behaviour, behaviour_tap
+from agents.behaviour.settings import behaviour_settings
 from agents.budgets.agent import budgets
 from agents.budgets.rules import Rules, read_rules
 from agents.controls.agent import controls
@@ -17,6 +19,7 @@ from agents.interactions.agent import interactions
 from agents.interactions.masking import Masking
 from agents.interactions.pricing import PriceBook, read_overrides
 from agents.interactions.state import Context
+from agents.interactions.taps import Tap
 from streams.agent import Agent
 from streams.backfill import Backfill
 from streams.settings import Settings, SettingsError
@@ -37,8 +40,10 @@ def agents(settings: Settings, source: str, backfill: Backfill | None = None) ->
         context = Context(settings, topics, prices, source, Rules([]), masking, backfill.counted_from)
         return [interactions(context), cost(topics, source)]
     rules = _checked(lambda: read_rules(settings.budgets, settings.limits, settings.runaway))
+    watched = _checked(lambda: behaviour_settings(settings.behaviour))
+    taps: tuple[Callable[[], Tap], ...] = (lambda: behaviour_tap(topics, watched),)
     return [
-        interactions(Context(settings, topics, prices, source, rules, masking)),
+        interactions(Context(settings, topics, prices, source, rules, masking, taps=taps)),
         cost(topics, source),
         budgets(topics, rules, source),
         anomaly(
@@ -46,6 +51,7 @@ def agents(settings: Settings, source: str, backfill: Backfill | None = None) ->
         ),
         alerts(topics, alert_settings(settings.alerts), source),
         controls(topics, _checked(lambda: read_switches(settings.switches)), source),
+        behaviour(topics, watched, source),
     ]  # fmt: skip
 
 

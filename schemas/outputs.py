@@ -131,3 +131,5 @@ class JudgeTask(_Output):
     messages: list[Message] = msgspec.field(default_factory=list)
     documents: list[Document] = msgspec.field(default_factory=list)
     output: str | None = None
+    reasons: list[str] = msgspec.field(default_factory=list)
+    """Why it was chosen: `sample`, or what makes the answer doubtful."""

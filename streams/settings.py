@@ -83,6 +83,8 @@ class Settings(BaseSettings):
     runaway: dict[str, Any] = Field(default_factory=dict, description="when a session or trace is a runaway loop, [runaway]")
     slos: list[dict[str, Any]] = Field(default_factory=list, description="latency objectives, [[slos]]")
     anomaly: dict[str, Any] = Field(default_factory=dict, description="sensitivity of the anomaly alerts, [anomaly]")
+    behaviour: dict[str, Any] = Field(default_factory=dict, description="prompt versions, shadows, questions, judge, [behaviour]")
+    judge: dict[str, Any] = Field(default_factory=dict, description="the endpoint `mirante judge` asks, [judge]")
     alerts: dict[str, Any] = Field(default_factory=dict, description="life of an alert, [alerts]")
     switches: list[dict[str, Any]] = Field(default_factory=list, description="automatic kill switches and throttles, [[switches]]")
     receivers: list[dict[str, Any]] = Field(default_factory=list, description="where `mirante forward` posts, [[receivers]]")

@@ -75,6 +75,15 @@ class Topics:
         return self._internal("usage")
 
     @property
+    def calls(self) -> str:
+        """Answered calls with what is compared of them, from ``interactions`` to ``behaviour``, by tenant and feature."""
+        return self._internal("calls")
+
+    @property
+    def judge_tasks(self) -> str:
+        return f"{self.prefix}judge.tasks"
+
+    @property
     def findings(self) -> str:
         """Conditions seen by detectors, to ``alerts``. All in partition 0, where grouping and inhibition see everything."""
         return self._internal("findings")
@@ -117,6 +126,8 @@ class Topics:
         if not self.run:
             names += [self.usage, self.findings, self.switches]
             agents += ["budgets", "anomaly", "alerts", "controls"]
+            names += [self.calls, self.judge_tasks]
+            agents += ["behaviour"]
         return [
             *(Topic(name, self.partitions, large) for name in names),
             # `mirante forward` tells Alertmanager again and again of what fires: it reads back that far.

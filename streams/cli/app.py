@@ -8,7 +8,23 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from streams.cli import alerts, controls, deadletter, doctor, forward, kill, query, replay, schema, silence, up, worker
+from streams.cli import (
+    alerts,
+    controls,
+    deadletter,
+    doctor,
+    forward,
+    judge,
+    kill,
+    prompts,
+    query,
+    replay,
+    schema,
+    silence,
+    trace,
+    up,
+    worker,
+)
 from streams.settings import SettingsError
 
 app = typer.Typer(
@@ -23,6 +39,7 @@ app.command("up")(up.up)
 app.command("worker")(worker.worker)
 app.command("replay")(replay.replay)
 app.command("query")(query.query)
+app.command("trace")(trace.trace)
 app.command("schema")(schema.schema)
 app.command("doctor")(doctor.doctor)
 app.command("alerts")(alerts.alerts)
@@ -32,12 +49,15 @@ app.command("kill")(kill.kill)
 app.command("restore")(kill.restore)
 app.command("controls")(controls.controls)
 app.add_typer(deadletter.app, name="deadletter")
+app.add_typer(prompts.app, name="prompts")
+app.add_typer(judge.app, name="judge")
 
 
 KNOWN = (
     ("deploy.embedded.directory", "DirectoryInUse"),
     ("deploy.embedded.processes", "ProcessFailed"),
     ("schemas.migrate", "MigrationError"),
+    ("streams.prompts", "GitError"),
     ("streams.backfill", "BackfillError"),
     ("streams.kafka", "TopicMismatch"),
     ("streams.traffic.record", "TrafficError"),

@@ -1,0 +1,1 @@
+-- Number taken by another branch; delete this file when that branch is merged.

@@ -1,0 +1,128 @@
+"""``mirante trace``: from any response back to its cause."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from streams.cli.options import DEFAULT_DATA, AsJson, Data
+
+if TYPE_CHECKING:
+    from streams.trace import Ask
+
+_FORMAT = {
+    "output_format_json_quote_64bit_integers": 0, "output_format_json_quote_decimals": 0, "date_time_output_format": "iso",
+}  # fmt: skip
+_UNKNOWN_TABLE = 60
+
+
+def trace(
+    response_id: Annotated[str | None, typer.Argument(help="Of the answer to explain.")] = None,
+    request_id: Annotated[str | None, typer.Option(help="By the request instead, also one that was never answered.")] = None,
+    trace_id: Annotated[str | None, typer.Option(help="All steps of a trace.")] = None,
+    session_id: Annotated[str | None, typer.Option(help="All calls of a session.")] = None,
+    data: Data = DEFAULT_DATA,
+    url: Annotated[str | None, typer.Option(help="Ask this server: http://[USER:PASSWORD@]HOST:PORT.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show the whole story of a response: prompt, context with scores, parameters, steps, answer, outcome, guards, and what was said of it.
+
+    Works while a stack runs on --data and after it has ended; --url asks any server.
+
+    Example: mirante trace resp-42 --json
+    """
+    from streams.trace import Kind, story
+
+    kinds: tuple[Kind, ...] = ("response_id", "request_id", "trace_id", "session_id")
+    given = [(kind, value) for kind, value in zip(kinds, (response_id, request_id, trace_id, session_id), strict=True) if value]
+    if len(given) != 1:
+        raise typer.BadParameter("name one thing: RESPONSE_ID, --request-id, --trace-id or --session-id")
+    [(kind, value)] = given
+    with asking(data, url) as ask:
+        found = story(ask, kind, value, _decoded)
+    if found is None:
+        raise OSError(f"no interaction has {kind} {value!r}; it may be in flight, or a dead letter (mirante deadletter list)")
+    if as_json:
+        typer.echo(json.dumps(found.builtins(), ensure_ascii=False))
+        return
+    from streams.cli.story import show
+
+    show(found)
+
+
+def _decoded(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text  # a column may hold what a service wrote, as it wrote it
+
+
+@contextmanager
+def asking(data: Path, url: str | None) -> Iterator[Ask]:
+    """Queries to the server at ``url``, to the stack that runs on ``data``, to the server of the settings, or to the data itself."""
+    from deploy.embedded.directory import DataDirectory, holder, read_endpoints
+    from streams.settings import load_settings
+
+    endpoints = read_endpoints(data)
+    path = DataDirectory(data).clickhouse
+    if url is None and endpoints is None and path.is_dir():
+        if holder(data) is not None:
+            raise OSError(f"the stack on {data} is starting or stopping; try again in a moment")
+        with _of_engine(path) as ask:
+            yield ask
+        return
+    with _of_server(url or (endpoints.clickhouse if endpoints else load_settings().clickhouse_url)) as ask:
+        yield ask
+
+
+@contextmanager
+def _of_server(url: str) -> Iterator[Ask]:
+    from clickhouse_connect.driver.exceptions import DatabaseError
+
+    from streams.clickhouse import connect
+    from streams.trace import NoTable
+
+    client = connect(url)
+
+    def ask(sql: str, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
+        try:
+            answer = client.raw_query(sql, parameters=dict(parameters), fmt="JSONEachRow", settings=dict(_FORMAT))
+        except DatabaseError as error:
+            if getattr(error, "code", None) == _UNKNOWN_TABLE:
+                raise NoTable(str(error)) from error
+            raise OSError(f"ClickHouse did not answer: {error}; `mirante doctor` checks its tables") from error
+        return [json.loads(line) for line in answer.splitlines()]
+
+    try:
+        yield ask
+    finally:
+        client.close()
+
+
+@contextmanager
+def _of_engine(path: Path) -> Iterator[Ask]:
+    from clickhouse_connect.driver.binding import finalize_query
+
+    from deploy.embedded.clickhouse import ClickHouseError, open_engine
+    from streams.trace import NoTable
+
+    with open_engine(path) as engine:
+
+        def ask(sql: str, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
+            handle = engine.handle()
+            try:
+                handle.set({name: str(value) for name, value in _FORMAT.items()})
+                return handle.rows(finalize_query(sql, dict(parameters)))
+            except ClickHouseError as error:
+                if error.code == _UNKNOWN_TABLE:
+                    raise NoTable(str(error)) from error
+                raise OSError(str(error)) from error
+            finally:
+                handle.close()
+
+        yield ask
