@@ -31,10 +31,12 @@ NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 def columns(table: str) -> dict[str, str]:
-    """column -> declaration, from the migration that creates the table."""
+    """column -> declaration, from the migrations that create the table and add to it."""
     statements = [statement for migration in migrations() for statement in migration.statements]
     create = next(statement for statement in statements if f"TABLE IF NOT EXISTS mirante.{table}\n" in statement)
-    return dict(re.findall(r"^    (?!INDEX|window_start, )(\w+) (.*?),?$", create.partition("ENGINE")[0], re.MULTILINE))
+    added = "\n".join(statement for statement in statements if f"ALTER TABLE mirante.{table}\n" in statement)
+    later = re.findall(r"^ +ADD COLUMN IF NOT EXISTS (\w+) (.*?)(?: AFTER \w+)?,?$", added, re.MULTILINE)
+    return dict([*re.findall(r"^    (?!INDEX|window_start, )(\w+) (.*?),?$", create.partition("ENGINE")[0], re.MULTILINE), *later])
 
 
 @pytest.mark.parametrize("row", ROWS)
@@ -154,7 +156,9 @@ def test_a_semicolon_ends_a_statement_only_where_it_is_one() -> None:
 def test_every_statement_of_the_migrations_may_be_repeated() -> None:
     for migration in migrations():
         for statement in migration.statements:
-            assert re.match(r"CREATE (DATABASE|TABLE|VIEW|FUNCTION) IF NOT EXISTS |CREATE OR REPLACE ", statement)
+            repeatable = r"CREATE (DATABASE|TABLE|VIEW|FUNCTION) IF NOT EXISTS |CREATE OR REPLACE |ALTER TABLE \S+\s+ADD COLUMN IF NOT EXISTS "
+            assert re.match(repeatable, statement)
+            assert statement.count("ADD COLUMN") == statement.count("ADD COLUMN IF NOT EXISTS")
 
 
 def test_explaining_a_migration_does_not_change_it() -> None:
