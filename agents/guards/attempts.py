@@ -5,6 +5,7 @@ Earlier turns of the conversation came with earlier calls and are not looked at 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Final, Literal
@@ -26,7 +27,7 @@ _CACHED_CHARACTERS: Final = 4_096
 
 
 class Attempt(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """As the column `injection` lists it. `probability` is rounded to hundredths; `document` is the document's id, if it has one."""
+    """As the column `injection` lists it. `probability` is rounded to hundredths; `document`: its id, or a hash of its text."""
 
     where: Where
     probability: float
@@ -44,7 +45,7 @@ def attempts(request: Request) -> list[Attempt]:
                 found.append(Attempt("tool" if retrieved else "question", round(probability, 2)))
     for document in request.documents or ():
         if document.text and (probability := _of_document(document.text)) >= INJECTION_THRESHOLD:
-            found.append(Attempt("document", round(probability, 2), document.id or ""))
+            found.append(Attempt("document", round(probability, 2), document.id or f"text:{_digest(document.text)}"))
     return found[:_MOST]
 
 
@@ -66,6 +67,10 @@ def _texts(content: object) -> Iterator[str]:
                 yield part
             elif isinstance(part, dict) and isinstance(text := part.get("text") or part.get("content"), str):
                 yield text
+
+
+def _digest(text: str) -> str:
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
 
 
 def _of_document(text: str) -> float:

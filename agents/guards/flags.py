@@ -37,7 +37,7 @@ def flags_of(row: InteractionRow, seen: Sequence[Sighting]) -> tuple[str, ...]:
     return tuple(flags)
 
 
-def kinds_of(direction: Direction, counts: Mapping[str, int]) -> dict[str, int]:
+def kinds_of(direction: str, counts: Mapping[str, int]) -> dict[str, int]:
     """How many interactions had each kind of personal data in a direction, of counts by flag."""
-    start = f"{pii(direction)}:"
+    start = f"pii:{direction}:"
     return {flag.removeprefix(start): count for flag, count in sorted(counts.items()) if flag.startswith(start)}
