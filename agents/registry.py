@@ -15,6 +15,9 @@ from agents.budgets.rules import Rules, read_rules
 from agents.controls.agent import controls
 from agents.controls.rules import read_rules as read_switches
 from agents.cost.agent import cost
+from agents.guards.agent import guards
+from agents.guards.settings import guard_settings
+from agents.guards.tap import GuardTap
 from agents.interactions.agent import interactions
 from agents.interactions.masking import Masking
 from agents.interactions.pricing import PriceBook, read_overrides
@@ -41,7 +44,10 @@ def agents(settings: Settings, source: str, backfill: Backfill | None = None) ->
         return [interactions(context), cost(topics, source)]
     rules = _checked(lambda: read_rules(settings.budgets, settings.limits, settings.runaway))
     watched = _checked(lambda: behaviour_settings(settings.behaviour))
-    taps: tuple[Callable[[], Tap], ...] = (lambda: behaviour_tap(topics, watched),)
+    taps: tuple[Callable[[], Tap], ...] = (
+        lambda: behaviour_tap(topics, watched),
+        lambda: GuardTap(topics.guarded, topics.partitions),
+    )
     return [
         interactions(Context(settings, topics, prices, source, rules, masking, taps=taps)),
         cost(topics, source),
@@ -49,6 +55,7 @@ def agents(settings: Settings, source: str, backfill: Backfill | None = None) ->
         anomaly(
             topics, _checked(lambda: anomaly_settings(settings.anomaly)), _checked(lambda: objectives(settings.slos)), source
         ),
+        guards(topics, _checked(lambda: guard_settings(settings.guards)), source),
         alerts(topics, alert_settings(settings.alerts), source),
         controls(topics, _checked(lambda: read_switches(settings.switches)), source),
         behaviour(topics, watched, source),

@@ -139,6 +139,8 @@ class InteractionRow(_Row, kw_only=True):
     cache: str = ""
     json_valid: bool | None = None
     outcome: str
+    json_error: str = ""
+    injection: Json = "[]"
     prompt_variables: Json = "{}"
     system_instructions: str = ""
     messages: Json = "[]"

@@ -84,6 +84,11 @@ class Topics:
         return f"{self.prefix}judge.tasks"
 
     @property
+    def guarded(self) -> str:
+        """Attempts to take over the model and personal data, from ``interactions`` to ``guards``, by user, document and feature."""
+        return self._internal("guarded")
+
+    @property
     def findings(self) -> str:
         """Conditions seen by detectors, to ``alerts``. All in partition 0, where grouping and inhibition see everything."""
         return self._internal("findings")
@@ -126,8 +131,8 @@ class Topics:
         if not self.run:
             names += [self.usage, self.findings, self.switches]
             agents += ["budgets", "anomaly", "alerts", "controls"]
-            names += [self.calls, self.judge_tasks]
-            agents += ["behaviour"]
+            names += [self.calls, self.judge_tasks, self.guarded]
+            agents += ["behaviour", "guards"]
         return [
             *(Topic(name, self.partitions, large) for name in names),
             # `mirante forward` tells Alertmanager again and again of what fires: it reads back that far.

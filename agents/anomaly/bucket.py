@@ -6,31 +6,40 @@ from collections.abc import Iterable
 
 from agents.anomaly.breakdown import Amounts
 from agents.anomaly.costs import Spend
+from agents.anomaly.rates import Share
 from agents.cost.aggregate import OUTCOME_INDEX, Aggregate, Series
 from agents.cost.sketch import Bins
+from agents.guards import flags
 from schemas.rows import OUTCOMES, TOKEN_COLUMNS
 
 _FAILED = [OUTCOME_INDEX[name] for name in ("api_error", "timeout", "cancelled", "blocked", "unanswered")]
 _COUNTED = [TOKEN_COLUMNS.index(name) for name in ("input_tokens", "output_tokens")]
 
 
+_FLAGS = {
+    "json_invalid": flags.INVALID, "injection": flags.INJECTION,
+    "pii_question": flags.pii("question"), "pii_context": flags.pii("context"), "pii_answer": flags.pii("answer"),
+}  # fmt: skip
+_SHOWN_BY = {"latency": "slow", "ttft": "slow", "lost": "timeout", **_FLAGS}
 _MOST_EXAMPLES = 5
 
 
 class Bucket:
     """Sums over the parts of one bucket. ``windows``: start of each 10 s -> [USD, tokens, answered requests with a price]."""
 
-    __slots__ = ("examples", "latency", "outcomes", "ttft", "unpriced", "values", "windows")
+    __slots__ = ("examples", "flags", "latency", "outcomes", "ttft", "unpriced", "values", "windows")
 
     def __init__(self) -> None:
         self.outcomes = [0] * len(OUTCOME_INDEX)
         self.unpriced = 0
+        self.flags: dict[str, int] = {}
+        """What the guards found (agents/guards/flags.py) -> in how many answered requests."""
         self.latency: Bins = {}
         self.ttft: Bins = {}
         self.windows: dict[int, list[float]] = {}
         self.values: dict[tuple[str, str], Amounts] = {}
         self.examples: dict[str, list[str]] = {}
-        """Outcome, or ``slow`` -> responses that show it."""
+        """Outcome, flag or ``slow`` -> responses that show it."""
 
     def add(self, window: int, series: Series, part: Aggregate, dimensions: Iterable[str]) -> None:
         """Add a part; ``dimensions`` are those that an anomaly may be explained by."""
@@ -48,6 +57,9 @@ class Bucket:
         for into, bins in ((self.latency, part.latency), (self.ttft, part.ttft)):
             for index, count in bins.items():
                 into[index] = into.get(index, 0) + count
+        for flag, (count, response_id) in part.flags.items():
+            self.flags[flag] = self.flags.get(flag, 0) + count
+            self.examples.setdefault(flag, []).append(response_id)
         for outcome, response_id in part.examples.items():
             self.examples.setdefault(OUTCOMES[outcome], []).append(response_id)
         if part.slowest[1]:
@@ -82,6 +94,15 @@ class Bucket:
     def count(self, outcome: str) -> int:
         return self._of(self.outcomes, outcome)
 
+    def share(self, kind: str) -> Share:
+        """How many requests show a condition of this kind, and of how many."""
+        if kind == "lost":
+            return Share(self.lost, self.requests)
+        if (flag := _FLAGS.get(kind)) is not None:
+            of = self.flags.get(flags.CHECKED, 0) if kind == "json_invalid" else self.requests - self.count("unanswered")
+            return Share(self.flags.get(flag, 0), of)
+        return Share(self.count(kind), self.requests)
+
     def spend(self, column: int) -> Spend:
         """What answered requests used: column 0 is USD, 1 is tokens."""
         used = [(sums[column], int(sums[2])) for sums in self.windows.values() if sums[2] > 0]
@@ -92,5 +113,5 @@ class Bucket:
 
     def shown_by(self, kind: str) -> list[str]:
         """A few responses that show a condition of this kind."""
-        ids = self.examples.get({"latency": "slow", "ttft": "slow", "lost": "timeout"}.get(kind, kind)) or self.examples.get("ok", [])
+        ids = self.examples.get(_SHOWN_BY.get(kind, kind)) or self.examples.get("ok", [])
         return sorted(ids)[-_MOST_EXAMPLES:]

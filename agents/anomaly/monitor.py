@@ -12,16 +12,17 @@ from agents.anomaly.costs import CreepTest, PriceTest
 from agents.anomaly.counts import CountTest
 from agents.anomaly.evidence import Evidence
 from agents.anomaly.pace import PER_HOUR, PER_MINUTE
-from agents.anomaly.rates import RateTest, Share
+from agents.anomaly.rates import RateTest
 from agents.anomaly.settings import AnomalySettings
 from agents.anomaly.tail import TailTest
 from schemas.outputs import AlertName
 
 Kind = Literal[
     "price", "tokens", "creep", "cost_of_traffic", "traffic_up", "traffic_down", "api_error", "content_filter", "truncated",
-    "refusal", "lost", "latency", "ttft", "unpriced",
+    "refusal", "lost", "latency", "ttft", "unpriced", "json_invalid", "injection", "pii_question", "pii_context", "pii_answer",
 ]  # fmt: skip
-"""What a condition is about; ``lost`` are requests timed out or unanswered."""
+"""What a condition is about; ``lost`` are requests timed out or unanswered, ``pii_answer`` answers with personal data that was not in the
+question."""
 
 NAMES: dict[Kind, AlertName] = {
     "price": "CostAnomaly", "tokens": "CostAnomaly", "creep": "CostAnomaly", "cost_of_traffic": "CostAnomaly",
@@ -29,9 +30,16 @@ NAMES: dict[Kind, AlertName] = {
     "api_error": "ErrorRate", "content_filter": "ErrorRate", "truncated": "ErrorRate",
     "refusal": "RefusalRate", "lost": "UnansweredRequests",
     "latency": "LatencyAnomaly", "ttft": "LatencyAnomaly", "unpriced": "UnpricedModel",
+    "json_invalid": "OutputInvalid", "injection": "PromptInjection",
+    "pii_question": "PiiLeak", "pii_context": "PiiLeak", "pii_answer": "PiiLeak",
 }  # fmt: skip
 
-_SHARES: tuple[Kind, ...] = ("api_error", "content_filter", "truncated", "refusal", "lost")
+_SHARES: tuple[Kind, ...] = (
+    "api_error", "content_filter", "truncated", "refusal", "lost",
+    "json_invalid", "injection", "pii_question", "pii_context", "pii_answer",
+)  # fmt: skip
+_FLOORS: dict[Kind, float] = {"pii_answer": 0.005}
+"""What a share must rise by at least, where it is not 2%: few answers with somebody else's data are too many."""
 _METRICS: dict[Kind, Metric] = {"api_error": "errors", "refusal": "refusals", "lost": "lost", "price": "usd", "creep": "usd"}
 
 
@@ -86,7 +94,7 @@ class Monitor(msgspec.Struct, array_like=True, gc=False):
     def of(cls, settings: AnomalySettings, *, whole: bool) -> Monitor:
         h = settings.evidence
         shares: tuple[Kind, ...] = _SHARES if whole else ("api_error", "lost")
-        monitor = cls(whole, h, {kind: RateTest(h) for kind in shares}, TailTest.of(h), TailTest.of(h))
+        monitor = cls(whole, h, {kind: RateTest(h, floor=_FLOORS.get(kind, 0.02)) for kind in shares}, TailTest.of(h), TailTest.of(h))
         if whole:
             monitor.traffic, monitor.price, monitor.tokens = CountTest(h), PriceTest(h), PriceTest(h)
             monitor.creep = CreepTest(settings.hourly_evidence)
@@ -114,10 +122,8 @@ class Monitor(msgspec.Struct, array_like=True, gc=False):
         return any(evidence.suspicious(self.h) for evidence in sums)
 
     def _shares(self, time: float, bucket: Bucket, found: list[Condition]) -> None:
-        requests = bucket.requests
         for kind, test in self.shares.items():
-            count = bucket.lost if kind == "lost" else bucket.count(kind)
-            score = test.update(time, Share(count, requests))
+            score = test.update(time, bucket.share(kind))
             if score.alarm:
                 threshold = max(test.ratio * score.expected, score.expected + test.floor)
                 found.append(self._condition(kind, score.value, score.expected, threshold, test.evidence))

@@ -17,6 +17,10 @@ KEEP = 4.0 * SECONDS
 _WHAT: dict[Kind, str] = {
     "api_error": "of requests ended in an API error", "content_filter": "of answers were stopped by a content filter",
     "truncated": "of answers were truncated", "refusal": "of answers were refusals", "lost": "of requests timed out or got no answer",
+    "json_invalid": "of answers did not satisfy the schema that was asked for",
+    "injection": "of calls brought an attempt to take over the model",
+    "pii_question": "of questions held personal data", "pii_context": "of calls had personal data in their context",
+    "pii_answer": "of answers held personal data that was not in the question",
 }  # fmt: skip
 
 _ACTIONS: dict[Kind, str] = {
@@ -34,6 +38,11 @@ _ACTIONS: dict[Kind, str] = {
     "latency": "Compare by model and provider; if the provider is slow, switch to the fallback model.",
     "ttft": "Check the provider's load and the length of prompts.",
     "unpriced": "Add the model's price under [[prices]] in mirante.toml.",
+    "json_invalid": "Read the newest of them: truncated ones need more max_tokens, others the newest prompt or model rolled back.",
+    "injection": "See who sends them: one user (`mirante kill user:ID`), or a document that should leave the index.",
+    "pii_question": "See whether a form or a prompt asks for it; nothing was stored unmasked.",
+    "pii_context": "See which documents or instructions hold it and whether they should be in the index.",
+    "pii_answer": "Read the calls of the evidence: does it come from retrieved documents? Stop the feature if it goes on: `mirante kill`.",
 }  # fmt: skip
 
 
@@ -44,6 +53,7 @@ def labels_of(kind: Kind, where: Mapping[str, str]) -> dict[str, str]:
         "cost_of_traffic": {"metric": "cost"}, "traffic_up": {"direction": "up"}, "traffic_down": {"direction": "down"},
         "api_error": {"type": "api_error"}, "content_filter": {"type": "content_filter"}, "truncated": {"type": "truncated"},
         "latency": {"metric": "latency_p99"}, "ttft": {"metric": "ttft_p99"},
+        "pii_question": {"direction": "question"}, "pii_context": {"direction": "context"}, "pii_answer": {"direction": "answer"},
     }  # fmt: skip
     return {**where, **extra.get(kind, {})}
 
@@ -111,7 +121,7 @@ def slo_finding(burning: Burning, objective: Objective, where: Mapping[str, str]
 def severity(condition: Condition, settings: AnomalySettings) -> Severity:
     """How urgent it is: a page is for what costs money or fails users now."""
     kind = condition.kind
-    if kind in ("traffic_up", "cost_of_traffic"):
+    if kind in ("traffic_up", "cost_of_traffic", "pii_question", "pii_context"):
         return "info"
     if kind == "price":
         return "page" if (condition.usd_per_hour or 0.0) >= settings.page_usd_per_hour else "ticket"

@@ -18,6 +18,7 @@ from agents.anomaly.report import KEEP, ceased, finding, slo_finding, slo_labels
 from agents.anomaly.settings import AnomalySettings
 from agents.anomaly.slo import BurnRate, Objective
 from agents.cost.aggregate import Aggregate, Series
+from agents.guards.flags import kinds_of
 from agents.interactions.partials import Part, Parts
 from agents.messages import messages
 from agents.watermark import Reached, Source, Watermark
@@ -267,6 +268,8 @@ class AnomalyState:
             report = finding(condition, where, end, self._settings, STAGE)
             report.response_ids = bucket.shown_by(condition.kind)
             report.detail = {**report.detail, "provider": watched.provider}
+            if report.name == "PiiLeak":
+                report.detail["kinds"] = kinds_of(report.labels["direction"], bucket.flags)
             found.append(report)
         kinds = [condition.kind for condition in conditions]
         found.extend(ceased(kind, where, end, STAGE) for kind in watched.active if kind not in kinds)

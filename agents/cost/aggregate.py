@@ -52,6 +52,8 @@ class Contribution(NamedTuple):
     ttft_ms: float | None
     unpriced: bool = False
     response_id: str = ""
+    flags: tuple[str, ...] = ()
+    """What the guards say of it, see :attr:`Aggregate.flags`."""
 
 
 class Aggregate(msgspec.Struct, array_like=True, gc=False):
@@ -71,6 +73,9 @@ class Aggregate(msgspec.Struct, array_like=True, gc=False):
     """Outcome -> a response that ended so, the last by its id: which one does not depend on the order of additions."""
     slowest: tuple[float, str] = (0.0, "")
     """Latency in ms and response of the slowest answer."""
+    flags: dict[str, tuple[int, str]] = {}
+    """What the guards found in answered interactions (agents/guards/flags.py) -> how many, and the last of them by response id. For the
+    agent ``anomaly``: coarser windows do not sum it."""
 
     @property
     def cost(self) -> Decimal:
@@ -88,7 +93,7 @@ class Aggregate(msgspec.Struct, array_like=True, gc=False):
 
     def add(self, item: Contribution) -> None:
         """Count one interaction."""
-        outcome, added, picodollars, latency_ms, ttft_ms, unpriced, response_id = item
+        outcome, added, picodollars, latency_ms, ttft_ms, unpriced, response_id, flags = item
         self.outcomes[outcome] += 1
         tokens = self.tokens
         for index, count in enumerate(added):
@@ -102,6 +107,9 @@ class Aggregate(msgspec.Struct, array_like=True, gc=False):
             self.unpriced += 1
         if response_id > self.examples.get(outcome, ""):
             self.examples[outcome] = response_id
+        for flag in flags:
+            count, last = self.flags.get(flag, (0, ""))
+            self.flags[flag] = count + 1, max(last, response_id)
         if latency_ms is not None:
             if response_id and latency_ms >= self.slowest[0]:
                 self.slowest = max(self.slowest, (latency_ms, response_id))

@@ -7,7 +7,7 @@ from functools import cache
 
 import msgspec
 
-from agents.guards.pii import Tagger, has_candidates, mask_json, pii_column
+from agents.guards.pii import Found, Tagger, has_candidates, mask_json, pii_column
 from schemas.rows import Row
 
 _encode_row = msgspec.json.Encoder().encode
@@ -19,21 +19,22 @@ class Masking:
     def __init__(self, secret: bytes) -> None:
         self._secret = secret
 
-    def line(self, row: Row, session: str, count: Callable[[str], None]) -> bytes:
-        """The row as one line of JSON. ``session``: within which equal values have equal tags. ``count`` gets each kind that was found.
+    def line(self, row: Row, session: str, count: Callable[[str], None]) -> tuple[bytes, Found]:
+        """The row as one line of JSON, and what was masked in it. ``session``: within which equal values have equal tags. ``count`` gets
+        each kind that was found.
 
         Columns by which rows are found and joined stay as they are: a service must not use personal data as an id.
         """
         line, (marker, identifiers) = _encode_row(row), _of(type(row))
         if not has_candidates(line[line.index(marker) :]):
-            return line
+            return line, {}
         masked, found = mask_json(line, Tagger(session, self._secret), skip=identifiers)
         if not found:
-            return line
+            return line, {}
         for kinds in found.values():
             for kind in kinds:
                 count(kind)
-        return masked[:-1] + b',"pii":' + _encode_row(pii_column(found)) + b"}"
+        return masked[:-1] + b',"pii":' + _encode_row(pii_column(found)) + b"}", found
 
 
 @cache

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC
 
+import msgspec
+
 from agents.cost.aggregate import OUTCOME_INDEX, UNANSWERED, Contribution, Series
+from agents.guards.attempts import attempts
+from agents.guards.schema import validity
+from agents.guards.text.refusal import is_refusal
 from agents.interactions.outcome import Outcome, classify
 from agents.interactions.pricing import PriceBook
 from schemas.events import Evaluation, Feedback, Request, Response, Usage
@@ -17,6 +22,9 @@ NOT_BILLED = frozenset({"api_error", "timeout", "cancelled", "blocked"})
 
 MODEL_CALLS = frozenset({"chat", "text_completion", "embeddings"})
 """Operations that cost money even if no usage is reported; a tool or agent step costs what its own model calls cost."""
+
+_WRITTEN = frozenset({"chat", "text_completion", "invoke_agent"})
+"""Operations whose output is an answer that a model wrote."""
 
 ANSWERED = 2
 """Version of an interaction's row that holds request and response; 1 holds the request alone."""
@@ -57,7 +65,11 @@ def answered(
         error.message if error is not None else None,
         response.rails,
     )
+    if outcome.outcome == "ok" and response.output and request.operation in _WRITTEN and is_refusal(response.output):
+        outcome = msgspec.structs.replace(outcome, outcome="refusal")
     row = _request_row(request, ANSWERED, outcome.outcome)
+    if request.output_schema is not None and response.output:
+        row.json_valid, row.json_error = validity(request.output_schema, response.output)
     row.response_event_id = response.event_id
     row.response_id = response.response_id
     row.response_time = response.time
@@ -167,6 +179,8 @@ def _request_row(request: Request, version: int, outcome: str) -> InteractionRow
         row.tools = request.tools
     if request.output_schema is not None:
         row.output_schema = request.output_schema
+    if found := attempts(request):
+        row.injection = found
     return row
 
 

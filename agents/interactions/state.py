@@ -16,6 +16,9 @@ import msgspec
 
 from agents.budgets.rules import Rules
 from agents.budgets.usage import UsagePart, UsageParts
+from agents.guards.flags import flags_of
+from agents.guards.leaks import sightings
+from agents.guards.pii import Found
 from agents.interactions.join import Join, OpenRequest, WaitingResponse
 from agents.interactions.masking import Masking
 from agents.interactions.partials import Part, Partials, Parts
@@ -461,7 +464,12 @@ class InteractionsState:
         if segment == WARM_UP:
             return
         row, item, outcome = answered(request, request_extra, response, response_extra, self._context.prices)
-        line = self._row(row, request, effects)
+        line, found = self._write(row, request, effects)
+        seen = sightings(line, found) if found else ()
+        if flags := flags_of(row, seen):
+            item = item._replace(flags=flags)
+            for flag in flags:
+                effects.count("guard", flag)
         effects.count("outcome", outcome.outcome)
         if not outcome.known:
             effects.count("unknown_finish")
@@ -474,7 +482,7 @@ class InteractionsState:
         if self._context.rules:
             self._usages.answer(segment, time, request, row.model, response.response_id, item, late=was_unanswered)
         for tap in self._taps:
-            tap.answered(Call(request, response, time, row, line, series, item, was_unanswered))
+            tap.answered(Call(request, response, time, row, line, series, item, was_unanswered, seen))
 
     # Time
 
@@ -579,10 +587,14 @@ class InteractionsState:
 
     def _row(self, row: Row, event: Event, effects: Effects) -> bytes:
         """A row for ClickHouse, without personal data; returns it as JSON."""
+        return self._write(row, event, effects)[0]
+
+    def _write(self, row: Row, event: Event, effects: Effects) -> tuple[bytes, Found]:
+        """The same, with what was masked."""
         session = event.session_id or _home_key(event)
-        line = self._context.masking.line(row, session, lambda kind: effects.count("pii", kind))
+        line, found = self._context.masking.line(row, session, lambda kind: effects.count("pii", kind))
         effects.row(row.TABLE, line)
-        return line
+        return line, found
 
     # Elsewhere
 

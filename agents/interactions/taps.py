@@ -6,9 +6,11 @@ else: after a crash the same events come again, perhaps grouped otherwise, so wh
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from agents.cost.aggregate import Contribution, Series
+from agents.guards.leaks import Sighting
 from schemas.events import Evaluation, Feedback, Request, Response
 from schemas.rows import InteractionRow
 from streams.effects import Effects
@@ -16,7 +18,7 @@ from streams.effects import Effects
 
 class Call(NamedTuple):
     """An answered interaction. Texts of ``request``, ``response`` and ``row`` are not masked: what is sent on comes from ``line``,
-    the row as JSON with personal data masked. ``late``: it was told as unanswered before."""
+    the row as JSON with personal data masked. ``late``: it was told as unanswered before. ``seen``: personal data that was masked."""
 
     request: Request
     response: Response
@@ -26,6 +28,7 @@ class Call(NamedTuple):
     series: Series
     item: Contribution
     late: bool
+    seen: Sequence[Sighting] = ()
 
 
 class Head(NamedTuple):

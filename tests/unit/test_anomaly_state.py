@@ -23,8 +23,18 @@ SERIES = Series("acme", "chat", "prod", "openai", "gpt-4o", "a1", "live")
 OK, API_ERROR = OUTCOME_INDEX["ok"], OUTCOME_INDEX["api_error"]
 
 
-def aggregate(requests: int, *, errors: int = 0, pico: int = 10_000_000_000, unpriced: bool = False, latency: float = 800.0) -> Aggregate:
+def aggregate(
+    requests: int,
+    *,
+    errors: int = 0,
+    pico: int = 10_000_000_000,
+    unpriced: bool = False,
+    latency: float = 800.0,
+    flags: dict[str, int] | None = None,
+) -> Aggregate:
+    """``flags``: what the guards found -> in how many requests."""
     found = Aggregate()
+    found.flags = {flag: (count, f"shows-{flag}") for flag, count in (flags or {}).items()}
     for at in range(requests):
         if at < errors:
             found.add(Contribution(API_ERROR, (0, 0, 0, 0, 0), None, None, None))
@@ -121,6 +131,28 @@ def test_a_cost_that_comes_from_a_new_prompt_names_it() -> None:
     assert cost and cost[-1].cause == "prompt_sha b2 (new): 100% of the increase"
     assert cost[-1].value == pytest.approx(0.04) and cost[-1].expected == pytest.approx(0.01, rel=0.2)
     assert cost[-1].usd_per_hour == pytest.approx(0.03 * 60 * 3600 / SECONDS, rel=0.3)
+
+
+@pytest.mark.parametrize(
+    ("flags", "name", "labels", "severity"),
+    [
+        ({"json": 20, "json:invalid": 6}, "OutputInvalid", {}, "ticket"),
+        ({"injection": 4}, "PromptInjection", {}, "ticket"),
+        ({"pii:answer": 2, "pii:answer:CPF": 2, "pii:answer:EMAIL": 1}, "PiiLeak", {"direction": "answer"}, "ticket"),
+        ({"pii:question": 8, "pii:question:CPF": 8}, "PiiLeak", {"direction": "question"}, "info"),
+        ({"pii:context": 8, "pii:context:CPF": 8}, "PiiLeak", {"direction": "context"}, "info"),
+    ],
+)
+def test_a_rise_in_what_the_guards_found_is_told_of(flags: dict[str, int], name: str, labels: dict[str, str], severity: str) -> None:
+    state = new_state()
+    assert findings(fed(state, traffic(0, 240, flags={"json": 20}))) == []
+    assert findings(fed(state, traffic(240, 241, flags=dict.fromkeys(flags, 1)))) == []  # single ones never suffice
+    found = findings(fed(state, traffic(241, 260, flags=flags)))
+    assert {f.name for f in found} == {name} and {f.severity for f in found} == {severity}
+    assert found[0].labels == {"tenant": "acme", "feature": "chat", "model": "gpt-4o", **labels}
+    assert found[0].response_ids[0] == f"shows-{'json:invalid' if name == 'OutputInvalid' else next(iter(flags))}" and found[0].action
+    if name == "PiiLeak":
+        assert found[0].detail["kinds"] == {flag.rpartition(":")[2]: 3 * count for flag, count in flags.items() if flag.count(":") == 2}
 
 
 def test_silence_is_told_of_although_nothing_comes() -> None:

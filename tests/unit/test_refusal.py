@@ -84,3 +84,14 @@ def test_the_empty_text_is_no_refusal() -> None:
 
 def test_the_shipped_model_is_small() -> None:
     assert 1_000 < len(load_model("refusal").weights) <= 20_000
+
+
+WORDS = st.sampled_from(["I", "can't", "cannot", "help", "with", "that", "sorry,", "não", "posso", 'ajudar.{"', "\n"])
+
+
+@given(st.lists(WORDS, max_size=40).map(" ".join))
+def test_scoring_by_first_words_is_the_sum_over_all_ngrams(text: str) -> None:
+    for name in ("refusal", "injection"):
+        model = load_model(name)
+        expected = model.bias + sum(model.weights.get(gram, 0) for gram in ngrams(text, singles=model.singles))
+        assert model.logit(text) == expected

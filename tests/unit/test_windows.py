@@ -72,6 +72,7 @@ contributions = st.builds(
     ttft_ms=st.none() | st.floats(0, MAX_MS),
     unpriced=st.booleans(),
     response_id=st.just(""),
+    flags=st.just(()),
 )
 NOTHING = Contribution(UNANSWERED, (0, 0, 0, 0, 0), None, None, None)
 

@@ -13,6 +13,8 @@ __all__ = ["INJECTION_THRESHOLD", "injection_probability"]
 INJECTION_THRESHOLD: Final = 0.6
 """A text with at least this probability is an attempt."""
 
+_LONGEST: Final = 24_000
+"""Characters of one text that are looked at: the first half and the last, so that no text takes milliseconds."""
 _CHUNK: Final = 800
 _OVERLAP: Final = 100
 
@@ -38,5 +40,7 @@ def injection_probability(text: str, *, retrieved: bool = False) -> float:
     `retrieved`: the text is a document, mail, page or result of a tool, in which any order about the model's answer is suspect.
     Elsewhere it comes from the user, who may well ask for an answer in French.
     """
+    if len(text) > _LONGEST:
+        text = text[: _LONGEST // 2] + text[-_LONGEST // 2 :]
     model = _model("injection_retrieved" if retrieved else "injection")
     return max((model.probability(chunk) for chunk in chunks(text) if model.has_cue(chunk)), default=0.0)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib.resources import files
 from itertools import pairwise
 from typing import Final
@@ -50,6 +50,29 @@ def ngrams(text: str, *, singles: bool) -> set[str]:
     return grams
 
 
+_End = tuple[dict[str, int], dict[str, dict[str, int]], dict[str, int]]
+"""What may follow a word: weights of pairs, of triples by their second word, and of pairs around one word."""
+
+
+def _ends(weights: Mapping[str, int]) -> tuple[dict[str, int], dict[str, _End]]:
+    """The weights of single words, and those of n-grams by their first word: most words of a text begin none, which costs one look-up."""
+    singles: dict[str, int] = {}
+    ends: dict[str, _End] = {}
+    for gram, weight in weights.items():
+        words = gram.split(" ")
+        if len(words) > 1:
+            pairs, triples, _ = ends.setdefault(words[0], ({}, {}, {}))
+            if len(words) == 2:
+                pairs[words[1]] = weight
+            else:
+                triples.setdefault(words[1], {})[words[2]] = weight
+        elif len(around := gram.split("_")) == 2:
+            ends.setdefault(around[0], ({}, {}, {}))[2][around[1]] = weight
+        else:
+            singles[gram] = weight
+    return singles, ends
+
+
 class _Stored(msgspec.Struct):
     bias: int
     singles: bool
@@ -70,6 +93,7 @@ class LinearModel:
         self.singles = singles
         self.weights = weights
         self.cues = frozenset(cue.encode() for cue in cues)
+        self._single_weights, self._ends = _ends(weights)
 
     def has_cue(self, text: str) -> bool:
         """Whether `text` has one of the words without which no text of the positive class was seen."""
@@ -77,9 +101,28 @@ class LinearModel:
 
     def probability(self, text: str) -> float:
         """Of the positive class, 0 to 1, for the whole of `text`. Costs time with its length: pass what matters."""
-        weights = self.weights
-        logit = self.bias + sum([weights[gram] for gram in ngrams(text, singles=self.singles) if gram in weights])
-        return 1.0 / (1.0 + math.exp(-logit / SCALE))
+        return 1.0 / (1.0 + math.exp(-self.logit(text) / SCALE))
+
+    def logit(self, text: str) -> int:
+        """The bias and the weight of each n-gram of `text`, each once however often it occurs: as over `ngrams`, four times as fast."""
+        words = _TOKEN.findall(_plain(text))
+        found: dict[str, int] = {}
+        if self.singles and (known := self._single_weights.keys() & words):
+            found.update((word, self._single_weights[word]) for word in known)
+        words.insert(0, "^")
+        words += ("", "")
+        ends = self._ends
+        for a, b, c in zip(words, words[1:], words[2:], strict=False):
+            if (end := ends.get(a)) is None:
+                continue
+            pairs, triples, around = end
+            if (weight := pairs.get(b)) is not None:
+                found[f"{a} {b}"] = weight
+            if (weight := around.get(c)) is not None:
+                found[f"{a}_{c}"] = weight
+            if (thirds := triples.get(b)) is not None and (weight := thirds.get(c)) is not None:
+                found[f"{a} {b} {c}"] = weight
+        return self.bias + sum(found.values())
 
     def to_json(self) -> bytes:
         """The file `load_model` reads, a weight a line."""

@@ -8,15 +8,20 @@ from __future__ import annotations
 from functools import cache
 from typing import Final
 
+import msgspec
+
 from agents.guards.text.linear import LinearModel, load_model
 
-__all__ = ["REFUSAL_THRESHOLD", "refusal_probability"]
+__all__ = ["REFUSAL_THRESHOLD", "is_refusal", "refusal_probability"]
 
 REFUSAL_THRESHOLD: Final = 0.8
 """An answer with at least this probability is a refusal."""
 
 _HEAD: Final = 400
 _TAIL: Final = 200
+_VALUES: Final = 20
+"""Texts of a JSON answer that are looked at one by one."""
+_LONGEST_JSON: Final = 100_000
 
 
 @cache
@@ -33,3 +38,17 @@ def refusal_probability(text: str) -> float:
         text = f"{text[:_HEAD]}\n{text[-_TAIL:]}"
     model = _model()
     return model.probability(text) if model.has_cue(text) else 0.0
+
+
+def is_refusal(answer: str) -> bool:
+    """Whether an answer declines. Of a long JSON object each text at its top level is taken for itself too."""
+    if refusal_probability(answer) >= REFUSAL_THRESHOLD:
+        return True
+    if not _HEAD + _TAIL < len(answer) <= _LONGEST_JSON or not answer.startswith(("{", "```")) or not _model().has_cue(answer):
+        return False
+    try:
+        value = msgspec.json.decode(answer.removeprefix("```json").strip("`\n "))
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return False  # cut off, or code: judged as text
+    texts = [text for text in value.values() if isinstance(text, str)] if isinstance(value, dict) else []
+    return any(refusal_probability(text) >= REFUSAL_THRESHOLD for text in texts[:_VALUES])
