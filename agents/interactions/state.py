@@ -26,10 +26,10 @@ from agents.interactions.parts import WINDOW
 from agents.interactions.pricing import PriceBook
 from agents.interactions.progress import MARGIN, TICKS, Answer, Ask, Progress, Question
 from agents.interactions.rows import answered, evaluation_row, feedback_row, series_of, unanswered
-from agents.interactions.seen import SeenIds
 from agents.interactions.segments import WARM_UP, Segments
 from agents.interactions.taps import Call, Head, Tap
 from agents.interactions.usages import Usages
+from agents.seen import SeenIds
 from schemas.events import (
     DECODERS,
     Evaluation,
