@@ -17,6 +17,11 @@ from agents.interactions.agent import interactions
 from agents.interactions.masking import Masking
 from agents.interactions.pricing import PriceBook, read_overrides
 from agents.interactions.state import Context
+from agents.interactions.taps import Tap
+from agents.labels.agent import labels
+from agents.labels.settings import label_settings
+from agents.labels.tap import LabelsTap
+from agents.satisfaction.agent import satisfaction
 from streams.agent import Agent
 from streams.backfill import Backfill
 from streams.settings import Settings, SettingsError
@@ -37,14 +42,18 @@ def agents(settings: Settings, source: str, backfill: Backfill | None = None) ->
         context = Context(settings, topics, prices, source, Rules([]), masking, backfill.counted_from)
         return [interactions(context), cost(topics, source)]
     rules = _checked(lambda: read_rules(settings.budgets, settings.limits, settings.runaway))
+    labelling = _checked(lambda: label_settings(settings.labels))
+    taps: tuple[Callable[[], Tap], ...] = (lambda: LabelsTap(topics.turns, topics.partitions),)
     return [
-        interactions(Context(settings, topics, prices, source, rules, masking)),
+        interactions(Context(settings, topics, prices, source, rules, masking, taps=taps)),
         cost(topics, source),
         budgets(topics, rules, source),
         anomaly(
             topics, _checked(lambda: anomaly_settings(settings.anomaly)), _checked(lambda: objectives(settings.slos)), source
         ),
         alerts(topics, alert_settings(settings.alerts), source),
+        labels(topics, labelling, source),
+        satisfaction(topics, labelling, source),
         controls(topics, _checked(lambda: read_switches(settings.switches)), source),
     ]  # fmt: skip
 

@@ -29,6 +29,7 @@ from rich.table import Table
 
 from agents.labels.detectors import WEAK, Reader, Reformulation, Tone, TopicChange
 from agents.labels.reliability import Vote
+from agents.labels.settings import LabelSettings
 from agents.labels.state import LabelsState
 from agents.labels.text import normalise
 from agents.labels.training.corpus import Record, benchmark_part, read
@@ -167,7 +168,9 @@ class Signals:
 
 def simulate(count: int) -> tuple[dict[str, Label], dict[str, Known], LabelsState, float]:
     """(final labels, truth, state, microseconds per turn) after simulated users."""
-    state = LabelsState(0, labels="labels", source="bench", sources=1, partitions=1)
+    state = LabelsState(
+        0, labels="labels", satisfaction="satisfaction", source="bench", sources=1, partitions=1, settings=LabelSettings(settle=0.0)
+    )
     effects = Effects()
     pools: dict[str, Sequence[Triple]] = {language: triples(language) for language in ("en", "pt")}
     items, truth = [], {}
@@ -189,6 +192,8 @@ def simulate(count: int) -> tuple[dict[str, Label], dict[str, Known], LabelsStat
     spent = (time.process_time() - began) / len(truth) * 1e6
     labels: dict[str, Label] = {}
     for message in effects.messages:
+        if message.topic != "labels":
+            continue
         label = msgspec.json.decode(message.value, type=Label)
         labels[label.response_id] = label
     return labels, truth, state, spent
