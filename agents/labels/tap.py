@@ -8,6 +8,7 @@ import msgspec
 
 from agents.interactions.taps import Call, Head
 from schemas.events import DEFAULT_TENANT, Evaluation, Feedback, Request
+from schemas.texts import text_of
 from schemas.turns import MAX_TEXT, Signal, Turn, Turns
 from streams import effects as out
 
@@ -97,12 +98,3 @@ def question(line: bytes) -> str:
         if said.role in ("user", None):
             return text_of(said.content)[:MAX_TEXT]
     return ""
-
-
-def text_of(content: object) -> str:
-    """The text of a message's content: a string, or parts of which some have text."""
-    if isinstance(content, str):
-        return content
-    if not isinstance(content, list):
-        return ""
-    return " ".join(part["text"] for part in content if isinstance(part, dict) and isinstance(part.get("text"), str))

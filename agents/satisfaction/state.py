@@ -20,6 +20,7 @@ STAGE = "satisfaction"
 
 KEEP = 300.0
 """Seconds an alert stays after the level has recovered."""
+DAY = 86_400
 _PER_WEEK = 7 * 86_400 / WINDOW
 _PIECE = 500
 
@@ -103,12 +104,21 @@ class SatisfactionState:
             return
         end = int(clock) // WINDOW * WINDOW
         for window in sorted(window for window in self._open if window + WINDOW <= end):
+            self._tell_again(window, found)
             self._judge(window, self._open.pop(window), found)
+            self._closed = window + WINDOW
         if end > self._closed:
+            self._tell_again(end, found)
             self._closed = end
-            for series, watched in sorted(self._series.items()):
-                if (fall := watched.level.fall) is not None and watched.seen + WINDOW < end:
-                    found.append(fallen(series, fall, watched, float(end)))  # it still holds, though nobody has asked
+
+    def _tell_again(self, end: int, found: list[Finding]) -> None:
+        """What still holds in windows without answers is told again for each, for a day: else its alert would be taken for over."""
+        falls = [(series, watched, fall) for series, watched in sorted(self._series.items()) if (fall := watched.level.fall) is not None]
+        if falls:
+            for window in range(self._closed, min(end, max(watched.seen for _, watched, _ in falls) + DAY), WINDOW):
+                for series, watched, fall in falls:
+                    if window < watched.seen + DAY:
+                        found.append(fallen(series, fall, watched, float(window + WINDOW)))
 
     def _judge(self, window: int, held: Mapping[tuple[int, Series], Opinions], found: list[Finding]) -> None:
         whole: dict[Series, Opinions] = {}

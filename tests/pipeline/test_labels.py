@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from typer.testing import CliRunner
 
 from deploy.embedded.broker_api import Broker
 from schemas.outputs import Label
+from streams.cli.app import app
 from tests.installation import Installation, Sent, request, response, rfc3339
 from tests.kafka_clients import read_all
 
@@ -96,6 +99,19 @@ def test_thumbs_repetitions_complaints_and_thanks_become_labels(broker: Broker, 
             assert [label.version for label in found] == list(range(1, len(found) + 1))
             row = mirante.query("SELECT label, score, version FROM mirante.labels WHERE response_id = {r:String}", r=response_id)
             assert row == [(found[-1].label, found[-1].score, found[-1].version)]
+        # And what users did not accept becomes tests and pairs, without personal data
+        for kind, files in (("regression", 1), ("preference", 2), ("sft", 2)):
+            answer = CliRunner().invoke(
+                app, ["export", kind, "-o", str(tmp_path / kind), "--url", mirante.stack.settings.clickhouse_url, "--json"]
+            )
+            assert answer.exit_code == 0, answer.output
+            assert len(list((tmp_path / kind).glob("*.jsonl"))) == files
+        cases = [json.loads(line) for line in (tmp_path / "regression/test.jsonl").read_text("utf-8").splitlines()]
+        assert {case["metadata"]["response_id"] for case in cases} >= {"r-again", "r-denovo", "r-down", "r-errado", "r-wrong"}
+        text = "".join(path.read_text("utf-8") for path in tmp_path.glob("*/*.jsonl"))
+        assert "ana@example.com" not in text and "<EMAIL:" in text
+        chats = [json.loads(line) for path in (tmp_path / "sft").glob("*.jsonl") for line in path.read_text("utf-8").splitlines()]
+        assert {chat["metadata"]["response_id"] for chat in chats} >= {"r-thanks", "r-valeu"}
         assert mirante.query("SELECT sum(answers) FROM mirante.satisfaction WHERE feature = 'support'") == [
             (mirante.query("SELECT count() FROM mirante.labels")[0][0],)
         ]
