@@ -46,15 +46,6 @@ class Answer(msgspec.Struct):
     nonce: str
 
 
-class Reading(msgspec.Struct):
-    """How far ``partition`` has read requests, responses and feedback: event time in epoch seconds. What it had to forward until then, it
-    forwarded before it said so. ``idle``: it reads nothing at present and holds nobody back."""
-
-    partition: int
-    clock: float
-    idle: bool
-
-
 @dataclass(frozen=True, slots=True)
 class Question:
     """An ask to be answered. ``written``: when, in epoch seconds. ``tick``: how often the clock had been looked at when it came."""

@@ -16,18 +16,19 @@ import msgspec
 
 from agents.budgets.rules import Rules
 from agents.budgets.usage import UsagePart, UsageParts
+from agents.interactions.completeness import Bound, Completeness, Reading
 from agents.interactions.join import Join, OpenRequest, WaitingResponse
 from agents.interactions.masking import Masking
 from agents.interactions.partials import Part, Partials, Parts
 from agents.interactions.parts import WINDOW
 from agents.interactions.pricing import PriceBook
-from agents.interactions.progress import MARGIN, TICKS, Answer, Ask, Progress, Question, Reading
+from agents.interactions.progress import MARGIN, TICKS, Answer, Ask, Progress, Question
 from agents.interactions.rows import answered, evaluation_row, feedback_row, series_of, unanswered
 from agents.interactions.seen import SeenIds
 from agents.interactions.segments import WARM_UP, Segments
 from agents.interactions.taps import Call, Head, Tap
 from agents.interactions.usages import Usages
-from agents.watermark import PATIENCE, Reached, Source, Watermark
+from agents.watermark import PATIENCE
 from schemas.events import (
     DECODERS,
     Evaluation,
@@ -100,7 +101,7 @@ class Saved(msgspec.Struct, array_like=True, gc=False, omit_defaults=True):
     seen_old: list[str] = []
     parts: list[Part] = []
     usages: list[UsagePart] = []
-    read: list[Reached] = []
+    read: list[Bound] = []
 
 
 _encode_saved = msgspec.msgpack.Encoder().encode
@@ -147,7 +148,7 @@ class InteractionsState:
         self._partials = Partials(settings.series_cap)
         self._usages = Usages(context.rules)
         self._taps = [new() for new in context.taps]
-        self._read = Watermark(settings.partitions)
+        self._read = Completeness(settings.partitions)
         self._listened: tuple[int, int, bool] = (0, 0, False)
         self._located: dict[str, Locate] = {}
         self._clocks: dict[str, float] = {}
@@ -240,7 +241,7 @@ class InteractionsState:
             for partition in range(self._context.settings.partitions):
                 self._tell(partition, READING, Reading(self._partition, self._read_up_to(), idle), effects)
         announce, self._listened = announce or heard != self._listened, heard
-        head = Head(self._context.source, self._partition, self._clock(), idle, max(self._read.time, 0.0))
+        head = Head(self._context.source, self._partition, self._clock(), idle, self._read.time)
         for tap in self._taps:
             tap.close(head, announce, effects)
 
@@ -255,7 +256,7 @@ class InteractionsState:
         """In finest windows: what this partition has read, and what all have; and whether it is idle. Without taps nobody wants to know."""
         if not self._taps:
             return self._listened
-        return int(self._read_up_to()) // WINDOW, int(max(self._read.time, 0.0)) // WINDOW, self._is_idle()
+        return int(self._read_up_to()) // WINDOW, int(self._read.time) // WINDOW, self._is_idle()
 
     def _is_idle(self) -> bool:
         return all(topic in self._silent for topic in self._joined)
@@ -401,7 +402,7 @@ class InteractionsState:
                 return
             if kind == READING:
                 reading = _decode_reading(record.value)
-                self._read.hear(Source(self._context.source, reading.partition), reading.clock, reading.idle)
+                self._read.hear(reading, record.timestamp / 1000)
                 return
             origin = _decode_origin(headers[ORIGIN_HEADER])
             if not 0 <= origin.partition < self._context.settings.partitions:

@@ -39,6 +39,7 @@ class LabelsTap:
     """Of one partition of stage 1 (see :class:`agents.interactions.taps.Tap`).
 
     A turn stays in the partition of its session. A signal without a session may be about an answer anywhere, so all partitions get it.
+    Its clock is when everything has come, which an idle partition knows as well as others: it is waited for.
     """
 
     def __init__(self, topic: str, partitions: int) -> None:
@@ -79,7 +80,7 @@ class LabelsTap:
             own = partition == head.partition
             turns, signals = (self._turns, self._signals) if own else ([], abroad)
             if turns or signals or announce:
-                message = Turns(head.source, head.partition, head.complete, head.idle, turns, signals)
+                message = Turns(head.source, head.partition, head.complete, False, turns, signals)
                 effects.messages.append(out.Message(self._topic, partition, None, _encode(message)))
         self._turns, self._signals = [], []
 

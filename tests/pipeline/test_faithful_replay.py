@@ -42,7 +42,7 @@ def recorded() -> list[Sent]:
     """Ten minutes of traffic: several series, late and missing answers, wrong keys, repeats, orphans, poison."""
     records: list[tuple[float, Sent]] = []
     for n in range(CALLS):
-        at, session = n * 0.4, f"s{n // 4}"
+        at, session = n * 0.4 - 1_200, f"s{n // 4}"
         common = {"tenant": f"t{n % 3}", "session_id": session}
         asked = request(f"c{n:05}", at=at, feature=f"f{n % 4}", prompt={"name": "p", "sha": f"{n % 2:040}"}, timeout_ms=2_000,
                         messages=[{"role": "user", "content": SAID[n // 2 % 4]}], **common)  # fmt: skip
@@ -70,9 +70,9 @@ def recorded() -> list[Sent]:
             records.append((at, Sent("responses", b"{poison %d" % n, session)))
     for n in range(40):  # time goes on for everybody
         of = {"session_id": f"e{n}"}
-        unknown = {"event_id": f"f-end{n}", "time": rfc3339(1_200), "kind": "copy", "response_id": "unknown", **of}
-        ends = {"requests": request(f"end{n}", at=1_200, **of), "feedback": unknown, "responses": response(f"end{n}", at=1_201, **of)}
-        records += [(1_201.0, Sent(topic, event, f"e{n}")) for topic, event in ends.items()]
+        unknown = {"event_id": f"f-end{n}", "time": rfc3339(0), "kind": "copy", "response_id": "unknown", **of}
+        ends = {"requests": request(f"end{n}", at=0, **of), "feedback": unknown, "responses": response(f"end{n}", at=1, **of)}
+        records += [(1.0, Sent(topic, event, f"e{n}")) for topic, event in ends.items()]
     return [record for _, record in sorted(records, key=lambda pair: pair[0])]
 
 
