@@ -24,7 +24,7 @@ PRIOR_WEIGHT = 12.0
 """How many answers the prior is worth."""
 EXPLICIT_WEIGHT = 3_000.0
 """The same for explicit votes: they anchor the others, and must not be led away by them."""
-DAMPING = 0.5
+DAMPING = 0.75
 """How much of the other votes' weight counts when it is judged who was satisfied: with all of it they would confirm themselves."""
 SERIES_WEIGHT = 40.0
 """How many answers of its own a series needs to count as much as the whole."""
