@@ -32,7 +32,7 @@ class LabelSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Feedback that waits for its answer."""
     pending: Count = 200_000
     """Turns and feedback that wait for the clock; beyond it the earliest are taken before their time."""
-    drop: Annotated[float, Meta(gt=0, lt=1)] = 0.1
+    drop: Annotated[float, Meta(gt=0, lt=1)] = 0.05
     """Fall of the mean score that is looked for; smaller ones take longer to be seen, or are not."""
     false_alarms: Annotated[float, Meta(gt=0, le=10)] = 0.01
     """Expected per week and series."""

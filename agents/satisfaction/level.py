@@ -16,8 +16,8 @@ import msgspec
 
 from schemas.opinions import WINDOW
 
-MOST = 20_000.0
-"""Answers that the level remembers: beyond them all sums are halved."""
+MOST = 2 * 86_400 / WINDOW
+"""Windows with answers that the level remembers: beyond them all sums are halved."""
 FEWEST = 20
 """Answers a run of evidence must hold."""
 SCATTER_WEIGHT = 10.0
@@ -120,6 +120,6 @@ class Level(msgspec.Struct, array_like=True, gc=False):
             self.scatter += (seen.total - seen.answers * self.known.mean) ** 2 / seen.answers / self.known.variance
             self.windows += windows
         self.known.add(seen.answers, seen.total, seen.squares)
-        if self.known.answers > MOST:
+        if self.windows > MOST:
             self.known = Sums(self.known.answers / 2, self.known.total / 2, self.known.squares / 2)
             self.windows, self.scatter = self.windows / 2, self.scatter / 2

@@ -166,8 +166,8 @@ class Signals:
                 self.reaction(signal, "iard: against all others", language, said[signal], said[opposite] + said["other"])
 
 
-def simulate(count: int) -> tuple[dict[str, Label], dict[str, Known], LabelsState, float]:
-    """(final labels, truth, state, microseconds per turn) after simulated users."""
+def simulate(count: int) -> tuple[dict[str, Label], dict[str, Known], LabelsState, float, list[bytes]]:
+    """(final labels, truth, state, microseconds per turn, sums for the agent ``satisfaction``) after simulated users."""
     state = LabelsState(
         0, labels="labels", satisfaction="satisfaction", source="bench", sources=1, partitions=1, settings=LabelSettings(settle=0.0)
     )
@@ -196,7 +196,7 @@ def simulate(count: int) -> tuple[dict[str, Label], dict[str, Known], LabelsStat
             continue
         label = msgspec.json.decode(message.value, type=Label)
         labels[label.response_id] = label
-    return labels, truth, state, spent
+    return labels, truth, state, spent, [message.value for message in effects.messages if message.topic == "satisfaction"]
 
 
 def judged(labels: dict[str, Label], truth: dict[str, Known], console: Console) -> None:
@@ -277,7 +277,7 @@ def main() -> None:
     else:
         console.print("No --corpus: clinc_oos, banking77, mt_bench and iard are left out.")
     console.print(signals.table)
-    labels, truth, state, spent = simulate(given.answers)
+    labels, truth, state, spent, _ = simulate(given.answers)
     judged(labels, truth, console)
     reliabilities(state, console)
     questions = [text for language in ("en", "pt") for triple in triples(language) for text in triple]
