@@ -66,6 +66,7 @@ class Level(msgspec.Struct, array_like=True, gc=False):
     scatter: float = 0.0
     run: Sums = msgspec.field(default_factory=Sums)
     run_windows: int = 0
+    run_scatter: float = 0.0
     evidence: float = 0.0
     since: float = 0.0
     fallen: bool = False
@@ -74,7 +75,7 @@ class Level(msgspec.Struct, array_like=True, gc=False):
     def update(self, window: int, seen: Sums, *, drop: float, needed: float, baseline: int) -> Fall | None:
         """Take in a window with answers. ``needed``: evidence for an alarm; ``baseline``: answers that make a level."""
         if self.known.answers < baseline:
-            self._learn(seen, 1)
+            self._learn(seen, 1, self._scatter_of(seen))
             return None
         unit = self.known.variance * max(1.0, (self.scatter + SCATTER_WEIGHT) / (self.windows + SCATTER_WEIGHT))
         surely = self.known.mean - sqrt(unit / self.known.answers)  # the level itself is only known so well
@@ -85,9 +86,10 @@ class Level(msgspec.Struct, array_like=True, gc=False):
             self.since = float(window)
         self.run.add(seen.answers, seen.total, seen.squares)
         self.run_windows += 1
+        self.run_scatter += self._scatter_of(seen)
         self.evidence = max(0.0, self.evidence + min(step, needed / 3))
         if self.evidence == 0:
-            self._learn(self.run, self.run_windows)
+            self._learn(self.run, self.run_windows, self.run_scatter)
             self._begin_run()
         elif self.evidence >= needed and self.run.answers >= FEWEST:
             self.fallen, self.evidence, self.fallen_at = True, 0.0, float(window)
@@ -113,12 +115,17 @@ class Level(msgspec.Struct, array_like=True, gc=False):
         return self.fall
 
     def _begin_run(self) -> None:
-        self.run, self.run_windows, self.evidence, self.since = Sums(), 0, 0.0, 0.0
+        self.run, self.run_windows, self.run_scatter, self.evidence, self.since = Sums(), 0, 0.0, 0.0, 0.0
 
-    def _learn(self, seen: Sums, windows: int) -> None:
-        if self.known.answers:
-            self.scatter += (seen.total - seen.answers * self.known.mean) ** 2 / seen.answers / self.known.variance
-            self.windows += windows
+    def _scatter_of(self, window: Sums) -> float:
+        """Squared deviation of a window from the level, in units of what single answers would show."""
+        if not self.known.answers:
+            return 1.0
+        return (window.total - window.answers * self.known.mean) ** 2 / window.answers / self.known.variance
+
+    def _learn(self, seen: Sums, windows: int, scatter: float) -> None:
+        self.scatter += scatter
+        self.windows += windows
         self.known.add(seen.answers, seen.total, seen.squares)
         if self.windows > MOST:
             self.known = Sums(self.known.answers / 2, self.known.total / 2, self.known.squares / 2)

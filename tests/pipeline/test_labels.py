@@ -107,7 +107,8 @@ def test_thumbs_repetitions_complaints_and_thanks_become_labels(broker: Broker, 
             assert answer.exit_code == 0, answer.output
             assert len(list((tmp_path / kind).glob("*.jsonl"))) == files
         cases = [json.loads(line) for line in (tmp_path / "regression/test.jsonl").read_text("utf-8").splitlines()]
-        assert {case["metadata"]["response_id"] for case in cases} >= {"r-again", "r-denovo", "r-down", "r-errado", "r-wrong"}
+        surest = {"r-again", "r-denovo", "r-down", "r-up"}  # of those who asked the same in the same words
+        assert {case["metadata"]["response_id"] for case in cases} == surest
         text = "".join(path.read_text("utf-8") for path in tmp_path.glob("*/*.jsonl"))
         assert "ana@example.com" not in text and "<EMAIL:" in text
         chats = [json.loads(line) for path in (tmp_path / "sft").glob("*.jsonl") for line in path.read_text("utf-8").splitlines()]
