@@ -10,6 +10,9 @@ import msgspec
 WINDOW = 60
 """Seconds of a window; answers belong to the one in which they were judged."""
 
+TOLD = 10
+"""Seconds of event time after which a partition says how far it is, though nothing is over: others wait for it."""
+
 MOST_SHOWN = 3
 
 

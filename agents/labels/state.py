@@ -26,7 +26,7 @@ from agents.labels.sessions import Answer, Published, Reaction, Repeat, Session
 from agents.labels.settings import LabelSettings
 from agents.watermark import Reached, Source, Watermark
 from schemas import outputs
-from schemas.opinions import WINDOW, Judged, Opinions
+from schemas.opinions import TOLD, WINDOW, Judged, Opinions
 from schemas.rows import LabelRow
 from schemas.turns import Signal, Turn, Turns
 from streams.deadletters import dead_letter, origin_of
@@ -143,7 +143,7 @@ class LabelsState:
                 self._enqueue(1, signal.event_id, signal.time, signal)
             self._watermark.hear(Source(message.source, message.partition), message.clock, message.idle)
             self._advance(effects)
-        if int(self._now) // WINDOW != int(before) // WINDOW:
+        if int(self._now) // TOLD != int(before) // TOLD:
             self._tell_satisfaction(effects)
 
     def tick(self, now: float, silent: Mapping[str, float], effects: Effects) -> bool:

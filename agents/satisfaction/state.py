@@ -12,7 +12,7 @@ from agents.messages import messages
 from agents.satisfaction.level import Fall, Level, Sums
 from agents.watermark import Reached, Source, Watermark
 from schemas.findings import Finding, Findings
-from schemas.opinions import WINDOW, Judged, Opinions
+from schemas.opinions import TOLD, WINDOW, Judged, Opinions
 from streams.effects import Effects, Message
 from streams.state import Batch
 
@@ -63,13 +63,14 @@ class SatisfactionState:
         self._needed = log(_PER_WEEK / settings.false_alarms)
         self._watermark = Watermark(sources)
         self._closed = 0
+        self._told = 0
         self._open: dict[int, dict[tuple[int, Series], Opinions]] = {}
         self._series: dict[Series, Watched] = {}
         self._forget_changes()
 
     def apply(self, batch: Batch, effects: Effects) -> None:
         found: list[Finding] = []
-        before = self._closed
+        before = self._told
         for message in messages(batch, _decode, "sums of scores", STAGE, self._source, effects):
             for opinions in message.windows:
                 if opinions.window + WINDOW <= self._closed:
@@ -80,8 +81,8 @@ class SatisfactionState:
             self._watermark.hear(Source(self._source, message.partition), message.clock, False)
             self._dirty = True
             self._advance(found)
-        if found or self._closed != before:
-            value = _encode_findings(Findings(agent=STAGE, partition=self._partition, clock=float(self._closed), findings=found))
+        if found or self._told != before:
+            value = _encode_findings(Findings(agent=STAGE, partition=self._partition, clock=float(self._told), findings=found))
             effects.messages.append(Message(self._topic, 0, None, value))
 
     def tick(self, now: float, silent: Mapping[str, float], effects: Effects) -> bool:
@@ -102,7 +103,7 @@ class SatisfactionState:
         clock = self._watermark.time
         if clock == -inf:
             return
-        end = int(clock) // WINDOW * WINDOW
+        self._told, end = max(self._told, int(clock) // TOLD * TOLD), int(clock) // WINDOW * WINDOW
         for window in sorted(window for window in self._open if window + WINDOW <= end):
             self._tell_again(window, found)
             self._judge(window, self._open.pop(window), found)
@@ -183,6 +184,7 @@ class SatisfactionState:
     def load(self, piece: bytes) -> None:
         saved = _decode_saved(piece)
         self._closed = max(self._closed, saved.closed)
+        self._told = max(self._told, self._closed)
         self._watermark.load(saved.clocks)
         for partition, opinions in saved.open:
             self._open.setdefault(opinions.window, {})[partition, opinions.series] = opinions
