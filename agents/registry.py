@@ -23,6 +23,10 @@ from agents.interactions.masking import Masking
 from agents.interactions.pricing import PriceBook, read_overrides
 from agents.interactions.state import Context
 from agents.interactions.taps import Tap
+from agents.labels.agent import labels
+from agents.labels.settings import label_settings
+from agents.labels.tap import LabelsTap
+from agents.satisfaction.agent import satisfaction
 from streams.agent import Agent
 from streams.backfill import Backfill
 from streams.settings import Settings, SettingsError
@@ -44,9 +48,11 @@ def agents(settings: Settings, source: str, backfill: Backfill | None = None) ->
         return [interactions(context), cost(topics, source)]
     rules = _checked(lambda: read_rules(settings.budgets, settings.limits, settings.runaway))
     watched = _checked(lambda: behaviour_settings(settings.behaviour))
+    labelling = _checked(lambda: label_settings(settings.labels))
     taps: tuple[Callable[[], Tap], ...] = (
         lambda: behaviour_tap(topics, watched),
         lambda: GuardTap(topics.guarded, topics.partitions),
+        lambda: LabelsTap(topics.turns, topics.partitions),
     )
     return [
         interactions(Context(settings, topics, prices, source, rules, masking, taps=taps)),
@@ -57,6 +63,8 @@ def agents(settings: Settings, source: str, backfill: Backfill | None = None) ->
         ),
         guards(topics, _checked(lambda: guard_settings(settings.guards)), source),
         alerts(topics, alert_settings(settings.alerts), source),
+        labels(topics, labelling, source),
+        satisfaction(topics, labelling, source),
         controls(topics, _checked(lambda: read_switches(settings.switches)), source),
         behaviour(topics, watched, source),
     ]  # fmt: skip

@@ -271,6 +271,31 @@ class AlertRow(_Row):
     generator: str = ""
 
 
+class LabelRow(_Row):
+    """One version of a label. ``version`` counts the versions of this label from 1: the largest is the latest.
+
+    Sort key, hence immutable: tenant, feature, time, label_id. ``time`` is when the answer ended; ``signals`` is a JSON list of objects
+    with ``kind``, ``weight`` (log-odds it adds) and ``event_id``.
+    """
+
+    TABLE: ClassVar[str] = "labels_data"
+
+    time: datetime
+    label_id: str
+    response_id: str
+    version: int
+    label: str
+    score: float
+    request_id: str = ""
+    session_id: str = ""
+    tenant: str = "default"
+    feature: str = ""
+    model: str = ""
+    explicit: bool = False
+    signals: Json = msgspec.field(default="[]")
+    final: bool = False
+
+
 class ControlRow(_Row):
     """Something that happened to a switch. Identity: cluster, topic, partition, offset and status; a repeat is identical.
 
@@ -318,9 +343,9 @@ class DeadLetterRow(_Row):
     headers: str = "[]"
 
 
-Row = InteractionRow | FeedbackRow | EvaluationRow | CostPartRow | AlertRow | ControlRow | DeadLetterRow
+Row = InteractionRow | FeedbackRow | EvaluationRow | CostPartRow | AlertRow | LabelRow | ControlRow | DeadLetterRow
 
-ROWS: tuple[type[Row], ...] = (InteractionRow, FeedbackRow, EvaluationRow, CostPartRow, AlertRow, ControlRow, DeadLetterRow)
+ROWS: tuple[type[Row], ...] = (InteractionRow, FeedbackRow, EvaluationRow, CostPartRow, AlertRow, LabelRow, ControlRow, DeadLetterRow)
 
 _encoder = msgspec.json.Encoder()
 

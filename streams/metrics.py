@@ -31,6 +31,8 @@ class Metrics:
         self.switches = Counter("mirante_switches", "What became of kill switches and throttles", ["what"], registry=r)
         self.unknown_rules = Counter("mirante_unknown_rules", "Usage of a budget or limit this worker has not", registry=r)
         self.closed_early = Counter("mirante_anomaly_closed_early", "Buckets judged early: too many parts held", registry=r)
+        self.labels = Counter("mirante_labels", "Versions of labels published", ["label"], registry=r)
+        self.label_exceptions = Counter("mirante_label_exceptions", "Turns and feedback taken late, or not at all", ["what"], registry=r)
         self.other = Counter("mirante_other_series", "Interactions counted under __other__: series cap reached", registry=r)
         self.settled_early = Counter("mirante_settled_early", "Open requests settled because there were too many", registry=r)
         self.lag = Gauge("mirante_lag", "Records not read yet", ["topic", "partition"], registry=r)
@@ -62,6 +64,9 @@ class Metrics:
             "unpriced": self.unpriced,
             "pii": self.pii,
             "switch": self.switches,
+            "labels": self.labels,
+            "labels_late": self.label_exceptions,
+            "labels_feedback": self.label_exceptions,
         }
         plain = {
             "unknown_finish": self.unknown_finish,

@@ -86,6 +86,7 @@ class Settings(BaseSettings):
     behaviour: dict[str, Any] = Field(default_factory=dict, description="prompt versions, shadows, questions, judge, [behaviour]")
     judge: dict[str, Any] = Field(default_factory=dict, description="the endpoint `mirante judge` asks, [judge]")
     guards: dict[str, Any] = Field(default_factory=dict, description="when attempts to take over the model are told of, [guards]")
+    labels: dict[str, Any] = Field(default_factory=dict, description="sessions, and when satisfaction has fallen, [labels]")
     alerts: dict[str, Any] = Field(default_factory=dict, description="life of an alert, [alerts]")
     switches: list[dict[str, Any]] = Field(default_factory=list, description="automatic kill switches and throttles, [[switches]]")
     receivers: list[dict[str, Any]] = Field(default_factory=list, description="where `mirante forward` posts, [[receivers]]")

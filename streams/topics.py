@@ -89,6 +89,20 @@ class Topics:
         return self._internal("guarded")
 
     @property
+    def turns(self) -> str:
+        """Answered calls of users and their signals from ``interactions`` to ``labels``, by session."""
+        return self._internal("turns")
+
+    @property
+    def satisfaction(self) -> str:
+        """Sums of scores by window and series from ``labels`` to ``satisfaction``, by series."""
+        return self._internal("satisfaction")
+
+    @property
+    def labels(self) -> str:
+        return f"{self.prefix}labels"
+
+    @property
     def findings(self) -> str:
         """Conditions seen by detectors, to ``alerts``. All in partition 0, where grouping and inhibition see everything."""
         return self._internal("findings")
@@ -131,8 +145,8 @@ class Topics:
         if not self.run:
             names += [self.usage, self.findings, self.switches]
             agents += ["budgets", "anomaly", "alerts", "controls"]
-            names += [self.calls, self.judge_tasks, self.guarded]
-            agents += ["behaviour", "guards"]
+            names += [self.calls, self.judge_tasks, self.guarded, self.turns, self.satisfaction, self.labels]
+            agents += ["behaviour", "guards", "labels", "satisfaction"]
         return [
             *(Topic(name, self.partitions, large) for name in names),
             # `mirante forward` tells Alertmanager again and again of what fires: it reads back that far.

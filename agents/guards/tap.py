@@ -69,7 +69,8 @@ class GuardTap:
     def close(self, head: Head, announce: bool, effects: Effects) -> None:
         homes = range(self._partitions) if announce else sorted(self._attempted.keys() | self._appeared.keys())
         for home in homes:
-            seen = Seen(*head, self._attempted.get(home, []), self._appeared.get(home, []))
+            attempted, appeared = self._attempted.get(home, []), self._appeared.get(home, [])
+            seen = Seen(head.source, head.partition, head.clock, head.idle, attempted, appeared)
             effects.messages.append(Message(self._topic, home, None, _encode(seen)))
         self._attempted.clear()
         self._appeared.clear()

@@ -19,6 +19,7 @@ from agents.budgets.usage import UsagePart, UsageParts
 from agents.guards.flags import flags_of
 from agents.guards.leaks import sightings
 from agents.guards.pii import Found
+from agents.interactions.completeness import Bound, Completeness, Reading
 from agents.interactions.join import Join, OpenRequest, WaitingResponse
 from agents.interactions.masking import Masking
 from agents.interactions.partials import Part, Partials, Parts
@@ -30,6 +31,7 @@ from agents.interactions.segments import WARM_UP, Segments
 from agents.interactions.taps import Call, Head, Tap
 from agents.interactions.usages import Usages
 from agents.seen import SeenIds
+from agents.watermark import PATIENCE
 from schemas.events import (
     DECODERS,
     Evaluation,
@@ -69,8 +71,12 @@ REKEYED = "rekeyed"
 ASK, ANSWER = "ask", "answer"
 """Kinds of the records by which partitions tell each other how far they have read (agents/interactions/progress.py)."""
 
+READING = "reading"
+"""Kind of the record by which every partition tells all others how far it has read: what it forwarded is before it. Only with taps."""
+
 MAX_SKEW = 60.0
-"""Seconds by which requests may be read ahead of responses, in event time, or the reverse, while both have more to read."""
+"""Seconds by which requests may be read ahead of responses, in event time, or the reverse, while both have more to read. Feedback may not
+be further ahead of both."""
 
 IDS_PER_EVENT = 2
 """What is remembered of a request: its ``event_id`` and its ``request_id``. Of any other event it is less."""
@@ -100,6 +106,7 @@ class Saved(msgspec.Struct, array_like=True, gc=False, omit_defaults=True):
     seen: list[str] = []
     parts: list[Part] = []
     usages: list[UsagePart] = []
+    read: list[Bound] = []
 
 
 _encode_saved = msgspec.msgpack.Encoder().encode
@@ -111,6 +118,7 @@ _encode_note = msgspec.json.Encoder().encode
 _decode_locate = msgspec.json.Decoder(Locate).decode
 _decode_ask = msgspec.json.Decoder(Ask).decode
 _decode_answer = msgspec.json.Decoder(Answer).decode
+_decode_reading = msgspec.json.Decoder(Reading).decode
 
 
 @dataclass(frozen=True)
@@ -145,6 +153,8 @@ class InteractionsState:
         self._partials = Partials(settings.series_cap)
         self._usages = Usages(context.rules)
         self._taps = [new() for new in context.taps]
+        self._read = Completeness(settings.partitions)
+        self._listened: tuple[int, int, bool] = (0, 0, False)
         self._located: dict[str, Locate] = {}
         self._clocks: dict[str, float] = {}
         self._joined = (context.topics.requests, context.topics.responses)
@@ -186,11 +196,13 @@ class InteractionsState:
             for partition in range(self._context.settings.partitions):
                 self._tell(partition, ASK, ask, effects)
         after = len(self._join.requests), len(self._join.responses), effects.row_count, len(effects.messages)
-        return before != after or bool(self._progress.questions) or self._progress_to_tell() != self._told
+        news = self._progress_to_tell() != self._told or self._progress_of_taps() != self._listened
+        return before != after or bool(self._progress.questions) or news
 
     def ahead(self) -> frozenset[str]:
         low = self._clock()
-        return frozenset(t for t in self._joined if self._clocks.get(self._kinds[t], 0.0) > low + MAX_SKEW)
+        waiting = self._joined if self._is_idle() else (*self._joined, self._topics.feedback)
+        return frozenset(t for t in waiting if self._clocks.get(self._kinds[t], 0.0) > low + MAX_SKEW)
 
     def close_interval(self, effects: Effects) -> None:
         for asker, question in list(self._progress.questions.items()):
@@ -224,12 +236,39 @@ class InteractionsState:
             effects.messages.append(Message(self._topics.partials, home, None, _encode_parts(Parts(*head, changed))))
         for home, used in usages.items():
             effects.messages.append(Message(self._topics.usage, home, None, _encode_parts(UsageParts(*head, used))))
+        if self._taps:
+            self._tell_taps(announce, effects)
+
+    def _tell_taps(self, announce: bool, effects: Effects) -> None:
+        """What taps have collected goes out; and how far this partition has read to all others, behind what was forwarded to them."""
+        heard, idle = self._progress_of_taps(), self._is_idle()
+        if (heard[0], idle) != (self._listened[0], self._listened[2]):
+            for partition in range(self._context.settings.partitions):
+                self._tell(partition, READING, Reading(self._partition, self._read_up_to(), idle), effects)
+        announce, self._listened = announce or heard != self._listened, heard
+        head = Head(self._context.source, self._partition, self._clock(), idle, self._read.time)
         for tap in self._taps:
-            tap.close(Head(context.source, self._partition, self._clock(), progress[1]), announce, effects)
+            tap.close(head, announce, effects)
+
+    def _read_up_to(self) -> float:
+        """Event time up to which calls and feedback have been read. Feedback that lags far behind the calls does not hold for ever."""
+        clock, feedback = self._clock(), self._topics.feedback
+        if feedback in self._silent:
+            return clock
+        return max(min(clock, self._clocks.get(self._kinds[feedback], 0.0)), clock - PATIENCE)
+
+    def _progress_of_taps(self) -> tuple[int, int, bool]:
+        """In finest windows: what this partition has read, and what all have; and whether it is idle. Without taps nobody wants to know."""
+        if not self._taps:
+            return self._listened
+        return int(self._read_up_to()) // WINDOW, int(self._read.time) // WINDOW, self._is_idle()
+
+    def _is_idle(self) -> bool:
+        return all(topic in self._silent for topic in self._joined)
 
     def _progress_to_tell(self) -> tuple[int, bool]:
         """How far this partition is, in finest windows, and whether it is idle."""
-        return int(self._clock()) // WINDOW, all(topic in self._silent for topic in self._joined)
+        return int(self._clock()) // WINDOW, self._is_idle()
 
     def changes(self) -> bytes | None:
         requests, responses, gone = self._join.take_changes()
@@ -246,6 +285,7 @@ class InteractionsState:
             seen=self._new_ids,
             parts=self._changed_parts,
             usages=self._changed_usages,
+            read=self._read.take_changes(),
         )
         encoded = _encode_saved(saved)
         self._new_ids, self._new_located, self._changed_parts, self._changed_usages = [], [], [], []
@@ -255,7 +295,7 @@ class InteractionsState:
         yield _encode_saved(
             Saved(
                 clocks=self._clocks, heads=self._segments.heads, settled=self._settled, announced=self._announced, told=self._told,
-                located=list(self._located.values()),
+                located=list(self._located.values()), read=self._read.all(),
             )
         )  # fmt: skip
         for ids in _cut(self._seen.all(), SNAPSHOT_IDS):
@@ -285,6 +325,7 @@ class InteractionsState:
             self._remember_located(located)
         self._partials.load(saved.parts)
         self._usages.load(saved.usages)
+        self._read.load(saved.read)
         if saved.heads:
             self._partials.forget(lambda segment: segment < saved.settled[segment % len(saved.settled)])
             self._usages.forget(lambda segment: segment < saved.settled[segment % len(saved.settled)])
@@ -359,6 +400,10 @@ class InteractionsState:
                 return
             if kind == ANSWER:
                 self._progress.answered(_decode_answer(record.value))
+                return
+            if kind == READING:
+                reading = _decode_reading(record.value)
+                self._read.hear(reading, record.timestamp / 1000)
                 return
             origin = _decode_origin(headers[ORIGIN_HEADER])
             if not 0 <= origin.partition < self._context.settings.partitions:
@@ -598,7 +643,7 @@ class InteractionsState:
 
     # Elsewhere
 
-    def _tell(self, partition: int, kind: str, note: Ask | Answer | Locate, effects: Effects) -> None:
+    def _tell(self, partition: int, kind: str, note: Ask | Answer | Locate | Reading, effects: Effects) -> None:
         """Send a note to another partition's agent, behind all that was forwarded there before."""
         headers = ((KIND_HEADER, kind.encode()),)
         effects.messages.append(Message(self._topics.rekeyed, partition, None, _encode_note(note), headers))

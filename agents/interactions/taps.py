@@ -32,12 +32,16 @@ class Call(NamedTuple):
 
 
 class Head(NamedTuple):
-    """Who speaks, and how far it has read and joined: event time in epoch seconds; with ``idle`` it holds nobody back."""
+    """Who speaks, and how far it has read and joined: event time in epoch seconds; with ``idle`` it holds nobody back.
+
+    ``complete``: event time up to which it has told everything: calls and feedback of its own topics and what other partitions forwarded.
+    """
 
     source: str
     partition: int
     clock: float
     idle: bool
+    complete: float = 0.0
 
 
 class Tap(Protocol):

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from agents.labels.detectors import Detectors
+from agents.labels.settings import LabelSettings
 from agents.labels.state import LabelsState
 from streams.agent import Agent
+from streams.topics import Topics
 
 
-def labels(turns: str, topic: str, *, partitions: int, source: str) -> Agent:
-    """Reads ``turns`` of all stage 1 partitions, writes to ``topic``; one state per home partition of sessions."""
+def labels(topics: Topics, settings: LabelSettings, source: str) -> Agent:
+    """Reads the turns of all stage 1 partitions; one state per home partition of sessions. ``source``: the Kafka cluster."""
     detectors = Detectors()
     return Agent(
         "labels",
-        (turns,),
+        (topics.turns,),
         lambda partition: LabelsState(
-            partition, labels=topic, source=source, sources=partitions, partitions=partitions, detectors=detectors
+            partition, labels=topics.labels, satisfaction=topics.satisfaction, source=source, sources=topics.partitions,
+            partitions=topics.partitions, settings=settings, detectors=detectors,
         ),
-    )
+    )  # fmt: skip

@@ -5,6 +5,9 @@ from __future__ import annotations
 from functools import lru_cache
 from math import exp
 
+import numpy as np
+from numpy.typing import NDArray
+
 from agents.labels.reliability import Vote
 from agents.labels.text import Text, TextModel, text_model
 
@@ -21,11 +24,15 @@ def _logistic(x: float) -> float:
 
 
 class Reader:
-    """Texts as numbers. The last few hundred are kept, because a question is compared with those before and after it."""
+    """Texts as numbers. The last few thousand are kept, 4 kB each, because a question is compared with those before and after it."""
 
     def __init__(self, model: TextModel | None = None) -> None:
         self.model = model or text_model()
-        self.read = lru_cache(maxsize=512)(self.model.read)
+        self.read = lru_cache(maxsize=4_096)(self.model.read)
+        self.pair = lru_cache(maxsize=64)(self._pair)
+
+    def _pair(self, earlier: str, later: str) -> NDArray[np.float64]:
+        return self.model.pair(self.read(earlier), self.read(later))
 
 
 class Reformulation:
@@ -41,9 +48,10 @@ class Reformulation:
     def probability(self, earlier: str, later: str) -> float:
         if not earlier or not later:
             return 0.0
-        model = self._reader.model
         first, second = self._reader.read(earlier), self._reader.read(later)
-        return model.repeats(model.pair(first, second)) if first.length and second.length else 0.0
+        if not (first.length and second.length):
+            return 0.0
+        return self._reader.model.repeats(self._reader.pair(earlier, later))
 
     def vote(self, probability: float) -> Vote | None:
         level = _level(probability)
@@ -94,7 +102,7 @@ class TopicChange:
         first, second = self._reader.read(earlier), self._reader.read(later)
         if second.length < self.WORDS or first.length == 0 or max(second.tone.tolist()) > 0:
             return False
-        return float(first.meaning @ second.meaning) < self.MEANING and float(self._reader.model.pair(first, second)[1]) < 0.15
+        return float(first.meaning @ second.meaning) < self.MEANING and float(self._reader.pair(earlier, later)[1]) < 0.15
 
 
 class Dwell:

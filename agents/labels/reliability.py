@@ -22,8 +22,10 @@ GLOBAL = ""
 
 PRIOR_WEIGHT = 12.0
 """How many answers the prior is worth."""
-EXPLICIT_WEIGHT = 300.0
+EXPLICIT_WEIGHT = 3_000.0
 """The same for explicit votes: they anchor the others, and must not be led away by them."""
+DAMPING = 0.75
+"""How much of the other votes' weight counts when it is judged who was satisfied: with all of it they would confirm themselves."""
 SERIES_WEIGHT = 40.0
 """How many answers of its own a series needs to count as much as the whole."""
 BASE = 0.65
@@ -157,7 +159,7 @@ class LabelModel:
         others = [vote for vote in votes if not VOTERS[vote.voter].explicit]
         shown = sum(self._weight(series, vote) for vote in others) + self._implied(series, votes, reacted, settled=True)
         self._regress(shown, said)
-        truth = _logistic(_logit(self.base(series)) + said + self._slope.slope * shown)
+        truth = _logistic(_logit(self.base(series)) + said + DAMPING * self._slope.slope * shown)
         for counts in self._both(series):
             for index, share in ((0, truth), (1, 1 - truth)):
                 counts.seen[index] += share

@@ -59,6 +59,7 @@ class Answer(msgspec.Struct, array_like=True):
     published: Published | None = None
     final: bool = False
     learned: bool = False
+    judged: bool = False
 
     def evidence(self, ends_session: bool) -> list[tuple[Vote, str | None]]:
         """Every vote with the event it was seen in, in a fixed order."""

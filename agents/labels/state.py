@@ -23,9 +23,11 @@ import msgspec
 from agents.labels.detectors import STRONG, Detectors
 from agents.labels.reliability import VOTERS, Counts, LabelModel, Slope, Vote
 from agents.labels.sessions import Answer, Published, Reaction, Repeat, Session
+from agents.labels.settings import LabelSettings
 from agents.watermark import Reached, Source, Watermark
 from schemas import outputs
-from schemas.label_rows import LabelRow
+from schemas.opinions import TOLD, WINDOW, Judged, Opinions
+from schemas.rows import LabelRow
 from schemas.turns import Signal, Turn, Turns
 from streams.deadletters import dead_letter, origin_of
 from streams.effects import Effects, Message
@@ -34,16 +36,6 @@ from streams.state import Batch
 
 STAGE = "labels"
 
-GAP = 1_800.0
-"""Seconds without activity after which a session has ended."""
-RETENTION = 3_600.0
-"""Seconds after a session's end during which feedback still changes its labels."""
-WAIT = 600.0
-"""Seconds that feedback waits for an answer it names."""
-MAX_SESSIONS = 20_000
-MAX_TURNS = 200
-"""Answers of one session that are remembered; older ones become final."""
-MAX_WAITING = 10_000
 CANDIDATES = 4
 """Earlier questions that a turn is compared with; only their texts are kept."""
 
@@ -52,17 +44,6 @@ MATERIAL = 0.1
 """A change of the score that is worth a version although neither label nor evidence changed."""
 
 SNAPSHOT_ENTRIES = 500
-
-
-class LabelSettings(msgspec.Struct, frozen=True):
-    """Bounds in time and number, see the constants of this module."""
-
-    gap: float = GAP
-    retention: float = RETENTION
-    wait: float = WAIT
-    sessions: int = MAX_SESSIONS
-    turns: int = MAX_TURNS
-    waiting: int = MAX_WAITING
 
 
 class Saved(msgspec.Struct, array_like=True, gc=False):
@@ -81,11 +62,13 @@ class Saved(msgspec.Struct, array_like=True, gc=False):
     ended: list[int] = []
     counts: list[Counts] = []
     slope: Slope | None = None
+    opinions: list[Opinions] = []
 
 
 _decode = msgspec.msgpack.Decoder(Turns).decode
 _encode_saved = msgspec.msgpack.Encoder().encode
 _decode_saved = msgspec.msgpack.Decoder(Saved).decode
+_encode_judged = msgspec.msgpack.Encoder().encode
 _encode_json = msgspec.json.Encoder().encode
 
 Order = tuple[float, int, str]
@@ -100,15 +83,17 @@ class LabelsState:
         partition: int,
         *,
         labels: str,
+        satisfaction: str,
         source: str,
         sources: int,
         partitions: int,
         settings: LabelSettings | None = None,
         detectors: Detectors | None = None,
     ) -> None:
-        """``labels``: topic, of ``partitions``; ``source``: id of the cluster; ``sources``: partitions of stage 1."""
+        """``labels`` and ``satisfaction``: topics, of ``partitions``; ``source``: id of the cluster; ``sources``: partitions of stage 1."""
         self._partition = partition
         self._topic = labels
+        self._satisfaction = satisfaction
         self._partitions = partitions
         self._source = source
         self._settings = settings or LabelSettings()
@@ -125,6 +110,8 @@ class LabelsState:
         self._of_response: dict[str, str] = {}
         self._due: list[tuple[float, int]] = []
         self._awaited: set[int] = set()
+        self._judging: list[tuple[float, str]] = []
+        self._opinions: dict[tuple[int, tuple[str, str]], Opinions] = {}
         self._expiring: list[tuple[float, int]] = []
         self._waiting: dict[str, Signal] = {}
         self._waiting_for: dict[str, list[str]] = {}
@@ -141,6 +128,7 @@ class LabelsState:
         return self._model
 
     def apply(self, batch: Batch, effects: Effects) -> None:
+        before = self._now
         for record in batch.records:
             try:
                 message = _decode(record.value)
@@ -155,6 +143,8 @@ class LabelsState:
                 self._enqueue(1, signal.event_id, signal.time, signal)
             self._watermark.hear(Source(message.source, message.partition), message.clock, message.idle)
             self._advance(effects)
+        if int(self._now) // TOLD != int(before) // TOLD:
+            self._tell_satisfaction(effects)
 
     def tick(self, now: float, silent: Mapping[str, float], effects: Effects) -> bool:
         return False
@@ -188,13 +178,25 @@ class LabelsState:
 
         What happened at the clock's very moment waits: there may be more of it, and their order must not depend on the batch.
         """
-        now = max(self._watermark.time, self._now)
+        now = max(self._watermark.time - self._settings.settle, self._now)
         while True:
             item = self._queue[0][0] if self._queue else inf
             end = self._next_end()
-            if min(item, end) >= now:
-                break
-            if item <= end:
+            judged = self._judging[0][0] if self._judging else inf
+            if min(item, end, judged) >= now:
+                if len(self._queue) <= self._settings.pending:
+                    break
+                now = item  # more waits for the clock than may be held
+                effects.count("labels_late", "taken_early")
+                if min(end, judged) < now:
+                    continue
+            if judged < min(item, end):
+                self._now = max(self._now, judged)
+                self._expire(effects)
+                answer = self._answers.get(heappop(self._judging)[1])
+                if answer is not None:
+                    self._judge(answer)
+            elif item <= end:
                 _, kind, identity = heappop(self._queue)
                 found = self._pending.pop((kind, identity))
                 self._now = max(self._now, item)
@@ -209,6 +211,28 @@ class LabelsState:
                 self._end(self._sessions[self._pop_due()], effects)
         self._now = now
         self._expire(effects)
+
+    def _judge(self, answer: Answer) -> None:
+        """The score of an answer counts for the satisfaction of its feature, once."""
+        if answer.judged:
+            return
+        answer.judged = True
+        self._changed_answers.add(answer.turn.request_id)
+        votes = [vote for vote, _ in self._evidence(answer)]
+        reacted = answer.reaction is not None or answer.repeat is not None
+        turn, window = answer.turn, int(self._now) // WINDOW * WINDOW
+        score = self._model.judge(_series(turn), votes, reacted=reacted, settled=answer.final).score
+        series = (turn.tenant, turn.feature)
+        self._opinions.setdefault((window, series), Opinions(window, series)).add(round(score, 4), turn.response_id)
+
+    def _tell_satisfaction(self, effects: Effects) -> None:
+        """Windows that are over, to where their series come together; to everybody, how far this partition is."""
+        over = sorted(key for key in self._opinions if key[0] + WINDOW <= self._now)
+        homes: dict[int, list[Opinions]] = {partition: [] for partition in range(self._partitions)}
+        for key in over:
+            homes[partition_of("\x1f".join(key[1]).encode(), self._partitions)].append(self._opinions.pop(key))
+        for home, windows in homes.items():
+            effects.messages.append(Message(self._satisfaction, home, None, _encode_judged(Judged(self._partition, self._now, windows))))
 
     def _next_end(self) -> float:
         """When the next session ends, if nothing more happens in it."""
@@ -265,6 +289,7 @@ class LabelsState:
         self._answers[turn.request_id] = answer
         self._of_response[turn.response_id] = turn.request_id
         self._changed_answers.add(turn.request_id)
+        heappush(self._judging, (max(turn.time, turn.ended) + self._settings.judged_after, turn.request_id))
         self._touch(session, max(turn.time, turn.ended))
         session.start = min(session.start, turn.time)
         insort(session.answers, turn.request_id, key=self._position)
@@ -464,6 +489,7 @@ class LabelsState:
         self._publish(answer, effects)
         if answer.published is not None:
             self._model.observe(_series(answer.turn), answer.published.score)
+        self._judge(answer)
         self._learn(answer)
 
     def _learn(self, answer: Answer) -> None:
@@ -577,7 +603,7 @@ class LabelsState:
             answers=[self._answers[request_id] for request_id in sorted(self._changed_answers)],
             forgotten=[request_id for request_id in self._gone_answers if request_id not in self._answers],
             ended=self._gone_sessions,
-            counts=counts, slope=slope,
+            counts=counts, slope=slope, opinions=list(self._opinions.values()),
         )  # fmt: skip
         encoded = _encode_saved(saved)
         self._clear_changes()
@@ -594,6 +620,7 @@ class LabelsState:
             ("signals", [item for item in self._pending.values() if isinstance(item, Signal)]),
             ("waiting", list(self._waiting.values())),
             ("counts", counts),
+            ("opinions", list(self._opinions.values())),
         ):
             for at in range(0, len(entries), SNAPSHOT_ENTRIES):
                 part: dict[str, Any] = {field: entries[at : at + SNAPSHOT_ENTRIES]}
@@ -621,6 +648,12 @@ class LabelsState:
         for answer in saved.answers:
             self._answers[answer.turn.request_id] = answer
             self._of_response[answer.turn.response_id] = answer.turn.request_id
+            if not answer.judged:
+                due = max(answer.turn.time, answer.turn.ended) + self._settings.judged_after
+                heappush(self._judging, (due, answer.turn.request_id))
+        self._opinions.update({(item.window, item.series): item for item in saved.opinions})
+        current = int(self._now) // WINDOW * WINDOW
+        self._opinions = {key: item for key, item in self._opinions.items() if key[0] >= current}
         for event_id in saved.served:
             if event_id in self._waiting:
                 self._serve(self._waiting[event_id])

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import unicodedata
 from functools import cache
+from math import exp, log
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -121,9 +122,12 @@ class TextModel:
             # Side by side, so that a text's rows are gathered once.
             self._project: Floats = np.concatenate((meaning, file["tone"].astype(np.float32)), axis=1)
             self._tone_bias: Floats = file["tone_bias"].astype(np.float32)
-            self._hidden, self._hidden_bias = file["hidden"].astype(np.float64), file["hidden_bias"].astype(np.float64)
+            hidden, hidden_bias = file["hidden"].astype(np.float64), file["hidden_bias"].astype(np.float64)
             self._out, self._out_bias = file["out"].astype(np.float64), file["out_bias"].astype(np.float64)
-            self._mean, self._scale = file["pair_mean"].astype(np.float64), file["pair_scale"].astype(np.float64)
+            mean, scale = file["pair_mean"].astype(np.float64), file["pair_scale"].astype(np.float64)
+            # The features' standardisation is part of the first layer.
+            self._from_features = hidden / scale[:, None]
+            self._from_nothing = hidden_bias - (mean / scale) @ hidden
         self._scratch = np.zeros(BUCKETS, np.float32)
 
     def read(self, text: str) -> Text:
@@ -146,7 +150,7 @@ class TextModel:
         words = float(products[: earlier.words].sum())
         shared = float(rarity[earlier.buckets[: earlier.words]][met[: earlier.words] > 0].sum())
         parts = (shared / (earlier.mass + 1e-6), shared / (later.mass + 1e-6))
-        ratio = np.log((later.length + 1) / (earlier.length + 1))
+        ratio = log((later.length + 1) / (earlier.length + 1))
         complaint, acceptance, following = later.tone.tolist()
         differ = bool(earlier.numbers and later.numbers and earlier.numbers.isdisjoint(later.numbers))
         return np.array(
@@ -159,8 +163,8 @@ class TextModel:
 
     def repeats(self, features: NDArray[np.float64]) -> float:
         """The probability that the later question asks the same as the earlier one."""
-        hidden = np.tanh((features - self._mean) / self._scale @ self._hidden + self._hidden_bias)
-        return float(1 / (1 + np.exp(-(hidden @ self._out + self._out_bias)[0])))
+        hidden = np.tanh(features @ self._from_features + self._from_nothing)
+        return 1 / (1 + exp(-float(hidden @ self._out[:, 0] + self._out_bias[0])))
 
 
 def weigh(counted: Counted, rarity: Floats) -> Floats:

@@ -13,9 +13,9 @@ CREATE TABLE IF NOT EXISTS mirante.labels_data
     tenant LowCardinality(String) DEFAULT 'default',
     feature LowCardinality(String) DEFAULT '',
     model LowCardinality(String) DEFAULT '',
-    explicit Bool DEFAULT false,
+    explicit Bool DEFAULT False,
     signals String DEFAULT '[]' CODEC(ZSTD(1)),
-    final Bool DEFAULT false,
+    final Bool DEFAULT False,
     INDEX by_response_id response_id TYPE bloom_filter(0.01) GRANULARITY 1,
     INDEX by_session_id session_id TYPE bloom_filter(0.01) GRANULARITY 1
 )
@@ -26,3 +26,20 @@ ORDER BY (tenant, feature, time, label_id);
 CREATE VIEW IF NOT EXISTS mirante.labels AS
 SELECT *
 FROM mirante.labels_data FINAL;
+
+
+-- Satisfaction per minute of the answers and series; `satisfaction` is the mean probability that an answer satisfied its user.
+CREATE VIEW IF NOT EXISTS mirante.satisfaction AS
+SELECT
+    toStartOfMinute(time) AS window_start,
+    tenant,
+    feature,
+    model,
+    count() AS answers,
+    avg(score) AS satisfaction,
+    countIf(label = 'positive') AS positive,
+    countIf(label = 'negative') AS negative,
+    countIf(label = 'neutral') AS neutral,
+    countIf(explicit) AS with_explicit_feedback
+FROM mirante.labels
+GROUP BY window_start, tenant, feature, model;

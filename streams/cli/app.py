@@ -13,6 +13,7 @@ from streams.cli import (
     controls,
     deadletter,
     doctor,
+    export,
     forward,
     judge,
     kill,
@@ -48,6 +49,7 @@ app.command("forward")(forward.forward)
 app.command("kill")(kill.kill)
 app.command("restore")(kill.restore)
 app.command("controls")(controls.controls)
+app.command("export")(export.export)
 app.add_typer(deadletter.app, name="deadletter")
 app.add_typer(prompts.app, name="prompts")
 app.add_typer(judge.app, name="judge")

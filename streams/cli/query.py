@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -30,11 +30,21 @@ def query(
 
     Example: mirante query "SELECT feature, sum(cost_usd) FROM cost_windows WHERE window_seconds = 60 GROUP BY feature"
     """
-    answer = _ask_server(url, sql, as_json) if url is not None else _ask_data(data, sql, as_json)
+    answer = _ask(sql, data, url, as_json)
     if as_json:
         typer.echo(json.dumps(json.loads(answer)["data"], ensure_ascii=False) if answer.strip() else "[]")
     else:
         sys.stdout.write(answer.decode(errors="replace"))
+
+
+def rows(sql: str, data: Path, url: str | None = None) -> list[dict[str, Any]]:
+    """The rows of a query as objects, asked as `mirante query` asks. Raises OSError that says what to do."""
+    found: list[dict[str, Any]] = json.loads(_ask(sql, data, url, True))["data"]
+    return found
+
+
+def _ask(sql: str, data: Path, url: str | None, as_json: bool) -> bytes:
+    return _ask_server(url, sql, as_json) if url is not None else _ask_data(data, sql, as_json)
 
 
 def _ask_data(data: Path, sql: str, as_json: bool) -> bytes:

@@ -29,6 +29,7 @@ from rich.table import Table
 
 from agents.labels.detectors import WEAK, Reader, Reformulation, Tone, TopicChange
 from agents.labels.reliability import Vote
+from agents.labels.settings import LabelSettings
 from agents.labels.state import LabelsState
 from agents.labels.text import normalise
 from agents.labels.training.corpus import Record, benchmark_part, read
@@ -165,9 +166,11 @@ class Signals:
                 self.reaction(signal, "iard: against all others", language, said[signal], said[opposite] + said["other"])
 
 
-def simulate(count: int) -> tuple[dict[str, Label], dict[str, Known], LabelsState, float]:
-    """(final labels, truth, state, microseconds per turn) after simulated users."""
-    state = LabelsState(0, labels="labels", source="bench", sources=1, partitions=1)
+def simulate(count: int) -> tuple[dict[str, Label], dict[str, Known], LabelsState, float, list[bytes]]:
+    """(final labels, truth, state, microseconds per turn, sums for the agent ``satisfaction``) after simulated users."""
+    state = LabelsState(
+        0, labels="labels", satisfaction="satisfaction", source="bench", sources=1, partitions=1, settings=LabelSettings(settle=0.0)
+    )
     effects = Effects()
     pools: dict[str, Sequence[Triple]] = {language: triples(language) for language in ("en", "pt")}
     items, truth = [], {}
@@ -189,9 +192,11 @@ def simulate(count: int) -> tuple[dict[str, Label], dict[str, Known], LabelsStat
     spent = (time.process_time() - began) / len(truth) * 1e6
     labels: dict[str, Label] = {}
     for message in effects.messages:
+        if message.topic != "labels":
+            continue
         label = msgspec.json.decode(message.value, type=Label)
         labels[label.response_id] = label
-    return labels, truth, state, spent
+    return labels, truth, state, spent, [message.value for message in effects.messages if message.topic == "satisfaction"]
 
 
 def judged(labels: dict[str, Label], truth: dict[str, Known], console: Console) -> None:
@@ -272,7 +277,7 @@ def main() -> None:
     else:
         console.print("No --corpus: clinc_oos, banking77, mt_bench and iard are left out.")
     console.print(signals.table)
-    labels, truth, state, spent = simulate(given.answers)
+    labels, truth, state, spent, _ = simulate(given.answers)
     judged(labels, truth, console)
     reliabilities(state, console)
     questions = [text for language in ("en", "pt") for triple in triples(language) for text in triple]

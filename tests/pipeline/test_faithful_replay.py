@@ -24,11 +24,16 @@ PUBLIC = {
     "cost_windows": "SELECT * FROM mirante.cost_windows ORDER BY ALL",
     # Not when: a budget is reported when it is crossed, and then which calls have been counted depends on the order of reading.
     "alerts": "SELECT alert_id, fingerprint, name, severity, status, labels FROM mirante.alerts ORDER BY ALL",
+    "labels": "SELECT * FROM mirante.labels ORDER BY label_id",
     "prompt_versions": "SELECT * FROM mirante.prompt_versions ORDER BY ALL",
     # Without its position: a record without a key goes to any partition.
     "deadletter": "SELECT key, value, headers, stage, reason FROM mirante.deadletter ORDER BY ALL",
 }
 CALLS = 1_500
+
+SAID = ("how do I reset my password?", "how can i change my passwrod", "não foi isso que pedi", "obrigado, funcionou!")
+LABELS = {"gap": 120.0}
+"""Sessions end while there is traffic, all but the last ones, which end after the tables are read."""
 
 BUDGETS = [{"name": "day", "by": "tenant", "limit": "0.02", "window": "day", "burn": False}]
 
@@ -37,9 +42,10 @@ def recorded() -> list[Sent]:
     """Ten minutes of traffic: several series, late and missing answers, wrong keys, repeats, orphans, poison."""
     records: list[tuple[float, Sent]] = []
     for n in range(CALLS):
-        at, session = n * 0.4, f"s{n // 4}"
+        at, session = n * 0.4 - 1_200, f"s{n // 4}"
         common = {"tenant": f"t{n % 3}", "session_id": session}
-        asked = request(f"c{n:05}", at=at, feature=f"f{n % 4}", prompt={"name": "p", "sha": f"{n % 2:040}"}, timeout_ms=2_000, **common)
+        asked = request(f"c{n:05}", at=at, feature=f"f{n % 4}", prompt={"name": "p", "sha": f"{n % 2:040}"}, timeout_ms=2_000,
+                        messages=[{"role": "user", "content": SAID[n // 2 % 4]}], **common)  # fmt: skip
         delay = 60.0 if n % 50 == 7 else 1.0  # some answers come after they were given up
         said = response(f"c{n:05}", at=at + delay, usage={"input_tokens": 100 + n, "output_tokens": n % 90}, **common)
         if n % 60 != 13:
@@ -49,8 +55,24 @@ def recorded() -> list[Sent]:
         if n % 30 == 0:
             records.append((at + 0.1, Sent("requests", asked, session)))
             records.append((at + 2, Sent("feedback", {"event_id": f"f{n}", "time": rfc3339(at + 2), "kind": "copy", **common}, session)))
+        if n % 7 == 0:  # what users thought: soon, and after the answer's session has ended; some do not say which session
+            late, kind = (200.0, "thumbs_up") if n % 2 else (3.0, "thumbs_down")
+            thumb = {
+                "event_id": f"u{n}",
+                "time": rfc3339(at + delay + late),
+                "kind": kind,
+                "response_id": f"r-c{n:05}",
+                "tenant": f"t{n % 3}",
+            }
+            whose = {} if n % 3 else {"session_id": session}
+            records.append((at + delay + late, Sent("feedback", thumb | whose, None if n % 5 == 0 else session)))
         if n % 100 == 0:
             records.append((at, Sent("responses", b"{poison %d" % n, session)))
+    for n in range(40):  # time goes on for everybody
+        of = {"session_id": f"e{n}"}
+        unknown = {"event_id": f"f-end{n}", "time": rfc3339(0), "kind": "copy", "response_id": "unknown", **of}
+        ends = {"requests": request(f"end{n}", at=0, **of), "feedback": unknown, "responses": response(f"end{n}", at=1, **of)}
+        records += [(1.0, Sent(topic, event, f"e{n}")) for topic, event in ends.items()]
     return [record for _, record in sorted(records, key=lambda pair: pair[0])]
 
 
@@ -95,12 +117,13 @@ def test_the_same_input_gives_the_same_rows_in_whatever_way_it_is_processed(brok
     records = recorded()
     results = {}
     for number, (way, (workers, settings, publish)) in enumerate(WAYS.items()):
-        settings = {"segment_requests": "256", "budgets": BUDGETS, **settings}
+        settings = {"segment_requests": "256", "budgets": BUDGETS, "labels": LABELS, **settings}
         with Installation(broker.bootstrap, tmp_path / str(number), workers=workers, **settings) as mirante:
             publish(mirante, records)
             results[way] = settled_tables(mirante)
     first, *others = results
     assert results[first]["deadletter"] and results[first]["alerts"]
+    assert len(results[first]["labels"]) > CALLS // 2
     for way in others:
         for table in PUBLIC:
             assert results[way][table] == results[first][table], f"{table}: {way!r} differs from {first!r}"

@@ -13,16 +13,18 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from agents.labels.state import GAP, RETENTION, WAIT, LabelSettings, LabelsState, label_id
-from schemas.label_rows import LabelRow
+from agents.labels.settings import LabelSettings
+from agents.labels.state import LabelsState, label_id
 from schemas.outputs import Label
+from schemas.rows import LabelRow
 from schemas.turns import Signal, Turn, Turns
 from streams.effects import Effects
 from streams.partitioner import partition_of
 from tests.unit.builders import FakeBatch, Record
 
 START = 1_772_366_400.0
-LABELS = "llm.labels"
+LABELS, SATISFACTION = "llm.labels", "llm.internal.satisfaction"
+GAP, RETENTION, WAIT = LabelSettings().gap, LabelSettings().retention, LabelSettings().wait
 PARTITIONS = 3
 CLOCK = Turns("test", 0, 0.0, False)
 
@@ -51,7 +53,8 @@ class Stage2:
 
     def __init__(self, *, sources: int = 1, **settings: Any) -> None:
         self.make = lambda: LabelsState(
-            0, labels=LABELS, source="test", sources=sources, partitions=PARTITIONS, settings=LabelSettings(**settings)
+            0, labels=LABELS, satisfaction=SATISFACTION, source="test", sources=sources, partitions=PARTITIONS,
+            settings=LabelSettings(**{"settle": 0.0, **settings}),
         )
         self.state = self.make()
         self.effects = Effects()
@@ -73,7 +76,7 @@ class Stage2:
         self._offset += len(records)
         before = len(self.effects.messages)
         self.state.apply(FakeBatch("turns", 0, records, self._offset), self.effects)
-        found = [msgspec.json.decode(message.value, type=Label) for message in self.effects.messages[before:]]
+        found = [msgspec.json.decode(message.value, type=Label) for message in self.effects.messages[before:] if message.topic == LABELS]
         self.published += found
         return found
 
@@ -115,7 +118,7 @@ def test_labels_go_to_the_partition_of_their_response_and_one_row_per_version_to
     stage.send(turn(1, 0), signal(1, 10, "thumbs_down", 1))
     stage.until(10 + GAP)
 
-    assert {(m.topic, m.partition, m.key) for m in stage.effects.messages} == {(LABELS, partition_of(b"a1", PARTITIONS), b"a1")}
+    assert {(m.partition, m.key) for m in stage.effects.messages if m.topic == LABELS} == {(partition_of(b"a1", PARTITIONS), b"a1")}
     rows = [msgspec.json.decode(row) for row in stage.effects.rows[LabelRow.TABLE]]
     assert [row["version"] for row in rows] == [1, 2]
     assert len({(row["tenant"], row["feature"], row["time"], row["label_id"]) for row in rows}) == 1, "the sort key never changes"

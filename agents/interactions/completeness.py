@@ -1,0 +1,86 @@
+"""Up to which event time everything has come to a partition: its own events, and those that other partitions forward to it.
+
+Every partition tells all others how far it has read, behind what it has forwarded: a :class:`Reading`, in the topic of the forwarded
+events. The slowest counts. A partition that has nothing to read can not be waited for in event time: its clock goes at the pace of the
+wall, while others may read a week in a minute. But when it says that it is idle, it has read what was written some seconds ago, so it
+vouches for all that anybody had read by then. One whose worker is away vouches for nothing new.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import NamedTuple
+
+import msgspec
+
+from agents.watermark import PATIENCE
+
+VOUCHES_AFTER = 5.0
+"""Seconds between a word and that of an idle partition which confirms it: a topic is silent after 3 s, clocks differ, fetches take time."""
+
+REMEMBERED = 1_000
+
+
+class Reading(msgspec.Struct):
+    """How far ``partition`` has read requests, responses and feedback: event time in epoch seconds. What it had to forward until then, it
+    forwarded before it said so. ``idle``: it has nothing to read."""
+
+    partition: int
+    clock: float
+    idle: bool
+
+
+class Bound(NamedTuple):
+    partition: int
+    time: float
+
+
+class _Word(NamedTuple):
+    written: float
+    furthest: float
+    """Of all clocks until then."""
+
+
+class Completeness:
+    """Of one partition, from the readings of all ``partitions``, itself included."""
+
+    def __init__(self, partitions: int) -> None:
+        self._partitions = partitions
+        self._bounds: dict[int, float] = {}
+        self._words: deque[_Word] = deque(maxlen=REMEMBERED)
+        self._moved: set[int] = set()
+
+    def hear(self, reading: Reading, written: float) -> None:
+        """``written``: when it was said, epoch seconds of processing time. What is repeated after a crash changes nothing."""
+        time = reading.clock
+        if reading.idle:
+            while len(self._words) > 1 and self._words[1].written <= written - VOUCHES_AFTER:
+                self._words.popleft()
+            if self._words and self._words[0].written <= written - VOUCHES_AFTER:
+                time = max(time, self._words[0].furthest)
+        furthest = max(reading.clock, self._words[-1].furthest) if self._words else reading.clock
+        self._words.append(_Word(written, furthest))
+        if time > self._bounds.get(reading.partition, 0.0):
+            self._bounds[reading.partition] = time
+            self._moved.add(reading.partition)
+
+    @property
+    def time(self) -> float:
+        """Epoch seconds, 0 at first. A partition that says nothing is waited for, but not more than ``PATIENCE`` of event time."""
+        furthest = max(self._bounds.values(), default=0.0)
+        slowest = min(self._bounds.values()) if len(self._bounds) == self._partitions else 0.0
+        return max(slowest, furthest - PATIENCE, 0.0)
+
+    # Persistence
+
+    def take_changes(self) -> list[Bound]:
+        """What has moved since the last call."""
+        moved, self._moved = sorted(self._moved), set()
+        return [Bound(partition, self._bounds[partition]) for partition in moved]
+
+    def all(self) -> list[Bound]:
+        return [Bound(*item) for item in sorted(self._bounds.items())]
+
+    def load(self, bounds: list[Bound]) -> None:
+        """Restore what the above returned."""
+        self._bounds.update(bounds)

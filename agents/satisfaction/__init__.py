@@ -1,0 +1,1 @@
+"""Satisfaction of each feature over time, and when it has fallen below what it was."""

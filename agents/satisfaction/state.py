@@ -1,0 +1,223 @@
+"""Sums of scores by window and series to findings ``QualityDrop``. A window is judged when all partitions of ``labels`` have passed it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from math import inf, log
+
+import msgspec
+
+from agents.labels.settings import LabelSettings
+from agents.messages import messages
+from agents.satisfaction.level import Fall, Level, Sums
+from agents.watermark import Reached, Source, Watermark
+from schemas.findings import Finding, Findings
+from schemas.opinions import TOLD, WINDOW, Judged, Opinions
+from streams.effects import Effects, Message
+from streams.state import Batch
+
+STAGE = "satisfaction"
+
+KEEP = 300.0
+"""Seconds an alert stays after the level has recovered."""
+DAY = 86_400
+_PER_WEEK = 7 * 86_400 / WINDOW
+_PIECE = 500
+
+Series = tuple[str, str]
+"""Tenant and feature."""
+
+
+class Watched(msgspec.Struct, array_like=True, gc=False):
+    level: Level
+    seen: int
+    """Start of the last window with answers."""
+    lowest: list[tuple[float, str]] = []
+
+
+class Saved(msgspec.Struct, array_like=True, gc=False):
+    """A piece of state in the changelog. ``closed``: end of the last window judged."""
+
+    closed: int = 0
+    clocks: list[Reached] = []
+    open: list[tuple[int, Opinions]] = []
+    watched: list[tuple[Series, Watched]] = []
+    gone: list[Series] = []
+
+
+_decode = msgspec.msgpack.Decoder(Judged).decode
+_encode_saved = msgspec.msgpack.Encoder().encode
+_decode_saved = msgspec.msgpack.Decoder(Saved).decode
+_encode_findings = msgspec.msgpack.Encoder().encode
+
+
+class SatisfactionState:
+    """State of the agent ``satisfaction`` for one partition (see :class:`streams.state.PartitionState`)."""
+
+    def __init__(self, partition: int, source: str, findings: str, settings: LabelSettings, sources: int) -> None:
+        """``source``: the Kafka cluster, for dead letters; ``findings``: topic; ``sources``: partitions of the agent ``labels``."""
+        self._partition = partition
+        self._source = source
+        self._topic = findings
+        self._settings = settings
+        self._needed = log(_PER_WEEK / settings.false_alarms)
+        self._watermark = Watermark(sources)
+        self._closed = 0
+        self._told = 0
+        self._open: dict[int, dict[tuple[int, Series], Opinions]] = {}
+        self._series: dict[Series, Watched] = {}
+        self._forget_changes()
+
+    def apply(self, batch: Batch, effects: Effects) -> None:
+        found: list[Finding] = []
+        before = self._told
+        for message in messages(batch, _decode, "sums of scores", STAGE, self._source, effects):
+            for opinions in message.windows:
+                if opinions.window + WINDOW <= self._closed:
+                    effects.count("labels_late", "window")
+                    continue
+                self._open.setdefault(opinions.window, {})[message.partition, opinions.series] = opinions
+                self._arrived[message.partition, opinions.window, opinions.series] = opinions
+            self._watermark.hear(Source(self._source, message.partition), message.clock, False)
+            self._dirty = True
+            self._advance(found)
+        if found or self._told != before:
+            value = _encode_findings(Findings(agent=STAGE, partition=self._partition, clock=float(self._told), findings=found))
+            effects.messages.append(Message(self._topic, 0, None, value))
+
+    def tick(self, now: float, silent: Mapping[str, float], effects: Effects) -> bool:
+        return False
+
+    def ahead(self) -> frozenset[str]:
+        return frozenset()
+
+    def close_interval(self, effects: Effects) -> None:
+        """Findings are emitted as windows close."""
+
+    def gauges(self) -> Mapping[str, float]:
+        return {"satisfaction_series": len(self._series), "satisfaction_windows": len(self._open)}
+
+    # Judgement
+
+    def _advance(self, found: list[Finding]) -> None:
+        clock = self._watermark.time
+        if clock == -inf:
+            return
+        self._told, end = max(self._told, int(clock) // TOLD * TOLD), int(clock) // WINDOW * WINDOW
+        for window in sorted(window for window in self._open if window + WINDOW <= end):
+            self._tell_again(window, found)
+            self._judge(window, self._open.pop(window), found)
+            self._closed = window + WINDOW
+        if end > self._closed:
+            self._tell_again(end, found)
+            self._closed = end
+
+    def _tell_again(self, end: int, found: list[Finding]) -> None:
+        """What still holds in windows without answers is told again for each, for a day: else its alert would be taken for over."""
+        falls = [(series, watched, fall) for series, watched in sorted(self._series.items()) if (fall := watched.level.fall) is not None]
+        if falls:
+            for window in range(self._closed, min(end, max(watched.seen for _, watched, _ in falls) + DAY), WINDOW):
+                for series, watched, fall in falls:
+                    if window < watched.seen + DAY:
+                        found.append(fallen(series, fall, watched, float(window + WINDOW)))
+
+    def _judge(self, window: int, held: Mapping[tuple[int, Series], Opinions], found: list[Finding]) -> None:
+        whole: dict[Series, Opinions] = {}
+        for (_, series), opinions in sorted(held.items(), key=lambda item: item[0]):
+            whole.setdefault(series, Opinions(window, series)).merge(opinions)
+        settings, end = self._settings, float(window + WINDOW)
+        for series, opinions in sorted(whole.items()):
+            watched = self._series.setdefault(series, Watched(Level(), window))
+            self._gone.discard(series)
+            self._changed.add(series)
+            before = watched.level.fall
+            running = watched.level.run_windows
+            fall = watched.level.update(
+                window, Sums(opinions.answers, opinions.total, opinions.squares),
+                drop=settings.drop, needed=self._needed, baseline=settings.baseline,
+            )  # fmt: skip
+            watched.seen = window
+            watched.lowest = sorted([*(watched.lowest if running else []), *opinions.lowest])[:10]
+            if fall is not None:
+                found.append(fallen(series, fall, watched, end))
+            elif before is not None:
+                found.append(Finding(name="QualityDrop", labels=_labels(series), time=end, active=False, keep=KEEP, generator=STAGE))
+        self._evict(end, found)
+
+    def _evict(self, end: float, found: list[Finding]) -> None:
+        over = len(self._series) - self._settings.series
+        for series in sorted(self._series, key=lambda series: (self._series[series].seen, series))[: max(over, 0)]:
+            if self._series.pop(series).level.fallen:
+                found.append(Finding(name="QualityDrop", labels=_labels(series), time=end, active=False, keep=KEEP, generator=STAGE))
+            self._changed.discard(series)
+            self._gone.add(series)
+
+    # Persistence
+
+    def _forget_changes(self) -> None:
+        self._dirty = False
+        self._arrived: dict[tuple[int, int, Series], Opinions] = {}
+        self._changed: set[Series] = set()
+        self._gone: set[Series] = set()
+
+    def changes(self) -> bytes | None:
+        if not self._dirty:
+            return None
+        saved = Saved(
+            self._closed, self._watermark.take_changes(),
+            [(partition, opinions) for (partition, window, _), opinions in self._arrived.items() if window in self._open],
+            [(series, self._series[series]) for series in sorted(self._changed)],
+            sorted(self._gone),
+        )  # fmt: skip
+        self._forget_changes()
+        return _encode_saved(saved)
+
+    def snapshot(self) -> Iterator[bytes]:
+        yield _encode_saved(Saved(self._closed, self._watermark.all()))
+        held = [(partition, opinions) for window in self._open.values() for (partition, _), opinions in window.items()]
+        for at in range(0, len(held), _PIECE):
+            yield _encode_saved(Saved(self._closed, open=held[at : at + _PIECE]))
+        watched = sorted(self._series.items(), key=lambda item: item[0])
+        for at in range(0, len(watched), _PIECE):
+            yield _encode_saved(Saved(self._closed, watched=watched[at : at + _PIECE]))
+
+    def load(self, piece: bytes) -> None:
+        saved = _decode_saved(piece)
+        self._closed = max(self._closed, saved.closed)
+        self._told = max(self._told, self._closed)
+        self._watermark.load(saved.clocks)
+        for partition, opinions in saved.open:
+            self._open.setdefault(opinions.window, {})[partition, opinions.series] = opinions
+        for window in [window for window in self._open if window + WINDOW <= self._closed]:
+            del self._open[window]
+        for series in saved.gone:
+            self._series.pop(series, None)
+        self._series.update(saved.watched)
+        self._forget_changes()
+
+
+def fallen(series: Series, fall: Fall, watched: Watched, end: float) -> Finding:
+    """The finding that a series' satisfaction is lower than it was."""
+    tenant, feature = series
+    name = feature or "calls without a feature"
+    return Finding(
+        name="QualityDrop",
+        labels=_labels(series),
+        time=end,
+        active=True,
+        since=fall.since,
+        keep=KEEP,
+        value=round(fall.mean, 4),
+        expected=round(fall.expected, 4),
+        window=(fall.since, end),
+        summary=f"Users of {name} ({tenant}) are less satisfied: {fall.mean:.0%} of answers satisfy, {fall.expected:.0%} did before",
+        description=f"Mean score of {fall.answers:,} labelled answers since then, against the level of this feature itself.",
+        action="Compare prompt, model and index version before and after; read the answers with the lowest scores.",
+        requests=fall.answers,
+        response_ids=[response_id for _, response_id in watched.lowest],
+        generator=STAGE,
+    )
+
+
+def _labels(series: Series) -> dict[str, str]:
+    return {"tenant": series[0], "feature": series[1], "metric": "satisfaction"}

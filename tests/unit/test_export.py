@@ -1,0 +1,214 @@
+"""Exports: what becomes a test case, a pair, a chat; duplicates, splits, and the same bytes every time."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from streams.export.build import Built, Kind, Style, build, split_of
+from streams.export.exchange import ChatMessage, Exchange, Selection, read, sql_of
+from streams.export.files import ExportError, FileFormat, jsonl, write
+
+TEST = {"test": 1.0}
+TRAIN_AND_TEST = {"train": 0.9, "test": 0.1}
+EVERYTHING = Selection()
+
+
+def exchange(n: int, label: str = "positive", *, question: str = "", **fields: Any) -> Exchange:
+    values: dict[str, Any] = {
+        "response_id": f"a{n}", "request_event_id": f"q{n}", "session": "s", "tenant": "acme", "feature": "chat", "model": "m",
+        "prompt_sha": "", "time": f"2026-03-01 12:00:{n:02}.000", "label": label, "explicit": False, "signals": (), "asked_again": (),
+        "score": {"positive": 0.9, "negative": 0.1, "neutral": 0.5}[label], "output": f"answer {n}", "outcome": "ok",
+        "messages": (ChatMessage("system", "be kind"), ChatMessage("user", question or f"question {n}")),
+    }  # fmt: skip
+    return Exchange(**{**values, **fields})
+
+
+def built(kind: Kind, *exchanges: Exchange, style: Style = "trl", selection: Selection = EVERYTHING) -> list[dict[str, Any]]:
+    return build(kind, style, exchanges, selection, TEST).splits["test"]
+
+
+# Regression
+
+
+def test_negative_answers_become_promptfoo_cases() -> None:
+    bad = exchange(1, "negative", question="onde está meu pedido?", signals=("complaint",))
+    [case] = built("regression", bad, exchange(2), exchange(3, "neutral"), style="promptfoo")
+    said = [{"role": "system", "content": "be kind"}, {"role": "user", "content": "onde está meu pedido?"}]
+    assert json.loads(case["vars"]["messages"]) == said, "a list would be several cases"
+    assert {check["type"] for check in case["assert"]} == {"llm-rubric", "not-equals"}
+    assert "answer 1" in case["assert"][0]["value"]
+    assert case["metadata"]["response_id"] == "a1" and case["metadata"]["signals"] == "complaint"
+    assert "onde está meu pedido?" in case["description"]
+
+
+def test_what_users_wrote_is_no_template_of_promptfoo() -> None:
+    tricky = exchange(1, "negative", question="what is {{ env.SECRET }} {% if x %}", output="{{7*7}}")
+    [case] = built("regression", tricky, style="promptfoo")
+    assert json.loads(case["vars"]["messages"])[1]["content"] == "what is {{ env.SECRET }} {% if x %}"
+    texts = [case["vars"]["messages"], case["description"], *(check["value"] for check in case["assert"])]
+    assert not any(opening in text for text in texts for opening in ("{{", "{%", "{#"))
+
+
+def test_an_openai_evals_sample_has_the_answer_that_was_accepted_later_as_its_ideal() -> None:
+    first = exchange(1, "negative", question="reset my password", asked_again=("q2",))
+    again = exchange(2, question="how to reset passwords")
+    [sample] = built("regression", first, again, style="openai-evals")
+    assert [m["role"] for m in sample["input"]] == ["system", "user"]
+    assert sample["ideal"] == "answer 2" and "answer 1" in sample["criteria"]
+    [alone] = built("regression", exchange(1, "negative"), style="openai-evals")
+    assert alone["ideal"] == ""
+
+
+# Preference
+
+
+def test_the_answer_before_a_repetition_is_rejected_for_the_one_that_was_accepted() -> None:
+    turns = [
+        exchange(1, "negative", asked_again=("q2",)), exchange(2, "negative", asked_again=("q3",)), exchange(3, "positive"),
+        exchange(4, "positive"),
+    ]  # fmt: skip
+    pairs = built("preference", *turns)
+    assert [(pair["rejected"][0]["content"], pair["chosen"][0]["content"]) for pair in pairs] == [
+        ("answer 1", "answer 3"),
+        ("answer 2", "answer 3"),
+    ]
+    assert pairs[0]["prompt"][-1] == {"role": "user", "content": "question 1"}
+    assert pairs[0]["metadata"]["chosen_response_id"] == "a3"
+
+
+def test_a_regenerated_answer_is_rejected_for_the_accepted_one_to_the_same_question() -> None:
+    first = exchange(1, "negative", question="A poem,  please", signals=("regenerate",))
+    assert len(built("preference", first, exchange(2, question="a poem, please"))) == 1
+    assert built("preference", first, exchange(2, question="a story, please")) == []
+    assert built("preference", first, exchange(2, question="a poem, please", session="another")) == []
+
+
+def test_no_pair_without_an_accepted_answer_or_when_the_first_was_accepted_too() -> None:
+    assert built("preference", exchange(1, "negative", asked_again=("q2",)), exchange(2, "neutral")) == []
+    assert built("preference", exchange(1, "positive", asked_again=("q2",)), exchange(2)) == []
+    assert built("preference", exchange(1, "negative", asked_again=("gone",)), exchange(2)) == []
+    circle = [exchange(1, "negative", asked_again=("q2",)), exchange(2, "negative", asked_again=("q1",))]
+    assert built("preference", *circle) == []
+
+
+# Chats to imitate
+
+
+def test_positive_answers_become_chats() -> None:
+    [chat] = built("sft", exchange(1), exchange(2, "negative"), exchange(3, outcome="truncated"), exchange(4, output=""))
+    assert [m["role"] for m in chat["messages"]] == ["system", "user", "assistant"]
+    assert chat["messages"][-1]["content"] == "answer 1"
+
+
+@pytest.mark.parametrize("roles", [("user", "tool"), ("user", "assistant"), ("tool", "user"), ()])
+def test_what_cannot_be_asked_again_is_left_out(roles: tuple[str, ...]) -> None:
+    messages = tuple(ChatMessage(role, "text") for role in roles)
+    assert built("sft", exchange(1, messages=messages)) == []
+    assert built("regression", exchange(1, "negative", messages=messages), style="promptfoo") == []
+
+
+def test_confidence_and_evidence_select() -> None:
+    sure, unsure, said = exchange(1, score=0.95), exchange(2, score=0.75), exchange(3, score=0.75, explicit=True)
+    chats = built("sft", sure, unsure, said, selection=Selection(confidence=0.9))
+    assert [chat["metadata"]["response_id"] for chat in chats] == ["a1"]
+    chats = built("sft", sure, unsure, said, selection=Selection(explicit=True))
+    assert [chat["metadata"]["response_id"] for chat in chats] == ["a3"]
+
+
+# Duplicates and splits
+
+
+def test_of_duplicates_the_surest_stays() -> None:
+    one = exchange(1, question="My CPF is <CPF:17>,  help", score=0.8)
+    other = exchange(2, question="my cpf is <CPF:4711>, help", score=0.95, session="other")
+    result = build("sft", "trl", [one, other], EVERYTHING, TEST)
+    assert result.found == 2
+    assert [chat["metadata"]["response_id"] for chat in result.splits["test"]] == ["a2"]
+
+
+def test_a_session_is_in_one_split_that_does_not_depend_on_the_rest() -> None:
+    exchanges = [exchange(n % 60, question=f"question {n}", response_id=f"a{n}", session=f"s{n // 4}") for n in range(2_000)]
+    result = build("sft", "trl", exchanges, EVERYTHING, TRAIN_AND_TEST)
+    assert 120 <= len(result.splits["test"]) <= 280, "about a tenth"
+    parts = {name: {row["metadata"]["response_id"] for row in rows} for name, rows in result.splits.items()}
+    sessions = {name: {f"s{int(i[1:]) // 4}" for i in part} for name, part in parts.items()}
+    assert not sessions["train"] & sessions["test"]
+    fewer = build("sft", "trl", exchanges[:400], EVERYTHING, TRAIN_AND_TEST)
+    for name, rows in fewer.splits.items():
+        assert {row["metadata"]["response_id"] for row in rows} <= parts[name]
+    assert split_of(exchange(1, session="s"), TRAIN_AND_TEST) == split_of(exchange(9, session="s"), TRAIN_AND_TEST)
+
+
+# Files
+
+
+@pytest.mark.parametrize("form", ["jsonl", "parquet"])
+def test_the_same_data_give_the_same_bytes_whatever_the_order(tmp_path: Path, form: FileFormat) -> None:
+    if form == "parquet":
+        pytest.importorskip("pyarrow")
+    exchanges = [exchange(n, question=f"questão {n}", session=f"s{n}") for n in range(30)]
+    folders = [tmp_path / "one", tmp_path / "two"]
+    for folder, order in zip(folders, (exchanges, exchanges[::-1]), strict=True):
+        result = build("sft", "trl", order, EVERYTHING, TRAIN_AND_TEST)
+        write(folder, "sft", "trl", form, EVERYTHING, TRAIN_AND_TEST, result, force=False)
+    one, two = ({path.name: path.read_bytes() for path in folder.iterdir()} for folder in folders)
+    assert one == two and set(one) == {f"train.{form}", f"test.{form}", "README.md"}
+    if form == "parquet":
+        import pyarrow.parquet as pq
+
+        rows = pq.read_table(folders[0] / "train.parquet").to_pylist()
+        assert rows == [json.loads(line) for line in jsonl(result.splits["train"]).splitlines()]
+
+
+def test_the_card_has_counts_filters_and_digests(tmp_path: Path) -> None:
+    selection = Selection(features=("chat",), since=datetime(2026, 3, 1, tzinfo=UTC))
+    result = build("sft", "trl", [exchange(1), exchange(2, question="question 1", session="t")], selection, TEST)
+    write(tmp_path / "out", "sft", "trl", "jsonl", selection, TEST, result, force=False)
+    card = (tmp_path / "out/README.md").read_text("utf-8")
+    digest = hashlib.sha256((tmp_path / "out/test.jsonl").read_bytes()).hexdigest()
+    for part in ("| found | 2 |", "| duplicates dropped | 1 |", "| features | chat |", "2026-03-01T00:00:00+00:00", digest, "masked"):
+        assert part in card
+
+
+def test_nothing_found_is_an_empty_file_and_a_card_that_says_so(tmp_path: Path) -> None:
+    nothing = Built({"test": []}, 0, [])
+    assert write(tmp_path / "out", "regression", "promptfoo", "jsonl", EVERYTHING, TEST, nothing, force=False) == {"test": 0}
+    assert (tmp_path / "out/test.jsonl").read_bytes() == b""
+    assert "widen the selection" in (tmp_path / "out/README.md").read_text("utf-8")
+
+
+def test_a_folder_with_other_things_is_not_written_to(tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("precious")
+    with pytest.raises(ExportError, match="--force"):
+        write(tmp_path, "sft", "trl", "jsonl", EVERYTHING, TEST, Built({"test": []}, 0, []), force=False)
+    write(tmp_path, "sft", "trl", "jsonl", EVERYTHING, TEST, Built({"test": []}, 0, []), force=True)
+    assert (tmp_path / "mine.txt").read_text() == "precious"
+
+
+# Reading
+
+
+def test_values_in_the_query_are_literals() -> None:
+    sql = sql_of(Selection(features=("it's", "back\\slash"), tenants=("a",), until=datetime(2026, 3, 1, tzinfo=UTC)))
+    assert r"feature IN ('it\'s', 'back\\slash')" in sql and "time < parse" in sql
+
+
+def test_rows_become_exchanges() -> None:
+    row = {
+        "response_id": "a", "request_event_id": "q", "tenant": "acme", "session": "s", "feature": "chat", "model": "m", "prompt_sha": "",
+        "moment": "2026-03-01 12:00:00.000", "label": "negative", "score": 0.2, "explicit": False, "final": True,
+        "system_instructions": "be kind",
+        "signals": '[{"kind":"reformulation","weight":-1.5,"event_id":"q2"},{"kind":"session_end","weight":0.1,"event_id":null}]',
+        "messages": '[{"role":"user","content":[{"type":"text","text":"olá"},{"type":"image_url","image_url":"x"}]}]',
+        "output": "oi", "outcome": "ok",
+    }  # fmt: skip
+    [found] = read(lambda sql: [row, {**row, "final": False}], EVERYTHING)
+    assert found.messages == (ChatMessage("system", "be kind"), ChatMessage("user", "olá"))
+    assert found.asked_again == ("q2",) and found.signals == ("reformulation", "session_end")
+    assert len(read(lambda sql: [row, {**row, "final": False}], Selection(provisional=True))) == 2
