@@ -13,6 +13,9 @@ from agents.budgets.rules import Rules, read_rules
 from agents.controls.agent import controls
 from agents.controls.rules import read_rules as read_switches
 from agents.cost.agent import cost
+from agents.drift.agent import drift
+from agents.drift.settings import drift_settings
+from agents.drift.tap import SamplesTap
 from agents.interactions.agent import interactions
 from agents.interactions.masking import Masking
 from agents.interactions.pricing import PriceBook, read_overrides
@@ -37,13 +40,16 @@ def agents(settings: Settings, source: str, backfill: Backfill | None = None) ->
         context = Context(settings, topics, prices, source, Rules([]), masking, backfill.counted_from)
         return [interactions(context), cost(topics, source)]
     rules = _checked(lambda: read_rules(settings.budgets, settings.limits, settings.runaway))
+    drifts = _checked(lambda: drift_settings(settings.drift))
+    taps = (lambda: SamplesTap(topics.samples, topics.partitions, drifts.samples_per_minute),)
     return [
-        interactions(Context(settings, topics, prices, source, rules, masking)),
+        interactions(Context(settings, topics, prices, source, rules, masking, taps=taps)),
         cost(topics, source),
         budgets(topics, rules, source),
         anomaly(
             topics, _checked(lambda: anomaly_settings(settings.anomaly)), _checked(lambda: objectives(settings.slos)), source
         ),
+        drift(topics, drifts, source),
         alerts(topics, alert_settings(settings.alerts), source),
         controls(topics, _checked(lambda: read_switches(settings.switches)), source),
     ]  # fmt: skip

@@ -83,6 +83,7 @@ class Settings(BaseSettings):
     runaway: dict[str, Any] = Field(default_factory=dict, description="when a session or trace is a runaway loop, [runaway]")
     slos: list[dict[str, Any]] = Field(default_factory=list, description="latency objectives, [[slos]]")
     anomaly: dict[str, Any] = Field(default_factory=dict, description="sensitivity of the anomaly alerts, [anomaly]")
+    drift: dict[str, Any] = Field(default_factory=dict, description="sampling and sensitivity of the drift alerts, [drift]")
     alerts: dict[str, Any] = Field(default_factory=dict, description="life of an alert, [alerts]")
     switches: list[dict[str, Any]] = Field(default_factory=list, description="automatic kill switches and throttles, [[switches]]")
     receivers: list[dict[str, Any]] = Field(default_factory=list, description="where `mirante forward` posts, [[receivers]]")

@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from streams.cli import alerts, controls, deadletter, doctor, forward, kill, query, replay, schema, silence, up, worker
+from streams.cli import alerts, controls, deadletter, doctor, drift, forward, kill, query, replay, schema, silence, up, worker
 from streams.settings import SettingsError
 
 app = typer.Typer(
@@ -32,6 +32,7 @@ app.command("kill")(kill.kill)
 app.command("restore")(kill.restore)
 app.command("controls")(controls.controls)
 app.add_typer(deadletter.app, name="deadletter")
+app.add_typer(drift.app, name="drift")
 
 
 KNOWN = (
