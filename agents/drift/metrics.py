@@ -75,9 +75,9 @@ class Units(NamedTuple):
         if data.ndim == 1:
             sums = np.bincount(self.of[chosen], data, len(self.new))
             return sums[has] / count[has], self.new[has]
-        total = np.zeros((len(self.new), data.shape[1]))
-        np.add.at(total, self.of[chosen], data)
-        return total[has] / count[has][:, None], self.new[has]
+        order = np.argsort(self.of[chosen], kind="stable")
+        sums = np.add.reduceat(data[order], np.concatenate([[0], np.cumsum(count[has])[:-1]]), axis=0)
+        return sums / count[has][:, None], self.new[has]
 
 
 def features_of(metric: str, units: Units) -> tuple[Floats, Bools]:

@@ -22,6 +22,8 @@ COMPARED = (120, 200)
 """Reference answers that are compared: at least, and at most."""
 LEAST = 100
 """Answers of a reference before anything is compared with it."""
+FAR = 4 * 3_600.0
+"""Seconds from the usual time of day beyond which nothing is compared before a reference spans a day."""
 LEARNING = 86_400.0
 """Seconds of event time that a reference must span before it is frozen."""
 EXAMPLES = 16
@@ -104,8 +106,8 @@ class Series:
         left, self.window = rows[: max(0, len(rows) - WINDOW)], rows[-WINDOW:]
         if learn and len(left):
             self.reference = _thinned(np.concatenate([self.reference, left]))
-        if len(rows):
-            kept.frozen = kept.frozen or (len(self.reference) >= LEAST and float(rows["time"][-1]) - kept.begun >= LEARNING)
+        if len(self.reference):
+            kept.frozen = kept.frozen or float(self.reference["time"][-1]) - kept.begun >= LEARNING
 
     def compared(self, size: int) -> tuple[Rows, Rows] | None:
         """Reference answers and the last ``size``, or None if there are too few of either."""
@@ -115,7 +117,10 @@ class Series:
         pool = self.reference if self.kept.frozen else np.concatenate([self.reference, self.window[:-size]])
         if len(pool) < LEAST:
             return None
-        return nearest(pool, new), new
+        old, away = nearest(pool, new)
+        if not self.kept.frozen and away > FAR and float(np.ptp(pool["time"])) < LEARNING:
+            return None  # it is not known yet what is usual at this time of day
+        return old, new
 
     def renew(self, since: int) -> None:
         """What has come since then (a ``seq``) is the new reference; learn it."""
@@ -148,18 +153,17 @@ class Series:
         self.fresh = []
 
 
-def nearest(pool: Rows, new: Rows) -> Rows:
-    """The rows of a pool nearest in time of day to the middle of the new ones."""
+def nearest(pool: Rows, new: Rows) -> tuple[Rows, float]:
+    """The rows of a pool nearest in time of day to any of the new ones, and how far the median of them is from the new ones' middle."""
     least, most = COMPARED
-    if len(pool) <= least:
-        return pool
+    times = pool["time"]
+    away = np.abs((times[:, None] - new["time"][None, ::5] + _DAY / 2) % _DAY - _DAY / 2).min(axis=1)
+    number = int(np.clip(np.count_nonzero(away <= 2 * _HOUR), least, most))
+    # of equally near ones a random choice of sessions
+    order = np.sort(np.lexsort((pool["session"], away // (_HOUR / 2)))[:number])
+    found: Rows = pool[order]
     middle = float(np.median(new["time"]))
-    away = np.abs((pool["time"] - middle + _DAY / 2) % _DAY - _DAY / 2)
-    number = int(np.clip(np.count_nonzero(away <= 3 * _HOUR), least, most))
-    # of equally near ones the latest
-    order = np.lexsort((-pool["seq"], np.round(away / 60.0)))
-    found: Rows = pool[np.sort(order[:number])]
-    return found
+    return found, float(np.median(np.abs((found["time"] - middle + _DAY / 2) % _DAY - _DAY / 2)))
 
 
 def _thinned(rows: Rows) -> Rows:

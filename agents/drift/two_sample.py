@@ -45,20 +45,26 @@ def kernel_test(features: Floats, new: Bools) -> KernelTested:
     """
     n = len(new)
     x = features - features.mean(axis=0)
-    kernel = x @ x.T
-    ridge = RIDGE * float(np.trace(kernel)) / n
+    ridge = RIDGE * float(np.einsum("ij,ij->", x, x)) / n
     if n < 12 or ridge <= 0.0:
         return KernelTested(0.0, 1.0, np.zeros(features.shape[1]))
-    kernel[np.diag_indices(n)] += ridge
-    inverse = cho_solve(cho_factor(kernel, lower=True, overwrite_a=True, check_finite=False), np.eye(n), check_finite=False)
-    hat = -ridge * inverse
-    hat[np.diag_indices(n)] += 1.0
     labels = new - new.mean()
     labels = labels / np.sqrt(labels @ labels)
-    statistic = float(labels @ hat @ labels)
-    # the constant vector is an eigenvector of the centred kernel with eigenvalue 0, so the hat matrix is centred
-    square = hat @ hat
-    t, t2, t3, s2 = float(np.trace(hat)), float(np.trace(square)), float(np.sum(square * hat)), float(np.sum(np.diag(hat) ** 2))
+    # H = x (x'x + ridge)^-1 x' is the classifier's hat matrix; it is centred because x is. Whichever side of x is shorter is factorised.
+    if n <= x.shape[1]:
+        inverse = _inverse(x @ x.T, ridge)
+        shrunk = np.eye(n) - ridge * inverse  # H itself
+        leverage = np.diag(shrunk)
+        direction = x.T @ (inverse @ labels)
+    else:
+        inverse = _inverse(x.T @ x, ridge)
+        shrunk = np.eye(x.shape[1]) - ridge * inverse  # has the eigenvalues of H
+        leverage = np.einsum("ij,ij->i", x @ inverse, x)
+        direction = inverse @ (x.T @ labels)
+    statistic = float(labels @ x @ direction)
+    square = shrunk @ shrunk
+    t, t2 = float(np.trace(shrunk)), float(np.trace(square))
+    t3, s2 = float(np.einsum("ij,ij->", square, shrunk)), float(leverage @ leverage)
     s2_labels = float(np.sum(labels**4))
     mean = t / (n - 1)
     variance = 2 * ((n - 1) * t2 - t * t) / ((n - 1) ** 2 * (n + 1)) + (
@@ -69,7 +75,14 @@ def kernel_test(features: Floats, new: Bools) -> KernelTested:
     shape = 4 / skewness**2
     at = shape + z * np.sqrt(shape)
     p = float(gammaincc(shape, at)) if at > 0 else 1.0
-    return KernelTested(float(z), max(p, TINY), x.T @ (inverse @ labels))
+    return KernelTested(float(z), max(p, TINY), direction)
+
+
+def _inverse(gram: Floats, ridge: float) -> Floats:
+    gram[np.diag_indices(len(gram))] += ridge
+    factor = cho_factor(gram, lower=True, overwrite_a=True, check_finite=False)
+    found: Floats = cho_solve(factor, np.eye(len(gram)), overwrite_b=True, check_finite=False)
+    return found
 
 
 def rank_test(values: Floats, new: Bools) -> Tested:
