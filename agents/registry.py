@@ -41,7 +41,7 @@ def agents(settings: Settings, source: str, backfill: Backfill | None = None) ->
         return [interactions(context), cost(topics, source)]
     rules = _checked(lambda: read_rules(settings.budgets, settings.limits, settings.runaway))
     drifts = _checked(lambda: drift_settings(settings.drift))
-    taps = (lambda: SamplesTap(topics.samples, topics.partitions, drifts.samples_per_minute),)
+    taps = (lambda: SamplesTap(topics.samples, topics.partitions, drifts.per_period),)
     return [
         interactions(Context(settings, topics, prices, source, rules, masking, taps=taps)),
         cost(topics, source),

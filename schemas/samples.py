@@ -10,7 +10,7 @@ import msgspec
 
 
 class Sample(msgspec.Struct, array_like=True, gc=False, frozen=True):
-    """One answered live call. ``rank``: a hash of its session; of a series and minute the smallest are kept, so sessions stay whole."""
+    """One answered live call. ``rank``: a hash of its session; of a series and period the smallest are kept, so sessions stay whole."""
 
     rank: int
     response_id: str

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from agents.drift.metrics import INPUT, SPEED, Units, asked, scaled, shares, test_of
 from agents.drift.rows import CATEGORIES, Rows
 from agents.drift.text import Floats
-from agents.drift.two_sample import Tested, kernel_test
+from agents.drift.two_sample import Tested, category_test, kernel_test
 from schemas.outputs import DriftCause
 
 CAUSES: tuple[DriftCause, ...] = get_args(DriftCause)
@@ -90,7 +90,7 @@ def _share_candidate(
     """A category whose shares moved; the drift is tested again where they are made equal."""
     was, now = shares(old, covariate, names), shares(new, covariate, names)
     moved = _difference(was, now)
-    if moved < _MOVED_SHARE or test_of(covariate, Units.of_groups(old, new)).tested.p > _MOVED_P:
+    if moved < _MOVED_SHARE or _shares_test(covariate, old, new).p > _MOVED_P:
         return None
     what = _change(covariate, old, new, names)
     if metric == covariate:
@@ -100,6 +100,13 @@ def _share_candidate(
         return Candidate(cause, covariate, moved, 1.0, what)
     left = test_of(metric, Units.of_groups(old_same, new_same)).tested
     return Candidate(cause, covariate, moved, _gone(left, total, _power(old_same, new_same) / _power(old, new), metric), what)
+
+
+def _shares_test(covariate: str, old: Rows, new: Rows) -> Tested:
+    """Whether shares moved. What is released changes for everybody at once, so likeness of neighbours is no reason for doubt."""
+    at = CATEGORIES.index(covariate)
+    codes = np.concatenate([old["codes"][:, at], new["codes"][:, at]]).astype(np.int64)
+    return category_test(codes, np.arange(len(codes)) >= len(old), tempered=False)[0]
 
 
 def _balanced(old: Rows, new: Rows, at: int) -> tuple[Rows, Rows]:

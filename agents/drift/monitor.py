@@ -158,6 +158,8 @@ class Monitor:
         assert groups is not None
         old = groups[0]
         position = self._change_point(metric, old, groups[1])
+        # once more, without the answers before it that the window held
+        position = self._change_point(metric, old[old["seq"] < series.window["seq"][position]], series.window[position:])
         window = series.window
         new, between = window[position:], window[:position]
         if not series.kept.frozen:  # the window before the change is part of what it is compared with

@@ -13,11 +13,11 @@ from agents.drift.two_sample import Tested, binary_test, location_test
 REFERENCE = 200
 LEAST = 50
 """Scores of a reference before anything is compared with it."""
-WINDOW = 120
+WINDOW = 100
 BLOCK = 10
 """Scores after which they are looked at."""
 CYCLE = 200
-SCALES: Mapping[int, tuple[int, float]] = {30: (1, 0.4), 60: (2, 0.3), 120: (4, 0.3)}
+SCALES: Mapping[int, tuple[int, float]] = {25: (1, 0.3), 50: (1, 0.45), 100: (2, 0.25)}
 """Scores of the present window -> looked at every so many blocks, with this share of a cycle's evidence."""
 RETURNED = 3
 EXAMPLES = 5
@@ -70,7 +70,7 @@ class Quality(msgspec.Struct, array_like=True, gc=False):
             looks.append((size, tested))
             if self.drop is None:
                 self.evidence += e_value(tested.p) * share * every * BLOCK / CYCLE
-            elif size == 60:
+            elif size == 50:
                 self.drop.returned = self.drop.returned + 1 if tested.p > 0.05 else 0
                 if self.drop.returned >= RETURNED:
                     self.drop, self.evidence = None, 0.0
@@ -91,9 +91,11 @@ class Quality(msgspec.Struct, array_like=True, gc=False):
 
     def _compare(self, size: int) -> Tested:
         """One-sided: p is small if the last ``size`` scores are lower."""
-        present = [score for _, score, _ in self.window[-size:]]
-        values = np.array([*self.reference, *present])
-        new = np.arange(len(values)) >= len(self.reference)
+        scores = [score for _, score, _ in self.window]
+        learning = self.drop is None and len(self.reference) < REFERENCE
+        before = [*self.reference, *scores[:-size]] if learning else self.reference
+        values = np.array([*before, *scores[-size:]])
+        new = np.arange(len(values)) >= len(before)
         if set(np.unique(values)) <= {0.0, 1.0}:
             found = binary_test(values > 0.5, new)
             return Tested(found.statistic, found.p / 2 if found.statistic < 0 else 1.0)

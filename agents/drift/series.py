@@ -17,7 +17,7 @@ from schemas.samples import Sample
 BLOCK = 25
 """Answers after which a series is looked at."""
 WINDOW = 200
-REFERENCE = 320
+REFERENCE = 280
 COMPARED = (120, 200)
 """Reference answers that are compared: at least, and at most."""
 LEAST = 100
@@ -26,7 +26,7 @@ FAR = 4 * 3_600.0
 """Seconds from the usual time of day beyond which nothing is compared before a reference spans a day."""
 LEARNING = 86_400.0
 """Seconds of event time that a reference must span before it is frozen."""
-EXAMPLES = 16
+EXAMPLES = 12
 EXCERPT = 240
 """Characters of an answer that are kept of the latest and of a few reference answers, to show what moved."""
 

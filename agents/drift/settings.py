@@ -22,6 +22,11 @@ class DriftSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Features and models watched per partition; the longest idle gives way. One takes up to 250 kB."""
 
     @property
+    def per_period(self) -> int:
+        """Answers of a series that are looked at per 30 s."""
+        return max(1, self.samples_per_minute // 2)
+
+    @property
     def level(self) -> float:
         """Expected false alarms per cycle."""
         return min(0.5, self.false_alarms * CYCLE / 10_000)

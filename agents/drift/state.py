@@ -1,7 +1,7 @@
 """Stage 2: sampled answers and scores to drift.
 
-A minute is taken when the watermark has passed its end: of each series the answers of the smallest ranks, in order of time. So the result
-depends neither on how the input was cut nor on the order among source partitions. What comes for a minute that is over is ignored here.
+A period of 30 s is taken when the watermark has passed its end: of each series the answers of the smallest ranks, in order of time. So the result
+depends neither on how the input was cut nor on the order among source partitions. What comes for a period that is over is ignored here.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from agents.drift.report import STAGE, Key, drift_ceased, drift_finding, drop_ce
 from agents.drift.rows import ROW, Rows
 from agents.drift.series import Kept
 from agents.drift.settings import DriftSettings
-from agents.drift.tap import MINUTE
+from agents.drift.tap import PERIOD
 from agents.messages import messages
 from agents.watermark import Reached, Source, Watermark
 from schemas.findings import Finding, Findings
@@ -30,12 +30,12 @@ from streams.effects import Effects, Message
 from streams.state import Batch
 
 SETTLE = 30.0
-"""Seconds after its end until a minute is taken: what a service publishes a little late still counts."""
-REMEMBERED = 60
-"""Minutes in which a score finds the answer it was given to."""
+"""Seconds after its end until a period is taken: what a service publishes a little late still counts."""
+REMEMBERED = 120
+"""Periods in which a score finds the answer it was given to."""
 MAX_REMEMBERED = 100_000
 MAX_PENDING = 200_000
-"""Samples and scores of minutes that are not over."""
+"""Samples and scores of periods that are not over."""
 JUDGES = 4
 """Names of scores that are watched per series."""
 
@@ -56,7 +56,7 @@ class Place(msgspec.Struct, array_like=True, gc=False):
 
 
 class Saved(msgspec.Struct, array_like=True, gc=False):
-    """A piece of state in the changelog. ``closed``: minutes before it are over, 0 before the first."""
+    """A piece of state in the changelog. ``closed``: periods before it are over, 0 before the first."""
 
     closed: int
     clocks: list[Reached] = []
@@ -131,7 +131,7 @@ class DriftState:
                 self._advance(found, effects)
         if found or self._closed != self._told:
             self._told = self._closed
-            clock = self._closed * MINUTE
+            clock = self._closed * PERIOD
             value = _encode_findings(Findings(agent=STAGE, partition=self._partition, clock=clock, findings=found))
             effects.messages.append(Message(self._topic, 0, None, value))
 
@@ -142,7 +142,7 @@ class DriftState:
         return frozenset()
 
     def close_interval(self, effects: Effects) -> None:
-        """Findings are emitted as minutes close."""
+        """Findings are emitted as periods close."""
 
     def gauges(self) -> Mapping[str, float]:
         watched = self._series.values()
@@ -156,17 +156,17 @@ class DriftState:
     # Samples
 
     def _put(self, sample: Sample, effects: Effects) -> None:
-        if sample.time // MINUTE < self._closed:
+        if sample.time // PERIOD < self._closed:
             effects.count("late_for_drift")
         elif self._hold(sample):
             self._new_samples.append(sample)
 
     def _hold(self, sample: Sample) -> bool:
-        """Keep the smallest ranks of each series and minute; whether this is one of them so far."""
+        """Keep the smallest ranks of each series and period; whether this is one of them so far."""
         if sample.response_id in self._known:
             return False
-        held = self._samples.setdefault(int(sample.time // MINUTE), {}).setdefault(Key(sample.feature, sample.model), [])
-        if len(held) >= self._settings.samples_per_minute:
+        held = self._samples.setdefault(int(sample.time // PERIOD), {}).setdefault(Key(sample.feature, sample.model), [])
+        if len(held) >= self._settings.per_period:
             if _rank(sample) > _rank(held[-1]):
                 return False
             self._known.discard(held.pop().response_id)
@@ -177,8 +177,8 @@ class DriftState:
         return True
 
     def _put_score(self, score: Score, effects: Effects) -> None:
-        minute = int(score.time // MINUTE)
-        if minute < self._closed:
+        period = int(score.time // PERIOD)
+        if period < self._closed:
             effects.count("late_for_drift")
         elif self._hold_score(score):
             self._new_scores.append(score)
@@ -187,17 +187,17 @@ class DriftState:
         if score.event_id in self._known:
             return False
         self._known.add(score.event_id)
-        self._scores.setdefault(int(score.time // MINUTE), []).append(score)
+        self._scores.setdefault(int(score.time // PERIOD), []).append(score)
         self._pending += 1
         return True
 
     # Time
 
     def _advance(self, found: list[Finding], effects: Effects) -> None:
-        """Take every minute that is over for all sources; and the oldest when more is held than may be."""
+        """Take every period that is over for all sources; and the oldest when more is held than may be."""
         clock = self._watermark.time
         if clock > -inf:
-            self._close_until(int((clock - SETTLE) // MINUTE), found, effects)
+            self._close_until(int((clock - SETTLE) // PERIOD), found, effects)
         while self._pending > MAX_PENDING:
             effects.count("drift_closed_early")
             self._close_until(min(self._samples.keys() | self._scores.keys()) + 1, found, effects)
@@ -205,28 +205,28 @@ class DriftState:
     def _close_until(self, end: int, found: list[Finding], effects: Effects) -> None:
         if end <= self._closed:
             return
-        for minute in sorted(minute for minute in self._samples.keys() | self._scores.keys() if minute < end):
-            self._take(minute, found, effects)
+        for period in sorted(period for period in self._samples.keys() | self._scores.keys() if period < end):
+            self._take(period, found, effects)
         self._closed = end
         self._dirty = True
         for key in sorted(self._series):
-            self._report(key, end * MINUTE, found)
+            self._report(key, end * PERIOD, found)
 
-    def _take(self, minute: int, found: list[Finding], effects: Effects) -> None:
-        for key, held in sorted(self._samples.pop(minute, {}).items()):
+    def _take(self, period: int, found: list[Finding], effects: Effects) -> None:
+        for key, held in sorted(self._samples.pop(period, {}).items()):
             self._pending -= len(held)
             self._known.difference_update(sample.response_id for sample in held)
-            watched = self._watched(key, minute * MINUTE, found)
+            watched = self._watched(key, period * PERIOD, found)
             for sample in sorted(held, key=lambda sample: (sample.time, sample.response_id)):
                 self._look(key, watched, sample, found, effects)
             self._changed.add(key)
-            self._remember(minute, key, [sample.response_id for sample in held], new=True)
-        scores = self._scores.pop(minute, [])
+            self._remember(period, key, [sample.response_id for sample in held], new=True)
+        scores = self._scores.pop(period, [])
         self._pending -= len(scores)
         self._known.difference_update(score.event_id for score in scores)
         for score in sorted(scores, key=lambda score: (score.time, score.event_id)):
             self._score(score, effects)
-        self._forget(minute)
+        self._forget(period)
 
     def _look(self, key: Key, watched: Watched, sample: Sample, found: list[Finding], effects: Effects) -> None:
         """The next answer of a series, and what is seen with it."""
@@ -270,7 +270,7 @@ class DriftState:
         return e_bh(judged, len(judged), self._settings.level)
 
     def _report(self, key: Key, time: float, found: list[Finding]) -> None:
-        """What holds is said every minute, or else ``alerts`` would take it for over."""
+        """What holds is said every period, or else ``alerts`` would take it for over."""
         watched = self._series[key]
         if (drift := watched.monitor.drift) is not None:
             found.append(drift_finding(key, drift, time, self._settings.level))
@@ -310,7 +310,7 @@ class DriftState:
     def _accept(self, word: Acceptance, found: list[Finding], effects: Effects) -> None:
         keys = [key for key in sorted(self._series) if key.feature == word.feature and word.model in ("", key.model)]
         for key in keys:
-            self._withdraw(key, self._closed * MINUTE + 1.0, found)
+            self._withdraw(key, self._closed * PERIOD + 1.0, found)
             watched = self._series[key]
             watched.monitor.renew()
             watched.quality = {}
@@ -320,15 +320,15 @@ class DriftState:
 
     # Which series an answer belongs to
 
-    def _remember(self, minute: int, key: Key, response_ids: list[str], *, new: bool) -> None:
-        entry = minute, key, response_ids
+    def _remember(self, period: int, key: Key, response_ids: list[str], *, new: bool) -> None:
+        entry = period, key, response_ids
         self._remembered.append(entry)
         self._series_of.update(dict.fromkeys(response_ids, key))
         if new:
             self._new_remembered.append(entry)
 
-    def _forget(self, minute: int) -> None:
-        while self._remembered and (self._remembered[0][0] < minute - REMEMBERED or len(self._series_of) > MAX_REMEMBERED):
+    def _forget(self, period: int) -> None:
+        while self._remembered and (self._remembered[0][0] < period - REMEMBERED or len(self._series_of) > MAX_REMEMBERED):
             for response_id in self._remembered.popleft()[2]:
                 self._series_of.pop(response_id, None)
 
@@ -364,28 +364,28 @@ class DriftState:
         saved = _decode_saved(piece)
         self._closed = self._told = max(self._closed, saved.closed)
         self._watermark.load(saved.clocks)
-        for minute in [minute for minute in self._samples if minute < self._closed]:
-            for held in self._samples.pop(minute).values():
+        for period in [period for period in self._samples if period < self._closed]:
+            for held in self._samples.pop(period).values():
                 self._pending -= len(held)
                 self._known.difference_update(sample.response_id for sample in held)
-        for minute in [minute for minute in self._scores if minute < self._closed]:
-            scores = self._scores.pop(minute)
+        for period in [period for period in self._scores if period < self._closed]:
+            scores = self._scores.pop(period)
             self._pending -= len(scores)
             self._known.difference_update(score.event_id for score in scores)
         for sample in saved.samples:
-            if sample.time // MINUTE >= self._closed:
+            if sample.time // PERIOD >= self._closed:
                 self._hold(sample)
         for score in saved.scores:
-            if score.time // MINUTE >= self._closed:
+            if score.time // PERIOD >= self._closed:
                 self._hold_score(score)
         for key in saved.gone:
             self._series.pop(key, None)
         for place in saved.series:
             self._restore(place)
-        known = {(minute, key) for minute, key, _ in self._remembered} if saved.remembered else set()
-        for minute, key, response_ids in saved.remembered:
-            if (minute, key) not in known:
-                self._remember(minute, key, response_ids, new=False)
+        known = {(period, key) for period, key, _ in self._remembered} if saved.remembered else set()
+        for period, key, response_ids in saved.remembered:
+            if (period, key) not in known:
+                self._remember(period, key, response_ids, new=False)
         if self._closed:
             self._forget(self._closed - 1)
         self._forget_changes()

@@ -1,6 +1,6 @@
-"""What stage 1 tells the agent ``drift``: of each series and minute the answers of the sessions with the smallest hashes.
+"""What stage 1 tells the agent ``drift``: of each series and half minute the answers of the sessions with the smallest hashes.
 
-Bottom-k sampling: which are kept depends on the hashes alone, so it is unbiased, and the smallest of several parts of a minute contain
+Bottom-k sampling: which are kept depends on the hashes alone, so it is unbiased, and the smallest of several parts of a period contain
 the smallest of the whole. So nothing need be remembered over a crash: the agent takes the smallest of what it was sent.
 """
 
@@ -19,9 +19,10 @@ from schemas.samples import Sample, Samples, Score
 from streams.effects import Effects, Message
 from streams.partitioner import partition_of
 
-MINUTE = 60.0
+PERIOD = 30.0
+"""Seconds of event time in which answers are chosen together."""
 MAX_GROUPS = 20_000
-"""Series and minutes that are told of in one checkpoint."""
+"""Series and periods that are told of in one checkpoint."""
 
 _OPERATIONS = frozenset({"chat", "text_completion", None})
 
@@ -43,11 +44,11 @@ class _Texts(msgspec.Struct):
 _decode_texts = msgspec.json.Decoder(_Texts).decode
 
 Group = tuple[str, str, int]
-"""Feature, model as requested, minute."""
+"""Feature, model as requested, period."""
 
 
 class SamplesTap:
-    """Of one partition (see :class:`agents.interactions.taps.Tap`). ``most``: answers per series and minute."""
+    """Of one partition (see :class:`agents.interactions.taps.Tap`). ``most``: answers per series and period."""
 
     def __init__(self, topic: str, partitions: int, most: int) -> None:
         self._topic = topic
@@ -62,7 +63,7 @@ class SamplesTap:
         if request.operation not in _OPERATIONS or (request.variant or "live") != "live":
             return
         time = call.response.time.timestamp()
-        group = request.feature or "", request.model, int(time // MINUTE)
+        group = request.feature or "", request.model, int(time // PERIOD)
         held = self._held.get(group)
         if held is None:
             if len(self._held) >= MAX_GROUPS:

@@ -120,15 +120,15 @@ def location_test(values: Floats, new: Bools) -> Tested:
     return Tested(float(z), max(float(ndtr(z)), TINY))
 
 
-def binary_test(values: Bools, new: Bools) -> Tested:
-    """Fisher's exact test, two-sided by doubling, tempered as ``rank_test`` is."""
+def binary_test(values: Bools, new: Bools, *, tempered: bool = True) -> Tested:
+    """Fisher's exact test, two-sided by doubling; ``tempered`` for the likeness of neighbours as ``rank_test`` is."""
     n, k, hits, among_new = len(values), int(new.sum()), int(values.sum()), int((values & new).sum())
     if k < 8 or n - k < 8 or hits in (0, n):
         return NOTHING
     expected = k * hits / n
     p = _hypergeometric_tail(n, hits, k, among_new, upper=among_new >= expected)
     sign = 1.0 if among_new >= expected else -1.0
-    vif = inflation(values.astype(float), new)
+    vif = inflation(values.astype(float), new) if tempered else 1.0
     z = float(-ndtri(max(p, TINY)))
     if vif > 1.0 and z > 0:
         z /= np.sqrt(vif)
@@ -136,13 +136,13 @@ def binary_test(values: Bools, new: Bools) -> Tested:
     return Tested(sign * z, min(1.0, max(2 * p, TINY)))
 
 
-def category_test(codes: NDArray[np.int64], new: Bools, most: int = 6) -> tuple[Tested, int]:
+def category_test(codes: NDArray[np.int64], new: Bools, most: int = 6, *, tempered: bool = True) -> tuple[Tested, int]:
     """The category whose share changed most, each against the rest by Fisher's test, times the number of them. -> test, category."""
     found, counts = np.unique(codes, return_counts=True)
     if len(found) < 2:
         return NOTHING, -1
     top = found[np.argsort(-counts, kind="stable")[:most]]
-    tests = [(binary_test(codes == code, new), int(code)) for code in top]
+    tests = [(binary_test(codes == code, new, tempered=tempered), int(code)) for code in top]
     best, code = min(tests, key=lambda item: item[0].p)
     return Tested(best.statistic, min(1.0, best.p * len(top))), code
 

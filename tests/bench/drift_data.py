@@ -129,8 +129,8 @@ def banking() -> dict[str, list[str]]:
 # Generated assistants
 
 _SUBJECTS = {
-    "en": "order invoice delivery refund account password subscription warranty coupon appointment".split(),
-    "pt": "pedido boleto entrega reembolso cadastro senha assinatura garantia cupom agendamento".split(),
+    "en": ["order", "invoice", "delivery", "refund", "account", "password", "subscription", "warranty", "coupon", "appointment"],
+    "pt": ["pedido", "boleto", "entrega", "reembolso", "cadastro", "senha", "assinatura", "garantia", "cupom", "agendamento"],
 }
 _ASK = {
     "en": "where is my {s}|what happened to the {s} from {d}|please explain the {s} to me|I have a problem with the {s}, can you help|"
@@ -138,14 +138,16 @@ _ASK = {
     "pt": "onde está o meu {s}|o que aconteceu com o {s} de {d}|me explique o {s}, por favor|tenho um problema com o {s}, pode ajudar|"
     "como eu troco o meu {s}|por que o {s} foi cancelado {d}|é possível receber outro {s}|meu {s} não funciona",
 }
-_DAYS = {"en": "Monday Tuesday Wednesday Thursday Friday".split(), "pt": "segunda terça quarta quinta sexta".split()}
+_DAYS = {"en": ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday"], "pt": ["segunda", "terça", "quarta", "quinta", "sexta"]}
 _SAY = {
-    "en": "the {s} was registered on {d}|you can see the {s} in the app|our team checks every {s} by hand|the {s} usually takes {k} days|"
-    "a copy of the {s} is in your mail|we found the {s} in the system|the {s} is waiting for the bank|nothing is missing in the {s}|"
-    "the number of the {s} is {k}{k}7|the shop has confirmed the {s}|you may cancel the {s} until {d}|the {s} was updated {k} times",
-    "pt": "o {s} foi registrado na {d}|você pode ver o {s} no aplicativo|nossa equipe confere cada {s} com cuidado|o {s} costuma levar {k} dias|"
-    "uma cópia do {s} está no seu e-mail|encontramos o {s} no sistema|o {s} espera pelo banco|não falta nada no {s}|"
-    "o número do {s} é {k}{k}7|a loja confirmou o {s}|você pode cancelar o {s} até {d}|o {s} foi atualizado {k} vezes",
+    "en": "the {s} was registered on {d}|you can see the {s} in the app|our team checks every {s} by hand|"
+    "the {s} usually takes {k} days|a copy of the {s} is in your mail|we found the {s} in the system|the {s} is waiting for the bank|"
+    "nothing is missing in the {s}|the number of the {s} is {k}{k}7|the shop has confirmed the {s}|you may cancel the {s} until {d}|"
+    "the {s} was updated {k} times",
+    "pt": "o {s} foi registrado na {d}|você pode ver o {s} no aplicativo|nossa equipe confere cada {s} com cuidado|"
+    "o {s} costuma levar {k} dias|uma cópia do {s} está no seu e-mail|encontramos o {s} no sistema|o {s} espera pelo banco|"
+    "não falta nada no {s}|o número do {s} é {k}{k}7|a loja confirmou o {s}|você pode cancelar o {s} até {d}|"
+    "o {s} foi atualizado {k} vezes",
 }
 _OPEN = {
     "en": ["Thanks for asking.", "Sure, happy to help!", "Let me look at that."],
@@ -158,7 +160,7 @@ WRITERS = ("plain", "chatty", "hedging", "lists", "terse")
 def assistant(
     writer: str = "plain", lang: str = "en", subjects: tuple[int, int] = (0, 5), spacing: float = 60.0, quality: float = 0.0, **fields: Any
 ) -> Make:
-    """``writer``: how the model writes; ``subjects``: which of the ten are asked about; ``quality``: share of answers by the next writer."""
+    """``writer``: how the model writes; ``subjects``: which of the ten are asked about; ``quality``: share by the next writer."""
 
     def draw(n: int, rng: random.Random) -> Sample:
         subject = rng.choice(_SUBJECTS[lang][subjects[0] : subjects[1]])

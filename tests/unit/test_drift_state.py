@@ -1,4 +1,4 @@
-"""The agent ``drift`` over messages of samples: minutes are taken in event time, cuts and restarts do not show, an acceptance renews."""
+"""The agent ``drift`` over messages of samples: periods are taken in event time, cuts and restarts do not show, an acceptance renews."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class TestDrift:
         assert drifted and {(row["metric"], row["cause"]) for row in drifted} == {("answer_text", "silent_provider_change")}
         assert all(0 <= row["p_value"] <= 1 and row["reference_n"] > 0 and row["current_n"] > 0 for row in written)
 
-    def test_it_is_said_again_every_minute(self) -> None:
+    def test_it_is_said_again_every_period(self) -> None:
         state = new_state()
         effects = run(state, in_messages(stream()))
         times = [f.time for f in findings(effects)]
@@ -131,16 +131,16 @@ class TestDrift:
         run(state, in_messages([sample(n, rng, feature=f"f{n}") for n in range(50)]))
         assert state.gauges()["drift_series"] == 3
 
-    def test_only_so_many_answers_of_a_minute_are_looked_at_and_they_are_a_random_choice(self) -> None:
-        state = new_state(samples_per_minute=5)
+    def test_only_so_many_answers_of_a_period_are_looked_at_and_they_are_a_random_choice(self) -> None:
+        state = new_state(samples_per_minute=10)
         rng = random.Random(4)
         crowd = [sample(n, rng, spacing=0.5, rank=rng.getrandbits(60)) for n in range(240)]
         run(state, in_messages(crowd, 240))
         series = state._series[Key("support", "gpt-4o")].monitor.series
-        per_minute: dict[int, list[Sample]] = {}
+        per_period: dict[int, list[Sample]] = {}
         for one in crowd:
-            per_minute.setdefault(int(one.time // 60), []).append(one)
-        expected = {s.response_id for held in per_minute.values() for s in sorted(held, key=lambda s: s.rank)[:5]}
+            per_period.setdefault(int(one.time // 30), []).append(one)
+        expected = {s.response_id for held in per_period.values() for s in sorted(held, key=lambda s: s.rank)[:5]}
         assert {example.response_id for example in series.kept.after} == expected
 
 

@@ -79,7 +79,7 @@ def _smallest(found: Sequence[Sample], most: int) -> list[str]:
     return [sample.response_id for sample in sorted(found, key=lambda s: (s.rank, s.response_id))[:most]]
 
 
-def test_the_smallest_hashes_of_a_minute_are_the_same_however_it_is_cut() -> None:
+def test_the_smallest_hashes_of_a_period_are_the_same_however_it_is_cut() -> None:
     chosen = []
     for every in (1, 7, 100):
         world = new_world(most=5)
@@ -91,7 +91,7 @@ def test_the_smallest_hashes_of_a_minute_are_the_same_however_it_is_cut() -> Non
         world.finish()
         found = samples(world)
         sent = [message for _, message in messages(world)]
-        assert all(len(message.samples) <= 5 * 2 for message in sent)  # responses lie in two minutes at most
+        assert all(len(message.samples) <= 5 * 2 for message in sent)  # responses lie in two periods at most
         chosen.append(_smallest(found, 5))
     assert chosen[0] == chosen[1] == chosen[2]
     expected = sorted(range(100), key=lambda n: rank_of(f"s{n}"))[:5]
