@@ -15,6 +15,9 @@ from agents.budgets.rules import Rules, read_rules
 from agents.controls.agent import controls
 from agents.controls.rules import read_rules as read_switches
 from agents.cost.agent import cost
+from agents.drift.agent import drift
+from agents.drift.settings import drift_settings
+from agents.drift.tap import SamplesTap
 from agents.guards.agent import guards
 from agents.guards.settings import guard_settings
 from agents.guards.tap import GuardTap
@@ -49,10 +52,12 @@ def agents(settings: Settings, source: str, backfill: Backfill | None = None) ->
     rules = _checked(lambda: read_rules(settings.budgets, settings.limits, settings.runaway))
     watched = _checked(lambda: behaviour_settings(settings.behaviour))
     labelling = _checked(lambda: label_settings(settings.labels))
+    drifts = _checked(lambda: drift_settings(settings.drift))
     taps: tuple[Callable[[], Tap], ...] = (
         lambda: behaviour_tap(topics, watched),
         lambda: GuardTap(topics.guarded, topics.partitions),
         lambda: LabelsTap(topics.turns, topics.partitions),
+        lambda: SamplesTap(topics.samples, topics.partitions, drifts.per_period),
     )
     return [
         interactions(Context(settings, topics, prices, source, rules, masking, taps=taps)),
@@ -62,6 +67,7 @@ def agents(settings: Settings, source: str, backfill: Backfill | None = None) ->
             topics, _checked(lambda: anomaly_settings(settings.anomaly)), _checked(lambda: objectives(settings.slos)), source
         ),
         guards(topics, _checked(lambda: guard_settings(settings.guards)), source),
+        drift(topics, drifts, source),
         alerts(topics, alert_settings(settings.alerts), source),
         labels(topics, labelling, source),
         satisfaction(topics, labelling, source),

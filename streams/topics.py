@@ -108,6 +108,16 @@ class Topics:
         return self._internal("findings")
 
     @property
+    def samples(self) -> str:
+        """Sampled answers and their scores from ``interactions`` to ``drift``, by feature."""
+        return self._internal("samples")
+
+    @property
+    def accepts(self) -> str:
+        """Drifts that operators accept (``mirante drift accept``), by feature."""
+        return self._internal("accepts")
+
+    @property
     def alerts(self) -> str:
         return f"{self.prefix}alerts"
 
@@ -143,10 +153,9 @@ class Topics:
         names = [*self.events, self.rekeyed, self.partials, self.deadletter]
         agents = ["interactions", "cost"]
         if not self.run:
-            names += [self.usage, self.findings, self.switches]
-            agents += ["budgets", "anomaly", "alerts", "controls"]
-            names += [self.calls, self.judge_tasks, self.guarded, self.turns, self.satisfaction, self.labels]
-            agents += ["behaviour", "guards", "labels", "satisfaction"]
+            names += [self.usage, self.findings, self.switches, self.calls, self.judge_tasks, self.guarded]
+            names += [self.turns, self.satisfaction, self.labels, self.samples, self.accepts]
+            agents += ["budgets", "anomaly", "guards", "behaviour", "labels", "satisfaction", "drift", "alerts", "controls"]
         return [
             *(Topic(name, self.partitions, large) for name in names),
             # `mirante forward` tells Alertmanager again and again of what fires: it reads back that far.

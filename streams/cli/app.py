@@ -13,6 +13,7 @@ from streams.cli import (
     controls,
     deadletter,
     doctor,
+    drift,
     export,
     forward,
     judge,
@@ -53,6 +54,7 @@ app.command("export")(export.export)
 app.add_typer(deadletter.app, name="deadletter")
 app.add_typer(prompts.app, name="prompts")
 app.add_typer(judge.app, name="judge")
+app.add_typer(drift.app, name="drift")
 
 
 KNOWN = (

@@ -1,0 +1,17 @@
+"""Stage 2: sampled answers to drift and its cause."""
+
+from __future__ import annotations
+
+from agents.drift.settings import DriftSettings
+from agents.drift.state import DriftState
+from streams.agent import Agent
+from streams.topics import Topics
+
+
+def drift(topics: Topics, settings: DriftSettings, source: str) -> Agent:
+    """Reads the samples of all stage 1 partitions and what operators accept; one state per partition of features."""
+
+    def new_state(partition: int) -> DriftState:
+        return DriftState(partition, source, topics.findings, topics.accepts, settings, topics.partitions)
+
+    return Agent("drift", (topics.samples, topics.accepts), new_state)

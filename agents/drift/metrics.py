@@ -1,0 +1,162 @@
+"""What is compared between reference and present: one test per metric, on units that may be exchanged with each other.
+
+Answers of one session are alike, and counting them as independent finds drift where there is none (on MT-Bench's two-turn conversations
+every comparison of a model with itself is then "significant" at 5%). So a unit is the mean over up to ``MOST`` successive answers of a
+session within its group.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.drift.rows import BINARIES, CATEGORIES, NUMBERS, Rows
+from agents.drift.text import GRAMS, STYLE, Floats
+from agents.drift.two_sample import NOTHING, Bools, Tested, binary_test, category_test, kernel_test, rank_test
+
+MOST = 4
+"""Answers of a session in one unit: a few very long sessions must not leave nothing to compare."""
+
+WEIGHTS: Mapping[str, float] = {
+    "answer_text": 0.34, "question_text": 0.14, "refusal": 0.12, "output_tokens": 0.07, "tenant": 0.06, "answer_language": 0.05,
+    "question_language": 0.05, "retrieval_score": 0.04, "output_invalid": 0.03, "tool": 0.02, "finish_reason": 0.02, "failed": 0.02,
+    "input_tokens": 0.01, "truncated": 0.01, "rail_blocked": 0.01, "latency_ms": 0.005, "ttft_ms": 0.005,
+}  # fmt: skip
+"""Share of each metric in the evidence; a cost per answer follows its tokens."""
+
+DETECTORS: Mapping[str, str] = {
+    **dict.fromkeys(("answer_text", "question_text"), "kernel_fisher"),
+    **dict.fromkeys(NUMBERS, "mann_whitney_mood"),
+    **dict.fromkeys((*BINARIES, *CATEGORIES), "fisher"),
+}
+
+INPUT = frozenset({"question_text", "question_language", "input_tokens", "tenant"})
+"""Metrics of what is asked, and by whom; the others are of what comes back."""
+SPEED = frozenset({"latency_ms", "ttft_ms"})
+
+
+class Test(NamedTuple):
+    """``reference_n`` and ``current_n`` count units."""
+
+    metric: str
+    tested: Tested
+    reference_n: int
+    current_n: int
+
+
+class Units(NamedTuple):
+    """Rows in order of time, grouped: ``of`` is the unit of each row, ``new`` says of each unit whether it belongs to the present."""
+
+    rows: Rows
+    of: NDArray[np.int64]
+    new: Bools
+
+    @classmethod
+    def of_groups(cls, old: Rows, new: Rows) -> Units:
+        both = np.concatenate([np.sort(old, order=["time", "seq"]), new])
+        group = np.zeros(len(both), np.int64)
+        group[len(old) :] = 1
+        seen: dict[tuple[int, int], int] = {}
+        ids: dict[tuple[int, int, int], int] = {}
+        of = np.empty(len(both), np.int64)
+        for i, (session, side) in enumerate(zip(both["session"].tolist(), group.tolist(), strict=True)):
+            count = seen[session, side] = seen.get((session, side), -1) + 1
+            of[i] = ids.setdefault((session, side, count // MOST), len(ids))
+        return cls(both, of, np.array([side == 1 for _, side, _ in ids], bool))
+
+    def mean(self, values: NDArray[Any], chosen: Bools) -> tuple[Floats, Bools]:
+        """Means over the chosen rows of each unit that has any, and which of these units are new."""
+        count = np.bincount(self.of[chosen], minlength=len(self.new))
+        has = count > 0
+        data = values[chosen].astype(np.float64)
+        if data.ndim == 1:
+            sums = np.bincount(self.of[chosen], data, len(self.new))
+            return sums[has] / count[has], self.new[has]
+        order = np.argsort(self.of[chosen], kind="stable")
+        sums = np.add.reduceat(data[order], np.concatenate([[0], np.cumsum(count[has])[:-1]]), axis=0)
+        return sums / count[has][:, None], self.new[has]
+
+
+def features_of(metric: str, units: Units) -> tuple[Floats, Bools]:
+    """The vectors of a text metric, style scaled by its spread over all units."""
+    if metric == "question_text":
+        return units.mean(units.rows["question"], asked(units.rows))
+    vectors, new = units.mean(units.rows["answer"], units.rows["text"])
+    return scaled(vectors), new
+
+
+def asked(rows: Rows) -> Bools:
+    """Which rows hold a question."""
+    found: Bools = (rows["question"] != 0).any(axis=1)
+    return found
+
+
+def scaled(vectors: Floats) -> Floats:
+    """n-grams to a length of about 1, style to unit variance in total, outliers clipped."""
+    style = vectors[:, GRAMS:]
+    if not len(style):
+        return vectors
+    spread = style.std(axis=0)
+    style = np.clip((style - style.mean(axis=0)) / np.where(spread > 1e-9, spread, 1.0), -3, 3) / np.sqrt(STYLE)
+    return np.hstack([vectors[:, :GRAMS] / 200.0, style])
+
+
+def test_of(metric: str, units: Units) -> Test:
+    """One metric's test."""
+    if metric in ("answer_text", "question_text"):
+        features, new = features_of(metric, units)
+        tested = Tested(*kernel_test(features, new)[:2]) if _both(new) else NOTHING
+    elif metric in NUMBERS:
+        values = units.rows["numbers"][:, NUMBERS.index(metric)]
+        means, new = units.mean(values, ~np.isnan(values))
+        tested = rank_test(means, new) if _both(new) else NOTHING
+    elif metric in BINARIES:
+        values = units.rows["binaries"][:, BINARIES.index(metric)]
+        means, new = units.mean(values, values >= 0)
+        tested = binary_test(means >= 0.5, new) if _both(new) else NOTHING
+    else:
+        codes, new = _codes(units, CATEGORIES.index(metric))
+        tested = category_test(codes, new)[0] if _both(new) else NOTHING
+    return Test(metric, tested, int((~new).sum()), int(new.sum()))
+
+
+def tests(units: Units) -> list[Test]:
+    """All metrics that vary at all."""
+    return [test_of(metric, units) for metric in WEIGHTS if _varies(metric, units.rows)]
+
+
+def shares(rows: Rows, category: str, names: list[list[str]]) -> dict[str, float]:
+    """Share of each value of a category."""
+    at = CATEGORIES.index(category)
+    codes, counts = np.unique(rows["codes"][:, at], return_counts=True)
+    return {names[at][int(code)]: float(count) / len(rows) for code, count in zip(codes, counts, strict=True)}
+
+
+def _codes(units: Units, at: int) -> tuple[NDArray[np.int64], Bools]:
+    """Of each unit, the category of its first row."""
+    _, first = np.unique(units.of, return_index=True)
+    return units.rows["codes"][first, at].astype(np.int64), units.new
+
+
+_CONSTANT: Mapping[str, Callable[[Rows], bool]] = {
+    "answer_text": lambda rows: not rows["text"].any(),
+    "question_text": lambda rows: not rows["question"].any(),
+}
+
+
+def _varies(metric: str, rows: Rows) -> bool:
+    if metric in _CONSTANT:
+        return not _CONSTANT[metric](rows)
+    if metric in NUMBERS:
+        values = rows["numbers"][:, NUMBERS.index(metric)]
+        return bool(np.nanmin(values) < np.nanmax(values)) if not np.isnan(values).all() else False
+    values = rows["binaries"][:, BINARIES.index(metric)] if metric in BINARIES else rows["codes"][:, CATEGORIES.index(metric)]
+    return bool((values != values[0]).any())
+
+
+def _both(new: Bools) -> bool:
+    k = int(new.sum())
+    return k >= 8 and len(new) - k >= 8

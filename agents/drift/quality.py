@@ -1,0 +1,102 @@
+"""Scores of answers (of judges, people or code): whether they have fallen against the reference. Only the fall is looked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+import numpy as np
+
+from agents.drift.evidence import e_value
+from agents.drift.two_sample import Tested, binary_test, location_test
+
+REFERENCE = 200
+LEAST = 50
+"""Scores of a reference before anything is compared with it."""
+WINDOW = 100
+BLOCK = 10
+"""Scores after which they are looked at."""
+CYCLE = 200
+SCALES: Mapping[int, tuple[int, float]] = {25: (1, 0.3), 50: (1, 0.45), 100: (2, 0.25)}
+"""Scores of the present window -> looked at every so many blocks, with this share of a cycle's evidence."""
+RETURNED = 3
+EXAMPLES = 5
+
+
+class Drop(msgspec.Struct, array_like=True, gc=False):
+    """A fall that was reported. Moments are epoch seconds of event time."""
+
+    since: float
+    was: float
+    now: float
+    p: float
+    evidence: float
+    response_ids: list[str]
+    """Answers with the lowest scores since then."""
+    returned: int = 0
+
+
+class Quality(msgspec.Struct, array_like=True, gc=False):
+    """Scores of one judge for one series. ``window``: (time, score, response id)."""
+
+    reference: list[float] = []
+    window: list[tuple[float, float, str]] = []
+    count: int = 0
+    """Scores since the reference was complete enough."""
+    evidence: float = 0.0
+    drop: Drop | None = None
+
+    def add(self, time: float, score: float, response_id: str) -> list[tuple[int, Tested]]:
+        """Take the next score; the looks that were due, as (window size, test)."""
+        if len(self.reference) < LEAST:
+            self.reference.append(score)
+            return []
+        self.window.append((time, score, response_id))
+        if len(self.window) > WINDOW:
+            _, left, _ = self.window.pop(0)
+            if self.drop is None and len(self.reference) < REFERENCE:
+                self.reference.append(left)
+        self.count += 1
+        if self.count % BLOCK:
+            return []
+        block = self.count // BLOCK
+        if (block - 1) % (CYCLE // BLOCK) == 0 and self.drop is None:
+            self.evidence = 0.0
+        looks = []
+        for size, (every, share) in SCALES.items():
+            if block % every or len(self.window) < size:
+                continue
+            tested = self._compare(size)
+            looks.append((size, tested))
+            if self.drop is None:
+                self.evidence += e_value(tested.p) * share * every * BLOCK / CYCLE
+            elif size == 50:
+                self.drop.returned = self.drop.returned + 1 if tested.p > 0.05 else 0
+                if self.drop.returned >= RETURNED:
+                    self.drop, self.evidence = None, 0.0
+        return looks
+
+    def declare(self) -> Drop:
+        """The evidence is enough: say since when and by how much."""
+        size = min((size for size in SCALES if len(self.window) >= size), key=lambda size: self._compare(size).p)
+        was, low = float(np.mean(self.reference)), float(np.mean([score for _, score, _ in self.window[-size:]]))
+        gain = np.array([(was + low) / 2 - score for _, score, _ in self.window])
+        after = np.cumsum(gain[::-1])[::-1]
+        at = int(np.argmax(after[: max(1, len(after) - BLOCK + 1)]))
+        fallen = self.window[at:]
+        worst = sorted(fallen, key=lambda item: (item[1], -item[0], item[2]))[:EXAMPLES]
+        now = float(np.mean([score for _, score, _ in fallen]))
+        self.drop = Drop(fallen[0][0], was, now, self._compare(size).p, self.evidence, [item[2] for item in worst])
+        return self.drop
+
+    def _compare(self, size: int) -> Tested:
+        """One-sided: p is small if the last ``size`` scores are lower."""
+        scores = [score for _, score, _ in self.window]
+        learning = self.drop is None and len(self.reference) < REFERENCE
+        before = [*self.reference, *scores[:-size]] if learning else self.reference
+        values = np.array([*before, *scores[-size:]])
+        new = np.arange(len(values)) >= len(before)
+        if set(np.unique(values)) <= {0.0, 1.0}:
+            found = binary_test(values > 0.5, new)
+            return Tested(found.statistic, found.p / 2 if found.statistic < 0 else 1.0)
+        return location_test(values, new)

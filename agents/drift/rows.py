@@ -1,0 +1,96 @@
+"""A sampled answer as a row of a fixed size: 440 bytes, whatever its text."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.drift.text import ANSWER, QUESTION, answer_vector, language, question_vector
+from schemas.samples import Sample
+
+NUMBERS = ("input_tokens", "output_tokens", "cost_usd", "latency_ms", "ttft_ms", "retrieval_score")
+BINARIES = ("refusal", "failed", "truncated", "rail_blocked", "output_invalid")
+CATEGORIES = (
+    "answer_language", "question_language", "finish_reason", "tool", "tenant",
+    "model", "system_fingerprint", "prompt_sha", "index_version",
+)  # fmt: skip
+
+ROW = np.dtype(
+    [
+        ("seq", "<i4"),
+        ("time", "<f8"),
+        ("session", "<u8"),
+        ("text", "?"),
+        ("numbers", "<f4", (len(NUMBERS),)),
+        ("binaries", "i1", (len(BINARIES),)),
+        ("codes", "<u2", (len(CATEGORIES),)),
+        ("answer", "i1", (ANSWER,)),
+        ("question", "i1", (QUESTION,)),
+    ]
+)
+"""Missing numbers are NaN, missing binaries -1. ``text``: whether the answer is one, not an error."""
+
+Rows = NDArray[Any]
+
+MAX_NAMES = 200
+"""Values of a category that are told apart in one series."""
+OTHER = "__other__"
+
+_FAILED = frozenset({"api_error", "timeout", "cancelled", "blocked"})
+
+
+def empty_rows() -> Rows:
+    return np.empty(0, ROW)
+
+
+def row_of(sample: Sample, seq: int, names: list[list[str]]) -> Rows:
+    """One row. ``names``: per category the values known so far, grows."""
+    row = np.zeros(1, ROW)
+    failed = sample.outcome in _FAILED
+    text = bool(sample.answer.strip()) and not failed
+    row["seq"], row["time"], row["text"] = seq, sample.time, text
+    row["session"] = int.from_bytes(blake2b(sample.session.encode(), digest_size=8).digest(), "little")
+    row["numbers"] = [
+        np.nan if value is None else value
+        for value in (
+            sample.input_tokens, sample.output_tokens, sample.cost_usd, sample.latency_ms, sample.ttft_ms, sample.retrieval_score,
+        )
+    ]  # fmt: skip
+    row["binaries"] = [
+        sample.outcome in ("refusal", "content_filter"),
+        failed,
+        sample.outcome == "truncated",
+        sample.rail_blocked,
+        -1 if sample.json_valid is None else not sample.json_valid,
+    ]
+    values = (
+        language(sample.answer) if text else "", language(sample.question) if sample.question else "", sample.finish_reason, sample.tool,
+        f"{sample.tenant}/{sample.environment}" if sample.environment else sample.tenant,
+        sample.served, sample.fingerprint, sample.prompt_sha, sample.index_version,
+    )  # fmt: skip
+    row["codes"] = [_code(known, value) for known, value in zip(names, values, strict=True)]
+    if text:
+        row["answer"] = answer_vector(sample.answer)
+    if sample.question:
+        row["question"] = question_vector(sample.question)
+    return row
+
+
+def recoded(rows: Rows, names: list[list[str]], new_names: list[list[str]]) -> Rows:
+    """Rows of one series for another one, whose names grow."""
+    rows = rows.copy()
+    for at, known in enumerate(names):
+        codes = np.array([_code(new_names[at], name) for name in known] or [0], np.uint16)
+        rows["codes"][:, at] = codes[rows["codes"][:, at]]
+    return rows
+
+
+def _code(known: list[str], value: str) -> int:
+    try:
+        return known.index(value)
+    except ValueError:
+        known.append(value if len(known) < MAX_NAMES else OTHER)
+        return len(known) - 1 if len(known) <= MAX_NAMES else known.index(OTHER)

@@ -1,0 +1,425 @@
+"""Stage 2: sampled answers and scores to drift.
+
+A period of 30 s is taken when the watermark has passed its end: of each series the answers of the smallest ranks, in order of time. So the result
+depends neither on how the input was cut nor on the order among source partitions. What comes for a period that is over is ignored here.
+"""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections import deque
+from collections.abc import Iterator, Mapping
+from math import inf
+
+import msgspec
+import numpy as np
+
+from agents.drift.evidence import e_bh
+from agents.drift.monitor import Monitor, Status
+from agents.drift.quality import Quality
+from agents.drift.report import STAGE, Key, drift_ceased, drift_finding, drop_ceased, drop_finding, rows_of, score_row
+from agents.drift.rows import ROW, Rows
+from agents.drift.series import Kept
+from agents.drift.settings import DriftSettings
+from agents.drift.tap import PERIOD
+from agents.messages import messages
+from agents.watermark import Reached, Source, Watermark
+from schemas.findings import Finding, Findings
+from schemas.samples import Acceptance, Sample, Samples, Score
+from streams.effects import Effects, Message
+from streams.state import Batch
+
+SETTLE = 30.0
+"""Seconds after its end until a period is taken: what a service publishes a little late still counts."""
+REMEMBERED = 120
+"""Periods in which a score finds the answer it was given to."""
+MAX_REMEMBERED = 100_000
+MAX_PENDING = 200_000
+"""Samples and scores of periods that are not over."""
+JUDGES = 4
+"""Names of scores that are watched per series."""
+
+_PIECE = 20
+
+
+class Place(msgspec.Struct, array_like=True, gc=False):
+    """A series in the changelog: its new rows (bytes of ``ROW``), and by ``seq`` (bytes of int32) which rows are where."""
+
+    key: Key
+    kept: Kept
+    status: Status
+    quality: dict[str, Quality]
+    rows: bytes
+    reference: bytes
+    window: bytes
+    block: bytes
+
+
+class Saved(msgspec.Struct, array_like=True, gc=False):
+    """A piece of state in the changelog. ``closed``: periods before it are over, 0 before the first."""
+
+    closed: int
+    clocks: list[Reached] = []
+    samples: list[Sample] = []
+    scores: list[Score] = []
+    series: list[Place] = []
+    gone: list[Key] = []
+    remembered: list[tuple[int, Key, list[str]]] = []
+
+
+_decode_samples = msgspec.msgpack.Decoder(Samples).decode
+_decode_acceptance = msgspec.json.Decoder(Acceptance).decode
+_encode_saved = msgspec.msgpack.Encoder().encode
+_decode_saved = msgspec.msgpack.Decoder(Saved).decode
+_encode_findings = msgspec.msgpack.Encoder().encode
+_encode_row = msgspec.json.Encoder().encode
+
+
+class Watched:
+    """A series and the scores of its answers."""
+
+    def __init__(self, monitor: Monitor | None = None, quality: dict[str, Quality] | None = None) -> None:
+        self.monitor = monitor or Monitor()
+        self.quality = quality or {}
+
+
+class DriftState:
+    """State of the agent ``drift`` for one partition (see :class:`streams.state.PartitionState`).
+
+    ``source``: the Kafka cluster, for dead letters; ``findings``: the topic for what is found; ``accepts``: the topic of acceptances;
+    ``sources``: partitions of stage 1.
+    """
+
+    def __init__(self, partition: int, source: str, findings: str, accepts: str, settings: DriftSettings, sources: int) -> None:
+        self._partition = partition
+        self._source = source
+        self._topic = findings
+        self._accepts = accepts
+        self._settings = settings
+        self._watermark = Watermark(sources)
+        self._closed = 0
+        self._samples: dict[int, dict[Key, list[Sample]]] = {}
+        self._scores: dict[int, list[Score]] = {}
+        self._pending = 0
+        self._known: set[str] = set()
+        self._series: dict[Key, Watched] = {}
+        self._remembered: deque[tuple[int, Key, list[str]]] = deque()
+        self._series_of: dict[str, Key] = {}
+        self._new_samples: list[Sample] = []
+        self._new_scores: list[Score] = []
+        self._new_remembered: list[tuple[int, Key, list[str]]] = []
+        self._changed: set[Key] = set()
+        self._gone: set[Key] = set()
+        self._dirty = False
+        self._told = 0
+
+    # PartitionState
+
+    def apply(self, batch: Batch, effects: Effects) -> None:
+        found: list[Finding] = []
+        if batch.topic == self._accepts:
+            for word in messages(batch, _decode_acceptance, "an acceptance", STAGE, self._source, effects):
+                self._accept(word, found, effects)
+        else:
+            for message in messages(batch, _decode_samples, "samples", STAGE, self._source, effects):
+                for sample in message.samples:
+                    self._put(sample, effects)
+                for score in message.scores:
+                    self._put_score(score, effects)
+                self._watermark.hear(Source(message.source, message.partition), message.clock, message.idle)
+                self._dirty = True
+                self._advance(found, effects)
+        if found or self._closed != self._told:
+            self._told = self._closed
+            clock = self._closed * PERIOD
+            value = _encode_findings(Findings(agent=STAGE, partition=self._partition, clock=clock, findings=found))
+            effects.messages.append(Message(self._topic, 0, None, value))
+
+    def tick(self, now: float, silent: Mapping[str, float], effects: Effects) -> bool:
+        return False
+
+    def ahead(self) -> frozenset[str]:
+        return frozenset()
+
+    def close_interval(self, effects: Effects) -> None:
+        """Findings are emitted as periods close."""
+
+    def gauges(self) -> Mapping[str, float]:
+        watched = self._series.values()
+        return {
+            "drift_series": len(self._series),
+            "drift_watched": sum(one.monitor.watched for one in watched),
+            "drift_drifted": sum(one.monitor.drift is not None for one in watched),
+            "drift_pending": self._pending,
+        }
+
+    # Samples
+
+    def _put(self, sample: Sample, effects: Effects) -> None:
+        if sample.time // PERIOD < self._closed:
+            effects.count("late_for_drift")
+        elif self._hold(sample):
+            self._new_samples.append(sample)
+
+    def _hold(self, sample: Sample) -> bool:
+        """Keep the smallest ranks of each series and period; whether this is one of them so far."""
+        if sample.response_id in self._known:
+            return False
+        held = self._samples.setdefault(int(sample.time // PERIOD), {}).setdefault(Key(sample.feature, sample.model), [])
+        if len(held) >= self._settings.per_period:
+            if _rank(sample) > _rank(held[-1]):
+                return False
+            self._known.discard(held.pop().response_id)
+            self._pending -= 1
+        insort(held, sample, key=_rank)
+        self._known.add(sample.response_id)
+        self._pending += 1
+        return True
+
+    def _put_score(self, score: Score, effects: Effects) -> None:
+        period = int(score.time // PERIOD)
+        if period < self._closed:
+            effects.count("late_for_drift")
+        elif self._hold_score(score):
+            self._new_scores.append(score)
+
+    def _hold_score(self, score: Score) -> bool:
+        if score.event_id in self._known:
+            return False
+        self._known.add(score.event_id)
+        self._scores.setdefault(int(score.time // PERIOD), []).append(score)
+        self._pending += 1
+        return True
+
+    # Time
+
+    def _advance(self, found: list[Finding], effects: Effects) -> None:
+        """Take every period that is over for all sources; and the oldest when more is held than may be."""
+        clock = self._watermark.time
+        if clock > -inf:
+            self._close_until(int((clock - SETTLE) // PERIOD), found, effects)
+        while self._pending > MAX_PENDING:
+            effects.count("drift_closed_early")
+            self._close_until(min(self._samples.keys() | self._scores.keys()) + 1, found, effects)
+
+    def _close_until(self, end: int, found: list[Finding], effects: Effects) -> None:
+        if end <= self._closed:
+            return
+        for period in sorted(period for period in self._samples.keys() | self._scores.keys() if period < end):
+            self._take(period, found, effects)
+        self._closed = end
+        self._dirty = True
+        for key in sorted(self._series):
+            self._report(key, end * PERIOD, found)
+
+    def _take(self, period: int, found: list[Finding], effects: Effects) -> None:
+        for key, held in sorted(self._samples.pop(period, {}).items()):
+            self._pending -= len(held)
+            self._known.difference_update(sample.response_id for sample in held)
+            watched = self._watched(key, period * PERIOD, found)
+            for sample in sorted(held, key=lambda sample: (sample.time, sample.response_id)):
+                self._look(key, watched, sample, found, effects)
+            self._changed.add(key)
+            self._remember(period, key, [sample.response_id for sample in held], new=True)
+        scores = self._scores.pop(period, [])
+        self._pending -= len(scores)
+        self._known.difference_update(score.event_id for score in scores)
+        for score in sorted(scores, key=lambda score: (score.time, score.event_id)):
+            self._score(score, effects)
+        self._forget(period)
+
+    def _look(self, key: Key, watched: Watched, sample: Sample, found: list[Finding], effects: Effects) -> None:
+        """The next answer of a series, and what is seen with it."""
+        monitor = watched.monitor
+        before = monitor.drift
+        looks = monitor.add(sample)
+        if not looks:
+            return
+        if before is not None and monitor.drift is None:
+            found.append(drift_ceased(key, before, looks[-1].time))
+        elif before is None and monitor.evidence >= 1 / self._settings.level and key in self._discoveries():
+            monitor.declare()
+        for look in looks:
+            for row in rows_of(key, look, monitor.drift, monitor.evidence):
+                effects.row(row.TABLE, _encode_row(row))
+
+    def _discoveries(self) -> list[Key]:
+        evidence = {key: one.monitor.evidence for key, one in self._series.items() if one.monitor.evidence > 0}
+        return e_bh(evidence, sum(one.monitor.watched for one in self._series.values()), self._settings.level)
+
+    def _score(self, score: Score, effects: Effects) -> None:
+        key = self._series_of.get(score.response_id)
+        watched = None if key is None else self._series.get(key)
+        if key is None or watched is None:
+            effects.count("drift_scores", "not_sampled")
+            return
+        if score.name not in watched.quality and len(watched.quality) >= JUDGES:
+            effects.count("drift_scores", "too_many_judges")
+            return
+        quality = watched.quality.setdefault(score.name, Quality())
+        looks = quality.add(score.time, score.value, score.response_id)
+        if looks and quality.drop is None and quality.evidence >= 1 / self._settings.level and (key, score.name) in self._drops():
+            quality.declare()
+        for size, tested in looks:
+            row = score_row(key, score.name, score.time, size, tested, len(quality.reference), quality.drop, quality.evidence)
+            effects.row(row.TABLE, _encode_row(row))
+        self._changed.add(key)
+
+    def _drops(self) -> list[tuple[Key, str]]:
+        judged = {(key, name): quality.evidence for key, one in self._series.items() for name, quality in one.quality.items()}
+        return e_bh(judged, len(judged), self._settings.level)
+
+    def _report(self, key: Key, time: float, found: list[Finding]) -> None:
+        """What holds is said every period, or else ``alerts`` would take it for over."""
+        watched = self._series[key]
+        if (drift := watched.monitor.drift) is not None:
+            found.append(drift_finding(key, drift, time, self._settings.level))
+        for name, quality in sorted(watched.quality.items()):
+            if quality.drop is not None:
+                found.append(drop_finding(key, name, quality.drop, drift, time))
+
+    # Series
+
+    def _watched(self, key: Key, time: float, found: list[Finding]) -> Watched:
+        """The series, a new one if need be: of a known feature it begins with the reference of the model last used."""
+        watched = self._series.get(key)
+        if watched is not None:
+            return watched
+        watched = Watched()
+        others = [other for other in self._series if other.feature == key.feature and self._series[other].monitor.watched]
+        if others:
+            latest = max(others, key=lambda other: (self._series[other].monitor.series.last, other))
+            watched.monitor.series.inherit(self._series[latest].monitor.series, latest.model)
+        self._series[key] = watched
+        self._gone.discard(key)
+        if len(self._series) > self._settings.max_series:
+            others = [other for other in self._series if other != key]
+            idle = min(others, key=lambda other: (self._series[other].monitor.series.last, other))
+            self._withdraw(idle, time, found)
+            del self._series[idle]
+            self._changed.discard(idle)
+            self._gone.add(idle)
+        return watched
+
+    def _withdraw(self, key: Key, time: float, found: list[Finding]) -> None:
+        watched = self._series[key]
+        if (drift := watched.monitor.drift) is not None:
+            found.append(drift_ceased(key, drift, max(time, drift.seen)))
+        found.extend(drop_ceased(key, name, time) for name, quality in sorted(watched.quality.items()) if quality.drop is not None)
+
+    def _accept(self, word: Acceptance, found: list[Finding], effects: Effects) -> None:
+        keys = [key for key in sorted(self._series) if key.feature == word.feature and word.model in ("", key.model)]
+        for key in keys:
+            self._withdraw(key, self._closed * PERIOD + 1.0, found)
+            watched = self._series[key]
+            watched.monitor.renew()
+            watched.quality = {}
+            self._changed.add(key)
+        effects.count("drift_accepted", "" if keys else "unknown_series")
+        self._dirty = True
+
+    # Which series an answer belongs to
+
+    def _remember(self, period: int, key: Key, response_ids: list[str], *, new: bool) -> None:
+        entry = period, key, response_ids
+        self._remembered.append(entry)
+        self._series_of.update(dict.fromkeys(response_ids, key))
+        if new:
+            self._new_remembered.append(entry)
+
+    def _forget(self, period: int) -> None:
+        while self._remembered and (self._remembered[0][0] < period - REMEMBERED or len(self._series_of) > MAX_REMEMBERED):
+            for response_id in self._remembered.popleft()[2]:
+                self._series_of.pop(response_id, None)
+
+    # Persistence
+
+    def changes(self) -> bytes | None:
+        if not self._dirty:
+            return None
+        saved = Saved(
+            self._closed,
+            self._watermark.take_changes(),
+            [sample for sample in self._new_samples if sample.response_id in self._known],
+            [score for score in self._new_scores if score.event_id in self._known],
+            [self._place(key, whole=False) for key in sorted(self._changed)],
+            sorted(self._gone),
+            self._new_remembered,
+        )
+        self._forget_changes()
+        return _encode_saved(saved)
+
+    def snapshot(self) -> Iterator[bytes]:
+        yield _encode_saved(Saved(self._closed, self._watermark.all(), remembered=list(self._remembered)))
+        for by_key in self._samples.values():
+            for held in by_key.values():
+                yield _encode_saved(Saved(self._closed, samples=held))
+        for scores in self._scores.values():
+            yield _encode_saved(Saved(self._closed, scores=scores))
+        keys = sorted(self._series)
+        for at in range(0, len(keys), _PIECE):
+            yield _encode_saved(Saved(self._closed, series=[self._place(key, whole=True) for key in keys[at : at + _PIECE]]))
+
+    def load(self, piece: bytes) -> None:
+        saved = _decode_saved(piece)
+        self._closed = self._told = max(self._closed, saved.closed)
+        self._watermark.load(saved.clocks)
+        for period in [period for period in self._samples if period < self._closed]:
+            for held in self._samples.pop(period).values():
+                self._pending -= len(held)
+                self._known.difference_update(sample.response_id for sample in held)
+        for period in [period for period in self._scores if period < self._closed]:
+            scores = self._scores.pop(period)
+            self._pending -= len(scores)
+            self._known.difference_update(score.event_id for score in scores)
+        for sample in saved.samples:
+            if sample.time // PERIOD >= self._closed:
+                self._hold(sample)
+        for score in saved.scores:
+            if score.time // PERIOD >= self._closed:
+                self._hold_score(score)
+        for key in saved.gone:
+            self._series.pop(key, None)
+        for place in saved.series:
+            self._restore(place)
+        known = {(period, key) for period, key, _ in self._remembered} if saved.remembered else set()
+        for period, key, response_ids in saved.remembered:
+            if (period, key) not in known:
+                self._remember(period, key, response_ids, new=False)
+        if self._closed:
+            self._forget(self._closed - 1)
+        self._forget_changes()
+
+    def _place(self, key: Key, *, whole: bool) -> Place:
+        watched = self._series[key]
+        series = watched.monitor.series
+        rows = [series.rows()] if whole else series.fresh
+        return Place(
+            key, series.kept, watched.monitor.status, watched.quality, b"".join(row.tobytes() for row in rows),
+            _seqs(series.reference), _seqs(series.window), _seqs(series.block),
+        )  # fmt: skip
+
+    def _restore(self, place: Place) -> None:
+        known = self._series.get(place.key)
+        watched = Watched(Monitor(place.kept, place.status), place.quality)
+        series = watched.monitor.series
+        if known is not None:
+            old = known.monitor.series
+            series.reference, series.window, series.block = old.reference, old.window, old.block
+        series.load(np.frombuffer(place.rows, ROW), *(np.frombuffer(at, np.int32) for at in (place.reference, place.window, place.block)))
+        self._series[place.key] = watched
+
+    def _forget_changes(self) -> None:
+        for key in self._changed:
+            if (watched := self._series.get(key)) is not None:
+                watched.monitor.series.fresh = []
+        self._new_samples, self._new_scores, self._new_remembered = [], [], []
+        self._changed, self._gone, self._dirty = set(), set(), False
+
+
+def _rank(sample: Sample) -> tuple[int, str]:
+    return sample.rank, sample.response_id
+
+
+def _seqs(rows: Rows) -> bytes:
+    return np.ascontiguousarray(rows["seq"]).tobytes()

@@ -1,0 +1,153 @@
+"""What stage 1 tells the agent ``drift``: of each series and half minute the answers of the sessions with the smallest hashes.
+
+Bottom-k sampling: which are kept depends on the hashes alone, so it is unbiased, and the smallest of several parts of a period contain
+the smallest of the whole. So nothing need be remembered over a crash: the agent takes the smallest of what it was sent.
+"""
+
+from __future__ import annotations
+
+from bisect import insort
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
+
+from agents.drift.text import MAX_ANSWER, MAX_QUESTION
+from agents.interactions.taps import Call, Head
+from schemas.events import Evaluation, Feedback, Request
+from schemas.samples import Sample, Samples, Score
+from streams.effects import Effects, Message
+from streams.partitioner import partition_of
+
+PERIOD = 30.0
+"""Seconds of event time in which answers are chosen together."""
+MAX_GROUPS = 20_000
+"""Series and periods that are told of in one checkpoint."""
+
+_OPERATIONS = frozenset({"chat", "text_completion", None})
+
+_encode = msgspec.msgpack.Encoder().encode
+
+
+class _Message(msgspec.Struct):
+    role: str | None = None
+    content: Any = None
+
+
+class _Texts(msgspec.Struct):
+    """The texts of an interaction's row. Columns at their default are left out of the line."""
+
+    messages: list[_Message] = []
+    output: str = ""
+
+
+_decode_texts = msgspec.json.Decoder(_Texts).decode
+
+Group = tuple[str, str, int]
+"""Feature, model as requested, period."""
+
+
+class SamplesTap:
+    """Of one partition (see :class:`agents.interactions.taps.Tap`). ``most``: answers per series and period."""
+
+    def __init__(self, topic: str, partitions: int, most: int) -> None:
+        self._topic = topic
+        self._partitions = partitions
+        self._most = most
+        self._held: dict[Group, list[tuple[int, str, Call]]] = {}
+        self._scores: list[Score] = []
+        self._missed = 0
+
+    def answered(self, call: Call) -> None:
+        request = call.request
+        if request.operation not in _OPERATIONS or (request.variant or "live") != "live":
+            return
+        time = call.response.time.timestamp()
+        group = request.feature or "", request.model, int(time // PERIOD)
+        held = self._held.get(group)
+        if held is None:
+            if len(self._held) >= MAX_GROUPS:
+                self._missed += 1
+                return
+            held = self._held[group] = []
+        rank = rank_of(request.session_id or request.request_id)
+        entry = rank, call.response.response_id, call
+        if len(held) >= self._most:
+            if entry[:2] >= held[-1][:2]:
+                return
+            held.pop()
+        insort(held, entry, key=lambda item: item[:2])
+
+    def unanswered(self, request: Request, time: float) -> None:
+        """It has no answer to compare; the agent ``anomaly`` watches these."""
+
+    def feedback(self, event: Feedback, line: bytes) -> None:
+        """What users say becomes a label first (the agent ``labels``), which may be sent here as a score."""
+
+    def evaluation(self, event: Evaluation, line: bytes) -> None:
+        self._scores.append(Score(event.event_id, event.response_id, event.time.timestamp(), event.name, event.score))
+
+    def close(self, head: Head, announce: bool, effects: Effects) -> None:
+        homes: dict[int, list[Sample]] = {}
+        for (feature, _, _), held in self._held.items():
+            homes.setdefault(home_of(feature, self._partitions), []).extend(_sample(rank, call) for rank, _, call in held)
+        told = range(self._partitions) if announce or self._scores else sorted(homes)
+        for home in told:
+            message = Samples(head.source, head.partition, head.clock, head.idle, homes.get(home, []), self._scores)
+            effects.messages.append(Message(self._topic, home, None, _encode(message)))
+        if self._missed:
+            effects.count("drift_unsampled", by=self._missed)
+        self._held, self._scores, self._missed = {}, [], 0
+
+
+def home_of(feature: str, partitions: int) -> int:
+    """All series of a feature meet in one partition: a new model of a feature is compared with the one before."""
+    return partition_of(feature.encode(), partitions)
+
+
+def rank_of(session: str) -> int:
+    return int.from_bytes(blake2b(session.encode(), digest_size=8, person=b"drift").digest(), "big") >> 1
+
+
+def _sample(rank: int, call: Call) -> Sample:
+    request, response, row = call.request, call.response, call.row
+    texts = _decode_texts(call.line)
+    scores = [document.score for document in request.documents or () if document.score is not None]
+    return Sample(
+        rank=rank,
+        response_id=response.response_id,
+        session=request.session_id or request.request_id,
+        time=response.time.timestamp(),
+        tenant=request.tenant or "",
+        feature=request.feature or "",
+        model=request.model,
+        served=row.model,
+        fingerprint=row.system_fingerprint,
+        environment=row.environment,
+        prompt_sha=row.prompt_sha,
+        index_version=row.index_version,
+        finish_reason=row.finish_reason,
+        tool=(response.tool_calls[0].name or "") if response.tool_calls else "",
+        outcome=row.outcome,
+        question=_question(texts.messages)[:MAX_QUESTION],
+        answer=texts.output[:MAX_ANSWER],
+        input_tokens=row.input_tokens,
+        output_tokens=row.output_tokens,
+        cost_usd=None if row.cost_usd is None else float(row.cost_usd),
+        latency_ms=row.latency_ms,
+        ttft_ms=row.ttft_ms,
+        retrieval_score=sum(scores) / len(scores) if scores else None,
+        json_valid=row.json_valid,
+        rail_blocked=any(rail.verdict == "block" for rail in response.rails or ()),
+    )
+
+
+def _question(messages: list[_Message]) -> str:
+    """Text of the last user message; of a message in parts, its text parts."""
+    for message in reversed(messages):
+        if message.role == "user":
+            if isinstance(message.content, str):
+                return message.content
+            parts = message.content if isinstance(message.content, list) else []
+            return "\n".join(str(part["text"]) for part in parts if isinstance(part, dict) and isinstance(part.get("text"), str))
+    return ""

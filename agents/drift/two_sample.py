@@ -1,0 +1,185 @@
+"""Tests of whether two groups of observations come from the same distribution. Each returns a p-value that holds if labels may be permuted.
+
+Which group an observation belongs to enters only at the end, so scaling and kernels may use all of them.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import cho_factor, cho_solve  # type: ignore[import-untyped]
+from scipy.special import gammaincc, gammaln, ndtr, ndtri  # type: ignore[import-untyped]
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+TINY = 1e-300
+RIDGE = 1.0
+"""Regularisation in units of the kernel's mean eigenvalue."""
+
+
+class Tested(NamedTuple):
+    """``statistic``: standardised, positive for more in the new group where a direction has a meaning."""
+
+    statistic: float
+    p: float
+
+
+NOTHING = Tested(0.0, 1.0)
+
+
+class KernelTested(NamedTuple):
+    statistic: float
+    p: float
+    direction: Floats
+    """Weights of the features by which the new group differs."""
+
+
+def kernel_test(features: Floats, new: Bools) -> KernelTested:
+    """Regularised kernel Fisher discriminant test (Harchaoui, Bach & Moulines 2007), linear kernel, of rows of ``features``.
+
+    The statistic is the share of the centred labels that a ridge classifier explains. Under permutation of the labels its mean and variance
+    are known exactly (Kazi-Aoual et al. 1995), its skewness as that of a weighted sum of chi-squares; the tail is Pearson's type III.
+    """
+    n = len(new)
+    x = features - features.mean(axis=0)
+    ridge = RIDGE * float(np.einsum("ij,ij->", x, x)) / n
+    if n < 12 or ridge <= 0.0:
+        return KernelTested(0.0, 1.0, np.zeros(features.shape[1]))
+    labels = new - new.mean()
+    labels = labels / np.sqrt(labels @ labels)
+    # H = x (x'x + ridge)^-1 x' is the classifier's hat matrix; it is centred because x is. Whichever side of x is shorter is factorised.
+    if n <= x.shape[1]:
+        inverse = _inverse(x @ x.T, ridge)
+        shrunk = np.eye(n) - ridge * inverse  # H itself
+        leverage = np.diag(shrunk)
+        direction = x.T @ (inverse @ labels)
+    else:
+        inverse = _inverse(x.T @ x, ridge)
+        shrunk = np.eye(x.shape[1]) - ridge * inverse  # has the eigenvalues of H
+        leverage = np.einsum("ij,ij->i", x @ inverse, x)
+        direction = inverse @ (x.T @ labels)
+    statistic = float(labels @ x @ direction)
+    square = shrunk @ shrunk
+    t, t2 = float(np.trace(shrunk)), float(np.trace(square))
+    t3, s2 = float(np.einsum("ij,ij->", square, shrunk)), float(leverage @ leverage)
+    s2_labels = float(np.sum(labels**4))
+    mean = t / (n - 1)
+    variance = 2 * ((n - 1) * t2 - t * t) / ((n - 1) ** 2 * (n + 1)) + (
+        (n * (n + 1) * s2 - (n - 1) * (t * t + 2 * t2)) * (n * (n + 1) * s2_labels - 3 * (n - 1))
+    ) / ((n + 1) * n * (n - 1) * (n - 2) * (n - 3))
+    z = (statistic - mean) / np.sqrt(max(variance, 1e-30))
+    skewness = max(8 * t3 / (2 * t2) ** 1.5, 1e-3)
+    shape = 4 / skewness**2
+    at = shape + z * np.sqrt(shape)
+    p = float(gammaincc(shape, at)) if at > 0 else 1.0
+    return KernelTested(float(z), max(p, TINY), direction)
+
+
+def _inverse(gram: Floats, ridge: float) -> Floats:
+    gram[np.diag_indices(len(gram))] += ridge
+    factor = cho_factor(gram, lower=True, overwrite_a=True, check_finite=False)
+    found: Floats = cho_solve(factor, np.eye(len(gram)), overwrite_b=True, check_finite=False)
+    return found
+
+
+def rank_test(values: Floats, new: Bools) -> Tested:
+    """Mann-Whitney's test of location and Mood's of spread, whichever says more, on ranks with ties; times two for having looked at both.
+
+    Values that follow each other are often alike (latency above all), which ranks taken as independent would overrate: the statistic
+    is divided by the root of (1 + r) / (1 - r), r being the correlation of neighbours within their group. Rows are in order of time.
+    """
+    n, k = len(values), int(new.sum())
+    if k < 8 or n - k < 8:
+        return NOTHING
+    order = np.argsort(values, kind="stable")
+    _, start, counts = np.unique(values[order], return_index=True, return_counts=True)
+    if len(start) == 1:
+        return NOTHING
+    ranks = np.empty(n)
+    ranks[order] = np.repeat(start + (counts - 1) / 2, counts)
+    ranks -= (n - 1) / 2
+    location, spread = _permuted_z(ranks, new), _permuted_z(ranks**2, new)
+    best = location if abs(location) >= abs(spread) else spread
+    best /= np.sqrt(inflation(ranks, new))
+    return Tested(float(best), _two_sided(abs(best), 2))
+
+
+def location_test(values: Floats, new: Bools) -> Tested:
+    """Mann-Whitney's test alone, one-sided: p is small if the new values are smaller."""
+    ranks = np.argsort(np.argsort(values, kind="stable"), kind="stable").astype(float)
+    for value in np.unique(values):
+        same = values == value
+        ranks[same] = ranks[same].mean()
+    if len(np.unique(values)) == 1:
+        return NOTHING
+    ranks -= ranks.mean()
+    z = _permuted_z(ranks, new) / np.sqrt(inflation(ranks, new))
+    return Tested(float(z), max(float(ndtr(z)), TINY))
+
+
+def binary_test(values: Bools, new: Bools, *, tempered: bool = True) -> Tested:
+    """Fisher's exact test, two-sided by doubling; ``tempered`` for the likeness of neighbours as ``rank_test`` is."""
+    n, k, hits, among_new = len(values), int(new.sum()), int(values.sum()), int((values & new).sum())
+    if k < 8 or n - k < 8 or hits in (0, n):
+        return NOTHING
+    expected = k * hits / n
+    p = _hypergeometric_tail(n, hits, k, among_new, upper=among_new >= expected)
+    sign = 1.0 if among_new >= expected else -1.0
+    vif = inflation(values.astype(float), new) if tempered else 1.0
+    z = float(-ndtri(max(p, TINY)))
+    if vif > 1.0 and z > 0:
+        z /= np.sqrt(vif)
+        p = max(float(ndtr(-z)), TINY)
+    return Tested(sign * z, min(1.0, max(2 * p, TINY)))
+
+
+def category_test(codes: NDArray[np.int64], new: Bools, most: int = 6, *, tempered: bool = True) -> tuple[Tested, int]:
+    """The category whose share changed most, each against the rest by Fisher's test, times the number of them. -> test, category."""
+    found, counts = np.unique(codes, return_counts=True)
+    if len(found) < 2:
+        return NOTHING, -1
+    top = found[np.argsort(-counts, kind="stable")[:most]]
+    tests = [(binary_test(codes == code, new, tempered=tempered), int(code)) for code in top]
+    best, code = min(tests, key=lambda item: item[0].p)
+    return Tested(best.statistic, min(1.0, best.p * len(top))), code
+
+
+def inflation(values: Floats, new: Bools) -> float:
+    """By how much the variance of a group's mean exceeds that of independent values: (1 + r) / (1 - r), at least 1."""
+    products, squares = 0.0, 0.0
+    for group in (values[new], values[~new]):
+        centred = group - group.mean()
+        products += float(centred[1:] @ centred[:-1])
+        squares += float(centred @ centred)
+    if squares <= 0:
+        return 1.0
+    # chance alone gives correlations of about 1 / sqrt(n): only what is beyond counts
+    r = min(0.9, max(0.0, products / squares - 1.5 / np.sqrt(len(values))))
+    return float((1 + r) / (1 - r))
+
+
+def _permuted_z(scores: Floats, new: Bools) -> float:
+    n, k = len(scores), int(new.sum())
+    centred = scores - scores.mean()
+    variance = k * (n - k) / n * float(centred @ centred) / (n - 1)
+    return float(centred[new].sum() / np.sqrt(variance)) if variance > 0 else 0.0
+
+
+def _two_sided(z: float, looks: int) -> float:
+    return min(1.0, max(2 * looks * float(ndtr(-z)), TINY))
+
+
+def _hypergeometric_tail(n: int, hits: int, k: int, x: int, *, upper: bool) -> float:
+    """P(X >= x), or P(X <= x), for the hits among ``k`` drawn from ``n``."""
+    low, high = max(0, k + hits - n), min(k, hits)
+    i = np.arange(x, high + 1) if upper else np.arange(low, x + 1)
+    logs = _choose(hits, i) + _choose(n - hits, k - i) - _choose(n, np.array(k))
+    return min(1.0, float(np.exp(logs).sum()))
+
+
+def _choose(n: int, k: NDArray[np.int64]) -> Floats:
+    found: Floats = gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1)
+    return found

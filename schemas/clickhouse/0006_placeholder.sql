@@ -1,1 +1,0 @@
--- Number taken by another branch; delete this file when that branch is merged.

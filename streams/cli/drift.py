@@ -1,0 +1,86 @@
+"""``mirante drift accept``: an operator's word that what has drifted is the new normal."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from streams.cli.options import DEFAULT_DATA, AsJson, Data, settings_of_stack
+
+if TYPE_CHECKING:
+    from schemas.samples import Acceptance
+    from streams.settings import Settings
+
+app = typer.Typer(help="Drift of answers: the alerts named Drift, and the table `drift` with every test.", no_args_is_help=True)
+
+WAIT_SECONDS = 10.0
+"""Until a command gives up on the broker."""
+
+
+@app.callback()
+def drift() -> None:
+    """Drift of answers: the alerts named Drift, and the table `drift` with every test."""
+
+
+@app.command("accept")
+def accept(
+    feature: Annotated[str, typer.Option(help="Whose answers are accepted, as the alert's label says.")],
+    reason: Annotated[str, typer.Option(help="Why they are as they should be.")],
+    model: Annotated[str, typer.Option(help="As requested, as the alert's label says; without it all models of the feature.")] = "",
+    data: Data = DEFAULT_DATA,
+    as_json: AsJson = False,
+) -> None:
+    """Accept how a feature answers now: what came since the drift becomes its reference, and its Drift and QualityDrop alerts end.
+
+    Example: mirante drift accept --feature support --model gpt-4o-mini --reason "new prompt, evaluated on Tuesday"
+    """
+    import getpass
+    from datetime import UTC, datetime
+
+    import msgspec
+
+    from schemas.samples import Acceptance
+
+    if not reason.strip():
+        raise typer.BadParameter("say why, others will ask", param_hint="--reason")
+    try:
+        author = getpass.getuser()
+    except (KeyError, OSError):
+        author = "unknown"  # a container's user without a name
+    word = Acceptance(feature=feature, model=model, reason=reason, author=author, time=datetime.now(UTC).isoformat())
+    partition, offset = asyncio.run(_send(settings_of_stack(data), word))
+    if as_json:
+        typer.echo(msgspec.json.encode({**msgspec.structs.asdict(word), "partition": partition, "offset": offset}))
+    else:
+        typer.echo(f"accepted: what feature {feature} answers now is its reference; its alerts end within two minutes of traffic")
+
+
+async def _send(settings: Settings, word: Acceptance) -> tuple[int, int]:
+    """Write the acceptance where the agent of this feature reads it; returns once all replicas hold it."""
+    import msgspec
+    from aiokafka.errors import KafkaError, KafkaTimeoutError, UnknownTopicOrPartitionError
+
+    from streams.kafka import BrokerUnavailable, new_producer
+    from streams.partitioner import partition_of
+    from streams.topics import Topics
+
+    topic = Topics.of(settings).accepts
+    key = word.feature.encode()
+    producer = new_producer(settings, request_timeout_ms=round(WAIT_SECONDS * 1000))
+    try:
+        await producer.start()
+        home = partition_of(key, settings.partitions)
+        record = await producer.send_and_wait(topic, msgspec.json.encode(word), key=key, partition=home)
+        return record.partition, record.offset
+    except (KafkaTimeoutError, UnknownTopicOrPartitionError) as error:
+        raise BrokerUnavailable(
+            f"{topic} took no record within {WAIT_SECONDS:.0f} s; `mirante doctor` says whether the topic and its brokers are there"
+        ) from error
+    except (KafkaError, OSError) as error:
+        raise BrokerUnavailable(
+            f"no Kafka broker at {settings.kafka_bootstrap} took the record ({error}); check MIRANTE_KAFKA_BOOTSTRAP or --data"
+        ) from error
+    finally:
+        await producer.stop()

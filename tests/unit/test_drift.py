@@ -1,0 +1,273 @@
+"""Drift of one series: found when there is one, with its cause, and not when there is none."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from agents.drift.evidence import e_bh, e_value
+from agents.drift.monitor import Drift, Monitor
+from agents.drift.quality import Quality
+from agents.drift.rows import ROW
+from agents.drift.series import REFERENCE, WINDOW
+from agents.drift.text import ANSWER, QUESTION, answer_vector, language, question_vector
+from agents.drift.two_sample import binary_test, category_test, kernel_test, location_test, rank_test
+from schemas.samples import Sample
+from tests.unit.drift_data import LISTS, sample
+
+NEEDED = 50.0
+
+
+def run(answers: list[Sample], monitor: Monitor | None = None) -> tuple[Monitor, int | None]:
+    """A series over these answers; how many it took until a drift was seen."""
+    monitor = monitor or Monitor()
+    for number, answer in enumerate(answers, 1):
+        if monitor.add(answer) and monitor.drift is None and monitor.evidence >= NEEDED:
+            monitor.declare()
+            return monitor, number
+    return monitor, None
+
+
+def answers(first: int, number: int, rng: random.Random, **fields: object) -> list[Sample]:
+    return [sample(n, rng, **fields) for n in range(first, first + number)]  # type: ignore[arg-type]
+
+
+def changed(rng: random.Random, after: dict[str, object], before: dict[str, object] | None = None) -> list[Sample]:
+    """200 answers, then 200 that differ."""
+    return [*answers(0, 200, rng, **(before or {})), *answers(200, 200, rng, **after)]
+
+
+def found(stream: list[Sample]) -> Drift:
+    monitor, _ = run(stream)
+    assert monitor.drift is not None
+    return monitor.drift
+
+
+class TestDetection:
+    @pytest.mark.parametrize("lang", ["en", "pt"])
+    def test_other_answers_to_the_same_questions_are_the_providers_silent_change(self, lang: str) -> None:
+        monitor, number = run(changed(random.Random(1), {"lang": lang, "style": LISTS}, {"lang": lang}))
+        drift = monitor.drift
+        assert drift is not None and number is not None
+        assert number <= 250
+        assert (drift.metric, drift.cause) == ("answer_text", "silent_provider_change")
+        assert 190 <= drift.seq <= 210
+        assert set(drift.after) <= {f"a{n}" for n in range(200, 250)} and drift.after
+        assert set(drift.before) <= {f"a{n}" for n in range(200)} and drift.before
+        assert "bullets" in drift.terms
+
+    def test_nothing_changes(self) -> None:
+        monitor, number = run(answers(0, 1000, random.Random(2)))
+        assert number is None
+        assert monitor.watched
+
+    def test_refusals_become_more(self) -> None:
+        rng = random.Random(3)
+        stream = [sample(n, rng, outcome="refusal" if rng.random() < (0.03 if n < 200 else 0.4) else "ok") for n in range(400)]
+        drift = found(stream)
+        assert drift.metric == "refusal"
+        assert drift.was is not None and drift.now is not None and drift.was < 0.1 < drift.now
+        assert drift.cause == "silent_provider_change"
+
+    def test_a_long_session_is_not_many_answers(self) -> None:
+        """Sessions of twenty answers about one subject each, the subject being theirs alone."""
+        rng = random.Random(4)
+        subjects = [rng.choice([1, -1]) for _ in range(100)]
+        stream = [sample(n, rng, session=f"s{n // 4}", topics=subjects[n // 4 % 100]) for n in range(800)]
+        assert run(stream)[1] is None
+
+
+CHANGES: list[tuple[str, dict[str, object], dict[str, object]]] = [
+    ("prompt_change", {}, {"style": LISTS, "prompt_sha": "p2"}),
+    ("model_change", {}, {"style": LISTS, "served": "gpt-4o-2026-09-01"}),
+    ("index_change", {}, {"style": LISTS, "index_version": "i2"}),
+    ("silent_provider_change", {}, {"style": LISTS, "fingerprint": "fp_2"}),
+    ("input_drift", {"topics": 3}, {"topics": -2}),
+    ("input_drift", {"lang": "en"}, {"lang": "pt"}),
+]
+
+
+class TestCause:
+    @pytest.mark.parametrize(("cause", "before", "after"), CHANGES)
+    def test_what_changed_at_the_same_time(self, cause: str, before: dict[str, object], after: dict[str, object]) -> None:
+        assert found(changed(random.Random(5), after, before)).cause == cause
+
+    def test_another_mixture_of_tenants_that_are_each_as_before(self) -> None:
+        rng = random.Random(6)
+
+        def one(n: int, share: float) -> Sample:
+            brazil = rng.random() < share
+            return sample(n, rng, tenant="loja" if brazil else "shop", lang="pt" if brazil else "en")
+
+        drift = found([*(one(n, 0.2) for n in range(200)), *(one(n, 0.75) for n in range(200, 400))])
+        assert drift.cause == "traffic_mix"
+
+    def test_a_prompt_that_changed_long_before_is_not_the_cause(self) -> None:
+        rng = random.Random(7)
+        stream = [*answers(0, 700, rng, spacing=180.0), *answers(700, 150, rng, spacing=180.0, prompt_sha="p2")]
+        monitor, number = run(stream)
+        assert number is None
+        assert monitor.series.kept.frozen
+        monitor, number = run(answers(850, 60, rng, spacing=180.0, prompt_sha="p2", style=LISTS), monitor)
+        assert monitor.drift is not None
+        assert monitor.drift.cause == "silent_provider_change"
+
+    def test_two_causes_at_once_are_both_named(self) -> None:
+        drift = found(changed(random.Random(8), {"style": LISTS, "prompt_sha": "p2", "topics": -2}, {"topics": 3}))
+        assert {"prompt_change"} <= {drift.cause, *(candidate.cause for candidate in drift.candidates)}
+
+
+class TestReference:
+    def test_a_drift_stays_until_it_is_accepted_and_the_new_normal_is_the_reference(self) -> None:
+        rng = random.Random(9)
+        monitor, _ = run(changed(rng, {"style": LISTS}))
+        run(answers(400, 400, rng, style=LISTS), monitor)
+        assert monitor.drift is not None
+        monitor.renew()
+        assert monitor.drift is None and monitor.series.kept.version == 2
+        assert run(answers(800, 600, rng, style=LISTS), monitor)[1] is None
+        assert run(answers(1400, 200, rng), monitor)[1] is not None
+
+    def test_a_drift_ceases_when_answers_are_as_before(self) -> None:
+        rng = random.Random(10)
+        monitor, _ = run(changed(rng, {"style": LISTS}))
+        run(answers(400, 800, rng), monitor)
+        assert monitor.drift is None
+
+    def test_what_returns_every_day_is_no_drift(self) -> None:
+        """Five days; by day two kinds of tenants, at night mostly one of them."""
+        rng = random.Random(11)
+
+        def one(n: int) -> Sample:
+            night = np.cos((n * 300.0) / 86_400 * 2 * np.pi)
+            return sample(n, rng, spacing=300.0, lang="pt" if rng.random() < 0.5 + 0.3 * night else "en")
+
+        assert run([one(n) for n in range(1_440)])[1] is None
+
+    def test_what_is_kept_is_bounded(self) -> None:
+        monitor, _ = run(answers(0, 1000, random.Random(12), spacing=180.0))
+        series = monitor.series
+        assert len(series.reference) <= REFERENCE and len(series.window) <= WINDOW
+        assert series.kept.frozen
+        assert len(series.kept.after) <= 40
+
+    def test_a_new_model_of_a_feature_is_compared_with_the_former_one(self) -> None:
+        rng = random.Random(13)
+        former, _ = run(answers(0, 400, rng))
+        new = Monitor()
+        new.series.inherit(former.series, "gpt-4o")
+        monitor, number = run(answers(400, 100, rng, served="mini", model="mini", style=LISTS), new)
+        assert number is not None and monitor.drift is not None
+        assert monitor.drift.cause == "model_change"
+
+
+class TestQuality:
+    def test_scores_that_fall_are_seen_within_fifty(self) -> None:
+        rng = random.Random(14)
+        quality, seen = Quality(), None
+        for n in range(400):
+            quality.add(float(n), float(rng.random() < (0.84 if n < 200 else 0.5)), f"a{n}")
+            if quality.drop is None and quality.evidence >= NEEDED:
+                drop, seen = quality.declare(), n
+        assert seen is not None and 200 <= seen < 250
+        assert drop.was > 0.75 > 0.65 > drop.now
+        assert all(int(response_id[1:]) >= 190 for response_id in drop.response_ids)
+
+    @pytest.mark.parametrize("after", [0.84, 0.95])
+    def test_scores_that_stay_or_rise_are_no_drop(self, after: float) -> None:
+        rng = random.Random(15)
+        quality = Quality()
+        for n in range(2000):
+            quality.add(float(n), float(rng.random() < (0.84 if n < 200 else after)), f"a{n}")
+            assert quality.evidence < NEEDED
+
+
+def _p(test: Callable[[np.random.Generator], float], number: int = 400) -> np.ndarray:  # type: ignore[type-arg]
+    rng = np.random.default_rng(16)
+    return np.array([test(rng) for _ in range(number)])
+
+
+NEW = np.arange(120) >= 80
+
+
+class TestTwoSample:
+    """Under "nothing changed" a p-value is at most p with probability p."""
+
+    @pytest.mark.parametrize(
+        "test",
+        [
+            lambda rng: kernel_test(rng.standard_normal((120, 20)) ** 3, NEW).p,
+            lambda rng: rank_test(rng.lognormal(size=120), NEW).p,
+            lambda rng: rank_test(np.floor(rng.lognormal(size=120)), NEW).p,
+            lambda rng: location_test(np.round(rng.random(120), 1), NEW).p,
+            lambda rng: binary_test(rng.random(120) < 0.1, NEW).p,
+            lambda rng: category_test(rng.integers(0, 5, 120), NEW)[0].p,
+        ],
+    )
+    def test_p_values_hold(self, test: Callable[[np.random.Generator], float]) -> None:
+        p = _p(test)
+        for level in (0.01, 0.05, 0.2):
+            assert (p <= level).mean() <= level + 3 * np.sqrt(level / len(p))
+
+    @pytest.mark.parametrize(
+        "test",
+        [
+            lambda rng: kernel_test(rng.standard_normal((120, 20)) + NEW[:, None] * 0.6, NEW).p,
+            lambda rng: rank_test(rng.lognormal(size=120) * (1 + 2 * NEW), NEW).p,
+            lambda rng: rank_test(rng.standard_normal(120) * (1 + 3 * NEW), NEW).p,
+            lambda rng: location_test(rng.standard_normal(120) - 1.2 * NEW, NEW).p,
+            lambda rng: binary_test(rng.random(120) < 0.1 + 0.5 * NEW, NEW).p,
+        ],
+    )
+    def test_differences_are_seen(self, test: Callable[[np.random.Generator], float]) -> None:
+        assert np.median(_p(test, 50)) < 1e-3
+
+    def test_values_that_resemble_their_neighbours_do_not_count_as_independent(self) -> None:
+        def slow(rng: np.random.Generator) -> float:
+            steps, value = rng.standard_normal(120), 0.0
+            values = [value := 0.8 * value + step for step in steps]
+            return rank_test(np.array(values), NEW).p
+
+        assert (_p(slow) < 1e-3).mean() < 0.05  # taken as independent it is a third
+
+    @given(st.floats(1e-10, 1.0))
+    def test_e_values_never_exceed_one_over_p(self, p: float) -> None:
+        assert 0 <= e_value(p) <= 1 / p
+
+    def test_the_expectation_of_an_e_value_is_one(self) -> None:
+        grid = np.exp(np.linspace(np.log(1e-14), 0.0, 200_001))
+        values = np.array([e_value(p) for p in grid])
+        assert np.sum((values[1:] + values[:-1]) / 2 * np.diff(grid)) == pytest.approx(1.0, abs=0.01)
+
+    def test_more_series_need_more_evidence_unless_many_show_it(self) -> None:
+        assert e_bh({"a": 60.0}, 1, 0.02) == ["a"]
+        assert e_bh({"a": 60.0}, 2, 0.02) == []
+        assert e_bh({"a": 60.0, "b": 55.0}, 2, 0.02) == ["a", "b"]
+
+
+class TestText:
+    @settings(max_examples=50)
+    @given(st.text(max_size=300))
+    def test_any_text_has_vectors_of_fixed_size(self, text: str) -> None:
+        assert answer_vector(text).shape == (ANSWER,)
+        assert question_vector(text).shape == (QUESTION,)
+        assert language(text) in ("en", "pt", "es", "other")
+
+    @pytest.mark.parametrize(
+        ("text", "expected"),
+        [
+            ("Where is the invoice of my order?", "en"),
+            ("Onde está a nota do meu pedido?", "pt"),
+            ("¿Dónde está la factura de mi pedido?", "es"),
+        ],
+    )
+    def test_language(self, text: str, expected: str) -> None:
+        assert language(text) == expected
+
+    def test_a_row_is_small(self) -> None:
+        assert ROW.itemsize <= 460

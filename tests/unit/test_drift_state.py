@@ -1,0 +1,222 @@
+"""The agent ``drift`` over messages of samples: periods are taken in event time, cuts and restarts do not show, an acceptance renews."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import pytest
+
+from agents.drift.monitor import Monitor
+from agents.drift.report import Key
+from agents.drift.settings import DriftSettings, drift_settings
+from agents.drift.state import DriftState
+from schemas.findings import Finding, Findings
+from schemas.samples import Acceptance, Sample, Samples, Score
+from streams.effects import Effects
+from tests.unit.builders import SOURCE, FakeBatch, Record
+from tests.unit.drift_data import LISTS, START, sample
+
+SAMPLES, ACCEPTS, FINDINGS = "llm.internal.samples", "llm.internal.accepts", "llm.internal.findings"
+
+
+def new_state(sources: int = 1, **options: Any) -> DriftState:
+    return DriftState(0, SOURCE, FINDINGS, ACCEPTS, DriftSettings(**options), sources)
+
+
+def message(samples: Sequence[Sample], clock: float, partition: int = 0, scores: Sequence[Score] = (), *, idle: bool = False) -> Samples:
+    return Samples(SOURCE, partition, clock, idle, list(samples), list(scores))
+
+
+def batch(*messages: Samples | bytes, topic: str = SAMPLES) -> FakeBatch:
+    values = [m if isinstance(m, bytes) else msgspec.msgpack.encode(m) for m in messages]
+    return FakeBatch(topic, 0, [Record(topic, 0, at, 0, None, value, ()) for at, value in enumerate(values)], len(values))
+
+
+def acceptance(**fields: str) -> FakeBatch:
+    word = Acceptance(**{"feature": "support", "reason": "new normal", **fields})
+    return batch(msgspec.json.encode(word), topic=ACCEPTS)
+
+
+def stream(number: int = 300, change: int = 200, **after: Any) -> list[Sample]:
+    rng = random.Random(1)
+    return [sample(n, rng, **({"style": LISTS, **after} if n >= change else {})) for n in range(number)]
+
+
+def in_messages(samples: Sequence[Sample], size: int = 20, scores: Sequence[Score] = ()) -> list[Samples]:
+    cut = [samples[at : at + size] for at in range(0, len(samples), size)]
+    said = [message(part, part[-1].time, scores=[s for s in scores if part[0].time <= s.time < part[-1].time + 30]) for part in cut]
+    return [*said, message([], samples[-1].time + 600)]
+
+
+def findings(effects: Effects) -> list[Finding]:
+    told = [msgspec.msgpack.decode(m.value, type=Findings) for m in effects.messages]
+    assert all(m.topic == FINDINGS and m.partition == 0 for m in effects.messages)
+    return [finding for one in told for finding in one.findings]
+
+
+def rows(effects: Effects) -> list[dict[str, Any]]:
+    return [msgspec.json.decode(row) for row in effects.rows["drift_data"]]
+
+
+def run(state: DriftState, messages: Sequence[Samples], effects: Effects | None = None) -> Effects:
+    effects = effects or Effects()
+    for one in messages:
+        state.apply(batch(one), effects)
+    return effects
+
+
+class TestDrift:
+    def test_a_drift_is_one_finding_with_cause_and_evidence_and_every_test_is_a_row(self) -> None:
+        effects = run(new_state(), in_messages(stream()))
+        found = findings(effects)
+        assert {f.name for f in found} == {"Drift"}
+        labels = {"feature": "support", "model": "gpt-4o", "metric": "answer_text", "cause": "silent_provider_change"}
+        assert all(f.labels == labels and f.active for f in found)
+        first = found[0]
+        assert first.since is not None and abs(first.since - (START + 200 * 30)) <= 300
+        assert first.summary and first.action and first.description and first.response_ids
+        assert "mirante drift accept --feature 'support' --model 'gpt-4o'" in first.action
+        written = rows(effects)
+        assert {"answer_text", "question_text", "output_tokens", "latency_ms"} <= {row["metric"] for row in written}
+        drifted = [row for row in written if row["drifted"]]
+        assert drifted and {(row["metric"], row["cause"]) for row in drifted} == {("answer_text", "silent_provider_change")}
+        assert all(0 <= row["p_value"] <= 1 and row["reference_n"] > 0 and row["current_n"] > 0 for row in written)
+
+    def test_it_is_said_again_every_period(self) -> None:
+        state = new_state()
+        effects = run(state, in_messages(stream()))
+        times = [f.time for f in findings(effects)]
+        assert times == sorted(set(times))
+        later = run(state, [message([], START + 300 * 30 + 1200)])
+        assert [f.active for f in findings(later)] == [True]
+
+    def test_acceptance_ends_it_and_survives_a_restart(self) -> None:
+        state = new_state()
+        run(state, in_messages(stream()))
+        saved = list(state.snapshot())
+        effects = Effects()
+        state.apply(acceptance(model="gpt-4o"), effects)
+        [ceased] = findings(effects)
+        assert not ceased.active and ceased.name == "Drift"
+        changed = state.changes()
+        assert changed is not None
+        restored = new_state()
+        for piece in [*saved, changed]:
+            restored.load(piece)
+        rng = random.Random(2)
+        after = [sample(n, rng, style=LISTS) for n in range(340, 640)]
+        assert findings(run(state, in_messages(after))) == findings(run(restored, in_messages(after))) == []
+
+    def test_acceptance_of_another_feature_changes_nothing(self) -> None:
+        state = new_state()
+        run(state, in_messages(stream()))
+        effects = Effects()
+        state.apply(acceptance(feature="search"), effects)
+        assert findings(effects) == []
+        assert state.gauges()["drift_drifted"] == 1
+
+    def test_what_is_no_message_becomes_a_dead_letter(self) -> None:
+        effects = Effects()
+        state = new_state()
+        state.apply(batch(b"\xc1"), effects)
+        state.apply(batch(b"{", topic=ACCEPTS), effects)
+        assert ["not a message of" in letter.reason for letter in effects.letters] == [True, True]
+
+    def test_series_are_bounded(self) -> None:
+        state = new_state(max_series=3)
+        rng = random.Random(3)
+        run(state, in_messages([sample(n, rng, feature=f"f{n}") for n in range(50)]))
+        assert state.gauges()["drift_series"] == 3
+
+    def test_only_so_many_answers_of_a_period_are_looked_at_and_they_are_a_random_choice(self) -> None:
+        state = new_state(samples_per_minute=10)
+        rng = random.Random(4)
+        crowd = [sample(n, rng, spacing=0.5, rank=rng.getrandbits(60)) for n in range(240)]
+        run(state, in_messages(crowd, 240))
+        series = state._series[Key("support", "gpt-4o")].monitor.series
+        per_period: dict[int, list[Sample]] = {}
+        for one in crowd:
+            per_period.setdefault(int(one.time // 30), []).append(one)
+        expected = {s.response_id for held in per_period.values() for s in sorted(held, key=lambda s: s.rank)[:5]}
+        assert {example.response_id for example in series.kept.after} == expected
+
+
+class TestScores:
+    def scores(self, samples: Sequence[Sample], change: int) -> list[Score]:
+        rng = random.Random(5)
+        return [Score(f"e{n}", s.response_id, s.time + 5, "judge", float(rng.random() < (0.85 if n < change else 0.4)))
+                for n, s in enumerate(samples)]  # fmt: skip
+
+    def test_a_fall_is_a_quality_drop_with_the_worst_answers(self) -> None:
+        rng = random.Random(6)
+        samples = [sample(n, rng) for n in range(300)]
+        effects = run(new_state(), in_messages(samples, scores=self.scores(samples, 200)))
+        drops = [f for f in findings(effects) if f.name == "QualityDrop"]
+        assert drops and drops[0].labels == {"feature": "support", "model": "gpt-4o", "metric": "judge"}
+        assert drops[0].value is not None and drops[0].expected is not None and drops[0].value < 0.6 < drops[0].expected
+        assert drops[0].since is not None and abs(drops[0].since - (START + 200 * 30)) <= 600
+        assert drops[0].time <= START + 280 * 30
+        assert all(int(name[1:]) >= 190 for name in drops[0].response_ids)
+        assert any(row["metric"] == "score:judge" and row["drifted"] for row in rows(effects))
+
+    def test_scores_of_answers_that_were_not_sampled_are_counted(self) -> None:
+        effects = run(new_state(), [message([], START, scores=[Score("e", "nobody", START, "judge", 1.0)]), message([], START + 600)])
+        assert effects.counts["drift_scores", "not_sampled"] == 1
+
+
+class TestFaithful:
+    """The same input gives the same findings and rows, however it is cut and whatever happens in between."""
+
+    def test_sources_cuts_and_repeats(self) -> None:
+        samples = stream()
+        whole = run(new_state(), in_messages(samples, 300))
+        rng = random.Random(7)
+        state, effects = new_state(2), Effects()
+        for at in range(0, len(samples), 30):
+            part = samples[at : at + 30]
+            for source in rng.sample([0, 1], 2):
+                mine = [s for n, s in enumerate(part) if n % 2 == source]
+                said = message(mine, part[-1].time, source)
+                run(state, [said] if rng.random() < 0.7 else [said, said], effects)
+        run(state, [message([], samples[-1].time + 600, 0), message([], samples[-1].time + 600, 1)], effects)
+        assert rows(effects) == rows(whole)
+        assert findings(effects)[-1] == findings(whole)[-1]
+
+    @pytest.mark.parametrize("seed", [8, 9])
+    def test_restarts(self, seed: int) -> None:
+        samples = stream()
+        scores = TestScores().scores(samples, 200)
+        messages = in_messages(samples, 17, scores)
+        whole = run(new_state(), messages)
+        rng = random.Random(seed)
+        state, saved, effects = new_state(), [], Effects()
+        for one in messages:
+            run(state, [one], effects)
+            if rng.random() < 0.3:
+                saved = list(state.snapshot())
+                state.changes()
+            elif (piece := state.changes()) is not None:
+                saved.append(piece)
+            if rng.random() < 0.4:
+                state = new_state()
+                for piece in saved:
+                    state.load(piece)
+                    state.load(piece)
+        assert rows(effects) == rows(whole)
+        assert findings(effects) == findings(whole)
+
+
+class TestSettings:
+    def test_a_wrong_key_is_named(self) -> None:
+        with pytest.raises(ValueError, match=r"\[drift\].*sample_rate"):
+            drift_settings({"sample_rate": 1})
+
+    def test_false_alarms_per_ten_thousand_become_the_level_of_a_cycle(self) -> None:
+        assert drift_settings({"false_alarms": 0.5}).level == pytest.approx(0.02)
+
+
+def test_a_monitor_without_answers_is_not_watched() -> None:
+    assert not Monitor().watched
