@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from streams.cli import alerts, controls, deadletter, doctor, forward, kill, query, replay, schema, silence, up, worker
+from streams.cli import alerts, checklist, controls, deadletter, doctor, forward, kill, query, replay, schema, silence, up, worker
 from streams.settings import SettingsError
 
 app = typer.Typer(
@@ -31,6 +31,7 @@ app.command("forward")(forward.forward)
 app.command("kill")(kill.kill)
 app.command("restore")(kill.restore)
 app.command("controls")(controls.controls)
+app.command("checklist")(checklist.checklist)
 app.add_typer(deadletter.app, name="deadletter")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -30,11 +30,21 @@ def query(
 
     Example: mirante query "SELECT feature, sum(cost_usd) FROM cost_windows WHERE window_seconds = 60 GROUP BY feature"
     """
-    answer = _ask_server(url, sql, as_json) if url is not None else _ask_data(data, sql, as_json)
     if as_json:
-        typer.echo(json.dumps(json.loads(answer)["data"], ensure_ascii=False) if answer.strip() else "[]")
+        typer.echo(json.dumps(rows_of(sql, data, url), ensure_ascii=False))
     else:
-        sys.stdout.write(answer.decode(errors="replace"))
+        sys.stdout.write(_ask(sql, data, url, as_json=False).decode(errors="replace"))
+
+
+def rows_of(sql: str, data: Path, url: str | None) -> list[dict[str, Any]]:
+    """The rows a statement gives. Raises OSError that says why there is no answer."""
+    answer = _ask(sql, data, url, as_json=True)
+    rows: list[dict[str, Any]] = json.loads(answer)["data"] if answer.strip() else []
+    return rows
+
+
+def _ask(sql: str, data: Path, url: str | None, *, as_json: bool) -> bytes:
+    return _ask_server(url, sql, as_json) if url is not None else _ask_data(data, sql, as_json)
 
 
 def _ask_data(data: Path, sql: str, as_json: bool) -> bytes:
