@@ -62,8 +62,8 @@ class CountTest(msgspec.Struct, array_like=True, gc=False):
 
     def _learn(self, time: float, value: int, m: float) -> None:
         self.seen += 1
-        unusual = self.up.suspicious(self.h) or self.down.suspicious(self.h)
-        learn = _SLOWER if unusual else 1.0
+        # Gradually: traffic that comes in bursts gives evidence slowly, and the level must not follow it down meanwhile.
+        learn = 1.0 - (1.0 - _SLOWER) * max(self.up.doubt(self.h), self.down.doubt(self.h))
         gain = max((1 - _KEEP) * learn, 1 / self.seen if self.seen < _WARM else 0.0)
         bounded = min(value, 3 * m + 3)
         self.level += (bounded - self.level) * gain

@@ -20,7 +20,7 @@ _SLOTS = 48
 _MEMORY = 1_000
 """Values over which the long-term level and spread are averaged."""
 _NEAR = 200
-_HALF = 5.2
+_HALF = 4.7
 """Surprise (natural logarithm of an improbability) that scores 0.5."""
 
 

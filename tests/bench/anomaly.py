@@ -229,7 +229,7 @@ def bench(args: argparse.Namespace) -> None:
     seed = args.seed
     groups: dict[str, list[Callable[[], Stream]]] = {
         "generated": [partial(generated, seed + n, days=args.days, learn_days=8, incidents=True) for n in range(args.series)],
-        "generated, 1500 requests a minute": [
+        "busy (1,500 requests a minute)": [
             partial(generated, seed + 3000 + n, days=args.busy_days, learn_days=2, incidents=True, per_minute=1500)
             for n in range(args.series // 2)
         ],
@@ -243,6 +243,8 @@ def bench(args: argparse.Namespace) -> None:
     }
     with ProcessPoolExecutor(args.workers) as pool:
         for title, makers in groups.items():
+            if args.groups and not any(title.startswith(name) for name in args.groups):
+                continue
             if makers:
                 show(console, title, list(pool.map(partial(measured, settings=settings), makers)))
             elif title == "real traces":
@@ -285,6 +287,7 @@ def main() -> None:
     parser.add_argument("--busy-days", type=int, default=5, help="days of the busy series, of which 2 are for learning (default 5)")
     parser.add_argument("--seed", type=int, default=77_000, help="first seed; the detectors were developed on seeds below 10000")
     parser.add_argument("--false-alarms", type=float, default=0.01, help="expected per week and series (default 0.01)")
+    parser.add_argument("--groups", nargs="+", choices=("generated", "busy", "slow", "usual", "real"), help="only these (default all)")
     parser.add_argument("--workers", type=int, default=2, help="processes (default 2)")
     args = parser.parse_args()
     if (args.csv is None) != (args.out is None):
