@@ -15,13 +15,13 @@ _KEEP = keep(30)
 _KEEP_SPREAD = keep(1440)
 _SLOWER = 0.1
 _WARM = PER_HOUR
-_UP, _DOWN = 2.0, 0.3
+_UP, _DOWN = 2.0, 0.15
 _MOST = 0.7
 """Of the threshold in one bucket: a burst of half a minute is no trend."""
 
 
 class CountTest(msgspec.Struct, array_like=True, gc=False):
-    """Poisson likelihood-ratio tests of a count against its expectation, upwards (twice as many) and downwards (0.4 times).
+    """Poisson likelihood-ratio tests of a count against its expectation, upwards (twice as many) and downwards (to less than a third).
 
     The expectation is an exponentially weighted level (half-life 30 minutes) that follows the :class:`Season`; what is usual at
     this hour of the week is not held against the series either. The likelihood is
@@ -62,8 +62,8 @@ class CountTest(msgspec.Struct, array_like=True, gc=False):
 
     def _learn(self, time: float, value: int, m: float) -> None:
         self.seen += 1
-        unusual = self.up.suspicious(self.h) or self.down.suspicious(self.h)
-        learn = _SLOWER if unusual else 1.0
+        # Gradually: traffic that comes in bursts gives evidence slowly, and the level must not follow it down meanwhile.
+        learn = 1.0 - (1.0 - _SLOWER) * max(self.up.doubt(self.h), self.down.doubt(self.h))
         gain = max((1 - _KEEP) * learn, 1 / self.seen if self.seen < _WARM else 0.0)
         bounded = min(value, 3 * m + 3)
         self.level += (bounded - self.level) * gain

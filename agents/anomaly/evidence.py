@@ -21,6 +21,8 @@ _MEMORY = 1000.0
 _LEAST_RATE = 0.15
 _GAP = 900.0
 """Seconds without a value after which evidence is forgotten."""
+_DOUBTED = 0.3
+"""Share of the threshold from which a baseline hardly learns."""
 _ENDS = 0.5
 """An alarm ends when the evidence is down to this share of its threshold."""
 
@@ -80,6 +82,10 @@ class Evidence(msgspec.Struct, array_like=True, gc=False):
         self.total = self.events = self.peak = 0.0
         self.since, self.active = None, False
 
+    def doubt(self, h: float) -> float:
+        """How little should be learned from what is seen now: from 0 (all of it) to 1 (hardly anything)."""
+        return min(1.0, self.total / (_DOUBTED * self.limit(h)))
+
     def suspicious(self, h: float) -> bool:
         """Whether what is seen now should hardly be learned from."""
-        return self.total > 0.3 * self.limit(h)
+        return self.total > _DOUBTED * self.limit(h)

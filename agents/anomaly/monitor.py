@@ -162,7 +162,7 @@ class Monitor(msgspec.Struct, array_like=True, gc=False):
                 found.append(self._condition("cost_of_traffic", usd * PER_HOUR, expected, 2 * expected, self.traffic.up, extra))
         if self.traffic.down.active:
             usual = traffic.expected * PER_MINUTE
-            found.append(self._condition("traffic_down", requests * PER_MINUTE, usual, 0.4 * usual, self.traffic.down))
+            found.append(self._condition("traffic_down", requests * PER_MINUTE, usual, 0.3 * usual, self.traffic.down))
         if self.unpriced.update(time, bucket.unpriced, requests):
             share = self.unpriced.unpriced / self.unpriced.requests
             evidence = Evidence(since=self.unpriced.since, events=self.unpriced.unpriced)

@@ -33,7 +33,7 @@ class RateTest(msgspec.Struct, array_like=True, gc=False):
     """
 
     h: float
-    ratio: float = 2.0
+    ratio: float = 2.5
     floor: float = 0.02
     least: float = 6.0
     """Events an alarm needs: single ones never suffice."""

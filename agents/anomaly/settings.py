@@ -39,8 +39,8 @@ class AnomalySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
     @property
     def hourly_evidence(self) -> float:
-        """Logarithm of hours per false alarm of one test."""
-        return log(_HOURS * _TESTS / self.false_alarms)
+        """Logarithm of hours per false alarm of the test for creep, which is a ticket at most and has ``false_alarms`` for itself."""
+        return log(_HOURS / self.false_alarms)
 
 
 def anomaly_settings(table: Mapping[str, Any]) -> AnomalySettings:

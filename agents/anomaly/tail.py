@@ -19,13 +19,16 @@ _KEEP = keep(1440) ** _EVERY
 _TAIL = 0.01
 _WARM = 500.0
 _FORGOTTEN = 0.01
+_MARGIN = 3
+"""Coarse bins beyond P99 (27%): what is slower than that counts. Load moves a tail by less, many times a day."""
 
 
 class TailTest(msgspec.Struct, array_like=True, gc=False):
-    """Do more requests than usual exceed the series' own P99?
+    """Do more requests than usual take a quarter longer than the series' own P99?
 
-    The baseline is a decaying histogram on a logarithmic scale (DDSketch bins, agents/cost/sketch.py). What exceeds its P99 is counted and
-    goes through a :class:`RateTest`, so the test has the power of counts, needs no distribution of latencies, and a mean never enters.
+    The baseline is a decaying histogram on a logarithmic scale (DDSketch bins, agents/cost/sketch.py). What exceeds its P99 clearly is
+    counted and goes through a :class:`RateTest`, so the test has the power of counts, needs no distribution of latencies, and a mean
+    never enters.
     """
 
     rate: RateTest
@@ -35,11 +38,13 @@ class TailTest(msgspec.Struct, array_like=True, gc=False):
     """The coarse bin above which at most 1% of the past lies."""
     fresh: dict[int, float] = {}
     buckets: int = 0
+    odd: dict[int, int] = {}
+    """What came since the evidence began; a key is the bin in the middle of a coarse one."""
     recent: Score = Score()
 
     @classmethod
     def of(cls, h: float) -> TailTest:
-        return cls(RateTest(h, ratio=2.5, floor=0.01))
+        return cls(RateTest(h, ratio=2.5, floor=0.02))
 
     def update(self, time: float, value: Mapping[int, int]) -> Score:
         """``value``: the sketch of one bucket (bins of 1%). The score's value and expectation are P99 in ms."""
@@ -48,12 +53,21 @@ class TailTest(msgspec.Struct, array_like=True, gc=False):
             return self.recent._replace(score=score)
         edge, score, n = self.edge, 0.0, sum(value.values())
         if edge is not None:
-            slow = sum(count for index, count in value.items() if index // _COARSE > edge)
+            slow = sum(count for index, count in value.items() if index // _COARSE > edge + _MARGIN)
             score = self.rate.update(time, Share(slow, n)).score
+        self._gather(value)
         self._learn(value, 0.1 if self.rate.evidence.suspicious(self.rate.h) else 1.0)
         expected = 0.0 if edge is None else value_of(edge * _COARSE + _COARSE - 1)
-        self.recent = Score(score, quantile(value, 1 - _TAIL) or 0.0, expected)
+        at = quantile(self.odd, 1 - _TAIL)
+        self.recent = Score(score, 0.0 if at is None else at, expected)
         return self.recent
+
+    def _gather(self, value: Mapping[int, int]) -> None:
+        if self.rate.evidence.since is None:
+            self.odd = {}
+        for index, count in value.items():
+            middle = index // _COARSE * _COARSE + _COARSE // 2
+            self.odd[middle] = self.odd.get(middle, 0) + count
 
     def _learn(self, value: Mapping[int, int], learn: float) -> None:
         fresh = self.fresh

@@ -10,6 +10,7 @@ from rich.markup import escape
 
 from streams.cli import (
     alerts,
+    checklist,
     controls,
     deadletter,
     doctor,
@@ -51,6 +52,7 @@ app.command("kill")(kill.kill)
 app.command("restore")(kill.restore)
 app.command("controls")(controls.controls)
 app.command("export")(export.export)
+app.command("checklist")(checklist.checklist)
 app.add_typer(deadletter.app, name="deadletter")
 app.add_typer(prompts.app, name="prompts")
 app.add_typer(judge.app, name="judge")

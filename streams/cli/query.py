@@ -30,16 +30,16 @@ def query(
 
     Example: mirante query "SELECT feature, sum(cost_usd) FROM cost_windows WHERE window_seconds = 60 GROUP BY feature"
     """
-    answer = _ask(sql, data, url, as_json)
     if as_json:
-        typer.echo(json.dumps(json.loads(answer)["data"], ensure_ascii=False) if answer.strip() else "[]")
+        typer.echo(json.dumps(rows(sql, data, url), ensure_ascii=False))
     else:
-        sys.stdout.write(answer.decode(errors="replace"))
+        sys.stdout.write(_ask(sql, data, url, False).decode(errors="replace"))
 
 
 def rows(sql: str, data: Path, url: str | None = None) -> list[dict[str, Any]]:
     """The rows of a query as objects, asked as `mirante query` asks. Raises OSError that says what to do."""
-    found: list[dict[str, Any]] = json.loads(_ask(sql, data, url, True))["data"]
+    answer = _ask(sql, data, url, True)
+    found: list[dict[str, Any]] = json.loads(answer)["data"] if answer.strip() else []
     return found
 
 

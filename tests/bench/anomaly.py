@@ -1,7 +1,8 @@
 """How well anomalies are found, and how often nothing is. Run it: `python -m tests.bench.anomaly`.
 
 Without options: generated LLM traffic with known incidents, and the real traces (if the shared data are there) with injected ones; for
-the agent's detectors, and in the same run for two baselines on the same buckets of 30 s:
+the detectors of the agent `anomaly` and, on sessions that loop, that of `budgets`; and in the same run for two baselines on the same
+buckets of 30 s:
 
 - *z-score*: a metric is more than 4 standard deviations from its mean of the last day;
 - *3 x mean*: a metric is more than three times its mean of the last 7 days, or traffic less than a third.
@@ -40,6 +41,9 @@ from agents.anomaly.pace import PER_DAY, SECONDS
 from agents.anomaly.points import PointDetector
 from agents.anomaly.report import severity
 from agents.anomaly.settings import AnomalySettings
+from agents.budgets.recent import Lap
+from agents.budgets.rules import RunawayTable
+from agents.budgets.runaway import find_loop
 from schemas.outputs import Severity
 from tests.bench.anomaly_streams import FOUND_BY, Array, Incident, Stream, generated, traced
 
@@ -89,8 +93,15 @@ def monitored(stream: Stream, settings: AnomalySettings) -> list[Alarm]:
         for kind, urgent in found.items():
             alarm = held.setdefault(kind, Alarm(NAMES[kind], now, inf, urgent))
             held[kind] = alarm._replace(severity=min(alarm.severity, urgent, key=URGENT.index))
-    alarms += held.values()
-    return alarms
+    return [*alarms, *held.values(), *(alarm for laps in stream.loops if (alarm := _looping(laps)) is not None)]
+
+
+def _looping(laps: list[tuple[int, Lap]]) -> Alarm | None:
+    """When the agent ``budgets`` reports a session; what it has used is known when the 10 s are over, at the latest."""
+    rule = RunawayTable()
+    ends = (window + 10 for window, _ in laps)
+    found = next((end for end in ends if find_loop([lap for lap in laps if lap[0] < end], end, rule) is not None), None)
+    return None if found is None else Alarm("RunawayLoop", float(found), float(laps[-1][0]), rule.severity)
 
 
 def z_score(stream: Stream) -> list[Alarm]:
@@ -218,6 +229,10 @@ def bench(args: argparse.Namespace) -> None:
     seed = args.seed
     groups: dict[str, list[Callable[[], Stream]]] = {
         "generated": [partial(generated, seed + n, days=args.days, learn_days=8, incidents=True) for n in range(args.series)],
+        "busy (1,500 requests a minute)": [
+            partial(generated, seed + 3000 + n, days=args.busy_days, learn_days=2, incidents=True, per_minute=1500)
+            for n in range(args.series // 2)
+        ],
         "slow creep": [
             partial(generated, seed + 1000 + n, days=args.days, learn_days=8, incidents=False, creep=True) for n in range(args.series // 2)
         ],
@@ -228,6 +243,8 @@ def bench(args: argparse.Namespace) -> None:
     }
     with ProcessPoolExecutor(args.workers) as pool:
         for title, makers in groups.items():
+            if args.groups and not any(title.startswith(name) for name in args.groups):
+                continue
             if makers:
                 show(console, title, list(pool.map(partial(measured, settings=settings), makers)))
             elif title == "real traces":
@@ -267,8 +284,10 @@ def main() -> None:
     parser.add_argument("--series", type=int, default=8, help="generated series with incidents (default 8)")
     parser.add_argument("--quiet", type=int, default=8, help="generated series without incidents, for false alarms (default 8)")
     parser.add_argument("--days", type=int, default=14, help="days of a series, of which the first 8 are for learning (default 14)")
+    parser.add_argument("--busy-days", type=int, default=5, help="days of the busy series, of which 2 are for learning (default 5)")
     parser.add_argument("--seed", type=int, default=77_000, help="first seed; the detectors were developed on seeds below 10000")
     parser.add_argument("--false-alarms", type=float, default=0.01, help="expected per week and series (default 0.01)")
+    parser.add_argument("--groups", nargs="+", choices=("generated", "busy", "slow", "usual", "real"), help="only these (default all)")
     parser.add_argument("--workers", type=int, default=2, help="processes (default 2)")
     args = parser.parse_args()
     if (args.csv is None) != (args.out is None):

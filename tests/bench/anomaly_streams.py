@@ -20,6 +20,7 @@ import numpy.typing as npt
 from agents.anomaly.breakdown import Amounts
 from agents.anomaly.bucket import Bucket
 from agents.anomaly.pace import PER_DAY, PER_HOUR, SECONDS
+from agents.budgets.recent import Lap
 from agents.cost.aggregate import OUTCOME_INDEX
 from agents.cost.sketch import GAMMA
 
@@ -28,6 +29,7 @@ Array = npt.NDArray[np.float64]
 MONDAY = 1_788_739_200.0
 """2026-09-07 00:00 UTC."""
 MINUTE, DAY = 60.0, 86_400.0
+USD_PER_TOKEN = 5e-6
 EACH = SECONDS // 10
 """Windows of 10 s in a bucket."""
 
@@ -35,7 +37,7 @@ LASTS = {"cost_x3": 60, "loop": 30, "latency_tail_x2": 60, "refusal_2_to_6": 60,
 """Incidents and their minutes; the creep lasts until the end."""
 FOUND_BY = {
     "cost_x3": {"CostAnomaly"},
-    "loop": {"CostAnomaly", "TrafficAnomaly"},
+    "loop": {"RunawayLoop", "CostAnomaly", "TrafficAnomaly"},
     "latency_tail_x2": {"LatencyAnomaly", "LatencySLOBurn"},
     "refusal_2_to_6": {"RefusalRate"},
     "provider_outage": {"ErrorRate", "UnansweredRequests"},
@@ -64,6 +66,8 @@ class Stream:
     buckets: list[Bucket]
     incidents: list[Incident] = field(default_factory=list)
     metrics: dict[str, Array] = field(default_factory=dict)
+    loops: list[list[tuple[int, Lap]]] = field(default_factory=list)
+    """Of each session that loops: start of each 10 s, and what it used in them."""
 
 
 @dataclass
@@ -75,16 +79,20 @@ class Calls:
     latency: Array
     ttft: Array
     outcome: npt.NDArray[np.int64]
+    loops: list[list[tuple[int, Lap]]] = field(default_factory=list)
 
 
-def generated(seed: int, *, days: int, learn_days: int, incidents: bool, creep: bool = False) -> Stream:
-    """A series of ``days`` days that begins on a Monday. With ``incidents``, one each 16 hours after the learning days."""
+def generated(seed: int, *, days: int, learn_days: int, incidents: bool, creep: bool = False, per_minute: float | None = None) -> Stream:
+    """A series of ``days`` days that begins on a Monday. With ``incidents``, one each 16 hours after the learning days.
+
+    ``per_minute``: requests on average; without it each seed has its own, about 200.
+    """
     rng = np.random.default_rng(seed)
     windows = days * PER_DAY * EACH
     planned = _plan(rng, days, learn_days) if incidents else []
     if creep:
         planned = [Incident("creep_2_percent", learn_days * DAY, days * DAY)]
-    calls = _calls(rng, _rate(rng, windows), creep_from=learn_days * DAY if creep else None)
+    calls = _calls(rng, _rate(rng, windows, per_minute), creep_from=learn_days * DAY if creep else None)
     for incident in planned:
         calls = _inject(rng, calls, incident)
     kind = "creep" if creep else "incidents" if incidents else "usual"
@@ -111,14 +119,15 @@ def traced(path: Path, seed: int, *, hours: int = 30, learn_hours: int = 12) -> 
     return bucketed(path.stem, calls, hours * 360, planned, learn_hours * PER_HOUR)
 
 
-def _rate(rng: np.random.Generator, windows: int) -> Array:
+def _rate(rng: np.random.Generator, windows: int, per_minute: float | None) -> Array:
     """Expected requests per window of 10 s."""
     hours = np.arange(windows) / 360
-    base = float(np.clip(np.exp(rng.normal(np.log(200), 0.6)), 60, 800)) / 6
+    drawn = float(np.clip(np.exp(rng.normal(np.log(200), 0.6)), 60, 800))
+    base = (drawn if per_minute is None else per_minute) / 6
     amplitude, peak = rng.uniform(0.3, 0.8), rng.uniform(10, 18)
     day = 1 + amplitude * np.cos((hours - peak) * 2 * np.pi / 24)
     weekend = np.where((hours // 24) % 7 >= 5, rng.uniform(0.4, 1.0), 1.0)
-    smooth = np.convolve(weekend, np.ones(720) / 720, mode="same") if windows > 720 else weekend
+    smooth = np.convolve(np.pad(weekend, (360, 359), mode="edge"), np.ones(720) / 720, mode="valid")
     blocks = windows // 30 + 1  # bursts last about five minutes
     shape = 1 / rng.uniform(0.1, 0.3) ** 2
     burst = np.repeat(rng.gamma(shape, 1 / shape, blocks), 30)[:windows]
@@ -202,18 +211,33 @@ def _with_loop(rng: np.random.Generator, calls: Calls, incident: Incident) -> Ca
     window = np.sort(rng.integers(int(incident.start // 10), int(incident.end // 10), count))
     more = _with_answers(rng, window, np.linspace(1500, 15_000, count), np.ones(count))
     joined = Calls(*(np.concatenate([getattr(calls, f), getattr(more, f)]) for f in ("window", "tokens", "latency", "ttft", "outcome")))
+    joined.loops = [*calls.loops, _session(more, repeats=bool(rng.random() < 0.5))]
     return _take(joined, np.argsort(joined.window, kind="stable"))
 
 
+def _session(calls: Calls, *, repeats: bool) -> list[tuple[int, Lap]]:
+    """The loop's session, as the agent ``budgets`` sees it. ``repeats``: every call asks the same, else each asks something else."""
+    laps = []
+    answered = calls.outcome < OUTCOME_INDEX["api_error"]
+    for window in np.unique(calls.window).tolist():
+        inside = calls.window == window
+        requests, tokens = int(inside.sum()), int(calls.tokens[inside & answered].sum())
+        same = ((1, requests),) if repeats else ()
+        laps.append((window * 10, Lap(requests, requests, tokens, int(tokens * USD_PER_TOKEN * 10**12), same, ())))
+    return laps
+
+
 def _take(calls: Calls, which: npt.NDArray[np.bool_] | npt.NDArray[np.int64]) -> Calls:
-    return Calls(calls.window[which], calls.tokens[which], calls.latency[which], calls.ttft[which], calls.outcome[which])
+    return Calls(
+        calls.window[which], calls.tokens[which], calls.latency[which], calls.ttft[which], calls.outcome[which], calls.loops
+    )
 
 
 def bucketed(name: str, calls: Calls, windows: int, incidents: list[Incident], learn: int) -> Stream:
     """Requests as buckets."""
     minutes = windows // EACH
     answered = calls.outcome < OUTCOME_INDEX["api_error"]
-    usd = np.where(answered, calls.tokens * 5e-6, 0.0)
+    usd = np.where(answered, calls.tokens * USD_PER_TOKEN, 0.0)
     outcomes = np.bincount(calls.window // EACH * 16 + calls.outcome, minlength=minutes * 16).reshape(minutes, 16)[:, : len(OUTCOME_INDEX)]
     usd10 = np.bincount(calls.window, usd, windows)
     tokens10 = np.bincount(calls.window, np.where(answered, calls.tokens, 0.0), windows)
@@ -244,7 +268,7 @@ def bucketed(name: str, calls: Calls, windows: int, incidents: list[Incident], l
         "errors": (outcomes[:, OUTCOME_INDEX["api_error"]] + outcomes[:, OUTCOME_INDEX["timeout"]]) * share,
         "latency": _p99(calls.window[late] // EACH, calls.latency[late], minutes),
     }
-    return Stream(name, MONDAY, learn, buckets, incidents, metrics)
+    return Stream(name, MONDAY, learn, buckets, incidents, metrics, calls.loops)
 
 
 def _bins(minute: npt.NDArray[np.int64], values: Array) -> Iterator[tuple[int, int, int]]:

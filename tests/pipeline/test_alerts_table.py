@@ -9,6 +9,7 @@ import pytest
 
 from schemas.migrate import migrate
 from schemas.rows import DATABASE, INSERT_SETTINGS, AlertRow
+from streams.cli.checklist import ITEMS
 from tests.pipeline.test_migrations import Engine, open_engine
 
 pytest.importorskip("chdb")
@@ -70,3 +71,10 @@ def test_what_is_absent_is_null(engine: Engine) -> None:
     )
     assert set(stored) == {None}
     assert engine.rows("SELECT evidence FROM mirante.alerts WHERE alert_id = 'bare'") == [("{}",)]
+
+
+def test_the_checklist_can_be_asked_of_empty_tables(engine: Engine) -> None:
+    there = {name for (name,) in engine.rows("SELECT name FROM system.tables WHERE database = 'mirante'")}
+    for item in ITEMS:
+        if there.issuperset(item.tables):
+            assert len(engine.rows(item.sql.replace("{since}", "toDateTime64('2020-01-01 00:00:00', 3, 'UTC')"))) == 1
