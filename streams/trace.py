@@ -56,24 +56,33 @@ class Story:
 
 
 def story(ask: Ask, kind: Kind, value: str, decode: Callable[[str], Any]) -> Story | None:
-    """Everything about an id, None if no interaction has it. ``decode``: of columns that hold JSON."""
+    """Everything about an id, None if no interaction has it. ``decode``: of columns that hold JSON.
+
+    What a query costs is mostly its analysis, so there are few, and side by side: of a response, what names it is asked for at once.
+    """
     found = Story()
-    calls = ask(_interactions("* EXCEPT (version)", kind, MAX_CALLS), {"ids": [value]})
-    if not calls:
-        return None
-    found.truncated = len(calls) > MAX_CALLS
-    found.calls = calls[:MAX_CALLS]
-    traces = sorted({call["trace_id"] for call in found.calls} - {""})
-    with ThreadPoolExecutor(2) as pool:  # what a query costs is mostly its analysis, so there are few, and side by side
+    with ThreadPoolExecutor(3) as pool:
+        named = pool.submit(_related, ask, _BY_RESPONSE, _responses([value]), decode) if kind == "response_id" else None
+        calls = ask(_interactions("* EXCEPT (version)", kind, MAX_CALLS), {"ids": [value]})
+        if not calls:
+            return None
+        found.truncated = len(calls) > MAX_CALLS
+        found.calls = calls[:MAX_CALLS]
+        given = _given(found.calls)
+        if named is None:
+            named = pool.submit(_related, ask, _BY_RESPONSE, given, decode)
+        traces = sorted({call["trace_id"] for call in found.calls} - {""})
         relatives = pool.submit(ask, _interactions(_STEP, "trace_id", MAX_STEPS), {"ids": traces}) if traces else None
-        related, found.absent = _related(ask, found.calls, decode)
+        related = [_related(ask, _BY_CALL, given, decode), named.result()]
         steps = relatives.result() if relatives is not None else []
     found.truncated = found.truncated or len(steps) > MAX_STEPS
     columns = _STEP.split(", ")
     own = [{column: call[column] for column in columns} for call in found.calls]
     found.steps = tree_of({_key(step): step for step in (*own, *steps[:MAX_STEPS])}.values())
-    for name, rows in related.items():
-        _attach(found, name, rows)
+    for tables, absent in related:
+        found.absent += absent
+        for name, rows in tables.items():
+            _attach(found, name, rows)
     for call in found.calls:
         for column in _JSON_COLUMNS:
             call[column] = decode(call[column]) if call[column] else None
@@ -86,7 +95,8 @@ def _key(step: Row) -> tuple[str, str, str, str]:
 
 
 def _where(source: str, columns: str, ids: str) -> str:
-    found = f"SELECT DISTINCT {columns} FROM mirante.ids WHERE source = '{source}' AND hash IN arrayMap(i -> cityHash64(i), {ids})"
+    hashes = f"SELECT cityHash64(arrayJoin({ids}))"  # a subquery: of other forms with a list, some do not use the primary key
+    found = f"SELECT DISTINCT {columns} FROM mirante.ids WHERE source = '{source}' AND hash IN ({hashes})"
     return f"({columns}) IN ({found})"
 
 
@@ -99,47 +109,63 @@ def _interactions(columns: str, kind: Kind, most: int) -> str:
 
 
 _SINCE = "parseDateTime64BestEffort(%(since)s, 3, 'UTC')"
-_RELATED = {
+_BY_RESPONSE = {
+    "evaluations": f"SELECT * FROM mirante.evaluations_data FINAL PREWHERE {_where('evaluations', 'tenant, time', '%(responses)s')} "
+    "WHERE response_id IN %(responses)s ORDER BY time, event_id",
+    "alerts": "SELECT alert_id, name, severity, status, labels, annotations, starts_at, ends_at, updated_at, value, expected, "
+    "threshold, JSONExtract(evidence, 'response_ids', 'Array(String)') AS response_ids FROM mirante.alerts_data FINAL "
+    "PREWHERE (starts_at, alert_id) IN "
+    "(SELECT starts_at, alert_id FROM mirante.alerts_data WHERE multiSearchAny(evidence, %(quoted)s)) "
+    "WHERE hasAny(response_ids, %(responses)s) ORDER BY starts_at, alert_id",
+}
+"""Table -> what it holds of given responses."""
+_BY_CALL = {
     "feedback": f"SELECT * FROM mirante.feedback_data FINAL PREWHERE {_where('feedback', 'tenant, time', '%(all)s')} "
     "WHERE response_id IN %(responses)s OR (response_id = '' AND request_id IN %(requests)s) "
     "OR (response_id = '' AND request_id = '' AND session_id IN %(sessions)s) ORDER BY time, event_id",
-    "evaluations": f"SELECT * FROM mirante.evaluations_data FINAL PREWHERE {_where('evaluations', 'tenant, time', '%(responses)s')} "
-    "WHERE response_id IN %(responses)s ORDER BY time, event_id",
     # A label's time is when the answer ended.
     "labels": f"SELECT * FROM mirante.labels WHERE tenant IN %(tenants)s AND feature IN %(features)s AND time >= {_SINCE} "
     "AND response_id IN %(responses)s ORDER BY time, label_id",
-    "alerts": "SELECT alert_id, name, severity, status, labels, annotations, starts_at, ends_at, updated_at, value, expected, "
-    "threshold, JSONExtract(evidence, 'response_ids', 'Array(String)') AS response_ids FROM mirante.alerts "
-    "WHERE multiSearchAny(evidence, %(quoted)s) AND hasAny(response_ids, %(responses)s) ORDER BY starts_at, alert_id",
     "shadow_pairs": "SELECT * FROM mirante.shadow_pairs WHERE tenant IN %(tenants)s AND feature IN %(features)s "
     "AND (live_request_id IN %(requests)s OR request_id IN %(requests)s) ORDER BY time, request_id",
 }
 """Table -> what it holds of given calls."""
 
 
-def _related(ask: Ask, calls: Sequence[Row], decode: Callable[[str], Any]) -> tuple[dict[str, list[Row]], list[str]]:
-    """What other tables hold of these calls, and which of these tables do not exist."""
+def _responses(responses: Sequence[str]) -> dict[str, Any]:
+    return {"responses": list(responses) or [""], "quoted": [f'"{response}"' for response in responses] or ['""']}
+
+
+def _given(calls: Sequence[Row]) -> dict[str, Any]:
+    """What the queries need to know of the calls."""
     responses = sorted({call["response_id"] for call in calls} - {""})
     requests = sorted({call["request_id"] for call in calls})
     sessions = sorted({call["session_id"] for call in calls} - {""})
-    given = {
-        "responses": responses or [""],
+    return {
+        **_responses(responses),
         "requests": requests,
         "sessions": sessions or [""],
         "all": sorted({*responses, *requests, *sessions}),
         "tenants": sorted({call["tenant"] for call in calls}),
         "features": sorted({call["feature"] for call in calls}),
         "since": min(call["time"] for call in calls),
-        "quoted": [f'"{response}"' for response in responses] or ['""'],
     }
+
+
+def _related(
+    ask: Ask, queries: Mapping[str, str], given: Mapping[str, Any], decode: Callable[[str], Any]
+) -> tuple[dict[str, list[Row]], list[str]]:
+    """What these tables hold, and which of them do not exist."""
     absent: list[str] = []
     try:
-        rows = ask(_union(_RELATED), given)
+        rows = ask(_union(queries), given)
     except NoTable:
         exist = {row["name"] for row in ask("SELECT name FROM system.tables WHERE database = 'mirante'", {})}
-        absent = [name for name in _RELATED if name not in exist]
-        rows = ask(_union({name: sql for name, sql in _RELATED.items() if name in exist}), given)
-    found: dict[str, list[Row]] = {name: [] for name in _RELATED if name not in absent}
+        # A query names the public view, or the storage table of the same name.
+        absent = [name for name in queries if name not in exist]
+        left = {name: sql for name, sql in queries.items() if name in exist}
+        rows = ask(_union(left), given) if left else []
+    found: dict[str, list[Row]] = {name: [] for name in queries if name not in absent}
     for row in rows:
         found[row["section"]].append(decode(row["row"]))
     return found, absent

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -40,6 +41,12 @@ def template_of(text: str, variables: Mapping[str, Any] | None) -> int | None:
     for value in sorted(values, key=lambda v: (-len(v), v)):
         if len(value) > 1:
             text = text.replace(value, "\\0")
+    return _fingerprint(text)
+
+
+@lru_cache(1_024)
+def _fingerprint(text: str) -> int:
+    """Most calls of a feature have the same text."""
     left = _CHANGING.sub(" ", text).strip()
     return int.from_bytes(hashlib.blake2b(left.encode("utf-8", "replace"), digest_size=8).digest(), "big") >> 1
 

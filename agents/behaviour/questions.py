@@ -32,6 +32,7 @@ MAX_CANDIDATES = 10
 """Groups that are compared with a question: those that share most bands with it."""
 _SHOWN = 5
 _GRAM = 4
+_PACE = "pace"
 
 
 _SHORT_NOT = re.compile(r"n['’]t\b", re.IGNORECASE)
@@ -78,14 +79,10 @@ class Meaning(msgspec.Struct, gc=False):
     features: frozenset[str]
 
     @classmethod
-    def of(cls, question: str) -> Meaning | None:
-        """None if there is too little to compare."""
-        said = words(_SHORTENED.sub("", _SHORT_NOT.sub(" not", question)))
-        kept = [word for word in said if word not in _FILLERS]
+    def of(cls, kept: frozenset[str]) -> Meaning:
+        """``kept``: what :func:`said` found."""
         fixed = frozenset(word for word in kept if word in _TURNS or word in _ASKING or not word.isalpha())
-        rest = [word for word in kept if word not in fixed] or kept
-        if len(kept) < 2:
-            return None
+        rest = kept - fixed or kept
         features = set(rest)
         for word in rest:
             padded = f"_{word}_"
@@ -98,10 +95,18 @@ class Meaning(msgspec.Struct, gc=False):
         return len(self.features & other.features) / len(self.features | other.features)
 
 
-class _Index(NamedTuple):
-    """Groups of one feature by their meaning, and by band."""
+def said(question: str) -> frozenset[str]:
+    """The words of a question that count; empty if there is too little to compare."""
+    if "'" in question or "’" in question:
+        question = _SHORTENED.sub("", _SHORT_NOT.sub(" not", question))
+    kept = frozenset(words(question)) - _FILLERS
+    return kept if len(kept) > 1 else frozenset()
 
-    exact: dict[tuple[frozenset[str], frozenset[str]], str]
+
+class _Index(NamedTuple):
+    """Groups of one feature by the words of their question, and by band."""
+
+    exact: dict[frozenset[str], str]
     bands: dict[Band, list[str]]
 
 
@@ -111,27 +116,24 @@ class Questions:
     def __init__(self, settings: BehaviourSettings) -> None:
         self._settings = settings
         self.groups: Table[str, Group] = Table(settings.max_groups)
+        self.pace: Table[str, tuple[int, int]] = Table(1)
         self._meanings: dict[str, Meaning] | None = None
         self._index: dict[tuple[str, str], _Index] = {}
         self._changed: dict[str, CacheCandidateRow] = {}
 
-    def take(self, call: Ran) -> None:
+    def take(self, call: Ran, now: float) -> None:
         """A call that was answered: its question joins its group, or begins one."""
         if not call.question or call.outcome != "ok":
             return
-        meaning = Meaning.of(call.question)
-        if meaning is None:
+        kept = said(call.question)
+        if not kept:
             return
         self._build()
         known = self._index.setdefault((call.tenant, call.feature), _Index({}, {}))
-        group, of = self._same(known, meaning), None
+        name = known.exact.get(kept)
+        group = self.groups.get(name) if name is not None else self._compared(call, known, kept, now)
         if group is None:
-            of = bands(meaning.features)
-            group = self._nearest(known, meaning, of)
-        if group is None:
-            key = "\0".join((call.tenant, call.feature, call.id)).encode("utf-8", "replace")
-            group = Group(hashlib.blake2b(key, digest_size=8).hexdigest(), call.tenant, call.feature, call.question, call.asked, call.asked)
-            self._enter(group, meaning, of or [])
+            return
         _count(group, call)
         gone = self.groups.put(group.id, group)
         if group.requests > 1:
@@ -144,10 +146,25 @@ class Questions:
         changed, self._changed = self._changed, {}
         yield from changed.values()
 
-    def _same(self, known: _Index, meaning: Meaning) -> Group | None:
-        """The group of this very meaning; there is one at most, for a second one would have joined it."""
-        name = known.exact.get((meaning.fixed, meaning.features))
-        return None if name is None else self.groups.get(name)
+    def _compared(self, call: Ran, known: _Index, kept: frozenset[str], now: float) -> Group | None:
+        """The group that a question in new words joins or begins. None: there are too many of them at this moment.
+
+        Beyond ``questions_per_second`` a group would be forgotten before its question comes again; comparing costs 100 us.
+        """
+        second, seen = self.pace.get(_PACE) or (0, 0)
+        second, seen = (second, seen + 1) if second == int(now) else (int(now), 1)
+        self.pace.put(_PACE, (second, seen))
+        if seen > self._settings.questions_per_second:
+            return None
+        meaning = Meaning.of(kept)
+        of = bands(meaning.features)
+        group = self._nearest(known, meaning, of)
+        if group is None:
+            key = "\0".join((call.tenant, call.feature, call.id)).encode("utf-8", "replace")
+            name = hashlib.blake2b(key, digest_size=8).hexdigest()
+            group = Group(name, call.tenant, call.feature, call.question, call.asked, call.asked)
+            self._enter(group, kept, meaning, of)
+        return group
 
     def _nearest(self, known: _Index, meaning: Meaning, of: list[Band]) -> Group | None:
         """The likest group; of equally like ones the first by id."""
@@ -169,15 +186,15 @@ class Questions:
         if self._meanings is None:
             self._meanings = {}
             for _, group in self.groups:
-                meaning = Meaning.of(group.question)
-                if meaning is not None:
-                    self._enter(group, meaning, bands(meaning.features))
+                kept = said(group.question)
+                meaning = Meaning.of(kept)
+                self._enter(group, kept, meaning, bands(meaning.features))
 
-    def _enter(self, group: Group, meaning: Meaning, of: list[Band]) -> None:
+    def _enter(self, group: Group, kept: frozenset[str], meaning: Meaning, of: list[Band]) -> None:
         assert self._meanings is not None
         self._meanings[group.id] = meaning
         known = self._index.setdefault((group.tenant, group.feature), _Index({}, {}))
-        known.exact[meaning.fixed, meaning.features] = group.id
+        known.exact[kept] = group.id
         for band in of:
             known.bands.setdefault(band, []).append(group.id)
 
@@ -185,8 +202,7 @@ class Questions:
         meaning, known = (self._meanings or {}).pop(group.id, None), self._index.get((group.tenant, group.feature))
         if meaning is None or known is None:
             return
-        if known.exact.get((meaning.fixed, meaning.features)) == group.id:
-            del known.exact[meaning.fixed, meaning.features]
+        known.exact.pop(said(group.question), None)
         for band in bands(meaning.features):
             left = [name for name in known.bands.pop(band, ()) if name != group.id]
             if left:

@@ -34,6 +34,8 @@ class BehaviourSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     """Whether repeated questions are looked for."""
     similarity: Share = 0.8
     """Similarity from which questions are the same (agents/behaviour/questions.py)."""
+    questions_per_second: Annotated[int, Meta(ge=1)] = 50
+    """Questions in words not seen before that are compared, per partition and second of event time; others in such words are left out."""
     max_groups: Annotated[int, Meta(ge=10)] = 5_000
     """Questions remembered per partition; the longest not asked gives way."""
     judge: list[str] = []

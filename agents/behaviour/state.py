@@ -49,6 +49,7 @@ class Saved(msgspec.Struct, array_like=True, gc=False, omit_defaults=True):
     scores: list[tuple[ScoreKey, Score | None]] = []
     standings: list[tuple[Comparison, Standing | None]] = []
     groups: list[tuple[str, Group | None]] = []
+    pace: list[tuple[str, tuple[int, int] | None]] = []
     strata: list[tuple[StratumKey, Stratum | None]] = []
     held: list[tuple[tuple[str, str], Held | None]] = []
 
@@ -84,7 +85,8 @@ class BehaviourState:
         self._tables: dict[str, Any] = {
             "versions": self._prompts.versions, "features": self._prompts.features, "live": self._shadows.live,
             "waiting": self._shadows.waiting, "pairs": self._shadows.pairs, "scores": self._shadows.scores,
-            "standings": self._shadows.standings, "groups": self._questions.groups, "strata": self._judging.strata,
+            "standings": self._shadows.standings, "groups": self._questions.groups, "pace": self._questions.pace,
+            "strata": self._judging.strata,
             "held": self._judging.held,
         }  # fmt: skip
 
@@ -109,7 +111,7 @@ class BehaviourState:
         if isinstance(item, Ran):
             found.extend(self._prompts.take(item, now))
             self._emit(self._shadows.take(item, now), found, effects)
-            self._questions.take(item)
+            self._questions.take(item, now)
             self._ask_judge(self._judging.take(item, now), effects)
         elif isinstance(item, Disliked):
             self._ask_judge(self._judging.dislike(item, now), effects)

@@ -6,6 +6,7 @@ import re
 import unicodedata
 from itertools import pairwise
 
+_MARKS = re.compile("[\u0300-\u036f]")
 _WORD = re.compile(r"<[a-z_]+:\d+>|\w+")
 
 
@@ -13,7 +14,7 @@ def words(text: str) -> list[str]:
     """The words of a text, lower case and without accents; tags of masked data such as ``<cpf:12>`` are words."""
     text = text.casefold()
     if not text.isascii():
-        text = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
+        text = _MARKS.sub("", unicodedata.normalize("NFKD", text))
     return _WORD.findall(text)
 
 

@@ -95,7 +95,7 @@ def grouped(questions: list[str], settings: BehaviourSettings) -> list[str]:
     """The group that each question joins or begins."""
     agent, found = Questions(settings), []
     for n, question in enumerate(questions):
-        agent.take(ran(n, n, question=question))
+        agent.take(ran(n, n, question=question), float(n))
         last = [group for _, group in agent.groups][-1:]
         found.append(last[0].id if last and last[0].shown[-1] == f"a{n}" else f"none-{n}")
     return found
@@ -184,8 +184,8 @@ def cost(console: Console, calls: int) -> None:
     for n in range(calls):
         text = " ".join(dice.choices(words, k=12))
         messages = [{"role": "user", "content": text}]
-        asked = decode_request(msgspec.json.encode(request(n, n * 0.1, messages=messages, system_instructions="You help. " * 40)))
-        said = decode_response(msgspec.json.encode(response(n, n * 0.1 + 1, output=" ".join(dice.choices(words, k=60)))))
+        asked = decode_request(msgspec.json.encode(request(n, n * 0.002, messages=messages, system_instructions="You help. " * 40)))
+        said = decode_response(msgspec.json.encode(response(n, n * 0.002 + 1, output=" ".join(dice.choices(words, k=60)))))
         row, item, _ = answered(asked, None, said, None, PRICES)
         made.append(Call(asked, said, asked.time.timestamp(), row, msgspec.json.encode(row), series_of(asked, said), item, False))
     settings = BehaviourSettings(judge=["helpfulness"])
@@ -207,7 +207,7 @@ def cost(console: Console, calls: int) -> None:
         stored += len(state.changes() or b"")
     taken = time.process_time() - begun
     candidates = sum(isinstance(item, Ran) and item.task is not None for item in items.items)
-    table = Table("", "per call", title=f"cost: {calls:,} calls, {candidates:,} candidates for a judge")
+    table = Table("", "per call", title=f"cost: {calls:,} calls, {candidates:,} candidates for a judge, 500 calls per second")
     table.add_row("tap in stage 1", f"{tapped / calls * 1e6:.0f} us")
     table.add_row("agent behaviour", f"{taken / calls * 1e6:.0f} us")
     table.add_row("message", f"{len(effects.messages[0].value) / calls:,.0f} bytes")

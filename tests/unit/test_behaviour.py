@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from agents.behaviour.items import Disliked, Item, Items, Ran, Scored
 from agents.behaviour.prompts import template_of
-from agents.behaviour.questions import Meaning, same_answer
+from agents.behaviour.questions import Meaning, said, same_answer
 from agents.behaviour.sequential import Mean
 from agents.behaviour.settings import BehaviourSettings, behaviour_settings
 from agents.behaviour.state import BehaviourState
@@ -380,8 +380,8 @@ def test_likeness_is_symmetric_and_between_0_and_1(a: str, b: str) -> None:
     found = likeness(a, b)
     assert found == likeness(b, a)
     assert found is None or 0 <= found <= 1
-    first, second = Meaning.of(a), Meaning.of(b)
-    if first is not None and second is not None:
+    if said(a) and said(b):
+        first, second = Meaning.of(said(a)), Meaning.of(said(b))
         assert first.likeness(second) == second.likeness(first) <= 1
 
 
@@ -462,3 +462,12 @@ def test_stage_1_sends_masked_texts_and_only_the_first_question_of_a_conversatio
     assert b"529.982" not in msgspec.msgpack.encode(items)
     assert msgspec.json.decode(first.task or b"", type=JudgeTask).criteria == ["helpfulness"]
     assert [item.kind for item in items if isinstance(item, Disliked)] == ["thumbs_down"]
+
+
+def test_beyond_the_pace_new_questions_are_left_out_and_known_ones_are_still_counted() -> None:
+    agent = Agent(questions_per_second=2)
+    new = [ran(n, 0.001 * n, question=f"what about subject {word}") for n, word in enumerate(["apples", "pears", "plums", "grapes"])]
+    again = [ran(10 + n, 5 + n, question=f"what about subject {word}") for n, word in enumerate(["apples", "pears", "plums", "grapes"])]
+    agent.read([*new, *again, ran(20, 0.5, question="what about subject pears?")], 90)
+    assert {row.question.split()[-1]: row.requests for row in agent.of(CacheCandidateRow)} == {"apples": 2, "pears": 3}
+    assert agent.state.gauges()["question_groups"] == 4
