@@ -21,14 +21,15 @@ from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 
 from agents.guards.text.linear import SCALE, LinearModel, cue_words, ngrams
-from agents.guards.training import injection_grammar, refusal_grammar
-from agents.guards.training.grammar import Grammar
+from agents.guards.text.refusal import without_quotes
+from agents.guards.training import injection_grammar, refusal_grammar, refusal_varied
+from agents.guards.training.grammar import Grammar, joined
 
 __all__ = ["EXAMPLES", "main", "make_examples", "train"]
 
 # ruff: noqa: E501, SIM905
 _FUNCTION_WORDS: Final = frozenset(
-    "the a an to of and in is it this that for on with as i i'm you we my your our their or at by from be are was has have its it's so but however if what when here here's there "
+    "the a an to of and in is it this that for on with as i im you we my your our their or at by from be are was has have its so but however if what when here heres there "
     'also may more some any these those he she they his her him them which who about into than then if as for . ? ! : " ` { < | [ # ^ '
     "o a os as um uma de do da dos das em no na nos nas e ou que se por para com como mas porem seu sua meu minha nosso nossa eu voce ele ela ao aos isso este esta esse essa mais ja foi ser ha entanto aqui qual sao pelo pela".split()
 )
@@ -36,7 +37,7 @@ _FUNCTION_WORDS: Final = frozenset(
 
 
 _COMMON: Final = frozenset(
-    "not heres would me such just im other others different understanding json create only take still build else overview significant real policies programming response "
+    "will help d provide understand position making happy thats engage address answer ask asking ways app id items status score put not heres would me such just im other others different understanding json create only take still build else overview significant real policies programming response "
     "outra outro criar dar fazer pode ser general list text story people like use make many need way time work new good first one two example content "
     "texto lista resposta informacao informação conta pessoas forma dicas tipo".split()
 )
@@ -88,9 +89,9 @@ def _typed(text: str, rng: random.Random) -> str:
 def refusals(grammar: Grammar, rng: random.Random) -> Example:
     """A refusal or something that looks like one."""
     if rng.random() < 0.5:
-        return _typed(grammar.make("refusal"), rng), True
+        return without_quotes(_typed(grammar.make("refusal"), rng)), True
     kind = rng.choice(("plain",) * 10 + ("sorry_answer",) * 3 + ("cannot_answer",) * 5 + ("ethics_answer",) * 3 + ("quoted_answer",))
-    return _typed(grammar.make(kind), rng), False
+    return without_quotes(_typed(grammar.make(kind), rng)), False
 
 
 def attacks(grammar: Grammar, rng: random.Random) -> Example:
@@ -111,7 +112,10 @@ def planted(grammar: Grammar, rng: random.Random) -> Example:
 
 
 KINDS: Final[dict[str, tuple[Callable[[Grammar, random.Random], Example], tuple[Rules, Rules]]]] = {
-    "refusal": (refusals, (refusal_grammar.ENGLISH, refusal_grammar.PORTUGUESE)),
+    "refusal": (
+        refusals,
+        (joined(refusal_grammar.ENGLISH, refusal_varied.ENGLISH), joined(refusal_grammar.PORTUGUESE, refusal_varied.PORTUGUESE)),
+    ),
     "injection": (attacks, (injection_grammar.ENGLISH, injection_grammar.PORTUGUESE)),
     "injection_retrieved": (planted, (injection_grammar.ENGLISH, injection_grammar.PORTUGUESE)),
 }
