@@ -30,6 +30,8 @@ class Metrics:
         self.pii = Counter("mirante_pii", "Rows in which personal data was masked", ["kind"], registry=r)
         self.switches = Counter("mirante_switches", "What became of kill switches and throttles", ["what"], registry=r)
         self.unknown_rules = Counter("mirante_unknown_rules", "Usage of a budget or limit this worker has not", registry=r)
+        self.guard = Counter("mirante_guard", "Answered calls in which the guards found something", ["flag"], registry=r)
+        self.guards_closed_early = Counter("mirante_guards_closed_early", "Spans judged early: too many attempts held", registry=r)
         self.closed_early = Counter("mirante_anomaly_closed_early", "Buckets judged early: too many parts held", registry=r)
         self.other = Counter("mirante_other_series", "Interactions counted under __other__: series cap reached", registry=r)
         self.settled_early = Counter("mirante_settled_early", "Open requests settled because there were too many", registry=r)
@@ -61,6 +63,8 @@ class Metrics:
             "outcome": self.outcomes,
             "unpriced": self.unpriced,
             "pii": self.pii,
+            "guard": self.guard,
+            "guards_closed_early": self.guards_closed_early,
             "switch": self.switches,
         }
         plain = {
