@@ -30,6 +30,8 @@ class Metrics:
         self.pii = Counter("mirante_pii", "Rows in which personal data was masked", ["kind"], registry=r)
         self.switches = Counter("mirante_switches", "What became of kill switches and throttles", ["what"], registry=r)
         self.unknown_rules = Counter("mirante_unknown_rules", "Usage of a budget or limit this worker has not", registry=r)
+        self.guard = Counter("mirante_guard", "Answered calls in which the guards found something", ["flag"], registry=r)
+        self.guards_closed_early = Counter("mirante_guards_closed_early", "Spans judged early: too many attempts held", registry=r)
         self.closed_early = Counter("mirante_anomaly_closed_early", "Buckets judged early: too many parts held", registry=r)
         self.labels = Counter("mirante_labels", "Versions of labels published", ["label"], registry=r)
         self.label_exceptions = Counter("mirante_label_exceptions", "Turns and feedback taken late, or not at all", ["what"], registry=r)
@@ -63,6 +65,8 @@ class Metrics:
             "outcome": self.outcomes,
             "unpriced": self.unpriced,
             "pii": self.pii,
+            "guard": self.guard,
+            "guards_closed_early": self.guards_closed_early,
             "switch": self.switches,
             "labels": self.labels,
             "labels_late": self.label_exceptions,

@@ -7,7 +7,6 @@ thousandths, so that a sum does not depend on the order of its terms and every p
 from __future__ import annotations
 
 import math
-import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from importlib.resources import files
@@ -21,9 +20,10 @@ __all__ = ["SCALE", "LinearModel", "cue_words", "load_model", "ngrams"]
 SCALE: Final = 1000
 """Units of a weight in one logit."""
 
-_TOKEN: Final = re.compile(r"[a-z]+(?:'[a-z]+)?|[0-9]+|[.?!:\"`{<|\[#]")
+_MARKS: Final = tuple(b'.?!:"`{<|[#'[at : at + 1] for at in range(11))
 _APOSTROPHES: Final = str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"', "«": '"', "»": '"', "´": "'"})
-# For `cue_words`: marks become blanks, capitals small letters, bytes beyond ASCII stay.
+# For `tokens`: all but letters, digits and marks become blanks. For `cue_words`: marks too, capitals small letters, others stay.
+_KEPT: Final = bytes(b if chr(b).isalnum() or bytes((b,)) in _MARKS else 32 for b in range(128)) + bytes([32] * 128)
 _WORDS: Final = bytes(ord(chr(b).lower()) if chr(b).isalnum() or b >= 128 else 32 for b in range(128)) + bytes(range(128, 256))
 
 
@@ -34,12 +34,21 @@ def _plain(text: str) -> str:
     return text.lower()
 
 
+def tokens(text: str) -> list[str]:
+    """The words and marks of `text` in plain letters, without apostrophes (`can't` is `cant`). Twice as fast as a regular expression."""
+    data = _plain(text).encode().translate(_KEPT, b"'")
+    for mark in _MARKS:
+        if mark in data:
+            data = data.replace(mark, b" " + mark + b" ")
+    return data.decode().split()
+
+
 def ngrams(text: str, *, singles: bool) -> set[str]:
     """Pairs and triples of the words and marks of `text`, and pairs around one word (`cannot_help`).
 
     `singles` adds the words themselves: they tell the topic, which helps with attacks and misleads with answers.
     """
-    words = _TOKEN.findall(_plain(text))
+    words = tokens(text)
     words.insert(0, "^")
     pairs = [f"{a} {b}" for a, b in pairwise(words)]
     grams = set(pairs)
@@ -105,7 +114,7 @@ class LinearModel:
 
     def logit(self, text: str) -> int:
         """The bias and the weight of each n-gram of `text`, each once however often it occurs: as over `ngrams`, four times as fast."""
-        words = _TOKEN.findall(_plain(text))
+        words = tokens(text)
         found: dict[str, int] = {}
         if self.singles and (known := self._single_weights.keys() & words):
             found.update((word, self._single_weights[word]) for word in known)

@@ -5,6 +5,7 @@ Not refusals: apologies with an answer, rules told to a customer ("não é poss�
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from typing import Final
 
@@ -12,13 +13,15 @@ import msgspec
 
 from agents.guards.text.linear import LinearModel, load_model
 
-__all__ = ["REFUSAL_THRESHOLD", "is_refusal", "refusal_probability"]
+__all__ = ["REFUSAL_THRESHOLD", "is_refusal", "refusal_probability", "without_quotes"]
 
 REFUSAL_THRESHOLD: Final = 0.8
 """An answer with at least this probability is a refusal."""
 
 _HEAD: Final = 400
 _TAIL: Final = 200
+_QUOTED_WHOLE: Final = ("{", "[", "```", '"', "“", "«")
+_QUOTE: Final = re.compile("\"[^\"\n]{1,300}\"|“[^”\n]{1,300}”|«[^»\n]{1,300}»")
 _VALUES: Final = 20
 """Texts of a JSON answer that are looked at one by one."""
 _LONGEST_JSON: Final = 100_000
@@ -29,11 +32,21 @@ def _model() -> LinearModel:
     return load_model("refusal")
 
 
+def without_quotes(text: str) -> str:
+    """`text` without what it quotes: that somebody refused is no refusal. JSON, and a text that is one quotation, stay as they are."""
+    if '"' not in text and "“" not in text and "«" not in text:
+        return text
+    if text.startswith(_QUOTED_WHOLE):
+        return text
+    return _QUOTE.sub('""', text)
+
+
 def refusal_probability(text: str) -> float:
     """Probability (0 to 1) that the answer `text` declines what was asked, wholly or in part.
 
     The beginning and the end decide: a refusal is said first or last.
     """
+    text = without_quotes(text)
     if len(text) > _HEAD + _TAIL:
         text = f"{text[:_HEAD]}\n{text[-_TAIL:]}"
     model = _model()

@@ -7,10 +7,15 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-__all__ = ["Grammar"]
+__all__ = ["Grammar", "joined"]
 
 _CHOICE: Final = re.compile(r"\[([^\[\]]*\|[^\[\]]*)\]")
 _SLOT: Final = re.compile(r"\{([a-z_]+)\}")
+
+
+def joined(rules: Mapping[str, Sequence[str]], more: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
+    """`rules` with the productions of `more` added to those of the same name."""
+    return {name: (*rules.get(name, ()), *more.get(name, ())) for name in [*rules, *(name for name in more if name not in rules)]}
 
 
 class Grammar:

@@ -21,14 +21,15 @@ from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 
 from agents.guards.text.linear import SCALE, LinearModel, cue_words, ngrams
-from agents.guards.training import injection_grammar, refusal_grammar
-from agents.guards.training.grammar import Grammar
+from agents.guards.text.refusal import without_quotes
+from agents.guards.training import injection_grammar, injection_varied, refusal_grammar, refusal_varied
+from agents.guards.training.grammar import Grammar, joined
 
 __all__ = ["EXAMPLES", "main", "make_examples", "train"]
 
 # ruff: noqa: E501, SIM905
 _FUNCTION_WORDS: Final = frozenset(
-    "the a an to of and in is it this that for on with as i i'm you we my your our their or at by from be are was has have its it's so but however if what when here here's there "
+    "the a an to of and in is it this that for on with as i im you we my your our their or at by from be are was has have its so but however if what when here heres there "
     'also may more some any these those he she they his her him them which who about into than then if as for . ? ! : " ` { < | [ # ^ '
     "o a os as um uma de do da dos das em no na nos nas e ou que se por para com como mas porem seu sua meu minha nosso nossa eu voce ele ela ao aos isso este esta esse essa mais ja foi ser ha entanto aqui qual sao pelo pela".split()
 )
@@ -41,6 +42,13 @@ _COMMON: Final = frozenset(
     "texto lista resposta informacao informação conta pessoas forma dicas tipo".split()
 )
 """Too common in answers and questions to be a reason for scoring."""
+_COMMON_IN: Final = {
+    "refusal": frozenset(
+        "address ai am answer app ask asking assistant book can change creating d data engage file happy help id ill items ive let making message model must note open out person "
+        "place please point position process provide put question questions rather resources say score share should sides since something status thats topic understand ways will".split()
+    )
+}
+"""The same, of answers alone."""
 
 
 def _telling(text: str, singles: bool) -> list[str]:
@@ -88,9 +96,9 @@ def _typed(text: str, rng: random.Random) -> str:
 def refusals(grammar: Grammar, rng: random.Random) -> Example:
     """A refusal or something that looks like one."""
     if rng.random() < 0.5:
-        return _typed(grammar.make("refusal"), rng), True
+        return without_quotes(_typed(grammar.make("refusal"), rng)), True
     kind = rng.choice(("plain",) * 10 + ("sorry_answer",) * 3 + ("cannot_answer",) * 5 + ("ethics_answer",) * 3 + ("quoted_answer",))
-    return _typed(grammar.make(kind), rng), False
+    return without_quotes(_typed(grammar.make(kind), rng)), False
 
 
 def attacks(grammar: Grammar, rng: random.Random) -> Example:
@@ -110,10 +118,19 @@ def planted(grammar: Grammar, rng: random.Random) -> Example:
     return _typed(rng.choice((" ", "\n")).join(lines), rng), True
 
 
+_ATTACKS: Final[tuple[Rules, Rules]] = (
+    joined(injection_grammar.ENGLISH, injection_varied.ENGLISH),
+    joined(injection_grammar.PORTUGUESE, injection_varied.PORTUGUESE),
+)
+_REFUSALS: Final[tuple[Rules, Rules]] = (
+    joined(refusal_grammar.ENGLISH, refusal_varied.ENGLISH),
+    joined(refusal_grammar.PORTUGUESE, refusal_varied.PORTUGUESE),
+)
+
 KINDS: Final[dict[str, tuple[Callable[[Grammar, random.Random], Example], tuple[Rules, Rules]]]] = {
-    "refusal": (refusals, (refusal_grammar.ENGLISH, refusal_grammar.PORTUGUESE)),
-    "injection": (attacks, (injection_grammar.ENGLISH, injection_grammar.PORTUGUESE)),
-    "injection_retrieved": (planted, (injection_grammar.ENGLISH, injection_grammar.PORTUGUESE)),
+    "refusal": (refusals, _REFUSALS),
+    "injection": (attacks, _ATTACKS),
+    "injection_retrieved": (planted, _ATTACKS),
 }
 
 
@@ -126,24 +143,26 @@ def make_examples(kind: str, count: int, seed: int, select: Callable[[Rules], Ru
         yield from sorted({maker(grammar, rng) for _ in range(count)})
 
 
-def train(examples: Sequence[Example], *, singles: bool, strength: float = 3.0, weights: int = 20_000) -> LinearModel:
-    """Logistic regression (L2) on n-grams; the `weights` largest are kept."""
+def train(kind: str, examples: Sequence[Example], *, strength: float = 3.0, weights: int = 20_000) -> LinearModel:
+    """Logistic regression (L2) on n-grams; the `weights` largest are kept. Refusals are told without single words."""
+    singles = kind != "refusal"
     vectorizer = CountVectorizer(analyzer=partial(_telling, singles=singles), binary=True, min_df=4, dtype=np.float32)
     matrix = vectorizer.fit_transform([text for text, _ in examples])
     classifier = LogisticRegression(C=strength, solver="liblinear", random_state=0).fit(matrix, [label for _, label in examples])
     coefficients = {gram: round(float(classifier.coef_[0, column]) * SCALE) for gram, column in vectorizer.vocabulary_.items()}
     largest = sorted(coefficients.items(), key=lambda item: (-abs(item[1]), item[0]))[:weights]
     return LinearModel(
-        round(float(classifier.intercept_[0]) * SCALE), dict(sorted((g, w) for g, w in largest if w)), find_cues(examples), singles=singles
+        round(float(classifier.intercept_[0]) * SCALE), dict(sorted((g, w) for g, w in largest if w)), find_cues(examples, _COMMON_IN.get(kind, frozenset()), 1 if kind == "refusal" else 2), singles=singles
     )
 
 
-def find_cues(examples: Sequence[Example], times: int = 1) -> list[str]:
-    """A small set of words that meets every positive example `times` times, rare ones among the others first (greedy cover)."""
+def find_cues(examples: Sequence[Example], common: frozenset[str], times: int) -> list[str]:
+    """A small set of words that meets nearly every positive example `times` times, rare ones among the others first (greedy cover)."""
+    excluded = _FUNCTION_WORDS | _COMMON | common
     others: Counter[bytes] = Counter()
     found: dict[bytes, set[int]] = defaultdict(set)
     for number, (text, label) in enumerate(examples):
-        words = {word for word in cue_words(text) if word.decode() not in _FUNCTION_WORDS | _COMMON and not word.isdigit()}
+        words = {word for word in cue_words(text) if word.decode() not in excluded and not word.isdigit()}
         if label:
             for word in words:
                 found[word].add(number)
@@ -167,14 +186,13 @@ def find_cues(examples: Sequence[Example], times: int = 1) -> list[str]:
 def main() -> None:
     """Prints figures on left-out templates, then trains on all and writes the models."""
     for kind in KINDS:
-        singles = kind != "refusal"
-        model = train(list(make_examples(kind, EXAMPLES, 1, lambda rules: half(rules, training=True))), singles=singles)
+        model = train(kind, list(make_examples(kind, EXAMPLES, 1, lambda rules: half(rules, training=True))))
         held = list(make_examples(kind, 3000, 2, lambda rules: half(rules, training=False)))
         scored = [(model.probability(text) >= 0.5, label) for text, label in held]
         found = sum(hit for hit, label in scored if label) / sum(label for _, label in scored)
         false = sum(hit for hit, label in scored if not label) / sum(not label for _, label in scored)
         print(f"{kind}: templates not trained on: {found:.1%} found, {false:.1%} of the others flagged ({len(held)} texts)")
-        final = train(list(make_examples(kind, EXAMPLES, 1)), singles=singles)
+        final = train(kind, list(make_examples(kind, EXAMPLES, 1)))
         path = MODELS / f"{kind}.json"
         path.write_bytes(final.to_json())
         print(f"{path.name}: {len(final.weights)} weights, {len(final.cues)} cues, {path.stat().st_size} bytes")

@@ -1,0 +1,52 @@
+"""The guards, measured: `python -m tests.bench.guards` (needs scikit-learn for the baselines; `--pairs 0` leaves stage 1 out).
+
+Personal data per kind on generated, labelled text; refusals and injections on data not trained on, beside string matching, plain patterns
+and a TF-IDF classifier; twice, the second time on hand-written texts that were kept aside until the models were done; microseconds per kB;
+what all guards cost stage 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from rich.console import Console
+
+from agents.guards.text.injection import INJECTION_THRESHOLD, injection_probability
+from agents.guards.text.refusal import REFUSAL_THRESHOLD, refusal_probability
+from tests.bench import guard_texts_blind as blind
+from tests.bench import pii, refusals_injections, stage1
+from tests.bench.refusals_injections import by_pattern, by_strings, figures, table
+
+
+def kept_aside(console: Console) -> None:
+    """The hand-written texts that nothing was chosen by."""
+    shown = table("Kept aside until the end: written by hand, with hard negatives")
+    refusals = (("en", blind.REFUSALS_EN, blind.ANSWERS_EN), ("pt", blind.REFUSALS_PT, blind.ANSWERS_PT))
+    attacks = (("en", blind.ATTACKS_EN, blind.TRIGGERS_EN), ("pt", blind.ATTACKS_PT, blind.TRIGGERS_PT))
+    for language, yes, no in refusals:
+        name = f"{language}: refusals ({len(yes)} + {len(no)})"
+        shown.add_row(name, "Mirante", *figures(refusal_probability, REFUSAL_THRESHOLD, yes, no))
+        shown.add_row("", "string matching", *figures(by_strings, 0.5, yes, no), end_section=True)
+    for language, yes, no in attacks:
+        name = f"{language}: attacks + trigger words ({len(yes)} + {len(no)})"
+        shown.add_row(name, "Mirante", *figures(injection_probability, INJECTION_THRESHOLD, yes, no))
+        shown.add_row("", "patterns", *figures(by_pattern, 0.5, yes, no), end_section=True)
+    console.print(shown)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--texts", type=int, default=9_000, help="generated texts with personal data")
+    parser.add_argument("--pairs", type=int, default=10_000, help="calls through stage 1")
+    args = parser.parse_args()
+    console = Console(width=170)
+    pii.report(console, args.texts)
+    refusals_injections.refusals(console)
+    refusals_injections.injections(console)
+    kept_aside(console)
+    if args.pairs:
+        stage1.main(args.pairs, console)
+
+
+if __name__ == "__main__":
+    main()
