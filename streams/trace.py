@@ -121,7 +121,7 @@ _BY_RESPONSE = {
 """Table -> what it holds of given responses."""
 _BY_CALL = {
     "feedback": f"SELECT * FROM mirante.feedback_data FINAL PREWHERE {_where('feedback', 'tenant, time', '%(all)s')} "
-    "WHERE response_id IN %(responses)s OR (response_id = '' AND request_id IN %(requests)s) "
+    "WHERE (response_id != '' AND response_id IN %(responses)s) OR (response_id = '' AND request_id IN %(requests)s) "
     "OR (response_id = '' AND request_id = '' AND session_id IN %(sessions)s) ORDER BY time, event_id",
     # A label's time is when the answer ended.
     "labels": f"SELECT * FROM mirante.labels WHERE tenant IN %(tenants)s AND feature IN %(features)s AND time >= {_SINCE} "

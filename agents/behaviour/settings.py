@@ -19,9 +19,9 @@ class BehaviourSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     max_waiting: Annotated[int, Meta(ge=100)] = 20_000
     """Calls that wait, per partition."""
     unversioned_share: Share = 0.05
-    """Share of a feature's calls of the last hour without a Git SHA, or with text that is not the SHA's, that is told."""
+    """Share of a feature's calls of the last hour without a Git SHA that is told."""
     unversioned_requests: Annotated[int, Meta(ge=2)] = 20
-    """And so many of them at least."""
+    """And so many of them at least; as many of a version whose text was changed."""
     max_prompts: Annotated[int, Meta(ge=10)] = 2_000
     """Prompt versions watched per partition; the longest unused gives way."""
     max_live: Annotated[int, Meta(ge=10)] = 5_000
