@@ -41,7 +41,7 @@ def agents(settings: Settings, source: str, backfill: Backfill | None = None) ->
         return [interactions(context), cost(topics, source)]
     rules = _checked(lambda: read_rules(settings.budgets, settings.limits, settings.runaway))
     watched = _checked(lambda: behaviour_settings(settings.behaviour))
-    taps: tuple[Callable[[], Tap], ...] = (lambda: behaviour_tap(topics, watched),)
+    taps: tuple[Callable[[], Tap], ...] = (lambda: behaviour_tap(topics, watched),) if watched.enabled else ()
     return [
         interactions(Context(settings, topics, prices, source, rules, masking, taps=taps)),
         cost(topics, source),
@@ -51,7 +51,7 @@ def agents(settings: Settings, source: str, backfill: Backfill | None = None) ->
         ),
         alerts(topics, alert_settings(settings.alerts), source),
         controls(topics, _checked(lambda: read_switches(settings.switches)), source),
-        behaviour(topics, watched, source),
+        *((behaviour(topics, watched, source),) if watched.enabled else ()),
     ]  # fmt: skip
 
 

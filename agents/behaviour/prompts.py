@@ -34,6 +34,8 @@ KEEP = 300.0
 
 _CHANGING = re.compile(r"<[A-Z_]+:\d+>|\d+(?:[.,:/-]\d+)*|\s+")
 _SHOWN = 5
+_REMEMBERED = 16_384
+"""Longest text, in characters, whose fingerprint is remembered."""
 
 
 def template_of(text: str, variables: Mapping[str, Any] | None) -> int | None:
@@ -43,8 +45,20 @@ def template_of(text: str, variables: Mapping[str, Any] | None) -> int | None:
     values = {str(value) for value in (variables or {}).values() if isinstance(value, str | int | float)}
     for value in sorted(values, key=lambda v: (-len(v), v)):
         if len(value) > 1 and value in text:
-            text = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", "{}", text)
-    return _fingerprint(text)
+            text = _without(text, value)
+    return _fingerprint(text) if len(text) <= _REMEMBERED else _fingerprint.__wrapped__(text)
+
+
+def _without(text: str, value: str) -> str:
+    """The text without a value where it is not a part of a longer word."""
+    parts, begin, at = [], 0, text.find(value)
+    while at >= 0:
+        end = at + len(value)
+        if not (text[at - 1 : at].isalnum() and value[0].isalnum()) and not (text[end : end + 1].isalnum() and value[-1].isalnum()):
+            parts.append(text[begin:at])
+            begin = end
+        at = text.find(value, end)
+    return "{}".join([*parts, text[begin:]])
 
 
 @lru_cache(1_024)

@@ -240,6 +240,8 @@ def test_a_version_whose_text_always_changes_is_not_compared() -> None:
         ("You help Ana at Acme.", {"user": "Ana"}, "You help Bruno at Acme.", {"user": "Bruno"}),
         ("Você atende <CPF:12> hoje, 01/03/2026.", {}, "Você atende <CPF:977> hoje, 02/03/2026.", None),
         ("Answer  in\nEnglish.", None, "Answer in English.", None),
+        ("Adapt to pt.", {"lang": "pt"}, "Adapt to en.", {"lang": "en"}),
+        ("x" * 20_000 + " Ana", {"user": "Ana"}, "x" * 20_000 + " Bruno", {"user": "Bruno"}),
     ],
 )
 def test_variables_numbers_and_masked_data_are_no_part_of_a_template(text: str, variables: Any, other: str, others: Any) -> None:
