@@ -465,7 +465,8 @@ def test_stage_1_sends_masked_texts_and_only_the_first_question_of_a_conversatio
     assert calls["r2"].question == ""
     assert first.doubts == ["pii"]
     assert b"529.982" not in msgspec.msgpack.encode(items)
-    assert msgspec.json.decode(first.task or b"", type=JudgeTask).criteria == ["helpfulness"]
+    task = msgspec.json.decode(first.task or b"", type=JudgeTask)
+    assert (task.criteria, [message.role for message in task.messages]) == (["helpfulness"], ["system", "user"])
     assert [item.kind for item in items if isinstance(item, Disliked)] == ["thumbs_down"]
 
 
