@@ -54,7 +54,7 @@ def agents(settings: Settings, source: str, backfill: Backfill | None = None) ->
     labelling = _checked(lambda: label_settings(settings.labels))
     drifts = _checked(lambda: drift_settings(settings.drift))
     taps: tuple[Callable[[], Tap], ...] = (
-        lambda: behaviour_tap(topics, watched),
+        *((lambda: behaviour_tap(topics, watched),) if watched.enabled else ()),
         lambda: GuardTap(topics.guarded, topics.partitions),
         lambda: LabelsTap(topics.turns, topics.partitions),
         lambda: SamplesTap(topics.samples, topics.partitions, drifts.per_period),
@@ -72,7 +72,7 @@ def agents(settings: Settings, source: str, backfill: Backfill | None = None) ->
         labels(topics, labelling, source),
         satisfaction(topics, labelling, source),
         controls(topics, _checked(lambda: read_switches(settings.switches)), source),
-        behaviour(topics, watched, source),
+        *((behaviour(topics, watched, source),) if watched.enabled else ()),
     ]  # fmt: skip
 
 

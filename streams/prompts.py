@@ -15,6 +15,14 @@ PATTERNS = ("**/prompts/**", "prompts/**", "**/*.prompt", "**/*.prompty", "**/*.
 LEAST_SHA = 7
 """Digits from which an abbreviated SHA is taken for one."""
 
+RUNNING = (
+    "SELECT feature, prompt_name, prompt_sha, min(time) AS first_seen, max(time) AS last_seen, count() AS requests "
+    "FROM mirante.interactions WHERE operation IN ('chat', 'text_completion') "
+    "AND time > (SELECT max(time) FROM mirante.interactions_data) - toIntervalSecond(%(seconds)s) "
+    "GROUP BY feature, prompt_name, prompt_sha ORDER BY feature, prompt_name, last_seen DESC, prompt_sha"
+)
+"""Prompt versions of the last ``seconds`` of the traffic."""
+
 Status = Literal["latest", "superseded", "not committed", "no sha", "unknown"]
 
 _RECORD, _FIELD = "\x1e", "\x1f"
@@ -83,6 +91,11 @@ def name_of(path: str) -> str:
     return name
 
 
+def _is_called(path: str, name: str) -> bool:
+    """Whether a prompt's name is the end of a file's path, with or without suffixes: ``support/answer``, ``prompts/support/answer.md``."""
+    return any(f"/{end}".endswith(f"/{name}") for end in (path, str(PurePosixPath(path).with_name(name_of(path)))))
+
+
 def _address(repository: Path) -> str:
     try:
         address = _git(repository, "remote", "get-url", "origin").strip()
@@ -125,7 +138,7 @@ def _status(name: str, sha: str, committed: Sequence[dict[str, Any]]) -> tuple[S
         return "unknown", "", ""
     lower = sha.lower()
     hits = [f for f in committed if len(lower) >= LEAST_SHA and (f["commit_sha"].startswith(lower) or f["blob_sha"].startswith(lower))]
-    named = [f for f in hits if name in (f["name"], f["path"])] or hits
+    named = [f for f in hits if _is_called(f["path"], name)] or hits
     if not named:
         return "not committed", "", ""
     best = max(named, key=lambda f: (f["latest"], f["committed_at"], f["path"]))

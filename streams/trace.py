@@ -108,7 +108,11 @@ def _interactions(columns: str, kind: Kind, most: int) -> str:
     )
 
 
-_SINCE = "parseDateTime64BestEffort(%(since)s, 3, 'UTC')"
+_NEAR = (
+    "tenant IN %(tenants)s AND feature IN %(features)s AND time >= parseDateTime64BestEffort(%(since)s, 3, 'UTC') - INTERVAL 1 DAY "
+    "AND time <= parseDateTime64BestEffort(%(until)s, 3, 'UTC') + INTERVAL 1 DAY"
+)
+"""Rows with these calls' features and about their time. A label's time is when the answer ended, a pair's when the shadow was asked."""
 _BY_RESPONSE = {
     "evaluations": f"SELECT * FROM mirante.evaluations_data FINAL PREWHERE {_where('evaluations', 'tenant, time', '%(responses)s')} "
     "WHERE response_id IN %(responses)s ORDER BY time, event_id",
@@ -121,12 +125,10 @@ _BY_RESPONSE = {
 """Table -> what it holds of given responses."""
 _BY_CALL = {
     "feedback": f"SELECT * FROM mirante.feedback_data FINAL PREWHERE {_where('feedback', 'tenant, time', '%(all)s')} "
-    "WHERE response_id IN %(responses)s OR (response_id = '' AND request_id IN %(requests)s) "
+    "WHERE (response_id != '' AND response_id IN %(responses)s) OR (response_id = '' AND request_id IN %(requests)s) "
     "OR (response_id = '' AND request_id = '' AND session_id IN %(sessions)s) ORDER BY time, event_id",
-    # A label's time is when the answer ended.
-    "labels": f"SELECT * FROM mirante.labels WHERE tenant IN %(tenants)s AND feature IN %(features)s AND time >= {_SINCE} "
-    "AND response_id IN %(responses)s ORDER BY time, label_id",
-    "shadow_pairs": "SELECT * FROM mirante.shadow_pairs WHERE tenant IN %(tenants)s AND feature IN %(features)s "
+    "labels": f"SELECT * FROM mirante.labels WHERE {_NEAR} AND response_id IN %(responses)s ORDER BY time, label_id",
+    "shadow_pairs": f"SELECT * FROM mirante.shadow_pairs WHERE {_NEAR} "
     "AND (live_request_id IN %(requests)s OR request_id IN %(requests)s) ORDER BY time, request_id",
 }
 """Table -> what it holds of given calls."""
@@ -149,6 +151,7 @@ def _given(calls: Sequence[Row]) -> dict[str, Any]:
         "tenants": sorted({call["tenant"] for call in calls}),
         "features": sorted({call["feature"] for call in calls}),
         "since": min(call["time"] for call in calls),
+        "until": max(call["response_time"] or call["time"] for call in calls),
     }
 
 

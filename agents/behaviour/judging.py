@@ -8,13 +8,13 @@ guard flagged or that held personal data; and those a user disliked, as long as 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import msgspec
 
 from agents.behaviour.items import Disliked, Ran
 from agents.behaviour.settings import BehaviourSettings
 from agents.behaviour.table import Table
-from schemas.outputs import JudgeTask
 
 HOUR = 3_600
 MAX_STRATA = 2_000
@@ -41,7 +41,15 @@ class Held(msgspec.Struct, array_like=True, gc=False):
     task: bytes
 
 
-_decode = msgspec.json.Decoder(JudgeTask).decode
+class Task(NamedTuple):
+    """``value``: the JudgeTask as JSON."""
+
+    response_id: str
+    value: bytes
+
+
+_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_encode = msgspec.json.Encoder().encode
 
 
 class Judging:
@@ -52,7 +60,7 @@ class Judging:
         self.strata: Table[StratumKey, Stratum] = Table(MAX_STRATA)
         self.held: Table[tuple[str, str], Held] = Table(settings.max_candidates)
 
-    def take(self, call: Ran, now: float) -> Iterator[JudgeTask]:
+    def take(self, call: Ran, now: float) -> Iterator[Task]:
         """The task of a call that is taken."""
         if not self._settings.judge:
             return
@@ -67,11 +75,11 @@ class Judging:
         if call.task is None:
             return
         if taken:
-            yield _task(call.task, call.doubts or ["sample"])
+            yield _task(call.response_id, call.task, call.doubts or ["sample"])
         else:
             self.held.put((call.tenant, call.response_id), Held(call.id, call.response_id, key, call.task))
 
-    def dislike(self, signal: Disliked, now: float) -> Iterator[JudgeTask]:
+    def dislike(self, signal: Disliked, now: float) -> Iterator[Task]:
         """The task of a call that a user disliked, if it is remembered and was not taken."""
         at = (signal.tenant, signal.response_id)
         if not signal.response_id:
@@ -86,7 +94,7 @@ class Judging:
         stratum.taken += 1
         self.strata.put(key, stratum)
         self.held.drop(at)
-        yield _task(held.task, [signal.kind])
+        yield _task(held.response_id, held.task, [signal.kind])
 
     def _stratum(self, key: StratumKey, now: float) -> Stratum:
         stratum = self.strata.get(key) or Stratum(int(now) // HOUR * HOUR)
@@ -97,7 +105,5 @@ class Judging:
         return stratum
 
 
-def _task(encoded: bytes, reasons: list[str]) -> JudgeTask:
-    task = _decode(encoded)
-    task.reasons = reasons
-    return task
+def _task(response_id: str, encoded: bytes, reasons: list[str]) -> Task:
+    return Task(response_id, _encode({**_fields(encoded), "reasons": reasons}))

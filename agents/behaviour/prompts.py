@@ -1,8 +1,9 @@
 """Prompt versions: does the traffic say which version of its prompt it runs, and is the text the one which that version had before?
 
 The text of a prompt is its system instructions with the variables' values, numbers and masked data left out, so that all calls of one
-template have one fingerprint. A version whose text changes from call to call in other ways (variables that are not declared) has many
-fingerprints among its first calls; of such a one nothing is said.
+template have one fingerprint. A version may have several texts (languages, optional paragraphs); what counts as changed is a text that none
+of its first calls had and most of its calls now have. A version whose text changes from call to call in other ways (variables that are
+not declared) has many fingerprints among its first calls; of such a one nothing is said.
 """
 
 from __future__ import annotations
@@ -21,8 +22,10 @@ from agents.behaviour.table import Table
 from schemas.findings import Finding
 
 STAGE = "behaviour"
-LEARN = 20
+LEARN = 50
 """First calls of a version from which its text is learned."""
+REPLACED = 0.5
+"""Share of a version's calls with another text from which the text was changed; fewer may be a variant that was not among the first."""
 VARIANTS = 4
 """Most fingerprints (optional paragraphs, languages) of a version that can be compared."""
 BUCKET, BUCKETS = 300, 12
@@ -31,6 +34,8 @@ KEEP = 300.0
 
 _CHANGING = re.compile(r"<[A-Z_]+:\d+>|\d+(?:[.,:/-]\d+)*|\s+")
 _SHOWN = 5
+_REMEMBERED = 16_384
+"""Longest text, in characters, whose fingerprint is remembered."""
 
 
 def template_of(text: str, variables: Mapping[str, Any] | None) -> int | None:
@@ -39,9 +44,21 @@ def template_of(text: str, variables: Mapping[str, Any] | None) -> int | None:
         return None
     values = {str(value) for value in (variables or {}).values() if isinstance(value, str | int | float)}
     for value in sorted(values, key=lambda v: (-len(v), v)):
-        if len(value) > 1:
-            text = text.replace(value, "\\0")
-    return _fingerprint(text)
+        if len(value) > 1 and value in text:
+            text = _without(text, value)
+    return _fingerprint(text) if len(text) <= _REMEMBERED else _fingerprint.__wrapped__(text)
+
+
+def _without(text: str, value: str) -> str:
+    """The text without a value where it is not a part of a longer word."""
+    parts, begin, at = [], 0, text.find(value)
+    while at >= 0:
+        end = at + len(value)
+        if not (text[at - 1 : at].isalnum() and value[0].isalnum()) and not (text[end : end + 1].isalnum() and value[-1].isalnum()):
+            parts.append(text[begin:at])
+            begin = end
+        at = text.find(value, end)
+    return "{}".join([*parts, text[begin:]])
 
 
 @lru_cache(1_024)
@@ -144,13 +161,14 @@ class Prompts:
 
     def _judge(self, key: VersionKey | FeatureKey, share: Share, now: float, *, again: bool = False) -> Iterator[Finding]:
         calls, faults = share.faults(now)
-        least = self._settings.unversioned_share * calls
+        threshold = self._settings.unversioned_share if len(key) == 2 else REPLACED
+        least = threshold * calls
         holds = faults >= self._settings.unversioned_requests and faults >= (least / 2 if share.since else least)
         if holds:
             if again or not share.since:
                 share.since = share.since or now
                 self._remember(key, True)
-                yield self._finding(key, share, calls, faults, now)
+                yield self._finding(key, share, calls, faults, now, threshold)
         elif share.since:
             share.since = 0.0
             self._touch(key)
@@ -175,7 +193,9 @@ class Prompts:
                 self._remember(key, False)
                 yield Finding(name="UnversionedPrompt", labels=_labels(key), time=now, active=False, keep=KEEP, generator=STAGE)
 
-    def _finding(self, key: VersionKey | FeatureKey, share: Share, calls: int, faults: int, now: float) -> Finding:
+    def _finding(
+        self, key: VersionKey | FeatureKey, share: Share, calls: int, faults: int, now: float, threshold: float
+    ) -> Finding:
         tenant, feature = key[:2]
         place = f"{feature or 'calls without a feature'} of {tenant}"
         if len(key) == 2:
@@ -192,7 +212,7 @@ class Prompts:
             action = f"Compare the system instructions of these calls with the file at {sha}: somebody changed the prompt without a commit."
         return Finding(
             name="UnversionedPrompt", labels=_labels(key), time=now, active=True, severity="ticket" if versioned else "info",
-            since=share.since, keep=KEEP, value=faults / calls, threshold=self._settings.unversioned_share,
+            since=share.since, keep=KEEP, value=faults / calls, threshold=threshold,
             window=(now - BUCKET * BUCKETS, now), summary=summary, action=action, requests=faults, response_ids=list(share.shown),
             generator=STAGE,
         )  # fmt: skip

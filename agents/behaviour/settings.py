@@ -14,14 +14,16 @@ Share = Annotated[float, Meta(gt=0, le=1)]
 class BehaviourSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Sensitivity and bounds of what watches prompt versions, shadows and repeated questions, and of the judge's sample."""
 
+    enabled: bool = True
+    """Whether any of this is done."""
     settle: Annotated[float, Meta(ge=0, le=3_600)] = 30.0
     """Seconds of event time that calls wait for those of other partitions."""
     max_waiting: Annotated[int, Meta(ge=100)] = 20_000
     """Calls that wait, per partition."""
     unversioned_share: Share = 0.05
-    """Share of a feature's calls of the last hour without a Git SHA, or with text that is not the SHA's, that is told."""
+    """Share of a feature's calls of the last hour without a Git SHA that is told."""
     unversioned_requests: Annotated[int, Meta(ge=2)] = 20
-    """And so many of them at least."""
+    """And so many of them at least; as many of a version whose text was changed."""
     max_prompts: Annotated[int, Meta(ge=10)] = 2_000
     """Prompt versions watched per partition; the longest unused gives way."""
     max_live: Annotated[int, Meta(ge=10)] = 5_000

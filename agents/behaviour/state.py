@@ -13,7 +13,7 @@ import msgspec
 
 from agents.behaviour.inbox import Inbox, Kept
 from agents.behaviour.items import Disliked, Item, Items, Ran
-from agents.behaviour.judging import Held, Judging, Stratum, StratumKey
+from agents.behaviour.judging import Held, Judging, Stratum, StratumKey, Task
 from agents.behaviour.prompts import Feature, FeatureKey, Prompts, Version, VersionKey
 from agents.behaviour.questions import Group, Questions
 from agents.behaviour.settings import BehaviourSettings
@@ -21,7 +21,6 @@ from agents.behaviour.shadows import CallKey, Comparison, Pair, Score, ScoreKey,
 from agents.messages import messages
 from agents.watermark import Source
 from schemas.findings import Finding, Findings
-from schemas.outputs import JudgeTask
 from schemas.rows import _Row
 from streams.effects import Effects, Message
 from streams.partitioner import partition_of
@@ -143,11 +142,11 @@ class BehaviourState:
             else:
                 effects.row(one.TABLE, _encode_json(one))
 
-    def _ask_judge(self, tasks: Iterable[JudgeTask], effects: Effects) -> None:
+    def _ask_judge(self, tasks: Iterable[Task], effects: Effects) -> None:
         for task in tasks:
             key = task.response_id.encode()
             effects.count("sampled", "judge.tasks")
-            effects.messages.append(Message(self._tasks, partition_of(key, self._partitions), key, _encode_json(task)))
+            effects.messages.append(Message(self._tasks, partition_of(key, self._partitions), key, task.value))
 
     def tick(self, now: float, silent: Mapping[str, float], effects: Effects) -> bool:
         return False

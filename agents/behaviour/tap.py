@@ -13,7 +13,7 @@ from agents.behaviour.prompts import template_of
 from agents.behaviour.settings import BehaviourSettings
 from agents.interactions.rows import MODEL_CALLS
 from agents.interactions.taps import Call, Head
-from schemas.events import Document, Evaluation, Feedback, Message, Request
+from schemas.events import Evaluation, Feedback, Request
 from schemas.outputs import JudgeTask
 from streams import effects as outside
 from streams.partitioner import partition_of
@@ -25,12 +25,12 @@ _DOUBTFUL = frozenset({"refusal", "content_filter", "truncated"})
 
 
 class _Texts(msgspec.Struct, gc=False):
-    """Of a row in masked form."""
+    """Of a row in masked form: masking may have changed any text, so nothing is checked again."""
 
-    messages: list[Message] = []
+    messages: list[dict[str, Any]] = []
     system_instructions: str = ""
     prompt_variables: dict[str, Any] = {}
-    documents: list[Document] = []
+    documents: list[dict[str, Any]] = []
     output: str = ""
     pii: Any = None
 
@@ -77,10 +77,9 @@ class BehaviourTap:
         task = JudgeTask(
             task_id=f"judge-{response.response_id}", response_id=response.response_id, request_id=request.request_id, time=response.time,
             criteria=list(self._settings.judge), session_id=request.session_id, tenant=request.tenant or "", feature=request.feature,
-            model=call.row.model, system_instructions=texts.system_instructions or None, messages=texts.messages,
-            documents=texts.documents, output=texts.output,
+            model=call.row.model, system_instructions=texts.system_instructions or None, output=texts.output,
         )  # fmt: skip
-        encoded = _encode_json(task)
+        encoded = _encode_json({**msgspec.structs.asdict(task), "messages": texts.messages, "documents": texts.documents})
         return encoded if len(encoded) <= MAX_TASK else None
 
     def unanswered(self, request: Request, time: float) -> None:
@@ -139,15 +138,15 @@ def _instructions(texts: _Texts) -> str:
     """What the template makes of a prompt: the system instructions, wherever they stand."""
     if texts.system_instructions:
         return texts.system_instructions
-    return "\n".join(_text(m.content) for m in texts.messages if m.role in ("system", "developer"))
+    return "\n".join(_text(m.get("content")) for m in texts.messages if m.get("role") in ("system", "developer"))
 
 
-def _question(messages: Iterable[Message]) -> str:
+def _question(messages: Iterable[dict[str, Any]]) -> str:
     """The question of a conversation that has just begun; a later one can not be understood, nor answered, by itself."""
-    asked = [message for message in messages if message.role not in ("system", "developer")]
-    if len(asked) != 1 or asked[0].role != "user":
+    asked = [message for message in messages if message.get("role") not in ("system", "developer")]
+    if len(asked) != 1 or asked[0].get("role") != "user":
         return ""
-    text = _text(asked[0].content)
+    text = _text(asked[0].get("content"))
     return text if len(text) <= MAX_QUESTION else ""
 
 

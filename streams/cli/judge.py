@@ -54,17 +54,14 @@ def judge(
 @app.command("agreement")
 def show_agreement(data: Data = DEFAULT_DATA, as_json: AsJson = False) -> None:
     """Compare judges' scores with what users said of the same responses: thumbs and ratings."""
-    from rich.console import Console
     from rich.table import Table
 
-    from streams.clickhouse import connect
+    from streams.cli.options import console
+    from streams.cli.trace import asking
     from streams.judge.agreement import SQL, Rated, agreement
 
-    client = connect(settings_of_stack(data).clickhouse_url)
-    try:
-        rows = [(name, feature, Rated(float(score), bool(liked))) for name, feature, score, liked in client.query(SQL).result_rows]
-    finally:
-        client.close()
+    with asking(data, None) as ask:
+        rows = [(row["name"], row["feature"], Rated(float(row["score"]), bool(row["liked"]))) for row in ask(SQL, {})]
     found = [(*key, agreement([row[2] for row in group])) for key, group in groupby(rows, key=lambda row: row[:2])]
     if as_json:
         typer.echo(json.dumps([{"name": name, "feature": feature, **known._asdict()} for name, feature, known in found]))
@@ -73,4 +70,4 @@ def show_agreement(data: Data = DEFAULT_DATA, as_json: AsJson = False) -> None:
     for name, feature, known in found:
         shown = ["-" if value is None else f"{value:.2f}" for value in (known.same, known.kappa, known.auc)]
         table.add_row(name, feature, f"{known.responses:,}", *shown)
-    Console().print(table)
+    console().print(table)

@@ -28,38 +28,29 @@ def prompts(
     """
     if context.invoked_subcommand is not None:
         return
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
-    from streams.clickhouse import connect
-    from streams.prompts import compare
+    from streams.cli.options import console
+    from streams.cli.trace import asking
+    from streams.prompts import RUNNING, compare
 
-    client = connect(settings_of_stack(data).clickhouse_url)
-    try:
-        running = client.query(
-            "SELECT feature, prompt_name, prompt_sha, min(time) AS first_seen, max(time) AS last_seen, count() AS requests "
-            "FROM mirante.interactions WHERE operation IN ('chat', 'text_completion') "
-            "AND time > (SELECT max(time) FROM mirante.interactions_data) - toIntervalSecond({seconds:Float64}) "
-            "GROUP BY feature, prompt_name, prompt_sha ORDER BY feature, prompt_name, last_seen DESC, prompt_sha",
-            parameters={"seconds": hours * 3600},
-        )
-        committed = list(client.query("SELECT * FROM mirante.prompt_files").named_results())
-    finally:
-        client.close()
-    found = compare(running.result_rows, committed)
+    with asking(data, None) as ask:
+        running = ask(RUNNING, {"seconds": int(hours * 3600)})
+        committed = ask("SELECT * FROM mirante.prompt_files", {})
+    found = compare((tuple(row.values()) for row in running), committed)
     if as_json:
-        typer.echo(json.dumps([version._asdict() for version in found], default=str, ensure_ascii=False))
+        typer.echo(json.dumps([version._asdict() for version in found], ensure_ascii=False))
         return
     table = Table("feature", "prompt", "version", "first seen", "last seen", "requests", "runs now", "committed")
     for version in found:
         status = version.status if not version.by else f"superseded by {version.by[:12]}"
         table.add_row(
             *(escape(text) for text in (version.feature, version.prompt_name, version.prompt_sha[:12])),
-            f"{version.first_seen:%Y-%m-%d %H:%M}", f"{version.last_seen:%Y-%m-%d %H:%M}", f"{version.requests:,}",
+            version.first_seen[:16].replace("T", " "), version.last_seen[:16].replace("T", " "), f"{version.requests:,}",
             "yes" if version.now else "", f"[{_COLOURS[version.status]}]{status}[/] {escape(version.path)}",
         )  # fmt: skip
-    Console().print(table)
+    console().print(table)
     if not committed:
         typer.echo("no repository is registered; `mirante prompts sync REPO` says what is committed")
 

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from streams.cli.controls import PLAIN_WIDTH
+from streams.cli.options import console
 from streams.trace import Story
 
 _GOOD, _BAD = "green", "bold red"
@@ -22,17 +21,17 @@ _GOOD, _BAD = "green", "bold red"
 
 def show(story: Story) -> None:
     """Print it."""
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
+    out = console()
     for call in story.calls:
-        console.print(_call(call, story.absent))
+        out.print(_call(call, story.absent))
     if len(story.calls) > 1 or sum(1 for _ in _all(story.steps)) > len(story.calls) or any(step["children"] for step in story.steps):
-        console.print(_tree(story.steps))
+        out.print(_tree(story.steps))
     if story.session_feedback:
-        console.print(_heading("feedback on the session"), *map(_feedback, story.session_feedback), sep="\n")
+        out.print(_heading("feedback on the session"), *map(_feedback, story.session_feedback), sep="\n")
     if story.truncated:
-        console.print("[yellow]there is more than is shown; ask for one call with --request-id[/]")
+        out.print("[yellow]there is more than is shown; ask for one call with --request-id[/]")
     if story.absent:
-        console.print(f"[dim]not available in this database: {', '.join(sorted(story.absent))}[/]")
+        out.print(f"[dim]not available in this database: {', '.join(sorted(story.absent))}[/]")
 
 
 def _all(steps: Iterable[Mapping[str, Any]]) -> Iterable[Mapping[str, Any]]:

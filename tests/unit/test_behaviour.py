@@ -220,7 +220,10 @@ def test_a_feature_that_never_had_versions_is_told_as_information() -> None:
 def test_a_text_that_is_not_the_shas_is_told() -> None:
     agent = Agent()
     agent.read([ran(n, n) for n in range(100)], 200)
-    agent.read([ran(n, n, template=8 if n % 3 == 0 else 7) for n in range(200, 300)], 400)
+    # A fifth of the calls: a variant that was not among the first
+    agent.read([ran(n, n, template=8 if n % 5 == 0 else 7) for n in range(200, 400)], 600)
+    assert not told(agent)
+    agent.read([ran(n, n, template=8) for n in range(600, 1_200)], 1_400)
     assert told(agent)[0] == ("text_differs", True)
     assert agent.findings[0].labels["prompt_sha"] == "abc"
 
@@ -237,6 +240,8 @@ def test_a_version_whose_text_always_changes_is_not_compared() -> None:
         ("You help Ana at Acme.", {"user": "Ana"}, "You help Bruno at Acme.", {"user": "Bruno"}),
         ("Você atende <CPF:12> hoje, 01/03/2026.", {}, "Você atende <CPF:977> hoje, 02/03/2026.", None),
         ("Answer  in\nEnglish.", None, "Answer in English.", None),
+        ("Adapt to pt.", {"lang": "pt"}, "Adapt to en.", {"lang": "en"}),
+        ("x" * 20_000 + " Ana", {"user": "Ana"}, "x" * 20_000 + " Bruno", {"user": "Bruno"}),
     ],
 )
 def test_variables_numbers_and_masked_data_are_no_part_of_a_template(text: str, variables: Any, other: str, others: Any) -> None:
@@ -460,7 +465,8 @@ def test_stage_1_sends_masked_texts_and_only_the_first_question_of_a_conversatio
     assert calls["r2"].question == ""
     assert first.doubts == ["pii"]
     assert b"529.982" not in msgspec.msgpack.encode(items)
-    assert msgspec.json.decode(first.task or b"", type=JudgeTask).criteria == ["helpfulness"]
+    task = msgspec.json.decode(first.task or b"", type=JudgeTask)
+    assert (task.criteria, [message.role for message in task.messages]) == (["helpfulness"], ["system", "user"])
     assert [item.kind for item in items if isinstance(item, Disliked)] == ["thumbs_down"]
 
 

@@ -97,6 +97,16 @@ def test_a_folder_that_is_no_repository_is_an_error_that_says_so(tmp_path: Path)
         read_repository(tmp_path)
 
 
+def test_of_files_with_the_same_commit_the_one_named_like_the_prompt_counts(repository: Repository) -> None:
+    first = repository.commit({"prompts/support/answer.md": "Be kind.", "prompts/sales/answer.md": "Sell.", "prompts/x.md": "x"})
+    repository.commit({"prompts/sales/answer.md": "Sell more.", "prompts/x.md": "y"})
+    files = committed(read_repository(repository.path))
+    running = [("chat", name, first, 1, 2, 3) for name in ("support/answer", "sales/answer", "x", "prompts/x.md")]
+    assert [version.path for version in compare(running, files)] == [
+        "prompts/support/answer.md", "prompts/sales/answer.md", "prompts/x.md", "prompts/x.md",
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("path", "name"), [("prompts/a.b.prompt.md", "a.b"), ("x/y.jinja2", "y"), ("prompts/plain", "plain"), ("p/s.pt.prompt", "s.pt")]
 )

@@ -66,6 +66,11 @@ def mirante(*arguments: str, data: Path) -> Any:
     return json.loads(done.stdout)
 
 
+def standing(data: Path) -> str:
+    """Of the prompt version that runs."""
+    return next(str(version["status"]) for version in mirante("prompts", data=data) if version["prompt_name"] == "support")
+
+
 @pytest.mark.timeout(300)
 def test_calls_are_compared_judged_and_traced(broker: Broker, tmp_path: Path) -> None:
     with Installation(broker.bootstrap, tmp_path, **SETTINGS) as installation:
@@ -111,5 +116,13 @@ def test_calls_are_compared_judged_and_traced(broker: Broker, tmp_path: Path) ->
         assert "529.982" not in json.dumps(story)
         assert [c["request_id"] for c in mirante("trace", "--trace-id", "trace-1", data=tmp_path)["calls"]] == ["one", "tool", "shadow"]
         assert mirante("judge", "agreement", data=tmp_path)[0]["same"] == 1.0
-        running = mirante("prompts", data=tmp_path)
-        assert ("support", "unknown") in {(version["prompt_name"], version["status"]) for version in running}
+        # And what runs is not what is committed
+        assert standing(tmp_path) == "unknown"
+        repository = tmp_path / "repository"
+        (repository / "prompts").mkdir(parents=True)
+        (repository / "prompts/support.md").write_text("Seja breve.")
+        git = ["git", "-c", "user.name=Ana", "-c", "user.email=ana@example.com", "-c", "commit.gpgsign=false"]
+        for command in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "prompts"]):
+            subprocess.run([*git, *command], cwd=repository, check=True)
+        assert mirante("prompts", "sync", str(repository), data=tmp_path) == {"repository": "repository", "files": 1, "versions": 1}
+        assert standing(tmp_path) == "not committed"
