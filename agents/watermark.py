@@ -23,11 +23,12 @@ Reached = tuple[Source, float, bool]
 class Watermark:
     """The slowest clock of the sources that are not idle; of the idle ones the fastest counts, if there are no others.
 
-    Until all ``sources`` have spoken, the others run ahead of an unknown one by ``PATIENCE`` at most.
+    Until all ``sources`` have spoken, the others run ahead of an unknown one by ``patience`` at most, as later of one that lags.
     """
 
-    def __init__(self, sources: int) -> None:
+    def __init__(self, sources: int, patience: float = PATIENCE) -> None:
         self._sources = sources
+        self._patience = patience
         self._clocks: dict[Source, tuple[float, bool]] = {}
         self._moved: set[Source] = set()
 
@@ -44,8 +45,8 @@ class Watermark:
         awake = [clock for clock, idle in self._clocks.values() if not idle]
         fastest = max((clock for clock, _ in self._clocks.values()), default=-inf)
         if len(self._clocks) < self._sources:
-            return fastest - PATIENCE
-        return max(min(awake), max(awake) - PATIENCE) if awake else fastest
+            return fastest - self._patience
+        return max(min(awake), max(awake) - self._patience) if awake else fastest
 
     # Persistence
 

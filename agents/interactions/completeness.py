@@ -3,7 +3,8 @@
 Every partition tells all others how far it has read, behind what it has forwarded: a :class:`Reading`, in the topic of the forwarded
 events. The slowest counts. A partition that has nothing to read can not be waited for in event time: its clock goes at the pace of the
 wall, while others may read a week in a minute. But when it says that it is idle, it has read what was written some seconds ago, so it
-vouches for all that anybody had read by then. One whose worker is away vouches for nothing new.
+vouches for all that anybody had read by then. One whose worker is away vouches for nothing new:
+it is waited for, and what waits is bounded by those who hold it.
 """
 
 from __future__ import annotations
@@ -12,8 +13,6 @@ from collections import deque
 from typing import NamedTuple
 
 import msgspec
-
-from agents.watermark import PATIENCE
 
 VOUCHES_AFTER = 5.0
 """Seconds between a word and that of an idle partition which confirms it: a topic is silent after 3 s, clocks differ, fetches take time."""
@@ -66,10 +65,8 @@ class Completeness:
 
     @property
     def time(self) -> float:
-        """Epoch seconds, 0 at first. A partition that says nothing is waited for, but not more than ``PATIENCE`` of event time."""
-        furthest = max(self._bounds.values(), default=0.0)
-        slowest = min(self._bounds.values()) if len(self._bounds) == self._partitions else 0.0
-        return max(slowest, furthest - PATIENCE, 0.0)
+        """Epoch seconds, 0 until all have spoken."""
+        return min(self._bounds.values()) if len(self._bounds) == self._partitions else 0.0
 
     # Persistence
 

@@ -31,7 +31,6 @@ from agents.interactions.segments import WARM_UP, Segments
 from agents.interactions.taps import Call, Head, Tap
 from agents.interactions.usages import Usages
 from agents.seen import SeenIds
-from agents.watermark import PATIENCE
 from schemas.events import (
     DECODERS,
     Evaluation,
@@ -251,11 +250,11 @@ class InteractionsState:
             tap.close(head, announce, effects)
 
     def _read_up_to(self) -> float:
-        """Event time up to which calls and feedback have been read. Feedback that lags far behind the calls does not hold for ever."""
+        """Event time up to which calls and feedback have been read."""
         clock, feedback = self._clock(), self._topics.feedback
         if feedback in self._silent:
             return clock
-        return max(min(clock, self._clocks.get(self._kinds[feedback], 0.0)), clock - PATIENCE)
+        return min(clock, self._clocks.get(self._kinds[feedback], 0.0))
 
     def _progress_of_taps(self) -> tuple[int, int, bool]:
         """In finest windows: what this partition has read, and what all have; and whether it is idle. Without taps nobody wants to know."""

@@ -24,13 +24,15 @@ PRIOR_WEIGHT = 12.0
 """How many answers the prior is worth."""
 EXPLICIT_WEIGHT = 3_000.0
 """The same for explicit votes: they anchor the others, and must not be led away by them."""
-DAMPING = 0.75
+DAMPING = 0.85
 """How much of the other votes' weight counts when it is judged who was satisfied: with all of it they would confirm themselves."""
 SERIES_WEIGHT = 40.0
 """How many answers of its own a series needs to count as much as the whole."""
 BASE = 0.65
 """Share of satisfied users before anything is known."""
 BASE_WEIGHT = 50.0
+BASES = (0.1, 0.9)
+"""What a series is thought to be at the least and the most: where all was well so far, one who says otherwise is still believed."""
 SLOPE = 0.9
 SLOPE_WEIGHT = 30.0
 MOST_SERIES = 2_000
@@ -55,10 +57,10 @@ class Voter(NamedTuple):
 
 
 VOTERS: Mapping[str, Voter] = {
-    # What users say they think of an answer, among those who say anything; about nine in ten mean it.
-    "thumbs_up": Voter({"": (0.70, 0.07)}, explicit=True),
-    "thumbs_down": Voter({"": (0.06, 0.75)}, explicit=True),
-    "rating": Voter({"low": (0.03, 0.25), "middle": (0.12, 0.12), "high": (0.30, 0.03)}, explicit=True),
+    # What users say they think of an answer: about nine in ten mean it, and the dissatisfied speak more often.
+    "thumbs_up": Voter({"": (0.60, 0.10)}, explicit=True),
+    "thumbs_down": Voter({"": (0.04, 0.75)}, explicit=True),
+    "rating": Voter({"low": (0.02, 0.25), "middle": (0.12, 0.12), "high": (0.25, 0.04)}, explicit=True),
     "comment": Voter({"bad": (0.02, 0.15), "plain": (0.05, 0.05), "good": (0.15, 0.015)}, explicit=True),
     # What they do with it.
     "copy": Voter({"": (0.25, 0.12)}),
@@ -136,11 +138,11 @@ class LabelModel:
     def base(self, series: str) -> float:
         """Share of satisfied users, whatever they did."""
         whole = self._counts[GLOBAL].base
-        common = (whole[0] + BASE_WEIGHT * BASE) / (whole[0] + whole[1] + BASE_WEIGHT)
+        found = (whole[0] + BASE_WEIGHT * BASE) / (whole[0] + whole[1] + BASE_WEIGHT)
         own = self._counts.get(series)
-        if own is None:
-            return common
-        return (own.base[0] + SERIES_WEIGHT * common) / (own.base[0] + own.base[1] + SERIES_WEIGHT)
+        if own is not None:
+            found = (own.base[0] + SERIES_WEIGHT * found) / (own.base[0] + own.base[1] + SERIES_WEIGHT)
+        return min(max(found, BASES[0]), BASES[1])
 
     def rate(self, series: str, vote: Vote) -> Level:
         """How often a level is thought to occur with satisfied and with dissatisfied users."""

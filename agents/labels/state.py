@@ -99,7 +99,7 @@ class LabelsState:
         self._settings = settings or LabelSettings()
         self._detectors = detectors or Detectors()
         self._model = LabelModel()
-        self._watermark = Watermark(sources)
+        self._watermark = Watermark(sources, patience=inf)  # what waits is bounded by its number
         self._now = 0.0
         self._serial = 0
         self._pending: dict[tuple[int, str], Turn | Signal] = {}

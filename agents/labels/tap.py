@@ -12,6 +12,9 @@ from schemas.texts import text_of
 from schemas.turns import MAX_TEXT, Signal, Turn, Turns
 from streams import effects as out
 
+PIECE = 2_000
+"""Turns and signals in one message."""
+
 _CONVERSATION = frozenset({"chat", "text_completion"})
 
 
@@ -79,10 +82,15 @@ class LabelsTap:
         for partition in self._partitions:
             own = partition == head.partition
             turns, signals = (self._turns, self._signals) if own else ([], abroad)
+            while len(turns) > PIECE or len(signals) > PIECE:  # a message must not be too large; only the last one moves the clock
+                self._send(Turns(head.source, head.partition, 0.0, False, turns[:PIECE], signals[:PIECE]), partition, effects)
+                turns, signals = turns[PIECE:], signals[PIECE:]
             if turns or signals or announce:
-                message = Turns(head.source, head.partition, head.complete, False, turns, signals)
-                effects.messages.append(out.Message(self._topic, partition, None, _encode(message)))
+                self._send(Turns(head.source, head.partition, head.complete, False, turns, signals), partition, effects)
         self._turns, self._signals = [], []
+
+    def _send(self, turns: Turns, partition: int, effects: out.Effects) -> None:
+        effects.messages.append(out.Message(self._topic, partition, None, _encode(turns)))
 
 
 def is_turn(request: Request) -> bool:

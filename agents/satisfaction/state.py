@@ -61,7 +61,7 @@ class SatisfactionState:
         self._topic = findings
         self._settings = settings
         self._needed = log(_PER_WEEK / settings.false_alarms)
-        self._watermark = Watermark(sources)
+        self._watermark = Watermark(sources, patience=inf)
         self._closed = 0
         self._told = 0
         self._open: dict[int, dict[tuple[int, Series], Opinions]] = {}

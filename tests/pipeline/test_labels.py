@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,25 +20,35 @@ from tests.installation import Installation, Sent, request, response, rfc3339
 from tests.kafka_clients import read_all
 
 GAP = 60.0
+EARLY = -9_000.0
+"""When the sessions are: before the traffic whose quality falls, which ends now."""
 
 
 def turn(name: str, session: str, at: float, question: str, **fields: Any) -> list[Sent]:
     """A question and its answer, which takes a second."""
     said = [{"role": "system", "content": "be kind"}, {"role": "user", "content": question}]
     return [
-        Sent("requests", request(name, at=at, session_id=session, messages=said, **fields), session),
-        Sent("responses", response(name, at=at + 1, session_id=session, output="..." * 100), session),
+        Sent("requests", request(name, at=EARLY + at, session_id=session, messages=said, **fields), session),
+        Sent("responses", response(name, at=EARLY + at + 1, session_id=session, output="..." * 100), session),
     ]
 
 
 def feedback(name: str, session: str | None, at: float, kind: str, **fields: Any) -> Sent:
-    event = {"event_id": f"f-{name}-{kind}", "time": rfc3339(at), "kind": kind, "response_id": f"r-{name}", **fields}
+    event = {"event_id": f"f-{name}-{kind}", "time": rfc3339(EARLY + at), "kind": kind, "response_id": f"r-{name}", **fields}
     return Sent("feedback", event | ({} if session is None else {"session_id": session}), session)
+
+
+def falling(minutes: int, after: int) -> Iterator[Sent]:
+    """Four answers a minute that please their users, and from minute ``after`` on none does."""
+    for n in range(4 * minutes):
+        at, name = 15.0 * n - 60.0 * minutes - EARLY, f"faq{n}"
+        yield from turn(name, f"s-{name}", at, "what are your opening hours?", feature="faq")
+        yield feedback(name, f"s-{name}", at + 3, "thumbs_up" if n < 4 * after else "thumbs_down")
 
 
 @pytest.mark.timeout(300)
 def test_thumbs_repetitions_complaints_and_thanks_become_labels(broker: Broker, tmp_path: Path) -> None:
-    with Installation(broker.bootstrap, tmp_path, labels={"gap": GAP, "settle": 0.0}) as mirante:
+    with Installation(broker.bootstrap, tmp_path, labels={"gap": GAP, "settle": 0.0, "judged_after": 10.0, "drop": 0.2}) as mirante:
         # Given sessions in English and Portuguese, whose users tell what they think in one way each
         mirante.publish(
             [
@@ -116,3 +127,8 @@ def test_thumbs_repetitions_complaints_and_thanks_become_labels(broker: Broker, 
         assert mirante.query("SELECT sum(answers) FROM mirante.satisfaction WHERE feature = 'support'") == [
             (mirante.query("SELECT count() FROM mirante.labels")[0][0],)
         ]
+        # When the answers of a feature cease to please
+        mirante.publish(falling(minutes=90, after=70))
+        # Then that is one alert
+        drops = "SELECT labels['tenant'], labels['feature'], labels['metric'], status FROM mirante.alerts WHERE name = 'QualityDrop'"
+        mirante.eventually(drops, [("default", "faq", "satisfaction", "firing")], within=60)

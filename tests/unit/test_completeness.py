@@ -5,16 +5,15 @@ from __future__ import annotations
 import msgspec
 
 from agents.interactions.completeness import VOUCHES_AFTER, Completeness, Reading
-from agents.watermark import PATIENCE
 
 NOW = 1_772_366_400.0
 
 
-def test_the_slowest_counts_and_until_all_have_spoken_nobody_goes_far() -> None:
+def test_the_slowest_counts_and_until_all_have_spoken_nobody_goes() -> None:
     read = Completeness(2)
     assert read.time == 0
     read.hear(Reading(0, NOW, False), 1)
-    assert read.time == NOW - PATIENCE
+    assert read.time == 0
     read.hear(Reading(1, NOW - 60, False), 1)
     assert read.time == NOW - 60
 
@@ -41,13 +40,6 @@ def test_one_that_is_away_vouches_for_nothing_new() -> None:
     assert read.time == NOW
     read.hear(Reading(1, NOW + 490, False), 1_000)
     assert read.time == NOW + 490
-
-
-def test_waiting_ends() -> None:
-    read = Completeness(2)
-    read.hear(Reading(1, NOW, True), 100)
-    read.hear(Reading(0, NOW + 3 * PATIENCE, False), 101)
-    assert read.time == NOW + 2 * PATIENCE
 
 
 def test_time_does_not_go_back() -> None:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from agents.labels.settings import LabelSettings
 from agents.labels.state import LabelsState, label_id
+from schemas.opinions import Judged, Opinions
 from schemas.outputs import Label
 from schemas.rows import LabelRow
 from schemas.turns import Signal, Turn, Turns
@@ -289,6 +290,57 @@ def test_waiting_feedback_is_bounded() -> None:
     assert stage.effects.counts["labels_feedback", "unmatched"] == 15
 
 
+def test_more_than_may_wait_for_the_clock_is_taken_before_its_time_the_earliest_first() -> None:
+    stage = Stage2(pending=5)
+    stage.send(*(signal(n, 50 + n, "thumbs_up", n) for n in range(10)), *(turn(n, n) for n in range(10)), clock=-100)
+    assert stage.state.gauges()["label_pending"] == 5
+    assert {answer for answer, label in stage.latest().items() if label.explicit} == {f"a{n}" for n in range(5)}
+    assert stage.effects.counts["labels_late", "taken_early"] == 15
+
+
+# The clock, and what satisfaction is told
+
+
+def test_events_that_trail_each_other_within_a_topic_are_taken_in_the_order_of_their_times() -> None:
+    """given an answer read after a later one, when it trails by less than ``settle``, then it is as if it had come in time."""
+    in_time, late = Stage2(settle=5.0), Stage2(settle=5.0)
+    first, second = turn(1, 0, "how do I reset my password?"), turn(2, 3, "that's wrong")
+    in_time.send(first, second)
+    late.send(second)
+    late.send(first)
+    for stage in (in_time, late):
+        stage.until(100 + GAP)
+    assert kinds(late.label(1)) == ["complaint"]
+    assert told(late) == told(in_time)
+
+
+def judged(stage: Stage2) -> list[Opinions]:
+    found = [msgspec.msgpack.decode(m.value, type=Judged) for m in stage.effects.messages if m.topic == SATISFACTION]
+    return [window for message in found for window in message.windows]
+
+
+def test_the_score_of_every_answer_counts_once_some_minutes_after_it() -> None:
+    stage = Stage2(judged_after=300.0)
+    early, late = signal(1, 10, "thumbs_down", 1), signal(2, 400, "thumbs_down", 3)
+    stage.send(turn(1, 0), turn(2, 1, feature="other"), turn(3, 2), early, late, clock=20)
+    stage.until(290)
+    assert judged(stage) == [], "all answers are judged with the same patience"
+    stage.until(10 + GAP + RETENTION)
+    found = {window.series: window for window in judged(stage)}
+    chat = found["acme", "chat"]
+    assert len(judged(stage)) == 2 and (chat.answers, found["acme", "other"].answers) == (2, 1)
+    assert chat.window <= START + 302 < chat.window + 60
+    assert chat.lowest[0][1] == "a1" and chat.lowest[0][0] < 0.35 < chat.lowest[1][0], "what came later is not counted"
+
+
+def test_satisfaction_hears_from_every_partition_how_far_it_is() -> None:
+    stage = Stage2()
+    stage.send(turn(1, 0))
+    stage.until(15)
+    told_to = {m.partition for m in stage.effects.messages if m.topic == SATISFACTION}
+    assert told_to == set(range(PARTITIONS))
+
+
 # Any cut, any order, any restart
 
 SHORT = {"gap": 60.0, "retention": 120.0, "wait": 20.0}
@@ -350,6 +402,11 @@ def told(stage: Stage2) -> dict[str, list[Label]]:
     return dict(found)
 
 
+def sums(stage: Stage2) -> list[tuple[object, ...]]:
+    """What satisfaction was told of windows that are over."""
+    return sorted((o.window, o.series, o.answers, o.total, o.lowest) for o in judged(stage))
+
+
 def uninterrupted(seed: int) -> Stage2:
     stage = Stage2(sources=2, **SHORT)
     stage.receive(*messages(traffic(seed), [100], 2))
@@ -367,6 +424,7 @@ def test_any_cut_and_any_order_among_sources_give_the_same_labels(seed: int, siz
     stage = Stage2(sources=2, **SHORT)
     stage.receive(*mixed)
     assert told(stage) == told(uninterrupted(seed))
+    assert sums(stage) == sums(uninterrupted(seed))
 
 
 @given(seed=st.integers(0, 10_000), sizes=st.lists(st.integers(1, 5), max_size=5), stops=st.sets(st.integers(0, 20)), chance=st.integers())
@@ -393,6 +451,7 @@ def test_a_restart_at_any_point_changes_nothing(seed: int, sizes: list[int], sto
             assert stage.state.gauges() == expected.state.gauges()
             assert stage.state.changes() is None
     assert told(stage) == told(expected)
+    assert sums(stage) == sums(expected)
     assert stage.effects.counts == expected.effects.counts
 
 

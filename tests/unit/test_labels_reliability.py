@@ -35,6 +35,14 @@ def test_before_there_is_feedback_the_prior_speaks() -> None:
     assert model.judge("s", [UP]).score > 0.9 > BASE > 0.25 > model.judge("s", [DOWN]).score
 
 
+def test_where_all_was_well_one_who_says_otherwise_is_still_believed() -> None:
+    model = LabelModel()
+    for _ in range(1_000):
+        model.learn("s", [UP])
+        model.observe("s", model.judge("s", [UP]).score)
+    assert model.judge("s", [DOWN]).score < 0.35 < 0.9 < model.judge("s", [UP]).score
+
+
 def test_learned_reliabilities_approach_the_truth() -> None:
     model = taught(12_000)
     satisfied, dissatisfied = model.rate("s", COPY)

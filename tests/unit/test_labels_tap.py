@@ -9,7 +9,9 @@ import msgspec
 import pytest
 
 from agents.interactions.state import InteractionsState
-from agents.labels.tap import LabelsTap
+from agents.interactions.taps import Head
+from agents.labels.tap import PIECE, LabelsTap
+from schemas.events import Feedback
 from schemas.turns import MAX_TEXT, Signal, Turn, Turns
 from streams.effects import Effects
 from tests.unit.builders import EPOCH, World, moment, request, response, settings
@@ -115,6 +117,15 @@ def test_a_signal_without_a_session_goes_to_all_partitions_and_one_with_a_sessio
     assert sorted((signal.event_id, partition) for partition, signal in world.signals()) == [
         ("f0", world.home("s1")), ("f1", 0), ("f1", 1), ("f1", 2),
     ]  # fmt: skip
+
+
+def test_many_turns_are_sent_in_pieces_of_which_the_last_moves_the_clock() -> None:
+    tap, effects = LabelsTap(TURNS, 1), Effects()
+    for n in range(2 * PIECE + 1):
+        tap.feedback(Feedback(event_id=f"f{n}", time=EPOCH, kind="copy", session_id="s"), b"{}")
+    tap.close(Head("test", 0, 100.0, False, 90.0), False, effects)
+    sent = [msgspec.msgpack.decode(message.value, type=Turns) for message in effects.messages]
+    assert [(len(message.signals), message.clock) for message in sent] == [(PIECE, 0.0), (PIECE, 0.0), (1, 90.0)]
 
 
 def test_the_clock_does_not_pass_an_event_that_another_partition_still_has_to_forward() -> None:

@@ -161,7 +161,7 @@ def traffic(seed: int) -> list[list[Judged]]:
     chance = random.Random(seed)
     fall = chance.randrange(20, 30)
     sent: list[list[Judged]] = [[], []]
-    for n in range(50):  # less than is waited for a partition that lags
+    for n in range(50):
         for partition in (0, 1):
             mean = 0.4 if n >= fall else 0.75
             windows = [opinions(n, scores(mean, chance.randrange(6), chance), ("t", feature)) for feature in ("a", "b")]
