@@ -19,7 +19,7 @@ Precedence, first line that applies:
 | 6 | any other status                                                | api_error; `known` is False                    |
 
 A finish reason not in the table is kept as the provider wrote it: it is never made a `stop`. A refusal that only the text
-shows is not seen here.
+shows is not seen here, but in `agents/guards/text/refusal.py`: an `ok` answer that declines becomes a refusal.
 
 Sources of the table: the API references of OpenAI (chat completions, responses), Azure OpenAI, Anthropic (messages),
 Google (`Candidate.FinishReason` of Gemini and Vertex AI), AWS Bedrock (Converse `StopReason`, Titan), Cohere (v1 and v2),
@@ -75,6 +75,9 @@ FINISH_REASONS: Final[dict[str, str]] = {
     "end_of_text": "stop",
     "end": "stop",
     "done": "stop",
+    # Ollama's, of a call that only loads or unloads a model.
+    "load": "stop",
+    "unload": "stop",
     # It calls a tool.
     "tool_call": "tool_call",
     "tool_calls": "tool_call",

@@ -85,6 +85,7 @@ def _ends(weights: Mapping[str, int]) -> tuple[dict[str, int], dict[str, _End]]:
 class _Stored(msgspec.Struct):
     bias: int
     singles: bool
+    least: int
     cues: list[str]
     weights: dict[str, int]
 
@@ -95,9 +96,10 @@ def cue_words(text: str) -> list[bytes]:
 
 
 class LinearModel:
-    """Weights in 1/`SCALE` logits by n-gram. A text without any of the cue words has nothing to score."""
+    """Weights in 1/`SCALE` logits by n-gram. A text with fewer than `least` different cue words has nothing to score."""
 
-    def __init__(self, bias: int, weights: dict[str, int], cues: Iterable[str], *, singles: bool) -> None:
+    def __init__(self, bias: int, weights: dict[str, int], cues: Iterable[str], *, singles: bool, least: int = 1) -> None:
+        self.least = least
         self.bias = bias
         self.singles = singles
         self.weights = weights
@@ -105,8 +107,9 @@ class LinearModel:
         self._single_weights, self._ends = _ends(weights)
 
     def has_cue(self, text: str) -> bool:
-        """Whether `text` has one of the words without which no text of the positive class was seen."""
-        return not self.cues.isdisjoint(cue_words(text))
+        """Whether `text` has enough of the words without which hardly a text of the positive class was seen."""
+        words = cue_words(text)
+        return not self.cues.isdisjoint(words) if self.least == 1 else len(self.cues.intersection(words)) >= self.least
 
     def probability(self, text: str) -> float:
         """Of the positive class, 0 to 1, for the whole of `text`. Costs time with its length: pass what matters."""
@@ -135,11 +138,12 @@ class LinearModel:
 
     def to_json(self) -> bytes:
         """The file `load_model` reads, a weight a line."""
-        stored = _Stored(bias=self.bias, singles=self.singles, cues=sorted(cue.decode() for cue in self.cues), weights=self.weights)
+        cues = sorted(cue.decode() for cue in self.cues)
+        stored = _Stored(bias=self.bias, singles=self.singles, least=self.least, cues=cues, weights=self.weights)
         return msgspec.json.format(msgspec.json.encode(stored), indent=0) + b"\n"
 
 
 def load_model(name: str) -> LinearModel:
     """The model shipped as `agents/guards/models/<name>.json`. Raises FileNotFoundError, or msgspec.DecodeError if it is damaged."""
     stored = msgspec.json.decode(files("agents.guards.models").joinpath(f"{name}.json").read_bytes(), type=_Stored)
-    return LinearModel(stored.bias, stored.weights, stored.cues, singles=stored.singles)
+    return LinearModel(stored.bias, stored.weights, stored.cues, singles=stored.singles, least=stored.least)

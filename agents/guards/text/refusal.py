@@ -22,6 +22,8 @@ _HEAD: Final = 400
 _TAIL: Final = 200
 _QUOTED_WHOLE: Final = ("{", "[", "```", '"', "“", "«")
 _QUOTE: Final = re.compile("\"[^\"\n]{1,300}\"|“[^”\n]{1,300}”|«[^»\n]{1,300}»")
+_SHORT: Final = 200
+"""Characters up to which an answer is scored without looking for cue words first: most refusals are short."""
 _VALUES: Final = 20
 """Texts of a JSON answer that are looked at one by one."""
 _LONGEST_JSON: Final = 100_000
@@ -50,7 +52,7 @@ def refusal_probability(text: str) -> float:
     if len(text) > _HEAD + _TAIL:
         text = f"{text[:_HEAD]}\n{text[-_TAIL:]}"
     model = _model()
-    return model.probability(text) if model.has_cue(text) else 0.0
+    return model.probability(text) if len(text) <= _SHORT or model.has_cue(text) else 0.0
 
 
 def is_refusal(answer: str) -> bool:

@@ -151,9 +151,10 @@ def train(kind: str, examples: Sequence[Example], *, strength: float = 3.0, weig
     classifier = LogisticRegression(C=strength, solver="liblinear", random_state=0).fit(matrix, [label for _, label in examples])
     coefficients = {gram: round(float(classifier.coef_[0, column]) * SCALE) for gram, column in vectorizer.vocabulary_.items()}
     largest = sorted(coefficients.items(), key=lambda item: (-abs(item[1]), item[0]))[:weights]
-    return LinearModel(
-        round(float(classifier.intercept_[0]) * SCALE), dict(sorted((g, w) for g, w in largest if w)), find_cues(examples, _COMMON_IN.get(kind, frozenset()), 1 if kind == "refusal" else 2), singles=singles
-    )
+    cues = find_cues(examples, _COMMON_IN.get(kind, frozenset()), 1 if kind == "refusal" else 2)
+    least = 2 if kind == "injection" else 1  # documents are scored once and remembered, so they may cost more
+    bias = round(float(classifier.intercept_[0]) * SCALE)
+    return LinearModel(bias, dict(sorted((g, w) for g, w in largest if w)), cues, singles=singles, least=least)
 
 
 def find_cues(examples: Sequence[Example], common: frozenset[str], times: int) -> list[str]:
