@@ -15,17 +15,20 @@ from numpy.typing import NDArray
 
 from agents.drift.rows import BINARIES, CATEGORIES, NUMBERS, Rows
 from agents.drift.text import GRAMS, STYLE, Floats
-from agents.drift.two_sample import NOTHING, Bools, Tested, binary_test, category_test, kernel_test, rank_test
+from agents.drift.two_sample import NOTHING, RIDGE, Bools, Tested, binary_test, category_test, kernel_test, rank_test
 
 MOST = 4
 """Answers of a session in one unit: a few very long sessions must not leave nothing to compare."""
 
 WEIGHTS: Mapping[str, float] = {
-    "answer_text": 0.34, "question_text": 0.14, "refusal": 0.12, "output_tokens": 0.07, "tenant": 0.06, "answer_language": 0.05,
+    "answer_text": 0.34, "question_text": 0.13, "refusal": 0.15, "output_tokens": 0.06, "tenant": 0.05, "answer_language": 0.05,
     "question_language": 0.05, "retrieval_score": 0.04, "output_invalid": 0.03, "tool": 0.02, "finish_reason": 0.02, "failed": 0.02,
     "input_tokens": 0.01, "truncated": 0.01, "rail_blocked": 0.01, "latency_ms": 0.005, "ttft_ms": 0.005,
 }  # fmt: skip
 """Share of each metric in the evidence; a cost per answer follows its tokens."""
+
+RIDGES: Mapping[str, float] = {"answer_text": RIDGE, "question_text": 3.0}
+"""Questions are short, so what they have in common counts more than their single words."""
 
 DETECTORS: Mapping[str, str] = {
     **dict.fromkeys(("answer_text", "question_text"), "kernel_fisher"),
@@ -108,7 +111,7 @@ def test_of(metric: str, units: Units) -> Test:
     """One metric's test."""
     if metric in ("answer_text", "question_text"):
         features, new = features_of(metric, units)
-        tested = Tested(*kernel_test(features, new)[:2]) if _both(new) else NOTHING
+        tested = Tested(*kernel_test(features, new, RIDGES[metric])[:2]) if _both(new) else NOTHING
     elif metric in NUMBERS:
         values = units.rows["numbers"][:, NUMBERS.index(metric)]
         means, new = units.mean(values, ~np.isnan(values))

@@ -18,11 +18,11 @@ from agents.drift.two_sample import kernel_test
 from schemas.outputs import DriftCause
 from schemas.samples import Sample
 
-SCALES: Mapping[int, tuple[int, float]] = {50: (1, 0.35), 100: (2, 0.3), 200: (4, 0.35)}
+SCALES: Mapping[int, tuple[int, float]] = {50: (1, 0.35), 100: (2, 0.3), 200: (2, 0.35)}
 """Answers of the present window -> looked at every so many blocks, with this share of a cycle's evidence."""
-RETURNED = 2
+RETURNED = 3
 """Looks in a row at the largest window that find nothing, after which a drift has ceased."""
-UNREMARKABLE = 1e-2
+UNREMARKABLE = 1e-3
 CLEAR = 1e-6
 """p-value of a metric that is said to have moved as well."""
 
@@ -136,8 +136,9 @@ class Monitor:
             self._settle()
 
     def _settle(self) -> None:
-        """The drift is over: its evidence is spent, a new cycle begins."""
+        """The drift is over: its evidence is spent, a new cycle begins with the answers since the first quiet look."""
         self.status.drift = None
+        self.series.window = self.series.window[-(RETURNED - 1) * SCALES[WINDOW][0] * BLOCK :]
         self.status.evidence, self.status.by_metric = 0.0, {}
 
     def renew(self) -> None:

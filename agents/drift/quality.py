@@ -10,14 +10,14 @@ import numpy as np
 from agents.drift.evidence import e_value
 from agents.drift.two_sample import Tested, binary_test, location_test
 
-REFERENCE = 200
+REFERENCE = 500
 LEAST = 50
 """Scores of a reference before anything is compared with it."""
-WINDOW = 100
+WINDOW = 200
 BLOCK = 10
 """Scores after which they are looked at."""
 CYCLE = 200
-SCALES: Mapping[int, tuple[int, float]] = {25: (1, 0.3), 50: (1, 0.45), 100: (2, 0.25)}
+SCALES: Mapping[int, tuple[int, float]] = {25: (1, 0.25), 50: (1, 0.45), 100: (2, 0.15), 200: (4, 0.15)}
 """Scores of the present window -> looked at every so many blocks, with this share of a cycle's evidence."""
 RETURNED = 3
 EXAMPLES = 5

@@ -20,7 +20,7 @@ WINDOW = 200
 REFERENCE = 280
 COMPARED = (120, 200)
 """Reference answers that are compared: at least, and at most."""
-LEAST = 100
+LEAST = 75
 """Answers of a reference before anything is compared with it."""
 FAR = 4 * 3_600.0
 """Seconds from the usual time of day beyond which nothing is compared before a reference spans a day."""

@@ -1,7 +1,8 @@
 """Stage 2: sampled answers and scores to drift.
 
-A period of 30 s is taken when the watermark has passed its end: of each series the answers of the smallest ranks, in order of time. So the result
-depends neither on how the input was cut nor on the order among source partitions. What comes for a period that is over is ignored here.
+A period of 30 s is taken when the watermark has passed its end: of each series the answers of the smallest ranks, in order of time. So the
+result depends neither on how the input was cut nor on the order among source partitions. What comes for a period that is over is ignored
+here.
 """
 
 from __future__ import annotations

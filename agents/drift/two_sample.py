@@ -17,7 +17,6 @@ Bools = NDArray[np.bool_]
 
 TINY = 1e-300
 RIDGE = 1.0
-"""Regularisation in units of the kernel's mean eigenvalue."""
 
 
 class Tested(NamedTuple):
@@ -37,15 +36,16 @@ class KernelTested(NamedTuple):
     """Weights of the features by which the new group differs."""
 
 
-def kernel_test(features: Floats, new: Bools) -> KernelTested:
-    """Regularised kernel Fisher discriminant test (Harchaoui, Bach & Moulines 2007), linear kernel, of rows of ``features``.
+def kernel_test(features: Floats, new: Bools, strength: float = RIDGE) -> KernelTested:
+    """Regularised kernel Fisher discriminant test (Harchaoui, Bach & Moulines 2007), linear kernel, of rows of ``features``;
+    ``strength``: of the regularisation, in units of the kernel's mean eigenvalue.
 
     The statistic is the share of the centred labels that a ridge classifier explains. Under permutation of the labels its mean and variance
     are known exactly (Kazi-Aoual et al. 1995), its skewness as that of a weighted sum of chi-squares; the tail is Pearson's type III.
     """
     n = len(new)
     x = features - features.mean(axis=0)
-    ridge = RIDGE * float(np.einsum("ij,ij->", x, x)) / n
+    ridge = strength * float(np.einsum("ij,ij->", x, x)) / n
     if n < 12 or ridge <= 0.0:
         return KernelTested(0.0, 1.0, np.zeros(features.shape[1]))
     labels = new - new.mean()

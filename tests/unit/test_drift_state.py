@@ -134,8 +134,8 @@ class TestDrift:
     def test_only_so_many_answers_of_a_period_are_looked_at_and_they_are_a_random_choice(self) -> None:
         state = new_state(samples_per_minute=10)
         rng = random.Random(4)
-        crowd = [sample(n, rng, spacing=0.5, rank=rng.getrandbits(60)) for n in range(240)]
-        run(state, in_messages(crowd, 240))
+        crowd = [sample(n, rng, spacing=0.5, rank=rng.getrandbits(60)) for n in range(200)]
+        run(state, in_messages(crowd, 200))
         series = state._series[Key("support", "gpt-4o")].monitor.series
         per_period: dict[int, list[Sample]] = {}
         for one in crowd:
