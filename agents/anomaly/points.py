@@ -116,8 +116,9 @@ class Rest:
 
 
 class PointDetector:
-    """Several views of the series, each judged by the tail of its own past (SPOT, agents/anomaly/spot.py). Their surprises are added, or one is so
-    large that it counts alone.
+    """Several views of the series, each judged by the tail of its own past (SPOT, agents/anomaly/spot.py).
+
+    Their surprises are added, or one is so large that it counts alone.
 
     Views: the distance from what is usual at this time of day (before a time of day is known, from the long-term level); the mean of
     twenty such distances, in units of the usual one; the mean of three distances from the last 200 values in units of their standard
