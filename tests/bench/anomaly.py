@@ -284,7 +284,7 @@ def main() -> None:
     parser.add_argument("--series", type=int, default=8, help="generated series with incidents (default 8)")
     parser.add_argument("--quiet", type=int, default=8, help="generated series without incidents, for false alarms (default 8)")
     parser.add_argument("--days", type=int, default=14, help="days of a series, of which the first 8 are for learning (default 14)")
-    parser.add_argument("--busy-days", type=int, default=5, help="days of the busy series, of which 2 are for learning (default 5)")
+    parser.add_argument("--busy-days", type=int, default=4, help="days of the busy series, of which 2 are for learning (default 4)")
     parser.add_argument("--seed", type=int, default=77_000, help="first seed; the detectors were developed on seeds below 10000")
     parser.add_argument("--false-alarms", type=float, default=0.01, help="expected per week and series (default 0.01)")
     parser.add_argument("--groups", nargs="+", choices=("generated", "busy", "slow", "usual", "real"), help="only these (default all)")
