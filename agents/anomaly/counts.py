@@ -15,7 +15,7 @@ _KEEP = keep(30)
 _KEEP_SPREAD = keep(1440)
 _SLOWER = 0.1
 _WARM = PER_HOUR
-_UP, _DOWN = 2.0, 0.15
+_UP, _DOWN = 2.0, 0.2
 _MOST = 0.7
 """Of the threshold in one bucket: a burst of half a minute is no trend."""
 

@@ -14,7 +14,7 @@ from agents.anomaly.evidence import Evidence
 from agents.anomaly.pace import PER_HOUR, PER_MINUTE
 from agents.anomaly.rates import RateTest
 from agents.anomaly.settings import AnomalySettings
-from agents.anomaly.tail import TailTest
+from agents.anomaly.tail import SLOWER, TailTest
 from schemas.outputs import AlertName
 
 Kind = Literal[
@@ -136,7 +136,7 @@ class Monitor(msgspec.Struct, array_like=True, gc=False):
         for kind, test, bins in tails:
             score = test.update(time, bins)
             if score.alarm:
-                found.append(self._condition(kind, score.value, score.expected, score.expected, test.rate.evidence))
+                found.append(self._condition(kind, score.value, score.expected, SLOWER * score.expected, test.rate.evidence))
 
     def _money(self, time: float, bucket: Bucket, found: list[Condition]) -> None:
         assert self.traffic is not None and self.price is not None and self.tokens is not None and self.creep is not None

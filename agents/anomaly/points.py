@@ -14,6 +14,9 @@ View = Literal["season", "season_20", "near", "calm"]
 WEIGHTS: Mapping[View, float] = {"season": 1.0, "season_20": 0.5, "near": 0.5, "calm": 0.5}
 """What the surprise of each view counts. Chosen on generated series (tests/bench/nab_standin.py), seeds 1 to 3."""
 
+_SCALE = sqrt(sum(WEIGHTS.values()))
+_ALONE = 3.0
+"""What a view's surprise is reduced by when it is to count without the others'."""
 _DAY = 86_400.0
 _SLOTS = 48
 """Of a day."""
@@ -113,11 +116,13 @@ class Rest:
 
 
 class PointDetector:
-    """Several views of the series, each judged by the tail of its own past (SPOT, agents/anomaly/spot.py). Their surprises are added.
+    """Several views of the series, each judged by the tail of its own past (SPOT, agents/anomaly/spot.py).
+
+    Their surprises are added, or one is so large that it counts alone.
 
     Views: the distance from what is usual at this time of day (before a time of day is known, from the long-term level); the mean of
     twenty such distances, in units of the usual one; the mean of three distances from the last 200 values in units of their standard
-    deviation; and whether the series moves less than it used to. A value that only one view finds odd must be very odd to it.
+    deviation; and whether the series moves less than it used to.
     """
 
     def __init__(self) -> None:
@@ -135,15 +140,16 @@ class PointDetector:
         if self._last is None:
             self._last = self._level.mean = self._near.mean = value
         expected, views = self._views(time, value)
-        surprise = 0.0
+        together = alone = 0.0
         for view, size in views.items():
             tail = self._tails[view]
-            surprise += WEIGHTS[view] * tail.surprise(size)
+            surprise = tail.surprise(size)
+            together, alone = together + WEIGHTS[view] * surprise, max(alone, surprise)
             tail.learn(size)
         self._last = value
         self._level.add(value)
         self._day.learn(time, value)
-        news = self._rest.news(surprise / sqrt(sum(WEIGHTS.values())))
+        news = self._rest.news(max(together / _SCALE, alone - _ALONE))
         return Score(1 - 2 ** (-news / _HALF), value, expected)
 
     def _views(self, time: float, value: float) -> tuple[float, dict[View, float]]:

@@ -9,7 +9,7 @@ import msgspec
 from agents.anomaly.pace import PER_MINUTE, keep
 from agents.anomaly.rates import RateTest, Share
 from agents.anomaly.score import Score
-from agents.cost.sketch import quantile, value_of
+from agents.cost.sketch import GAMMA, quantile, value_of
 
 _COARSE = 4
 """Bins of the latency sketch per bin here: 8% wide."""
@@ -20,7 +20,9 @@ _TAIL = 0.01
 _WARM = 500.0
 _FORGOTTEN = 0.01
 _MARGIN = 3
-"""Coarse bins beyond P99 (27%): what is slower than that counts. Load moves a tail by less, many times a day."""
+"""Coarse bins beyond P99: what is slower than that counts. Load moves a tail by less, many times a day."""
+SLOWER = GAMMA ** (_COARSE * _MARGIN)
+"""The same as a factor: 1.27."""
 
 
 class TailTest(msgspec.Struct, array_like=True, gc=False):
@@ -38,9 +40,9 @@ class TailTest(msgspec.Struct, array_like=True, gc=False):
     """The coarse bin above which at most 1% of the past lies."""
     fresh: dict[int, float] = {}
     buckets: int = 0
+    recent: Score = Score()
     odd: dict[int, int] = {}
     """What came since the evidence began; a key is the bin in the middle of a coarse one."""
-    recent: Score = Score()
 
     @classmethod
     def of(cls, h: float) -> TailTest:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,6 +21,9 @@ COLUMNS = (
     "expected", "threshold", "evidence", "generator",
 )  # fmt: skip
 
+OVERLAP_SECONDS, OVERLAP_RECORDS = 10.0, 200
+"""What ``--follow`` reads again, per partition: an alert is on the topic a little before it is in the table, and must not fall between."""
+
 COLOURS = {"page": "bold red", "ticket": "yellow", "info": "dim"}
 
 
@@ -32,6 +37,7 @@ def alerts(
 ) -> None:
     """Show the alerts that fire now, the gravest first. With --json: a list; with --follow one object per line."""
     settings = settings_of_stack(data)
+    asked = time.time()
     found = _ask(settings, every, name, _age(since))
     if as_json and not follow:
         typer.echo(json.dumps(found, default=_text, ensure_ascii=False))
@@ -43,7 +49,7 @@ def alerts(
         _print(found)
     if follow:
         try:
-            asyncio.run(_follow(settings, name, as_json))
+            asyncio.run(_follow(settings, name, as_json, {alert["alert_id"]: _millis(alert) for alert in found}, asked))
         except KeyboardInterrupt:
             raise typer.Exit(0) from None
 
@@ -90,8 +96,11 @@ def _pattern(name: str | None) -> str:
     return ".*" if name is None else "^" + re.escape(name).replace(r"\*", ".*") + "$"
 
 
-async def _follow(settings: Settings, name: str | None, as_json: bool) -> None:
-    """Print what is written to ``llm.alerts`` from now on, until interrupted."""
+async def _follow(settings: Settings, name: str | None, as_json: bool, shown: Mapping[str, int], asked: float) -> None:
+    """Print what is written to ``llm.alerts`` until interrupted.
+
+    ``shown``: alert_id -> state that has been shown from the table (milliseconds), which was asked at ``asked``.
+    """
     from fnmatch import fnmatchcase
 
     import msgspec
@@ -108,14 +117,19 @@ async def _follow(settings: Settings, name: str | None, as_json: bool) -> None:
         await reader.start()
         tps = [TopicPartition(topic, p) for p in range(settings.partitions)]
         reader.assign(tps)
-        await reader.seek_to_end(*tps)
+        ends, begins = await reader.end_offsets(tps), await reader.beginning_offsets(tps)
+        for tp in tps:
+            reader.seek(tp, max(begins[tp], ends[tp] - OVERLAP_RECORDS))
         async for record in reader:
+            if record.timestamp < (asked - OVERLAP_SECONDS) * 1000:
+                continue
             try:
                 alert = msgspec.json.decode(record.value or b"", type=Alert)
             except (msgspec.DecodeError, UnicodeDecodeError) as error:
                 typer.echo(f"ignored: {topic} {record.partition}/{record.offset} is no alert: {error}", err=True)
                 continue
-            if name is None or fnmatchcase(alert.name, name):
+            told = round(alert.updated_at.timestamp() * 1000) <= shown.get(alert.alert_id, -1)
+            if not told and (name is None or fnmatchcase(alert.name, name)):
                 _print_event(msgspec.to_builtins(alert, builtin_types=(datetime,)), as_json)
     except (KafkaError, OSError) as error:
         raise BrokerUnavailable(
@@ -123,6 +137,11 @@ async def _follow(settings: Settings, name: str | None, as_json: bool) -> None:
         ) from error
     finally:
         await reader.stop()
+
+
+def _millis(row: Mapping[str, Any]) -> int:
+    at: datetime = row["updated_at"]
+    return round(at.replace(tzinfo=at.tzinfo or UTC).timestamp() * 1000)
 
 
 def _print_event(alert: dict[str, Any], as_json: bool) -> None:

@@ -37,7 +37,7 @@ from rich.console import Console
 from rich.table import Table
 
 from agents.anomaly.monitor import NAMES, Kind, Monitor
-from agents.anomaly.pace import PER_DAY, SECONDS
+from agents.anomaly.pace import PER_DAY, PER_HOUR, PER_MINUTE, SECONDS
 from agents.anomaly.points import PointDetector
 from agents.anomaly.report import severity
 from agents.anomaly.settings import AnomalySettings
@@ -68,12 +68,19 @@ class Alarm(NamedTuple):
     severity: Severity = "ticket"
 
 
+class Outcome(NamedTuple):
+    """``delay``: in seconds, None if it was missed; ``rate``: requests per minute in the hour before."""
+
+    incident: Incident
+    delay: float | None
+    rate: float
+
+
 @dataclass
 class Result:
     """What one method made of one stream."""
 
-    incidents: list[tuple[Incident, float | None]] = field(default_factory=list)
-    """With the delay in seconds; None: missed."""
+    incidents: list[Outcome] = field(default_factory=list)
     right: int = 0
     wrong: list[Alarm] = field(default_factory=list)
     buckets: int = 0
@@ -149,7 +156,9 @@ def judged(stream: Stream, alarms: Iterable[Alarm]) -> Result:
             for a in alarms
             if a.name in FOUND_BY[incident.kind] and incident.start < a.start <= incident.end + SETTLE + 60
         ]
-        result.incidents.append((incident, min(fitting, default=None)))
+        first = int(incident.start // SECONDS)
+        rate = float(np.mean(stream.metrics["requests"][max(0, first - PER_HOUR) : first])) * PER_MINUTE
+        result.incidents.append(Outcome(incident, min(fitting, default=None), rate))
     for alarm in alarms:
         if any(i.start < alarm.end and alarm.start <= i.end + AFTER for i in stream.incidents):
             result.right += alarm.severity != "info"
@@ -175,36 +184,41 @@ def _delay(seconds: Sequence[float]) -> str:
     return f"{middle / 3600:.0f} h / {most / 3600:.0f} h" if middle > 7200 else f"{middle:.0f} s / {most:.0f} s"
 
 
+def _range(rates: Sequence[float]) -> str:
+    return f"{min(rates):.0f} to {max(rates):.0f}"
+
+
 def show(console: Console, title: str, results: Sequence[dict[str, Result]]) -> None:
     incidents = Table(title=f"{title}: incidents")
-    for column in ("method", "incident", "found", "within 2 min", "delay median / most"):
+    for column in ("method", "incident", "found", "within 2 min", "delay median / most", "requests/min before"):
         incidents.add_column(column, justify="left" if column in ("method", "incident") else "right")
     summary = Table(title=f"{title}: summary")
     for column in ("method", "recall", "precision", "false alarms", "per week and 100 series", "of them pages", "which"):
         summary.add_column(column, justify="left" if column in ("method", "which") else "right")
     for method in results[0]:
         of = [r[method] for r in results]
-        found = [pair for r in of for pair in r.incidents]
+        found = [outcome for r in of for outcome in r.incidents]
         for kind in FOUND_BY:
-            delays = [delay for incident, delay in found if incident.kind == kind]
+            delays = [outcome.delay for outcome in found if outcome.incident.kind == kind]
+            rates = [outcome.rate for outcome in found if outcome.incident.kind == kind]
             hits = [delay for delay in delays if delay is not None]
             if delays:
                 soon = sum(delay <= 120 for delay in hits)
-                incidents.add_row(method, kind, f"{len(hits)}/{len(delays)}", f"{soon}/{len(delays)}", _delay(hits))
+                incidents.add_row(method, kind, f"{len(hits)}/{len(delays)}", f"{soon}/{len(delays)}", _delay(hits), _range(rates))
         wrong, right = [alarm for r in of for alarm in r.wrong], sum(r.right for r in of)
         weeks = sum(r.buckets for r in of) / (7 * PER_DAY)
-        recall = sum(delay is not None for _, delay in found) / len(found) if found else 0.0
+        recall = sum(outcome.delay is not None for outcome in found) / len(found) if found else 0.0
         precision = right / (right + len(wrong)) if right + len(wrong) else 0.0
         names = [alarm.name for alarm in wrong]
         which = ", ".join(f"{name} {names.count(name)}" for name in sorted(set(names)))
         pages = sum(alarm.severity == "page" for alarm in wrong)  # the baselines know no severities
-        rates = [f"{100 * count / weeks:.0f}" for count in (len(wrong), pages)]
+        weekly = [f"{100 * count / weeks:.0f}" for count in (len(wrong), pages)]
         summary.add_row(
             method,
             f"{recall:.0%}" if found else "-",
             f"{precision:.0%}" if found else "-",
             f"{len(wrong)} in {weeks:.0f} weeks",
-            *rates,
+            *weekly,
             which,
         )
     console.print(incidents if any(r.incidents for r in results[0].values()) else "")
@@ -284,7 +298,7 @@ def main() -> None:
     parser.add_argument("--series", type=int, default=8, help="generated series with incidents (default 8)")
     parser.add_argument("--quiet", type=int, default=8, help="generated series without incidents, for false alarms (default 8)")
     parser.add_argument("--days", type=int, default=14, help="days of a series, of which the first 8 are for learning (default 14)")
-    parser.add_argument("--busy-days", type=int, default=5, help="days of the busy series, of which 2 are for learning (default 5)")
+    parser.add_argument("--busy-days", type=int, default=4, help="days of the busy series, of which 2 are for learning (default 4)")
     parser.add_argument("--seed", type=int, default=77_000, help="first seed; the detectors were developed on seeds below 10000")
     parser.add_argument("--false-alarms", type=float, default=0.01, help="expected per week and series (default 0.01)")
     parser.add_argument("--groups", nargs="+", choices=("generated", "busy", "slow", "usual", "real"), help="only these (default all)")

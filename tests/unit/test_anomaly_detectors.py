@@ -132,6 +132,20 @@ def test_traffic_that_stops_is_found_and_its_daily_course_is_not() -> None:
     assert test.down.active and not test.up.active
 
 
+def test_a_short_dip_of_bursty_traffic_is_no_alarm_and_a_lasting_drop_to_a_fifth_is() -> None:
+    # Given: a day of traffic that comes in bursts of five minutes
+    rng, test = np.random.default_rng(12), CountTest(H)
+    bursts = iter(rng.gamma(11, 1 / 11, 1000).repeat(10).tolist())
+    for time in range(PER_DAY):
+        test.update(time * SECONDS, poisson(rng, 90 * next(bursts)))
+    # When: two minutes at 40%
+    dip = [test.update((PER_DAY + at) * SECONDS, poisson(rng, 36)).alarm for at in range(4)]
+    for at in range(4, PER_HOUR):
+        test.update((PER_DAY + at) * SECONDS, poisson(rng, 90 * next(bursts)))
+    drop = [test.update((PER_DAY + PER_HOUR + at) * SECONDS, poisson(rng, 18)).alarm for at in range(20)]
+    assert not any(dip) and any(drop)
+
+
 def test_one_bucket_of_many_requests_is_no_alarm_and_three_are() -> None:
     rng, test = np.random.default_rng(3), CountTest(H)
     for time in range(PER_DAY):
@@ -194,6 +208,15 @@ def test_a_slow_tail_at_an_unchanged_mean_is_found() -> None:
     scores = [test.update((4 * PER_HOUR + at) * SECONDS, sketch(rng, 100, 2.0)) for at in range(10)]
     assert scores[-1].alarm
     assert scores[-1].value > 1.3 * scores[-1].expected > 0
+
+
+def test_a_tail_that_moves_with_the_load_of_the_day_is_no_alarm() -> None:
+    # Given: answers that take a fifth longer at noon than at night
+    rng, test = np.random.default_rng(8), TailTest.of(H)
+    shifts = [int(9 * (1 + np.cos(time * 2 * np.pi / PER_DAY)) / 2) for time in range(PER_DAY)]  # bins of 2%
+    for time in range(2 * PER_DAY):
+        bins = {index + shifts[time % PER_DAY]: count for index, count in sketch(rng, 40).items()}
+        assert not test.update(time * SECONDS, bins).alarm
 
 
 # Objectives
