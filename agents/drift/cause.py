@@ -18,6 +18,8 @@ CAUSES: tuple[DriftCause, ...] = get_args(DriftCause)
 
 _DEPLOYED: Mapping[str, DriftCause] = {"prompt_sha": "prompt_change", "model": "model_change", "index_version": "index_change"}
 _MOVED_P = 1e-4
+_ASKED_P = 1e-2
+"""Of questions: milder, because the drift of answers is then tested again relative to the questions."""
 _MOVED_SHARE = 0.15
 """Total variation from which a change of shares can explain anything."""
 _FEW = 15
@@ -128,7 +130,7 @@ def _asked(
     text = test_of("question_text", units).tested
     language = _difference(shares(old, "question_language", names), shares(new, "question_language", names))
     spoken = language >= _MOVED_SHARE and test_of("question_language", units).tested.p <= _MOVED_P
-    if text.p > _MOVED_P and not spoken:
+    if text.p > _ASKED_P and not spoken:
         return None
     what = f"language of questions: {_change('question_language', old, new, names)}" if spoken else "other kinds of questions"
     if tenant is not None and metric in INPUT:
