@@ -73,8 +73,10 @@ def test_thumbs_repetitions_complaints_and_thanks_become_labels(broker: Broker, 
                 *turn("shadow", "s-shadow", 0, "how do I export my invoices?", variant="shadow"),
             ]
         )
-        # When other users, in all partitions, come later than the gap
-        mirante.publish(sent for n in range(40) for sent in turn(f"later{n}", f"s-later{n}", 200, "hello, is this open today?"))
+        # When other users, of features in all partitions, come later than the gap
+        mirante.publish(
+            sent for n in range(40) for sent in turn(f"later{n}", f"s-later{n}", 200, "hello, is this open today?", feature=f"f{n}")
+        )
         # Then every answer has its final label, with the evidence
         labels = (
             "SELECT response_id, label, explicit, arrayFilter(k -> k NOT IN ('session_end', 'topic_change'), "
