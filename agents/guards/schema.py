@@ -22,7 +22,9 @@ _MOST_ANSWER: Final = 1_048_576
 """Bytes of a schema, characters of an answer; larger ones are not checked."""
 _MOST_LOOKS: Final = 2_000
 """At one value."""
-_CACHED: Final = 256
+_MOST_PATTERNS: Final = 50
+"""In one schema: a compiled pattern may take up to a megabyte."""
+_CACHED: Final = 64
 """Compiled schemas per process."""
 _MOST_PATH: Final = 200
 """Characters of a path."""
@@ -95,6 +97,8 @@ def _compiled(schema: bytes) -> _Checker | str:
         decoded = msgspec.json.decode(schema)
         if _Looks(decoded).most(0) > _MOST_LOOKS:
             raise _Unusable("it would look at one value too many times")
+        if _patterns(decoded) > _MOST_PATTERNS:
+            raise _Unusable(f"it has more than {_MOST_PATTERNS} patterns")
         return _Checker(decoded)
     except jsonschema_rs.ValidationError as error:
         path = "".join(f"/{step}" for step in error.instance_path)
@@ -181,6 +185,15 @@ class _Looks:
             if isinstance(found, dict) and found is not self._root and isinstance(found.get("$id"), str):
                 raise _Unusable("$id inside a schema is not supported")
         return found
+
+
+def _patterns(value: Any) -> int:
+    """Regular expressions in a schema, at least."""
+    found = sum(map(_patterns, _inside(value)))
+    if isinstance(value, dict):
+        named = value.get("patternProperties")
+        found += isinstance(value.get("pattern"), str) + (len(named) if isinstance(named, dict) else 0)
+    return found
 
 
 def _depth(value: Any) -> int:
