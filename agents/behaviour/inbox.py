@@ -25,7 +25,6 @@ class Kept(msgspec.Struct, array_like=True, gc=False, omit_defaults=True):
     clocks: list[Reached] = []
     items: list[Item] = []
     seen: list[str] = []
-    old: list[str] = []
     taken: list[str] = []
 
 
@@ -94,17 +93,15 @@ class Inbox:
         new, self._new = self._new, []
         taken, self._taken = self._taken, []
         items = [item for identity in new if (item := self._waiting.get((int(identity[0]), identity[1:]))) is not None]
-        return Kept(self.now, self._watermark.take_changes(), items, new, [], taken)
+        return Kept(self.now, self._watermark.take_changes(), items, new, taken)
 
     def snapshot(self) -> Iterator[Kept]:
         """Everything, in pieces."""
         self._finish_loading()
-        old, young = self._seen.generations()
+        seen = self._seen.all()
         yield Kept(self.now, self._watermark.all())
-        for at in range(0, len(old), _IDS):
-            yield Kept(self.now, old=old[at : at + _IDS])
-        for at in range(0, len(young), _IDS):
-            yield Kept(self.now, seen=young[at : at + _IDS])
+        for at in range(0, len(seen), _IDS):
+            yield Kept(self.now, seen=seen[at : at + _IDS])
         items = list(self._waiting.values())
         for at in range(0, len(items), _ITEMS):
             yield Kept(self.now, items=items[at : at + _ITEMS])
@@ -113,7 +110,6 @@ class Inbox:
         """Restore what the above returned. What the clock has passed was handed out before."""
         self.now = max(self.now, kept.now)
         self._watermark.load(kept.clocks)
-        self._seen.load_old(kept.old)
         for identity in kept.seen:
             self._seen.add(identity)
         for item in kept.items:
