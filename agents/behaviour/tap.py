@@ -21,6 +21,8 @@ from streams.partitioner import partition_of
 NEGATIVE = frozenset({"thumbs_down", "regenerate", "escalate", "abandon"})
 LOW_RATING = 0.35
 TEXT_CALLS = MODEL_CALLS - {"embeddings"}
+MAX_ITEMS = 200
+"""Items in one message; with the largest tasks it has 7 MB."""
 _DOUBTFUL = frozenset({"refusal", "content_filter", "truncated"})
 
 
@@ -100,8 +102,13 @@ class BehaviourTap:
     def close(self, head: Head, announce: bool, effects: outside.Effects) -> None:
         items, self._items = self._items, {}
         for home in range(self._partitions) if announce else sorted(items):
-            message = Items(head.source, head.partition, head.clock, head.idle, items.get(home, []))
-            effects.messages.append(outside.Message(self._topic, home, None, _encode(message)))
+            told = items.get(home, [])
+            last = max(0, len(told) - 1) // MAX_ITEMS * MAX_ITEMS
+            for at in range(0, last + 1, MAX_ITEMS):
+                # Only the last of several messages says how far this partition is: then everything before has been told.
+                clock, idle = (head.clock, head.idle) if at == last else (0.0, False)
+                message = Items(head.source, head.partition, clock, idle, told[at : at + MAX_ITEMS])
+                effects.messages.append(outside.Message(self._topic, home, None, _encode(message)))
 
     def _tell_all(self, item: Item) -> None:
         for home in range(self._partitions):

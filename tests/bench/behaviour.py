@@ -195,11 +195,11 @@ def cost(console: Console, calls: int) -> None:
         tap.answered(call)
     tap.close(Head(SOURCE, 0, made[-1].time, False), True, effects)
     tapped = time.process_time() - begun
-    items = msgspec.msgpack.decode(effects.messages[0].value, type=Items)
+    items = [item for message in effects.messages for item in msgspec.msgpack.decode(message.value, type=Items).items]
     state = BehaviourState(0, SOURCE, findings="f", tasks="t", partitions=1, settings=settings)
     stored, begun = 0, time.process_time()
     for at in range(0, calls, 500):
-        some = items.items[at : at + 500]
+        some = items[at : at + 500]
         clock = some[-1].time + (3_600 if at + 500 >= calls else 0)
         value = msgspec.msgpack.encode(Items(SOURCE, 0, clock, False, some))
         done = Effects()
@@ -207,11 +207,11 @@ def cost(console: Console, calls: int) -> None:
         state.close_interval(done)
         stored += len(state.changes() or b"")
     taken = time.process_time() - begun
-    candidates = sum(isinstance(item, Ran) and item.task is not None for item in items.items)
+    candidates = sum(isinstance(item, Ran) and item.task is not None for item in items)
     table = Table("", "per call", title=f"cost: {calls:,} calls, {candidates:,} candidates for a judge, 500 calls per second")
     table.add_row("tap in stage 1", f"{tapped / calls * 1e6:.0f} us")
     table.add_row("agent behaviour", f"{taken / calls * 1e6:.0f} us")
-    table.add_row("message", f"{len(effects.messages[0].value) / calls:,.0f} bytes")
+    table.add_row("message", f"{sum(len(m.value) for m in effects.messages) / calls:,.0f} bytes")
     table.add_row("changelog", f"{stored / calls:,.0f} bytes")
     console.print(table)
 

@@ -23,10 +23,11 @@ from agents.behaviour.tap import BehaviourTap, draw_of
 from agents.behaviour.text import likeness
 from agents.interactions.taps import Head
 from schemas.behaviour_rows import BEHAVIOUR_ROWS, CacheCandidateRow, ShadowPairRow, ShadowVerdictRow
+from schemas.events import decode_evaluation
 from schemas.findings import Finding, Findings
 from schemas.outputs import JudgeTask
 from streams.effects import Effects
-from tests.unit.builders import SOURCE, FakeBatch, Record, World, context, request, response
+from tests.unit.builders import SOURCE, FakeBatch, Record, World, context, moment, request, response
 from tests.unit.test_rows import columns
 
 START = 1_772_366_400.0
@@ -441,6 +442,18 @@ def tapped(world: World, settings: BehaviourSettings) -> list[Item]:
     effects = Effects()
     tap.close(Head(SOURCE, 0, 0.0, False), True, effects)
     return [item for message in effects.messages for item in msgspec.msgpack.decode(message.value, type=Items).items]
+
+
+def test_many_calls_travel_in_several_messages_of_which_the_last_says_how_far_the_sender_is() -> None:
+    tap, effects = BehaviourTap("calls", 2, BehaviourSettings()), Effects()
+    for n in range(450):
+        score = {"event_id": f"e{n}", "time": moment(n), "response_id": "a", "name": "x", "score": 0.5}
+        tap.evaluation(decode_evaluation(msgspec.json.encode(score)), b"")
+    tap.close(Head(SOURCE, 0, 77.0, True), False, effects)
+    for home in range(2):
+        sent = [msgspec.msgpack.decode(m.value, type=Items) for m in effects.messages if m.partition == home]
+        assert [item.id for message in sent for item in message.items] == [f"e{n}" for n in range(450)]
+        assert [(message.clock, message.idle) for message in sent] == [(0.0, False), (0.0, False), (77.0, True)]
 
 
 def test_stage_1_sends_masked_texts_and_only_the_first_question_of_a_conversation() -> None:
