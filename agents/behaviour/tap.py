@@ -12,9 +12,10 @@ from agents.behaviour.items import MAX_ANSWER, MAX_QUESTION, MAX_TASK, Disliked,
 from agents.behaviour.prompts import template_of
 from agents.behaviour.settings import BehaviourSettings
 from agents.interactions.rows import MODEL_CALLS
-from agents.interactions.taps import Call, Head
+from agents.interactions.taps import Call, Head, Texts
 from schemas.events import Evaluation, Feedback, Request
 from schemas.outputs import JudgeTask
+from schemas.texts import text_of
 from streams import effects as outside
 from streams.partitioner import partition_of
 
@@ -26,18 +27,6 @@ MAX_ITEMS = 200
 _DOUBTFUL = frozenset({"refusal", "content_filter", "truncated"})
 
 
-class _Texts(msgspec.Struct, gc=False):
-    """Of a row in masked form: masking may have changed any text, so nothing is checked again."""
-
-    messages: list[dict[str, Any]] = []
-    system_instructions: str = ""
-    prompt_variables: dict[str, Any] = {}
-    documents: list[dict[str, Any]] = []
-    output: str = ""
-    pii: Any = None
-
-
-_texts = msgspec.json.Decoder(_Texts).decode
 _encode_json = msgspec.json.Encoder().encode
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -61,7 +50,7 @@ class BehaviourTap:
 
     def _ran(self, call: Call, tenant: str, feature: str) -> Ran:
         request, response, row = call.request, call.response, call.row
-        texts = _texts(call.line)
+        texts = call.texts
         draw = draw_of(request.request_id)
         doubts = _doubts(row.outcome, call, texts)
         wanted = self._settings.judge and texts.output and (doubts or draw < self._settings.judge_candidates)
@@ -74,7 +63,7 @@ class BehaviourTap:
             self._task(call, texts) if wanted else None,
         )  # fmt: skip
 
-    def _task(self, call: Call, texts: _Texts) -> bytes | None:
+    def _task(self, call: Call, texts: Texts) -> bytes | None:
         request, response = call.request, call.response
         task = JudgeTask(
             task_id=f"judge-{response.response_id}", response_id=response.response_id, request_id=request.request_id, time=response.time,
@@ -130,7 +119,7 @@ def draw_of(request_id: str) -> float:
     return int.from_bytes(digest, "big") / 2**64
 
 
-def _doubts(outcome: str, call: Call, texts: _Texts) -> list[str]:
+def _doubts(outcome: str, call: Call, texts: Texts) -> list[str]:
     found = [outcome] if outcome in _DOUBTFUL else []
     if any(rail.verdict in ("flag", "block") for rail in call.response.rails or ()):
         found.append("rail")
@@ -141,11 +130,11 @@ def _doubts(outcome: str, call: Call, texts: _Texts) -> list[str]:
     return found
 
 
-def _instructions(texts: _Texts) -> str:
+def _instructions(texts: Texts) -> str:
     """What the template makes of a prompt: the system instructions, wherever they stand."""
     if texts.system_instructions:
         return texts.system_instructions
-    return "\n".join(_text(m.get("content")) for m in texts.messages if m.get("role") in ("system", "developer"))
+    return "\n".join(text_of(m.get("content")) for m in texts.messages if m.get("role") in ("system", "developer"))
 
 
 def _question(messages: Iterable[dict[str, Any]]) -> str:
@@ -153,12 +142,5 @@ def _question(messages: Iterable[dict[str, Any]]) -> str:
     asked = [message for message in messages if message.get("role") not in ("system", "developer")]
     if len(asked) != 1 or asked[0].get("role") != "user":
         return ""
-    text = _text(asked[0].get("content"))
+    text = text_of(asked[0].get("content"))
     return text if len(text) <= MAX_QUESTION else ""
-
-
-def _text(content: str | list[Any] | None) -> str:
-    if isinstance(content, str):
-        return content
-    parts = (part.get("text") for part in content or () if isinstance(part, dict))
-    return "\n".join(part for part in parts if isinstance(part, str))

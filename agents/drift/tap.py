@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from bisect import insort
 from hashlib import blake2b
-from typing import Any
 
 import msgspec
 
@@ -16,6 +15,7 @@ from agents.drift.text import MAX_ANSWER, MAX_QUESTION
 from agents.interactions.taps import Call, Head
 from schemas.events import Evaluation, Feedback, Request
 from schemas.samples import Sample, Samples, Score
+from schemas.texts import question_of
 from streams.effects import Effects, Message
 from streams.partitioner import partition_of
 
@@ -27,21 +27,6 @@ MAX_GROUPS = 20_000
 _OPERATIONS = frozenset({"chat", "text_completion", None})
 
 _encode = msgspec.msgpack.Encoder().encode
-
-
-class _Message(msgspec.Struct):
-    role: str | None = None
-    content: Any = None
-
-
-class _Texts(msgspec.Struct):
-    """The texts of an interaction's row. Columns at their default are left out of the line."""
-
-    messages: list[_Message] = []
-    output: str = ""
-
-
-_decode_texts = msgspec.json.Decoder(_Texts).decode
 
 Group = tuple[str, str, int]
 """Feature, model as requested, period."""
@@ -111,7 +96,7 @@ def rank_of(session: str) -> int:
 
 def _sample(rank: int, call: Call) -> Sample:
     request, response, row = call.request, call.response, call.row
-    texts = _decode_texts(call.line)
+    texts = call.texts
     scores = [document.score for document in request.documents or () if document.score is not None]
     return Sample(
         rank=rank,
@@ -129,7 +114,7 @@ def _sample(rank: int, call: Call) -> Sample:
         finish_reason=row.finish_reason,
         tool=(response.tool_calls[0].name or "") if response.tool_calls else "",
         outcome=row.outcome,
-        question=_question(texts.messages)[:MAX_QUESTION],
+        question=question_of(texts.messages)[:MAX_QUESTION],
         answer=texts.output[:MAX_ANSWER],
         input_tokens=row.input_tokens,
         output_tokens=row.output_tokens,
@@ -140,14 +125,3 @@ def _sample(rank: int, call: Call) -> Sample:
         json_valid=row.json_valid,
         rail_blocked=any(rail.verdict == "block" for rail in response.rails or ()),
     )
-
-
-def _question(messages: list[_Message]) -> str:
-    """Text of the last user message; of a message in parts, its text parts."""
-    for message in reversed(messages):
-        if message.role == "user":
-            if isinstance(message.content, str):
-                return message.content
-            parts = message.content if isinstance(message.content, list) else []
-            return "\n".join(str(part["text"]) for part in parts if isinstance(part, dict) and isinstance(part.get("text"), str))
-    return ""

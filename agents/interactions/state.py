@@ -525,8 +525,10 @@ class InteractionsState:
             effects.count("other")
         if self._context.rules:
             self._usages.answer(segment, time, request, row.model, response.response_id, item, late=was_unanswered)
-        for tap in self._taps:
-            tap.answered(Call(request, response, time, row, line, series, item, was_unanswered, seen))
+        if self._taps:
+            call = Call(request, response, time, row, line, series, item, was_unanswered, seen)
+            for tap in self._taps:
+                tap.answered(call)
 
     # Time
 

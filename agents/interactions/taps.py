@@ -7,7 +7,10 @@ else: after a crash the same events come again, perhaps grouped otherwise, so wh
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+import msgspec
 
 from agents.cost.aggregate import Contribution, Series
 from agents.guards.leaks import Sighting
@@ -16,9 +19,24 @@ from schemas.rows import InteractionRow
 from streams.effects import Effects
 
 
-class Call(NamedTuple):
-    """An answered interaction. Texts of ``request``, ``response`` and ``row`` are not masked: what is sent on comes from ``line``,
-    the row as JSON with personal data masked. ``late``: it was told as unanswered before. ``seen``: personal data that was masked."""
+class Texts(msgspec.Struct, gc=False):
+    """The texts of an interaction's row, personal data masked. Columns at their default are left out of the row, so they are here."""
+
+    messages: list[dict[str, Any]] = []
+    system_instructions: str = ""
+    prompt_variables: dict[str, Any] = {}
+    documents: list[dict[str, Any]] = []
+    output: str = ""
+    pii: Any = None
+
+
+_texts = msgspec.json.Decoder(Texts).decode
+
+
+@dataclass(slots=True)
+class Call:
+    """An answered interaction. Texts of ``request``, ``response`` and ``row`` are not masked: what is sent on comes from ``texts``, or
+    from ``line``, the row as JSON with personal data masked. ``late``: it was told as unanswered before."""
 
     request: Request
     response: Response
@@ -29,6 +47,14 @@ class Call(NamedTuple):
     item: Contribution
     late: bool
     seen: Sequence[Sighting] = ()
+    _texts: Texts | None = None
+
+    @property
+    def texts(self) -> Texts:
+        """Read once, for whoever asks first."""
+        if self._texts is None:
+            self._texts = _texts(self.line)
+        return self._texts
 
 
 class Head(NamedTuple):

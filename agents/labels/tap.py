@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 
 from agents.interactions.taps import Call, Head
 from schemas.events import DEFAULT_TENANT, Evaluation, Feedback, Request
-from schemas.texts import text_of
+from schemas.texts import question_of
 from schemas.turns import MAX_TEXT, Signal, Turn, Turns
 from streams import effects as out
 
@@ -18,22 +16,10 @@ PIECE = 2_000
 _CONVERSATION = frozenset({"chat", "text_completion"})
 
 
-class _Said(msgspec.Struct, gc=False):
-    role: str | None = None
-    content: Any = None
-
-
-class _Masked(msgspec.Struct, gc=False):
-    """Of a masked interaction: what was said."""
-
-    messages: list[_Said] = []
-
-
 class _Comment(msgspec.Struct, gc=False):
     comment: str = ""
 
 
-_masked = msgspec.json.Decoder(_Masked).decode
 _comment = msgspec.json.Decoder(_Comment).decode
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -58,8 +44,8 @@ class LabelsTap:
         turn = Turn(
             request_id=request.request_id, response_id=response.response_id, session_id=request.session_id or response.session_id,
             tenant=request.tenant or DEFAULT_TENANT, feature=request.feature or "", model=call.row.model, user_id=request.user_id or "",
-            time=call.time, ended=response.time.timestamp(), question=question(call.line), answer_chars=len(response.output or ""),
-            outcome=call.row.outcome, event_id=request.event_id,
+            time=call.time, ended=response.time.timestamp(), question=question_of(call.texts.messages)[:MAX_TEXT],
+            answer_chars=len(response.output or ""), outcome=call.row.outcome, event_id=request.event_id,
         )  # fmt: skip
         self._turns.append(turn)
 
@@ -99,11 +85,3 @@ def is_turn(request: Request) -> bool:
         return False
     messages = request.messages
     return not messages or messages[-1].role in ("user", None)
-
-
-def question(line: bytes) -> str:
-    """The last message of a user in a masked interaction, as text, '' if there is none."""
-    for said in reversed(_masked(line).messages):
-        if said.role in ("user", None):
-            return text_of(said.content)[:MAX_TEXT]
-    return ""
