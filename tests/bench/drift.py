@@ -50,8 +50,8 @@ from tests.bench import drift_data as data
 from tests.bench.drift_data import DATA, Case, MtBench, assistant, daily, mixture, one, slow, two
 from tests.unit.builders import FakeBatch, Record
 
-SEED = 1_000
-"""Of the reported streams; what was tuned used 0 to 9."""
+SEED = 5_000
+"""Of the reported streams; while features, windows and weights were chosen, seeds 0 to 9 and from 1,000 on were looked at."""
 NEEDED = 1 / DriftSettings().level
 
 console = Console(width=150)
