@@ -1,9 +1,9 @@
 """Streams of answers with a known change, for the evaluation of drift detection.
 
-*Tuned on*: the MT-Bench answers (choice of features and ridge), and the generated assistants, CLINC and JailbreakBench (windows, weights, how
-causes are told), with other seeds than those reported. So sampling is fresh, but no set is wholly unseen except Banking77 and river's streams.
-The generated texts come from a grammar with ten
-topics, synonyms and four writers, because Portuguese answers of several models are not publicly at hand.
+*Tuned on*: the MT-Bench answers (choice of features and ridge), and the generated assistants, CLINC and JailbreakBench (windows, weights,
+how causes are told), with other seeds than those reported. So sampling is fresh, but no set is wholly unseen except Banking77 and
+river's streams. The generated texts come from a grammar with ten topics and five writers, because Portuguese answers of several models
+are not publicly at hand.
 """
 
 from __future__ import annotations
