@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import msgspec
 
-MAX_TEXT = 1_000
-"""Longest text of a question or comment, in characters; more is cut off."""
+MAX_TEXT = 400
+"""Longest text of a question or comment, in characters, which is what detectors read; more is cut off."""
 
 
 class Turn(msgspec.Struct, array_like=True, gc=False):

@@ -103,7 +103,7 @@ class Monitor:
         for size, (every, share) in SCALES.items():
             if (block + 1) % every:
                 continue
-            groups = self.series.compared(size)
+            groups = self.series.compared(size, anyway=status.drift is not None)
             if groups is None:
                 continue
             if status.blocks == block:

@@ -39,6 +39,8 @@ MAX_NAMES = 200
 """Values of a category that are told apart in one series."""
 OTHER = "__other__"
 
+_LARGEST = 1e30
+"""Retrievers may score in any unit; what is larger is as good as this."""
 _FAILED = frozenset({"api_error", "timeout", "cancelled", "blocked"})
 
 
@@ -54,7 +56,7 @@ def row_of(sample: Sample, seq: int, names: list[list[str]]) -> Rows:
     row["seq"], row["time"], row["text"] = seq, sample.time, text
     row["session"] = int.from_bytes(blake2b(sample.session.encode(), digest_size=8).digest(), "little")
     row["numbers"] = [
-        np.nan if value is None else value
+        np.nan if value is None else min(max(value, -_LARGEST), _LARGEST)
         for value in (
             sample.input_tokens, sample.output_tokens, sample.cost_usd, sample.latency_ms, sample.ttft_ms, sample.retrieval_score,
         )

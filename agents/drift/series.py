@@ -22,7 +22,7 @@ COMPARED = (120, 200)
 """Reference answers that are compared: at least, and at most."""
 LEAST = 75
 """Answers of a reference before anything is compared with it."""
-FAR = 4 * 3_600.0
+FAR = 2.5 * 3_600.0
 """Seconds from the usual time of day beyond which nothing is compared before a reference spans a day."""
 LEARNING = 86_400.0
 """Seconds of event time that a reference must span before it is frozen."""
@@ -109,8 +109,8 @@ class Series:
         if len(self.reference):
             kept.frozen = kept.frozen or float(self.reference["time"][-1]) - kept.begun >= LEARNING
 
-    def compared(self, size: int) -> tuple[Rows, Rows] | None:
-        """Reference answers and the last ``size``, or None if there are too few of either."""
+    def compared(self, size: int, *, anyway: bool = False) -> tuple[Rows, Rows] | None:
+        """Reference answers and the last ``size``; None if there are too few of either or, unless ``anyway``, too far in time of day."""
         if len(self.window) < size:
             return None
         new = self.window[-size:]
@@ -118,7 +118,7 @@ class Series:
         if len(pool) < LEAST:
             return None
         old, away = nearest(pool, new)
-        if not self.kept.frozen and away > FAR and float(np.ptp(pool["time"])) < LEARNING:
+        if not (anyway or self.kept.frozen) and away > FAR and float(np.ptp(pool["time"])) < LEARNING:
             return None  # it is not known yet what is usual at this time of day
         return old, new
 

@@ -131,7 +131,7 @@ def binary_test(values: Bools, new: Bools, *, tempered: bool = True) -> Tested:
     vif = inflation(values.astype(float), new) if tempered else 1.0
     z = float(-ndtri(max(p, TINY)))
     if vif > 1.0 and z > 0:
-        z /= np.sqrt(vif)
+        z = float(z / np.sqrt(vif))
         p = max(float(ndtr(-z)), TINY)
     return Tested(sign * z, min(1.0, max(2 * p, TINY)))
 

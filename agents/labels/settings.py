@@ -25,7 +25,7 @@ class LabelSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """By which events may trail each other within a topic and are still taken in the order of their times."""
     judged_after: Seconds = 300.0
     """From an answer until its score counts for the satisfaction of its feature."""
-    sessions: Count = 20_000
+    sessions: Count = 10_000
     turns: Annotated[int, Meta(ge=8)] = 200
     """Answers of one session that are remembered; older ones become final."""
     waiting: Count = 10_000

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from heapq import heappop, heappush
 from math import inf
+from sys import intern
 from typing import Any
 
 import msgspec
@@ -24,12 +25,12 @@ from agents.labels.detectors import STRONG, Detectors
 from agents.labels.reliability import VOTERS, Counts, LabelModel, Slope, Vote
 from agents.labels.sessions import Answer, Published, Reaction, Repeat, Session
 from agents.labels.settings import LabelSettings
+from agents.messages import messages
 from agents.watermark import Reached, Source, Watermark
 from schemas import outputs
 from schemas.opinions import TOLD, WINDOW, Judged, Opinions
 from schemas.rows import LabelRow
 from schemas.turns import Signal, Turn, Turns
-from streams.deadletters import dead_letter, origin_of
 from streams.effects import Effects, Message
 from streams.partitioner import partition_of
 from streams.state import Batch
@@ -129,15 +130,9 @@ class LabelsState:
 
     def apply(self, batch: Batch, effects: Effects) -> None:
         before = self._now
-        for record in batch.records:
-            try:
-                message = _decode(record.value)
-            except (msgspec.DecodeError, UnicodeDecodeError, TypeError) as error:
-                effects.count("dead_letter", STAGE)
-                reason = f"not a message of turns: {error}"
-                effects.letters.append(dead_letter(origin_of(record), source=self._source, stage=STAGE, reason=reason))
-                continue
+        for message in messages(batch, _decode, "turns", STAGE, self._source, effects):
             for turn in message.turns:
+                _share(turn)
                 self._enqueue(0, turn.request_id, max(turn.time, turn.ended), turn)
             for signal in message.signals:
                 self._enqueue(1, signal.event_id, signal.time, signal)
@@ -668,6 +663,11 @@ class LabelsState:
         if saved.slope is not None:
             self._model.load(saved.counts, saved.slope)
         self._clear_changes()
+
+
+def _share(turn: Turn) -> None:
+    """Many turns are remembered, and few names are in them."""
+    turn.tenant, turn.feature, turn.model, turn.outcome = map(intern, (turn.tenant, turn.feature, turn.model, turn.outcome))
 
 
 def label_id(response_id: str) -> str:

@@ -50,8 +50,8 @@ from tests.bench import drift_data as data
 from tests.bench.drift_data import DATA, Case, MtBench, assistant, daily, mixture, one, slow, two
 from tests.unit.builders import FakeBatch, Record
 
-SEED = 1_000
-"""Of the reported streams; what was tuned used 0 to 9."""
+SEED = 5_000
+"""Of the reported streams; while features, windows and weights were chosen, seeds 0 to 9 and from 1,000 on were looked at."""
 NEEDED = 1 / DriftSettings().level
 
 console = Console(width=150)
@@ -210,7 +210,7 @@ def causes(seeds: int) -> Iterable[Case]:
             yield two(f"new model version, {lang}", plain, assistant("lists", lang, served="m-2"), rng, "model_change")
             yield two(f"new index_version, {lang}", plain, assistant("terse", lang, index_version="i2"), rng, "index_change")
             yield two(f"new topics, {lang}", plain, assistant(lang=lang, subjects=(5, 10)), rng, "input_drift")
-            part = mixture([(0.7, assistant(lang=lang, spacing=60.0)), (0.3, assistant(lang=lang, subjects=(5, 10)))])
+            part = mixture([(0.7, plain), (0.3, assistant(lang=lang, subjects=(5, 10)))])
             yield two(f"30% new topics, {lang}", plain, part, rng, "input_drift")
             yield two(f"language shift, {lang}", plain, mixture([(0.5, plain), (0.5, assistant(lang=other))]), rng, "input_drift")
             shop, bank = assistant(lang=lang, tenant="shop"), assistant("chatty", lang, (5, 10), tenant="bank")
@@ -236,7 +236,7 @@ def real_questions(seeds: int) -> Iterable[Case]:
             yield two("Banking77: 40% of five new intents", _about(known), after, rng, "input_drift")
 
 
-def _about(questions: list[str], spacing: float = 60.0) -> data.Make:
+def _about(questions: list[str], spacing: float = 30.0) -> data.Make:
     """Real questions with generated answers that do not depend on them."""
     answer = assistant(spacing=spacing)
 

@@ -1,9 +1,9 @@
 """Streams of answers with a known change, for the evaluation of drift detection.
 
-*Tuned on* (while the agent was written): the MT-Bench answers of all six models with seeds 0 to 9, on which only the choice of features and
-the ridge were compared. *Reported on*: other seeds, and pairs of model and data that were not looked at before: CLINC and Banking77
-questions, JailbreakBench answers, the generated assistants in English and Portuguese. The generated texts come from a grammar with ten
-topics, synonyms and four writers, because Portuguese answers of several models are not publicly at hand.
+*Tuned on*: the MT-Bench answers (choice of features and ridge), and the generated assistants, CLINC and JailbreakBench (windows, weights,
+how causes are told), with other seeds than those reported. So sampling is fresh, but no set is wholly unseen except Banking77 and
+river's streams. The generated texts come from a grammar with ten topics and five writers, because Portuguese answers of several models
+are not publicly at hand.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class MtBench:
             self.answers[file.stem] = {row["question_id"]: [t.strip() for t in row["choices"][0]["turns"]] for row in rows}
         self.models = sorted(self.answers)
 
-    def always(self, model: str, ids: list[int] | None = None, spacing: float = 60.0, **fields: Any) -> Make:
+    def always(self, model: str, ids: list[int] | None = None, spacing: float = 30.0, **fields: Any) -> Make:
         pool = ids or sorted(self.questions)
 
         def draw(n: int, rng: random.Random) -> Sample:
@@ -89,7 +89,7 @@ class MtBench:
         return Case(f"{before} > {after}", stream, 80, frozenset({"silent_provider_change"}))
 
 
-def refusals(share: float, spacing: float = 60.0) -> Make:
+def refusals(share: float, spacing: float = 30.0) -> Make:
     """JailbreakBench: answers to attacks, refused or not by the word of the guards' model, so many refused."""
     from agents.guards.text.refusal import REFUSAL_THRESHOLD, refusal_probability
 
@@ -158,7 +158,7 @@ WRITERS = ("plain", "chatty", "hedging", "lists", "terse")
 
 
 def assistant(
-    writer: str = "plain", lang: str = "en", subjects: tuple[int, int] = (0, 5), spacing: float = 60.0, quality: float = 0.0, **fields: Any
+    writer: str = "plain", lang: str = "en", subjects: tuple[int, int] = (0, 5), spacing: float = 30.0, quality: float = 0.0, **fields: Any
 ) -> Make:
     """``writer``: how the model writes; ``subjects``: which of the ten are asked about; ``quality``: share by the next writer."""
 

@@ -235,6 +235,12 @@ class TestTwoSample:
 
         assert (_p(slow) < 1e-3).mean() < 0.05  # taken as independent it is a third
 
+    def test_what_they_return_can_be_written(self) -> None:
+        runs = np.arange(120) % 40 >= 20  # neighbours alike, so that tests are tempered
+        shares = [binary_test(runs, NEW), category_test(runs.astype(np.int64), NEW)[0]]
+        found = [*shares, rank_test(runs + 0.0, NEW), location_test(runs + 0.0, NEW)]
+        assert all(type(value) is float for tested in found for value in tested)
+
     @given(st.floats(1e-10, 1.0))
     def test_e_values_never_exceed_one_over_p(self, p: float) -> None:
         assert 0 <= e_value(p) <= 1 / p

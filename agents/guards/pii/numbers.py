@@ -151,7 +151,8 @@ def _longest(text: str, groups: list[_Group], first: int) -> tuple[Span, int] | 
         if len(digits) >= 8:
             runs.append(_Number(text, groups[first : last + 1], digits, first == 0 and last == len(groups) - 1))
     for number in reversed(runs):
-        found = _document(number) or _phone(number)
+        # After a plus it is a telephone if it can be one.
+        found = (_phone(number) or _document(number)) if number.plus else (_document(number) or _phone(number))
         if found is not None:
             kind, value = found
             start = number.start
@@ -165,7 +166,7 @@ def _longest(text: str, groups: list[_Group], first: int) -> tuple[Span, int] | 
 
 def _document(number: _Number) -> tuple[Kind, str] | None:
     check = _BY_LENGTH.get(len(number.digits))
-    return check(number) if check is not None and not number.plus else None
+    return check(number) if check is not None else None
 
 
 def _bare(number: _Number) -> bool:
