@@ -35,6 +35,7 @@ class _Texts(msgspec.Struct, gc=False):
     documents: list[dict[str, Any]] = []
     output: str = ""
     pii: Any = None
+    injection: Any = None
 
 
 _texts = msgspec.json.Decoder(_Texts).decode
@@ -136,6 +137,8 @@ def _doubts(outcome: str, call: Call, texts: _Texts) -> list[str]:
         found.append("rail")
     if texts.pii:
         found.append("pii")
+    if texts.injection:
+        found.append("injection")
     if call.row.json_valid is False:
         found.append("invalid_output")
     return found

@@ -340,5 +340,5 @@ def test_filters_on_cost_windows_reach_the_storage(engine: Engine) -> None:
 def test_the_public_names_exist(engine: Engine) -> None:
     names = {name for (name,) in engine.rows("SELECT name FROM system.tables WHERE database = 'mirante' AND engine = 'View'")}
     expected = {"interactions", "feedback", "evaluations", "prompt_versions", "deadletter", "cost_windows", "alerts", "controls"}
-    expected |= {"labels", "prompt_files", "shadow_pairs", "shadow_verdicts", "cache_candidates"}
+    expected |= {"prompt_files", "shadow_pairs", "shadow_verdicts", "cache_candidates"}
     assert names == expected
