@@ -25,7 +25,10 @@ _STEP = (
     "tenant, feature, time, request_id, response_id, session_id, trace_id, span_id, parent_span_id, operation, provider, model_requested, "
     "model, outcome, cost_usd, cost_source, latency_ms, ttft_ms, input_tokens, output_tokens, variant, shadow_of"
 )
-_JSON_COLUMNS = ("prompt_variables", "messages", "params", "documents", "tools", "output_schema", "tool_calls", "rails", "pii", "extra")
+_JSON_COLUMNS = (
+    "prompt_variables", "messages", "params", "documents", "tools", "output_schema", "tool_calls", "rails", "pii",
+    "injection", "extra",
+)
 
 class NoTable(LookupError):
     """The database has no such table: an older Mirante made it, or the agent that fills it is not there yet."""
@@ -85,7 +88,7 @@ def story(ask: Ask, kind: Kind, value: str, decode: Callable[[str], Any]) -> Sto
             _attach(found, name, rows)
     for call in found.calls:
         for column in _JSON_COLUMNS:
-            call[column] = decode(call[column]) if call[column] else None
+            call[column] = decode(call[column]) if call.get(column) else None
     return found
 
 

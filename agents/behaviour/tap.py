@@ -125,6 +125,8 @@ def _doubts(outcome: str, call: Call, texts: Texts) -> list[str]:
         found.append("rail")
     if texts.pii:
         found.append("pii")
+    if texts.injection:
+        found.append("injection")
     if call.row.json_valid is False:
         found.append("invalid_output")
     return found

@@ -28,6 +28,7 @@ class Texts(msgspec.Struct, gc=False):
     documents: list[dict[str, Any]] = []
     output: str = ""
     pii: Any = None
+    injection: Any = None
 
 
 _texts = msgspec.json.Decoder(Texts).decode

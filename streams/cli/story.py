@@ -111,7 +111,10 @@ def _guards(call: Mapping[str, Any]) -> Iterable[RenderableType]:
     yield Text(f"personal data: {masked or 'none found'}")
     valid = call.get("json_valid")
     if valid is not None or call.get("output_schema"):
-        yield Text(f"output schema: {'not checked' if valid is None else 'satisfied' if valid else 'not satisfied'}")
+        why = f": {call['json_error']}" if call.get("json_error") else ""
+        yield Text(f"output schema: {'not checked' if valid is None else 'satisfied' if valid else 'not satisfied'}{why}")
+    for attempt in call.get("injection") or ():
+        yield Text(f"injection attempt: {_json(attempt)}")
     for rail in call.get("rails") or ():
         yield Text(" ".join(f"{rail.get(k) or ''}" for k in ("stage", "name", "verdict", "detail")).strip())
 
