@@ -17,7 +17,7 @@ from datetime import datetime
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from streams.kafka import new_reader
+from streams.kafka import end_offsets, new_reader
 from streams.settings import Settings
 from streams.topics import Topics
 
@@ -115,7 +115,7 @@ async def until_complete(
     internal = [topics.rekeyed, topics.partials]
     for step in [None, *internal]:
         if step is not None:  # complete only now: its writers have read all they had to
-            goals.update(await _ends(settings, step))
+            goals.update(await end_offsets(settings, [step]))
         while True:
             done, mine = durable(), owned()
             left = sum(max(0, end - done.get(tp, 0)) for tp, end in goals.items() if tp.partition in mine)
@@ -128,13 +128,3 @@ async def until_complete(
                 if not waiting():
                     break
                 await asyncio.sleep(POLL)
-
-
-async def _ends(settings: Settings, topic: str) -> dict[TopicPartition, int]:
-    reader = new_reader(settings)
-    await reader.start()
-    try:
-        tps = [TopicPartition(topic, p) for p in range(settings.partitions)]
-        return dict(await reader.end_offsets(tps))
-    finally:
-        await reader.stop()

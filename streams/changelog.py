@@ -15,6 +15,7 @@ Appending whole pieces instead of one record per key is what makes recovery fast
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,6 +28,8 @@ from aiokafka.admin import RecordsToDelete
 
 from streams.kafka import connect_admin, new_reader
 from streams.settings import Settings
+
+log = logging.getLogger(__name__)
 
 PIECE_BYTES = 700_000
 """Largest payload of a record: with its envelope below the 1 MB that brokers accept by default. Longer pieces are cut."""
@@ -237,17 +240,11 @@ class Changelog:
         try:
             tps = {p: TopicPartition(self._topic, p) for p in partitions}
             reader.assign(list(tps.values()))
-            begins = await reader.beginning_offsets(list(tps.values()))
-            ends = await reader.end_offsets(list(tps.values()))
-            filled = {p: tp for p, tp in tps.items() if ends[tp] > begins[tp]}
-            for tp in filled.values():
-                reader.seek(tp, ends[tp] - 1)
-            last = await _read_to_end(reader, {tp: ends[tp] for tp in filled.values()})
-            for tp in filled.values():
-                reader.seek(tp, max(begins[tp], last[tp][-1][1].snapshot_at))
-            logs = await _read_to_end(reader, {tp: ends[tp] for tp in filled.values()})
+            while (found := await _read_logs(reader, list(tps.values()))) is None:
+                log.info("%s was trimmed while it was read; reading it again", self._topic)
         finally:
             await reader.stop()
+        logs, ends = found
         result = {}
         for p, tp in tps.items():
             result[p] = replay(logs.get(tp, []))
@@ -277,10 +274,30 @@ class Changelog:
             await admin.close()
 
 
+Logs = dict[TopicPartition, list[tuple[int, Entry]]]
+
+
+async def _read_logs(reader: AIOKafkaConsumer, tps: list[TopicPartition]) -> tuple[Logs, dict[TopicPartition, int]] | None:
+    """Each partition from its latest snapshot, and its end; None if a writer has trimmed one meanwhile."""
+    begins, ends = await reader.beginning_offsets(tps), await reader.end_offsets(tps)
+    filled = [tp for tp in tps if ends[tp] > begins[tp]]
+    for tp in filled:
+        reader.seek(tp, ends[tp] - 1)
+    last = await _read_to_end(reader, {tp: ends[tp] for tp in filled})
+    if not all(last.values()):
+        return None
+    starts = {tp: max(begins[tp], last[tp][-1][1].snapshot_at) for tp in filled}
+    for tp, start in starts.items():
+        reader.seek(tp, start)
+    logs = await _read_to_end(reader, {tp: ends[tp] for tp in filled})
+    begins = await reader.beginning_offsets(tps)
+    return None if any(begins[tp] > start for tp, start in starts.items()) else (logs, ends)
+
+
 async def _read_to_end(
     reader: AIOKafkaConsumer, ends: Mapping[TopicPartition, int]
-) -> dict[TopicPartition, list[tuple[int, Entry]]]:
-    logs: dict[TopicPartition, list[tuple[int, Entry]]] = {tp: [] for tp in ends}
+) -> Logs:
+    logs: Logs = {tp: [] for tp in ends}
     left = set(ends)
     for tp in reader.assignment() - left:
         reader.pause(tp)

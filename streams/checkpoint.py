@@ -147,17 +147,13 @@ class Checkpointer:
     def partitions(self) -> set[int]:
         return set(self._partitions)
 
-    def durable_offsets(self) -> dict[str, int]:
-        """Per topic, the sum over partitions of the offsets up to which everything is durable."""
-        total: dict[str, int] = {}
-        for partition in self._partitions.values():
-            for topic, offset in partition.stored.items():
-                total[topic] = total.get(topic, 0) + offset
-        return total
-
     def stored(self) -> dict[TopicPartition, int]:
         """Per input partition, the offset up to which everything is durable."""
         return {TopicPartition(topic, n): offset for n, p in self._partitions.items() for topic, offset in p.stored.items()}
+
+    def reads(self, tp: TopicPartition) -> bool:
+        """Whether the agent reads this partition, and this worker owns it."""
+        return tp.topic in self._inputs and tp.partition in self._partitions
 
     @property
     def waiting(self) -> float:
@@ -202,6 +198,7 @@ class Checkpointer:
             partition.held = frozenset()
             self._hold_topics(number, partition.held)
         self._partitions = kept
+        self._last_input = self._time.now()
         seconds = time.monotonic() - begun
         self._metrics.restored(self.agent, seconds)
         log.info("%s: owns partitions %s, state restored in %.2f s", self.agent, sorted(partitions), seconds)

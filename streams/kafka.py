@@ -84,9 +84,22 @@ async def connect_admin(settings: Settings, timeout: float = 30.0) -> AIOKafkaAd
             if time.monotonic() > deadline:
                 raise BrokerUnavailable(
                     f"no Kafka broker answered at {settings.kafka_bootstrap} within {timeout:.0f} s ({error}); "
-                    "check MIRANTE_KAFKA_BOOTSTRAP or --kafka, and that the broker runs"
+                    f"check MIRANTE_KAFKA_BOOTSTRAP or --kafka, and that the broker runs{_and_security(settings)}"
                 ) from error
             await asyncio.sleep(0.3)
+
+
+def _and_security(settings: Settings) -> str:
+    """What else may be wrong: the client does not tell a refused login or certificate from a broker that is away."""
+    protocol = settings.kafka.security_protocol
+    if protocol == "PLAINTEXT":
+        return ", and that it wants neither TLS nor a password (MIRANTE_KAFKA__SECURITY_PROTOCOL)"
+    settled = ["MIRANTE_KAFKA__SECURITY_PROTOCOL"]
+    if "SASL" in protocol:
+        settled += [f"MIRANTE_KAFKA__SASL_{name}" for name in ("MECHANISM", "USERNAME", "PASSWORD")]
+    if "SSL" in protocol:
+        settled.append("MIRANTE_KAFKA__SSL_CAFILE (who signed its certificate)")
+    return f" and agrees with {', '.join(settled)}"
 
 
 async def ensure_topics(settings: Settings, topics: Sequence[Topic]) -> list[str]:
@@ -143,6 +156,25 @@ async def committed_offsets(settings: Settings, topics: Sequence[str], timeout: 
     finally:
         await admin.close()
     return {tp: entry.offset for tp, entry in found.items() if entry.offset >= 0}
+
+
+async def end_offsets(settings: Settings, topics: Sequence[str]) -> dict[TopicPartition, int]:
+    """The offset that the next record of each partition of these topics will have."""
+    reader = new_reader(settings)
+    await reader.start()
+    try:
+        tps = [TopicPartition(topic, p) for topic in topics for p in range(settings.partitions)]
+        return dict(await reader.end_offsets(tps))
+    finally:
+        await reader.stop()
+
+
+def by_topic(offsets: Mapping[TopicPartition, int]) -> dict[str, int]:
+    """Offsets by partition, summed by topic."""
+    total: dict[str, int] = {}
+    for tp, offset in offsets.items():
+        total[tp.topic] = total.get(tp.topic, 0) + offset
+    return total
 
 
 async def cluster_id(settings: Settings) -> str:

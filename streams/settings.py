@@ -70,7 +70,7 @@ class Settings(BaseSettings):
     web_port: int = Field(default=6066, ge=0, le=65535, description="/health and /metrics")
     checkpoint_interval: float = Field(default=1.0, gt=0, description="seconds between checkpoints")
     max_pending_rows: int = Field(default=50_000, ge=1_000, description="rows held between checkpoints before reading pauses")
-    dedup_window: int = Field(default=100_000, ge=1_000, description="event ids remembered per partition")
+    dedup_window: int = Field(default=100_000, ge=1_000, description="events remembered per partition, to know repeats")
     segment_requests: int = Field(default=16_384, ge=16, le=1_000_000, description="requests per segment (docs/architecture.md)")
     series_cap: int = Field(default=2_000, ge=1, description="series per segment; more are counted under __other__")
     lateness: float = Field(default=60.0, ge=0, description="seconds an event may trail its partition before it counts as late")

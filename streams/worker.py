@@ -31,7 +31,7 @@ from streams.agent import Agent
 from streams.backfill import Backfill, until_complete
 from streams.changelog import Changelog
 from streams.checkpoint import Checkpointer
-from streams.kafka import new_producer, ssl_context
+from streams.kafka import by_topic, new_producer, ssl_context
 from streams.metrics import Metrics
 from streams.settings import Settings
 from streams.sink import Sink
@@ -94,8 +94,8 @@ class Runtime(Service):
         offsets: dict[TP, int] = {} if self.backfill is None else {TP(*tp): start for tp, start in self.backfill.starts.items()}
         for agent in self.agents:
             partitions = {tp.partition for tp in assigned if tp.topic in agent.inputs}
-            for partition, by_topic in (await self.checkpointers[agent.name].restore(partitions)).items():
-                for topic, offset in by_topic.items():  # where several agents read a topic, the one ahead skips what it has
+            for partition, starts in (await self.checkpointers[agent.name].restore(partitions)).items():
+                for topic, offset in starts.items():  # where several agents read a topic, the one ahead skips what it has
                     tp = TP(topic, partition)
                     offsets[tp] = min(offset, restored[tp]) if tp in restored else offset
                     restored[tp] = offsets[tp]
@@ -113,23 +113,19 @@ class Runtime(Service):
 
     def status(self) -> dict[str, Any]:
         """How far this worker is: durable offsets summed by topic, what waits for its counterpart, seconds since the last input."""
-        durable: dict[str, int] = {}
-        for checkpointer in self.checkpointers.values():
-            for topic, offset in checkpointer.durable_offsets().items():
-                durable[topic] = durable.get(topic, 0) + offset
         return {
             "ready": not self.problems(),
-            "durable": durable,
+            "inputs": sorted(self.readers),
+            "durable": by_topic(self.durable()),
             "waiting": self.waiting(),
             "quiet_seconds": min((c.quiet_seconds for c in self.checkpointers.values()), default=0.0),
         }
 
     def durable(self) -> dict[TopicPartition, int]:
-        """Per input partition of this worker, the offset up to which everything is durable."""
-        found: dict[TopicPartition, int] = {}
-        for checkpointer in self.checkpointers.values():
-            found.update(checkpointer.stored())
-        return found
+        """Per input partition of this worker, the offset up to which everything is durable for every agent that reads it."""
+        done = [(checkpointer, checkpointer.stored()) for checkpointer in self.checkpointers.values()]
+        tps = {tp for _, stored in done for tp in stored}
+        return {tp: min(stored.get(tp, 0) for checkpointer, stored in done if checkpointer.reads(tp)) for tp in tps}
 
     def owned(self) -> set[int]:
         """The partitions whose inputs this worker reads."""

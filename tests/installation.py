@@ -112,3 +112,7 @@ class Installation:
 
     def status(self) -> list[dict[str, Any]]:
         return asyncio.run(self.stack.status())
+
+    def at_rest(self, quiet: float) -> bool:
+        """Whether all there is has been processed, see Stack."""
+        return asyncio.run(self.stack.at_rest(quiet))

@@ -2,39 +2,38 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 
 class SeenIds:
-    """Remembers at least the last ``window`` ids added, at most twice as many, in two generations.
+    """Remembers the last ``window`` ids that were new.
 
     >>> seen = SeenIds(window=2)
-    >>> [seen.add(i) for i in ("a", "b", "a", "c")]
-    [True, True, False, True]
+    >>> [seen.add(i) for i in ("a", "b", "a", "c", "a")]
+    [True, True, False, True, True]
     """
 
     def __init__(self, window: int) -> None:
         self._window = window
-        self._young: dict[str, None] = {}
-        self._old: dict[str, None] = {}
+        self._ids: set[str] = set()
+        self._order: deque[str] = deque()
 
     def __len__(self) -> int:
-        return len(self._young) + len(self._old)
+        return len(self._ids)
 
     def __contains__(self, item: str) -> bool:
-        return item in self._young or item in self._old
+        return item in self._ids
 
     def add(self, item: str) -> bool:
         """Remember an id; False if it was known already."""
-        if item in self._young or item in self._old:
+        if item in self._ids:
             return False
-        self._young[item] = None
-        if len(self._young) >= self._window:
-            self._old, self._young = self._young, {}
+        self._ids.add(item)
+        self._order.append(item)
+        if len(self._order) > self._window:
+            self._ids.remove(self._order.popleft())
         return True
 
-    def generations(self) -> tuple[list[str], list[str]]:
-        """(older, younger) ids, each in the order they came."""
-        return list(self._old), list(self._young)
-
-    def load_old(self, items: list[str]) -> None:
-        """Restore a part of the older generation."""
-        self._old.update(dict.fromkeys(items))
+    def all(self) -> list[str]:
+        """The ids in the order they came."""
+        return list(self._order)

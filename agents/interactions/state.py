@@ -74,6 +74,9 @@ MAX_SKEW = 60.0
 """Seconds by which requests may be read ahead of responses, in event time, or the reverse, while both have more to read. Feedback may not
 be further ahead of both."""
 
+IDS_PER_EVENT = 2
+"""What is remembered of a request: its ``event_id`` and its ``request_id``. Of any other event it is less."""
+
 SNAPSHOT_IDS, SNAPSHOT_ENTRIES = 10_000, 500
 """Entries per piece of a snapshot."""
 
@@ -97,7 +100,6 @@ class Saved(msgspec.Struct, array_like=True, gc=False, omit_defaults=True):
     responses: list[WaitingResponse] = []
     located: list[Locate] = []
     seen: list[str] = []
-    seen_old: list[str] = []
     parts: list[Part] = []
     usages: list[UsagePart] = []
     read: list[Bound] = []
@@ -142,7 +144,7 @@ class InteractionsState:
         self._context = context
         self._topics = context.topics
         self._join = Join()
-        self._seen = SeenIds(settings.dedup_window)
+        self._seen = SeenIds(IDS_PER_EVENT * settings.dedup_window)
         self._segments = Segments(settings.segment_requests, settings.partitions, partition, context.counted_from)
         self._partials = Partials(settings.series_cap)
         self._usages = Usages(context.rules)
@@ -286,16 +288,13 @@ class InteractionsState:
         return encoded
 
     def snapshot(self) -> Iterator[bytes]:
-        old, young = self._seen.generations()
         yield _encode_saved(
             Saved(
                 clocks=self._clocks, heads=self._segments.heads, settled=self._settled, announced=self._announced, told=self._told,
                 located=list(self._located.values()), read=self._read.all(),
             )
         )  # fmt: skip
-        for ids in _cut(old, SNAPSHOT_IDS):
-            yield _encode_saved(Saved(seen_old=ids))
-        for ids in _cut(young, SNAPSHOT_IDS):
+        for ids in _cut(self._seen.all(), SNAPSHOT_IDS):
             yield _encode_saved(Saved(seen=ids))
         for requests in _cut(list(self._join.requests.values()), SNAPSHOT_ENTRIES):
             yield _encode_saved(Saved(requests=requests))
@@ -309,7 +308,6 @@ class InteractionsState:
     def load(self, piece: bytes) -> None:
         saved = _decode_saved(piece)
         self._clocks.update(saved.clocks)
-        self._seen.load_old(saved.seen_old)
         for item in saved.seen:
             self._seen.add(item)
         for entry in saved.requests:

@@ -8,6 +8,7 @@ import os
 import sys
 import urllib.error
 import urllib.request
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,7 @@ from deploy.embedded.directory import DataDirectory, Endpoints
 from deploy.embedded.ports import LOOPBACK, free_port, take_port
 from deploy.embedded.processes import ManagedProcess, ProcessFailed, Service, Supervisor
 from deploy.kafka.apache import ApacheKafka
+from streams.kafka import by_topic, end_offsets
 from streams.prepare import prepare
 from streams.settings import Settings, load_settings
 
@@ -196,6 +198,21 @@ class Stack:
         """What each worker says of itself (its /status); one that does not answer is left out."""
         answers = await asyncio.gather(*(asyncio.to_thread(fetch, f"{url}/status") for url in self.metrics_urls))
         return [json.loads(answer) for answer in answers if answer is not None]
+
+    async def at_rest(self, quiet: float) -> bool:
+        """Whether all there is has been processed: every worker is ready, everything written to any agent's input is durable, nothing
+        waits for its counterpart, and nothing has come for ``quiet`` seconds."""
+        status = await self.status()
+        if len(status) < len(self.workers) or not all(worker["ready"] and not worker["waiting"] for worker in status):
+            return False
+        if any(worker["quiet_seconds"] <= quiet for worker in status):
+            return False
+        durable = Counter[str]()
+        for worker in status:
+            durable.update(worker["durable"])
+        # Not equal: the embedded broker counts the last batch of a partition as one record.
+        written = await end_offsets(self.settings, status[0]["inputs"])
+        return all(durable[topic] >= end for topic, end in by_topic(written).items())
 
     async def _stop(self) -> None:
         self._directory.withdraw()

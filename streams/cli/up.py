@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import signal
 import time
-from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
@@ -105,7 +103,10 @@ class _Up:
 
     async def _work(self, stack: Any) -> None:
         """Publish the traffic; with --exit return when it is in ClickHouse, else never."""
-        before = await _read_offsets(stack)
+        from streams.kafka import by_topic, end_offsets
+        from streams.topics import Topics
+
+        before = by_topic(await end_offsets(stack.settings, Topics.of(stack.settings).events))
         published = await self._publish(stack)
         if self._exit:
             await self._until_stored(stack, before, published)
@@ -139,13 +140,13 @@ class _Up:
 
     async def _until_stored(self, stack: Any, before: dict[str, int], published: dict[str, int]) -> None:
         """Wait until what was published is durable and committed, whoever did it, and nothing waits for its counterpart."""
-        from streams.kafka import committed_offsets
+        from streams.kafka import by_topic, committed_offsets
 
         said = 0.0
         while True:
             await asyncio.sleep(0.3)
             status = await stack.status()
-            durable = _by_topic(await committed_offsets(stack.settings, list(published)))
+            durable = by_topic(await committed_offsets(stack.settings, list(published)))
             missing = sum(max(0, before.get(t, 0) + n - durable.get(t, 0)) for t, n in published.items())
             waiting = sum(worker["waiting"] for worker in status)
             quiet = min((worker["quiet_seconds"] for worker in status), default=0.0)
@@ -154,34 +155,3 @@ class _Up:
             if time.monotonic() - said > 5:
                 said = time.monotonic()
                 self._summary.say(f"waiting: {missing:,} events to store, {waiting:,} requests or responses without their counterpart")
-
-
-async def _read_offsets(stack: Any) -> dict[str, int]:
-    """Where the topics' ends are before anything is published: topic -> sum over partitions."""
-    from aiokafka import TopicPartition
-
-    from streams.kafka import new_reader
-    from streams.topics import Topics
-
-    topics = Topics.of(stack.settings)
-    async with _started(new_reader(stack.settings)) as reader:
-        tps = [TopicPartition(topic, p) for topic in topics.events for p in range(topics.partitions)]
-        ends = await reader.end_offsets(tps)
-    return _by_topic(ends)
-
-
-@contextlib.asynccontextmanager
-async def _started(client: Any) -> AsyncIterator[Any]:
-    await client.start()
-    try:
-        yield client
-    finally:
-        await client.stop()
-
-
-def _by_topic(offsets: Mapping[Any, int]) -> dict[str, int]:
-    """Offsets by partition, summed by topic."""
-    total: dict[str, int] = {}
-    for tp, offset in offsets.items():
-        total[tp.topic] = total.get(tp.topic, 0) + offset
-    return total

@@ -40,6 +40,7 @@ class Faults:
 
     async def strike(self, fault: str) -> None:
         """Carry out one fault; returns when what it broke runs again."""
+        await self.supervise()
         self.say(f"fault: {fault}")
         actions: dict[str, Callable[[], Awaitable[None]]] = {
             KILL: self._kill,
@@ -52,6 +53,13 @@ class Faults:
             BROKER: self._broker,
         }
         await actions[fault]()
+
+    async def supervise(self) -> None:
+        """Start again what has ended by itself, as every supervisor does: a worker that was overtaken ends."""
+        for worker in self.stack.workers:
+            if not worker.alive:
+                self.say(f"{worker.name} ended by itself ({worker.returncode}); starting it again")
+                await worker.start()
 
     def _worker(self) -> ManagedProcess:
         return self.rng.choice(self.stack.workers)

@@ -93,11 +93,14 @@ async def run(plan: Plan, say: Say) -> Report:
         say(f"{report.faults} faults done, waiting for the rest of the traffic")
         await publishing
         say(f"published {traffic.events:,} events; settling")
-        await _settle(stack, traffic, clickhouse_port, plan.settle, say)
+        settled = await _settle(faults, clickhouse_port, plan.settle)
         sampling.cancel()
         with suppress(asyncio.CancelledError):
             await sampling
         client = connect(f"http://{LOOPBACK}:{clickhouse_port}")
+        report.findings.append(
+            Finding("the lag returns to zero, and every worker answers", settled is not None, f"after {settled or plan.settle:.0f} s")
+        )
         report.findings += examine(client, traffic, stack.settings.topic_prefix)
         moved = sum(1 for _, count in report.progress if count > 0)
         report.findings.append(
@@ -119,24 +122,23 @@ def _stored(port: int) -> int:
         return 0
 
 
-async def _settle(stack: Stack, traffic: ChaosTraffic, port: int, within: float, say: Say) -> None:
-    """Wait until everything published is durable and nothing moves any more."""
-    deadline = time.monotonic() + within
-    said = 0.0
-    while time.monotonic() < deadline:
+async def _settle(faults: Faults, port: int, within: float) -> float | None:
+    """Wait until everything published is durable and nothing moves any more. Seconds it took; None if it took too long."""
+    stack, say = faults.stack, faults.say
+    begun = said = time.monotonic()
+    while (seconds := time.monotonic() - begun) < within:
         await asyncio.sleep(0.5)
-        status = await stack.status()
-        events = {f"{stack.settings.topic_prefix}{kind}" for kind in ("requests", "responses", "feedback")}
-        durable = sum(offset for worker in status for topic, offset in worker["durable"].items() if topic in events)
-        waiting = sum(worker["waiting"] for worker in status)
-        quiet = min((worker["quiet_seconds"] for worker in status), default=0.0)
-        if len(status) == len(stack.workers) and durable >= traffic.events and not waiting and quiet > 3:
-            return
+        await faults.supervise()
+        if await stack.at_rest(3):
+            return seconds
         if time.monotonic() - said > 10:
             said = time.monotonic()
-            rows = await asyncio.to_thread(_stored, port)
-            say(f"settling: {durable:,} of {traffic.events:,} durable, {waiting:g} waiting, {len(status)} workers, {rows:,} rows")
+            status = await stack.status()
+            durable = sum(offset for worker in status for offset in worker["durable"].values())
+            waiting, rows = sum(worker["waiting"] for worker in status), await asyncio.to_thread(_stored, port)
+            say(f"settling: {durable:,} records durable, {waiting:g} waiting, {len(status)} workers, {rows:,} rows")
     say("did not settle in time; examining what there is")
+    return None
 
 
 async def _sample_commits(stack: Stack, report: Report) -> None:

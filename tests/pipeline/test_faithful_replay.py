@@ -104,17 +104,12 @@ WAYS: dict[str, tuple[int, dict[str, Any], Callable[[Installation, list[Sent]], 
 
 
 def settled_tables(mirante: Installation) -> dict[str, list[tuple[Any, ...]]]:
-    """The public tables once every worker says that nothing waits for its counterpart and all is durable."""
+    """The public tables once everything has been processed."""
     deadline = time.monotonic() + 150
-    while True:
-        status = mirante.status()
-        answered = len(status) == len(mirante.stack.workers)
-        if answered and all(not worker["waiting"] and worker["quiet_seconds"] > 2 for worker in status):
-            tables = {name: mirante.query(sql) for name, sql in PUBLIC.items()}
-            if len(tables["interactions"]) >= CALLS * 9 // 10:
-                return tables
-        assert time.monotonic() < deadline, f"not settled: {status}"
+    while not mirante.at_rest(quiet=2):
+        assert time.monotonic() < deadline, f"not settled: {mirante.status()}"
         time.sleep(1)
+    return {name: mirante.query(sql) for name, sql in PUBLIC.items()}
 
 
 @pytest.mark.timeout(420)
