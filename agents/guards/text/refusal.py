@@ -48,7 +48,9 @@ def refusal_probability(text: str) -> float:
 
     The beginning and the end decide: a refusal is said first or last.
     """
-    text = without_quotes(text)
+    text = without_quotes(text).strip()
+    if not text:
+        return 0.0
     if len(text) > _HEAD + _TAIL:
         text = f"{text[:_HEAD]}\n{text[-_TAIL:]}"
     model = _model()
