@@ -53,27 +53,28 @@ def agents(settings: Settings, source: str, backfill: Backfill | None = None) ->
     watched = _checked(lambda: behaviour_settings(settings.behaviour))
     labelling = _checked(lambda: label_settings(settings.labels))
     drifts = _checked(lambda: drift_settings(settings.drift))
-    taps: tuple[Callable[[], Tap], ...] = (
-        *((lambda: behaviour_tap(topics, watched),) if watched.enabled else ()),
+    taps: list[Callable[[], Tap]] = [
         lambda: GuardTap(topics.guarded, topics.partitions),
-        lambda: LabelsTap(topics.turns, topics.partitions),
         lambda: SamplesTap(topics.samples, topics.partitions, drifts.per_period),
-    )
+    ]
+    listening: list[Agent] = []  # to every call, which costs: on request
+    if labelling.enabled:
+        taps.append(lambda: LabelsTap(topics.turns, topics.partitions))
+        listening += [labels(topics, labelling, source), satisfaction(topics, labelling, source)]
+    if watched.enabled:
+        taps.append(lambda: behaviour_tap(topics, watched))
+        listening.append(behaviour(topics, watched, source))
     return [
-        interactions(Context(settings, topics, prices, source, rules, masking, taps=taps)),
+        interactions(Context(settings, topics, prices, source, rules, masking, taps=tuple(taps))),
         cost(topics, source),
         budgets(topics, rules, source),
-        anomaly(
-            topics, _checked(lambda: anomaly_settings(settings.anomaly)), _checked(lambda: objectives(settings.slos)), source
-        ),
+        anomaly(topics, _checked(lambda: anomaly_settings(settings.anomaly)), _checked(lambda: objectives(settings.slos)), source),
         guards(topics, _checked(lambda: guard_settings(settings.guards)), source),
         drift(topics, drifts, source),
+        *listening,
         alerts(topics, alert_settings(settings.alerts), source),
-        labels(topics, labelling, source),
-        satisfaction(topics, labelling, source),
         controls(topics, _checked(lambda: read_switches(settings.switches)), source),
-        *((behaviour(topics, watched, source),) if watched.enabled else ()),
-    ]  # fmt: skip
+    ]
 
 
 def _checked(read: Callable[[], T]) -> T:

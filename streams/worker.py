@@ -116,6 +116,7 @@ class Runtime(Service):
         return {
             "ready": not self.problems(),
             "inputs": sorted(self.readers),
+            "partitions": sorted(self.owned()),
             "durable": by_topic(self.durable()),
             "waiting": self.waiting(),
             "quiet_seconds": min((c.quiet_seconds for c in self.checkpointers.values()), default=0.0),

@@ -200,13 +200,15 @@ class Stack:
         return [json.loads(answer) for answer in answers if answer is not None]
 
     async def at_rest(self, quiet: float) -> bool:
-        """Whether all there is has been processed: every worker is ready, everything written to any agent's input is durable, nothing
-        waits for its counterpart, and nothing has come for ``quiet`` seconds."""
+        """Whether all there is has been processed: every worker is ready, every partition has one owner, everything written to any agent's
+        input is durable, nothing waits for its counterpart, and nothing has come for ``quiet`` seconds."""
         status = await self.status()
         if len(status) < len(self.workers) or not all(worker["ready"] and not worker["waiting"] for worker in status):
             return False
         if any(worker["quiet_seconds"] <= quiet for worker in status):
             return False
+        if sorted(n for worker in status for n in worker["partitions"]) != list(range(self.settings.partitions)):
+            return False  # a rebalance is under way
         durable = Counter[str]()
         for worker in status:
             durable.update(worker["durable"])

@@ -39,6 +39,7 @@ def up(
     Only loopback is listened on. Data live under --data; endpoints.json there says where everything answers.
     """
     from deploy.embedded.stack import StackOptions
+    from streams.settings import load_settings
     from streams.traffic.publisher import parse_speed
 
     try:
@@ -50,8 +51,11 @@ def up(
         raise typer.BadParameter(f"{traffic!r} is none of demo, none, or a file", param_hint="--traffic")
     if exit and traffic == "none":
         raise typer.BadParameter("--exit waits for traffic, and --traffic none has none", param_hint="--exit")
+    given = load_settings()
+    # What costs something for every call is shown here, where there are few, unless the settings say otherwise.
+    shown = {name: {"enabled": True, **getattr(given, name)} for name in ("labels", "behaviour")}
     options = StackOptions(
-        data, kafka=kafka, clickhouse=clickhouse, workers=workers, kafka_port=kafka_port, clickhouse_port=clickhouse_port
+        data, kafka=kafka, clickhouse=clickhouse, workers=workers, kafka_port=kafka_port, clickhouse_port=clickhouse_port, settings=shown
     )
     asyncio.run(_Up(options, traffic, file, pace, rate, exit).run())
 

@@ -21,7 +21,7 @@ from streams.judge.settings import JudgeSettings
 from streams.judge.worker import judge_tasks
 from tests.installation import Installation, Sent, request, response, rfc3339
 
-SETTINGS = {"behaviour": {"judge": ["helpfulness"], "judge_candidates": 1.0, "settle": 5.0}}
+SETTINGS = {"behaviour": {"enabled": True, "judge": ["helpfulness"], "judge_candidates": 1.0, "settle": 5.0}}
 
 
 def call(name: str, at: float, question: str, output: str, *, tenant: str = "acme", cost: float = 0.01, **fields: Any) -> list[Sent]:

@@ -48,7 +48,8 @@ def falling(minutes: int, after: int) -> Iterator[Sent]:
 
 @pytest.mark.timeout(300)
 def test_thumbs_repetitions_complaints_and_thanks_become_labels(broker: Broker, tmp_path: Path) -> None:
-    with Installation(broker.bootstrap, tmp_path, labels={"gap": GAP, "settle": 0.0, "judged_after": 10.0, "drop": 0.2}) as mirante:
+    settings = {"enabled": True, "gap": GAP, "settle": 0.0, "judged_after": 10.0, "drop": 0.2}
+    with Installation(broker.bootstrap, tmp_path, labels=settings) as mirante:
         # Given sessions in English and Portuguese, whose users tell what they think in one way each
         mirante.publish(
             [
