@@ -7,7 +7,7 @@
 PYTHON ?= python3
 ARGS ?=
 TESTS ?= tests/unit tests/pipeline
-WORKERS ?= 2
+WORKERS ?= 3
 
 VENV := .venv
 BIN := $(VENV)/bin
