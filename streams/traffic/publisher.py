@@ -32,8 +32,8 @@ _CHUNK_RECORDS = 4096
 _CHUNK_SECONDS = 0.05
 """Longest stretch of taking records from the source without giving the event loop a turn."""
 _CHECK_EVERY = 32
-_TICK_SECONDS = 0.01
-"""Shortest pause when pacing: records due within it share their batches."""
+_TICK_SECONDS = 0.05
+"""Shortest pause when pacing: records due within it share their batches. The embedded broker looks through all batches at each fetch."""
 _LONGEST_NAP_SECONDS = 0.5
 _PROGRESS_SECONDS = 0.25
 _METADATA_SECONDS = 5.0

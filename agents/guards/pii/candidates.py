@@ -7,9 +7,7 @@ should be false of ids, times, costs and measurements, which every row has.
 
 from __future__ import annotations
 
-import threading
-
-import hyperscan
+from agents.guards.scan import Scanner
 
 _SEPARATOR = rb"[ ./()\-\\nrt\x80-\xff]+"
 """`n`, `r` and `t` for escaped line breaks, the upper half for dashes, dots and spaces in UTF-8."""
@@ -69,37 +67,12 @@ _NAMES = (
 """What may stand before a number without a space."""
 
 
-class _Scanner(threading.local):
-    """A database and its scratch space may be used by one thread at a time. Two passes: each has fast automata, both in one have not."""
-
-    def __init__(self) -> None:
-        self._scans = (_compiled((_NUMBERS,)).scan, _compiled(_OTHERS).scan)
-        self._data = b""
-        self._found = False
-
-    def _on_number(self, pattern: int, start: int, end: int, flags: int, context: object) -> bool:
-        self._found = _is_number(self._data, end)
-        return self._found  # true ends the scan
-
-    def _on_other(self, pattern: int, start: int, end: int, flags: int, context: object) -> bool:
-        self._found = True
-        return True
-
-    def __call__(self, data: bytes) -> bool:
-        self._found = False
-        self._data = data
-        try:
-            self._scans[0](data, match_event_handler=self._on_number)
-            self._scans[1](data, match_event_handler=self._on_other)
-        except hyperscan.ScanTerminated:
-            return True
-        return self._found
+def _on_number(pattern: int, start: int, end: int, flags: int, data: bytes) -> bool:
+    return _is_number(data, end)
 
 
-def _compiled(patterns: tuple[bytes, ...]) -> hyperscan.Database:
-    database = hyperscan.Database()
-    database.compile(expressions=patterns, ids=list(range(len(patterns))), elements=len(patterns), flags=[0] * len(patterns))
-    return database
+def _on_other(pattern: int, start: int, end: int, flags: int, data: bytes) -> bool:
+    return True
 
 
 def _is_number(data: bytes, end: int) -> bool:
@@ -118,9 +91,10 @@ def _is_number(data: bytes, end: int) -> bool:
     return True
 
 
-_scanner = _Scanner()
+# Two passes: each has fast automata, both in one have not.
+_numbers, _others = Scanner((_NUMBERS,)), Scanner(_OTHERS)
 
 
 def has_candidates(data: bytes) -> bool:
     """Whether `data` (JSON in UTF-8, with or without escapes) may hold something `find` finds. Never false when it does."""
-    return _scanner(data)
+    return _numbers.finds(data, _on_number, data) or _others.finds(data, _on_other, data)

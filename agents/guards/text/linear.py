@@ -7,6 +7,7 @@ thousandths, so that a sum does not depend on the order of its terms and every p
 from __future__ import annotations
 
 import math
+import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from importlib.resources import files
@@ -14,6 +15,8 @@ from itertools import pairwise
 from typing import Final
 
 import msgspec
+
+from agents.guards.scan import Scanner
 
 __all__ = ["SCALE", "LinearModel", "cue_words", "load_model", "ngrams"]
 
@@ -90,8 +93,13 @@ class _Stored(msgspec.Struct):
     weights: dict[str, int]
 
 
+_NO_WORD: Final = rb"[^0-9A-Za-z\x80-\xff]"
+_BEFORE: Final = rb"(?:^|" + _NO_WORD + rb")"
+_AFTER: Final = rb"(?:" + _NO_WORD + rb"|$)"
+
+
 def cue_words(text: str) -> list[bytes]:
-    """Words of `text` in lower case without apostrophes: cheap, to see whether scoring is worth while."""
+    """Words of `text` in lower case without apostrophes: some of them are the cues by which one sees whether scoring is worth while."""
     return text.replace("’", "'").encode("utf-8", "replace").translate(_WORDS, b"'").split()
 
 
@@ -104,12 +112,18 @@ class LinearModel:
         self.singles = singles
         self.weights = weights
         self.cues = frozenset(cue.encode() for cue in cues)
+        self._cues = Scanner([_BEFORE + b"(?i:" + re.escape(cue) + b")" + _AFTER for cue in sorted(self.cues)], once=True)
         self._single_weights, self._ends = _ends(weights)
 
     def has_cue(self, text: str) -> bool:
         """Whether `text` has enough of the words without which hardly a text of the positive class was seen."""
-        words = cue_words(text)
-        return not self.cues.isdisjoint(words) if self.least == 1 else len(self.cues.intersection(words)) >= self.least
+        if "'" in text or "’" in text:
+            text = text.replace("’", "").replace("'", "")
+        return self._cues.finds(text.encode("utf-8", "replace"), self._on_cue, [])
+
+    def _on_cue(self, cue: int, start: int, end: int, flags: int, found: list[int]) -> bool:
+        found.append(cue)
+        return len(found) >= self.least
 
     def probability(self, text: str) -> float:
         """Of the positive class, 0 to 1, for the whole of `text`. Costs time with its length: pass what matters."""
