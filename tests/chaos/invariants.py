@@ -27,6 +27,7 @@ def examine(client: Client, traffic: ChaosTraffic, topics: str) -> list[Finding]
         *_interactions(client, traffic),
         *_windows(client, traffic),
         *_alerts(client, traffic),
+        *_labels(client, traffic),
         *_others(client, traffic, topics),
     ]
 
@@ -78,6 +79,21 @@ def _alerts(client: Client, traffic: ChaosTraffic) -> Iterator[Finding]:
     found = [row[0] for row in rows]
     yield Finding("budgets are counted to the picodollar", set(found) == expected, f"{len(expected)} exhausted, {sorted(set(found))[:6]}")
     yield Finding("one alert for each of them", len(found) == len(set(found)), f"{len(found)} alerts")
+
+
+def _labels(client: Client, traffic: ChaosTraffic) -> Iterator[Finding]:
+    load = traffic.load
+    rows = client.query("SELECT response_id, label_id, final FROM mirante.labels").result_rows
+    expected = {f"resp-{load.run}-{pair:08x}" for pair in range(load.pairs)}
+    found = {row[0] for row in rows}
+    figures = f"{len(expected):,} answers, {len(expected - found)} without, {len(found - expected)} invented"
+    yield Finding("every answer has its label", found == expected, figures)
+    once = len(rows) == len(found) == len({row[1] for row in rows})
+    yield Finding("one row per label, and it is final", once and all(row[2] for row in rows), f"{len(rows):,} rows")
+    columns = "label, score, explicit, final, signals"
+    sql = f"SELECT count() FROM (SELECT 1 FROM mirante.labels_data GROUP BY label_id, version HAVING uniqExact({columns}) > 1)"
+    two = int(str(client.command(sql)))
+    yield Finding("a version of a label says one thing", not two, f"{two} say two")
 
 
 def _others(client: Client, traffic: ChaosTraffic, topics: str) -> Iterator[Finding]:

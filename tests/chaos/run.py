@@ -30,6 +30,9 @@ log = logging.getLogger(__name__)
 
 Say = Callable[[str], None]
 
+SESSIONS_END = 60.0
+"""Seconds after everything has settled in which the last sessions must have ended."""
+
 START_IN = 10.0
 """Seconds from now to the first event's time: about as long as the stack takes to start."""
 
@@ -75,6 +78,7 @@ async def run(plan: Plan, say: Say) -> Report:
     }  # fmt: skip
     traffic = ChaosTraffic(f"c{plan.seed}", plan.interactions, plan.rate / 2, int((time.time() + START_IN) * 1e6))
     settings["budgets"] = traffic.budgets()
+    settings["labels"] = {"enabled": True, "gap": 10.0}
     kafka, nodes = ("apache", 3) if plan.kafka == "apache3" else (plan.kafka, 1)
     options = StackOptions(
         plan.directory, kafka=kafka, nodes=nodes, workers=plan.workers, clickhouse_port=clickhouse_port,
@@ -95,6 +99,7 @@ async def run(plan: Plan, say: Say) -> Report:
         await publishing
         say(f"published {traffic.events:,} events; settling")
         settled = await _settle(faults, clickhouse_port, plan.settle)
+        await _sessions_end(clickhouse_port)
         sampling.cancel()
         with suppress(asyncio.CancelledError):
             await sampling
@@ -139,6 +144,16 @@ async def _settle(faults: Faults, port: int, within: float) -> float | None:
             say(f"settling: {durable:,} records durable, {waiting:g} waiting, {len(status)} workers, {rows:,} rows")
     say("did not settle in time; examining what there is")
     return None
+
+
+async def _sessions_end(port: int) -> None:
+    """The last labels become final when nothing has happened in their sessions for a while; how many did, the invariants tell."""
+    sql = "SELECT (SELECT countIf(final) FROM mirante.labels) >= (SELECT count() FROM mirante.interactions)"
+    client, begun = connect(f"http://{LOOPBACK}:{port}"), time.monotonic()
+    while time.monotonic() - begun < SESSIONS_END:
+        if int(str(await asyncio.to_thread(client.command, sql))):
+            return
+        await asyncio.sleep(1)
 
 
 async def _sample_commits(stack: Stack, report: Report) -> None:
