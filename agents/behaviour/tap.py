@@ -55,7 +55,7 @@ class BehaviourTap:
         doubts = _doubts(row.outcome, call, texts)
         wanted = self._settings.judge and texts.output and (doubts or draw < self._settings.judge_candidates)
         return Ran(
-            request.request_id, response.time.timestamp(), call.time, response.response_id, tenant, feature, row.model,
+            request.request_id, call.ended, call.time, response.response_id, tenant, feature, row.model,
             request.variant or "", request.shadow_of or "", row.prompt_name, row.prompt_sha,
             template_of(_instructions(texts), texts.prompt_variables),
             request.user_id or request.session_id or "", row.outcome, len(texts.output), row.latency_ms, call.item.picodollars,

@@ -6,8 +6,9 @@ the smallest of the whole. So nothing need be remembered over a crash: the agent
 
 from __future__ import annotations
 
-from bisect import insort
 from hashlib import blake2b
+from math import inf
+from operator import itemgetter
 
 import msgspec
 
@@ -32,6 +33,37 @@ Group = tuple[str, str, int]
 """Feature, model as requested, period."""
 
 
+Entry = tuple[int, str, Call]
+"""Rank, response_id, call."""
+
+_order = itemgetter(0, 1)
+
+
+class Smallest:
+    """The ``most`` entries with the smallest ranks, ties by response. Sorted now and then: what is surely too large is not kept."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._entries: list[Entry] = []
+        self._limit = inf
+
+    def add(self, entry: Entry) -> None:
+        if entry[0] > self._limit:
+            return
+        self._entries.append(entry)
+        if len(self._entries) >= 2 * self._most:
+            self.take()
+
+    def take(self) -> list[Entry]:
+        """In their order."""
+        entries = self._entries
+        entries.sort(key=_order)
+        if len(entries) >= self._most:
+            del entries[self._most :]
+            self._limit = entries[-1][0]
+        return entries
+
+
 class SamplesTap:
     """Of one partition (see :class:`agents.interactions.taps.Tap`). ``most``: answers per series and period."""
 
@@ -39,7 +71,7 @@ class SamplesTap:
         self._topic = topic
         self._partitions = partitions
         self._most = most
-        self._held: dict[Group, list[tuple[int, str, Call]]] = {}
+        self._held: dict[Group, Smallest] = {}
         self._scores: list[Score] = []
         self._missed = 0
 
@@ -47,21 +79,14 @@ class SamplesTap:
         request = call.request
         if request.operation not in _OPERATIONS or (request.variant or "live") != "live":
             return
-        time = call.response.time.timestamp()
-        group = request.feature or "", request.model, int(time // PERIOD)
+        group = request.feature or "", request.model, int(call.ended // PERIOD)
         held = self._held.get(group)
         if held is None:
             if len(self._held) >= MAX_GROUPS:
                 self._missed += 1
                 return
-            held = self._held[group] = []
-        rank = rank_of(request.session_id or request.request_id)
-        entry = rank, call.response.response_id, call
-        if len(held) >= self._most:
-            if entry[:2] >= held[-1][:2]:
-                return
-            held.pop()
-        insort(held, entry, key=lambda item: item[:2])
+            held = self._held[group] = Smallest(self._most)
+        held.add((rank_of(request.session_id or request.request_id), call.response.response_id, call))
 
     def unanswered(self, request: Request, time: float) -> None:
         """It has no answer to compare; the agent ``anomaly`` watches these."""
@@ -75,7 +100,7 @@ class SamplesTap:
     def close(self, head: Head, announce: bool, effects: Effects) -> None:
         homes: dict[int, list[Sample]] = {}
         for (feature, _, _), held in self._held.items():
-            homes.setdefault(home_of(feature, self._partitions), []).extend(_sample(rank, call) for rank, _, call in held)
+            homes.setdefault(home_of(feature, self._partitions), []).extend(_sample(rank, call) for rank, _, call in held.take())
         told = range(self._partitions) if announce or self._scores else sorted(homes)
         for home in told:
             message = Samples(head.source, head.partition, head.clock, head.idle, homes.get(home, []), self._scores)
@@ -102,7 +127,7 @@ def _sample(rank: int, call: Call) -> Sample:
         rank=rank,
         response_id=response.response_id,
         session=request.session_id or request.request_id,
-        time=response.time.timestamp(),
+        time=call.ended,
         tenant=request.tenant or "",
         feature=request.feature or "",
         model=request.model,

@@ -40,7 +40,7 @@ class GuardTap:
     def answered(self, call: Call) -> None:
         if not call.item.flags:
             return
-        request, response, time = call.request, call.response, call.response.time.timestamp()
+        request, response, time = call.request, call.response, call.ended
         tenant, feature = request.tenant or "", request.feature or ""
         if INJECTION in call.item.flags:
             by = request.user_id or request.session_id or request.request_id

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from agents.guards.text import load_models
 from agents.interactions.state import Context, InteractionsState
 from streams.agent import Agent
 
 
 def interactions(context: Context) -> Agent:
     """Reads every event; one state per partition."""
+    load_models()
     return Agent("interactions", context.topics.inputs, lambda partition: InteractionsState(partition, context))

@@ -462,7 +462,8 @@ class InteractionsState:
         segment = self._segments.open(written.partition, written.offset)
         waiting = self._join.take_response(event.request_id)
         if waiting is not None:
-            self._complete(event, extra, time, segment, waiting.response, waiting.extra, False, effects)
+            ended = waiting.response.time.timestamp()
+            self._complete(event, extra, time, segment, waiting.response, waiting.extra, ended, False, effects)
             self._segments.settle(segment)
             return
         due = self._unanswered_at(event, time)
@@ -481,7 +482,7 @@ class InteractionsState:
         entry = self._join.requests.get(event.request_id)
         if entry is not None:
             self._join.close(event.request_id)
-            self._complete(entry.request, entry.extra, entry.time, entry.segment, event, extra, entry.unanswered, effects)
+            self._complete(entry.request, entry.extra, entry.time, entry.segment, event, extra, time, entry.unanswered, effects)
             self._segments.settle(entry.segment)
             return
         origin = origin or origin_of(record)
@@ -502,6 +503,7 @@ class InteractionsState:
         segment: int,
         response: Response,
         response_extra: bytes | None,
+        ended: float,
         was_unanswered: bool,
         effects: Effects,
     ) -> None:
@@ -526,7 +528,7 @@ class InteractionsState:
         if self._context.rules:
             self._usages.answer(segment, time, request, row.model, response.response_id, item, late=was_unanswered)
         if self._taps:
-            call = Call(request, response, time, row, line, series, item, was_unanswered, seen)
+            call = Call(request, response, time, row, line, series, item, was_unanswered, ended, seen)
             for tap in self._taps:
                 tap.answered(call)
 

@@ -37,7 +37,8 @@ _texts = msgspec.json.Decoder(Texts).decode
 @dataclass(slots=True)
 class Call:
     """An answered interaction. Texts of ``request``, ``response`` and ``row`` are not masked: what is sent on comes from ``texts``, or
-    from ``line``, the row as JSON with personal data masked. ``late``: it was told as unanswered before."""
+    from ``line``, the row as JSON with personal data masked. ``time``, ``ended``: event times of request and response, epoch seconds.
+    ``late``: it was told as unanswered before."""
 
     request: Request
     response: Response
@@ -47,6 +48,7 @@ class Call:
     series: Series
     item: Contribution
     late: bool
+    ended: float
     seen: Sequence[Sighting] = ()
     _texts: Texts | None = None
 

@@ -187,7 +187,7 @@ def cost(console: Console, calls: int) -> None:
         asked = decode_request(msgspec.json.encode(request(n, n * 0.002, messages=messages, system_instructions="You help. " * 40)))
         said = decode_response(msgspec.json.encode(response(n, n * 0.002 + 1, output=" ".join(dice.choices(words, k=60)))))
         row, item, _ = answered(asked, None, said, None, PRICES)
-        made.append(Call(asked, said, asked.time.timestamp(), row, msgspec.json.encode(row), series_of(asked, said), item, False))
+        made.append(Call(asked, said, asked.time.timestamp(), row, msgspec.json.encode(row), series_of(asked, said), item, False, said.time.timestamp()))
     settings = BehaviourSettings(judge=["helpfulness"])
     tap, effects = BehaviourTap("calls", 1, settings), Effects()
     begun = time.process_time()
