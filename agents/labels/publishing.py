@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 from datetime import UTC, datetime
+from hashlib import blake2b
 
 import msgspec
 
-from agents.labels.reliability import VOTERS, LabelModel
+from agents.labels.reliability import LabelModel
 from agents.labels.sessions import LEFT, Answer, Published
 from schemas import outputs
 from schemas.rows import LabelRow
-from schemas.turns import Turn
 from streams.effects import Effects, Message
 from streams.partitioner import partitions_of
 
@@ -38,13 +37,13 @@ class Publisher:
         if not evidence and not known.final and not answer.reacted:
             return False
         votes = [vote for vote, _ in evidence]
-        opinion = self._model.judge(series_of(answer.turn), votes, reacted=answer.reacted, settled=known.final)
+        opinion = self._model.judge(answer.series, votes, reacted=answer.reacted, settled=known.final)
         score = round(opinion.score, 4)
-        informed = answer.reacted or any(vote != LEFT for vote in votes)  # that someone left is no opinion
+        informed = answer.reacted or votes not in ([], [LEFT])  # that someone left is no opinion
         label: outputs.LabelName = (
             "neutral" if not informed else "positive" if score >= POSITIVE else "negative" if score <= NEGATIVE else "neutral"
         )
-        explicit = any(VOTERS[vote.voter].explicit for vote in votes)
+        explicit = answer.explicit
         before = known.published
         if (
             before is not None
@@ -84,9 +83,4 @@ class Publisher:
 
 def label_id(response_id: str) -> str:
     """The identity of a response's label."""
-    return hashlib.blake2b(response_id.encode(), digest_size=16).hexdigest()
-
-
-def series_of(turn: Turn) -> str:
-    """What answers are thought to be alike in: tenant and feature."""
-    return f"{turn.tenant}\n{turn.feature}"
+    return blake2b(response_id.encode(), digest_size=16).hexdigest()

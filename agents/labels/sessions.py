@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import dataclass, field
+from sys import intern
 
 import msgspec
 
-from agents.labels.reliability import VOTERS, Vote
+from agents.labels.reliability import EXPLICIT, VOTERS, Vote
 from schemas.turns import Turn
 
 THUMBS = "thumbs"
@@ -19,8 +20,7 @@ class Said(msgspec.Struct, array_like=True, gc=False, frozen=True):
 
     time: float
     event_id: str
-    voter: str
-    level: str
+    vote: Vote
 
 
 class Reaction(msgspec.Struct, array_like=True, gc=False, frozen=True):
@@ -95,15 +95,17 @@ class Session:
 
 
 class Answer:
-    """An answer and everything known about it. ``there``: when the user had it before their eyes, epoch seconds."""
+    """An answer and everything known about it. ``there``: when the user had it before their eyes, epoch seconds; ``series``: what answers
+    are thought to be alike in, tenant and feature."""
 
-    __slots__ = ("judged", "known", "position", "session", "there", "turn")
+    __slots__ = ("judged", "known", "position", "series", "session", "there", "turn")
 
     def __init__(self, session: Session, turn: Turn) -> None:
         self.session = session
         self.turn = turn
         self.there = max(turn.time, turn.ended)
         self.position = turn.time, turn.request_id
+        self.series = intern(f"{turn.tenant}\n{turn.feature}")
         self.known = Known()
         self.judged = False
 
@@ -115,7 +117,7 @@ class Answer:
     def evidence(self) -> list[tuple[Vote, str | None]]:
         """Every vote with the event it was seen in, in a fixed order."""
         known = self.known
-        found: list[tuple[Vote, str | None]] = [(Vote(said.voter, said.level), said.event_id) for said in known.said.values()]
+        found: list[tuple[Vote, str | None]] = [(said.vote, said.event_id) for said in known.said.values()]
         if known.reaction is not None:
             found += [(vote, known.reaction.event_id) for vote in known.reaction.votes]
         if known.repeat is not None:
@@ -123,19 +125,36 @@ class Answer:
         if self.session.head.ended and self.session.answers[-1] is self:
             found.append((LEFT, None))
         if len(found) > 1:
-            found.sort(key=lambda item: _ORDER[item[0].voter])
+            found.sort(key=_order)
         return found
+
+    @property
+    def explicit(self) -> bool:
+        """Whether the user said what they think of it."""
+        return not _EXPLICIT_KINDS.isdisjoint(self.known.said)
 
     def hear(self, vote: Vote, time: float, event_id: str) -> bool:
         """Take a vote of a feedback event. False if it is known or an older one of its kind."""
-        kind = THUMBS if vote.voter.startswith(THUMBS) else vote.voter
+        kind = _kind(vote.voter)
         said = self.known.said.get(kind)
         if said is not None and (said.time, said.event_id) >= (time, event_id):
             return False
-        self.known.said[kind] = Said(time, event_id, vote.voter, vote.level)
+        self.known.said[kind] = Said(time, event_id, vote)
         return True
 
 
 LEFT = Vote("session_end", "")
 
+
+def _kind(voter: str) -> str:
+    """Of one kind the latest counts."""
+    return THUMBS if voter.startswith(THUMBS) else voter
+
+
+_EXPLICIT_KINDS = frozenset(map(_kind, EXPLICIT))
+
 _ORDER = {name: position for position, name in enumerate(VOTERS)}
+
+
+def _order(item: tuple[Vote, str | None]) -> int:
+    return _ORDER[item[0].voter]

@@ -23,7 +23,7 @@ import msgspec
 
 from agents.labels.detectors import STRONG, Detectors
 from agents.labels.inbox import Inbox, Item
-from agents.labels.publishing import Publisher, label_id, series_of
+from agents.labels.publishing import Publisher, label_id
 from agents.labels.reliability import VOTERS, Counts, LabelModel, Slope, Vote
 from agents.labels.sessions import Answer, Known, Reaction, Repeat, Session, SessionHead
 from agents.labels.settings import LabelSettings
@@ -270,7 +270,7 @@ class LabelsState:
         answer.judged = True
         votes = [vote for vote, _ in answer.evidence()]
         turn, window = answer.turn, int(self._now) // WINDOW * WINDOW
-        score = self._model.judge(series_of(turn), votes, reacted=answer.reacted, settled=answer.known.final).score
+        score = self._model.judge(answer.series, votes, reacted=answer.reacted, settled=answer.known.final).score
         key = window, (turn.tenant, turn.feature)
         if key not in self._opinions:
             self._opinions[key] = Opinions(*key)
@@ -344,7 +344,7 @@ class LabelsState:
         seen = [answer for answer in session.answers[max(0, at - _REMEMBERED) : at] if answer.there <= turn.time]
         if not seen:
             return changed
-        latest = max(seen, key=lambda answer: (answer.turn.ended, answer.turn.request_id))
+        latest = seen[0] if len(seen) == 1 else max(seen, key=lambda answer: (answer.turn.ended, answer.turn.request_id))
         detectors = self._detectors
         votes = detectors.tone.votes(*detectors.tone.probabilities(turn.question))
         reaction = latest.known.reaction
@@ -442,16 +442,15 @@ class LabelsState:
         answer.known.final = True
         self._publisher.publish(answer, effects)
         if answer.known.published is not None:
-            self._model.observe(series_of(answer.turn), answer.known.published.score)
+            self._model.observe(answer.series, answer.known.published.score)
         self._judge(answer)
         self._learn(answer)
 
     def _learn(self, answer: Answer) -> None:
-        votes = [vote for vote, _ in answer.evidence()]
-        if not answer.known.learned and any(VOTERS[vote.voter].explicit for vote in votes):
+        if answer.explicit and not answer.known.learned:
             answer.known.learned = True
             self._known(answer)
-            self._model.learn(series_of(answer.turn), votes, reacted=answer.reacted)
+            self._model.learn(answer.series, [vote for vote, _ in answer.evidence()], reacted=answer.reacted)
 
     def _bound(self, session: Session, new: Answer, effects: Effects) -> None:
         """Texts of the last answers only, and answers of a number."""
