@@ -16,16 +16,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from heapq import heappop, heappush
 from math import inf
-from sys import intern
 from typing import Any
 
 import msgspec
 
 from agents.labels.detectors import STRONG, Detectors
 from agents.labels.inbox import Inbox, Item
+from agents.labels.memory import CANDIDATES, ENTRIES, REMEMBERED, Memory, Remembered
 from agents.labels.publishing import Publisher, label_id
 from agents.labels.reliability import VOTERS, Counts, LabelModel, Slope, Vote
-from agents.labels.sessions import Answer, Known, Reaction, Repeat, Session, SessionHead
+from agents.labels.sessions import Answer, Reaction, Repeat, Session, SessionHead
 from agents.labels.settings import LabelSettings
 from agents.labels.waiting import Waiting
 from agents.messages import messages
@@ -40,20 +40,13 @@ __all__ = ["LabelsState", "label_id"]
 
 STAGE = "labels"
 
-CANDIDATES = 4
-"""Earlier questions that a turn is compared with; only the texts of twice as many are kept."""
-_REMEMBERED = 2 * CANDIDATES
-
-SNAPSHOT_ENTRIES = 500
-
 _ACCEPTED = Vote("acceptance", "strong")
 
 
 class Saved(msgspec.Struct, array_like=True, gc=False):
     """A piece of state in the changelog. ``turns`` and ``signals`` wait for the clock; those before ``now`` no longer do.
 
-    ``answers``: new ones, with the serial of their session; ``known``: by request id. Texts beyond the last ones of a session, and whether
-    an answer has counted for satisfaction, follow from the rest.
+    Whether an answer has counted for satisfaction follows from the rest.
     """
 
     now: float = 0.0
@@ -63,11 +56,7 @@ class Saved(msgspec.Struct, array_like=True, gc=False):
     signals: list[Signal] = []
     waiting: list[Signal] = []
     served: list[str] = []
-    sessions: list[SessionHead] = []
-    answers: list[tuple[int, Turn]] = []
-    known: list[tuple[str, Known]] = []
-    forgotten: list[str] = []
-    ended: list[int] = []
+    remembered: Remembered | None = None
     counts: list[Counts] = []
     slope: Slope | None = None
     opinions: list[Opinions] = []
@@ -108,16 +97,14 @@ class LabelsState:
         self._serial = 0
         self._inbox = Inbox()
         self._waiting = Waiting()
-        self._sessions: dict[int, Session] = {}
-        self._of_key: dict[str, list[Session]] = {}
-        self._answers: dict[str, Answer] = {}
-        self._of_response: dict[str, Answer] = {}
+        self._memory = Memory()
         self._due: list[tuple[float, int]] = []
         self._awaited: set[int] = set()
         self._judging: list[tuple[float, str]] = []
         self._opinions: dict[tuple[int, tuple[str, str]], Opinions] = {}
         self._expiring: list[tuple[float, int]] = []
-        self._clear_changes()
+        self._changed_opinions: set[tuple[int, tuple[str, str]]] = set()
+        self._saved_at = 0.0
 
     @property
     def clock(self) -> float:
@@ -132,8 +119,7 @@ class LabelsState:
         before = self._now
         for message in messages(batch, _decode, "turns", STAGE, self._source, effects):
             for turn in message.turns:
-                if turn.request_id not in self._answers:
-                    _share(turn)
+                if turn.request_id not in self._memory.answers:
                     self._inbox.put(turn)
             for signal in message.signals:
                 if signal.event_id not in self._waiting:
@@ -155,8 +141,8 @@ class LabelsState:
 
     def gauges(self) -> Mapping[str, float]:
         return {
-            "label_sessions": len(self._sessions),
-            "label_answers": len(self._answers),
+            "label_sessions": len(self._memory.sessions),
+            "label_answers": len(self._memory.answers),
             "label_pending": len(self._inbox),
             "label_waiting_feedback": len(self._waiting),
             "label_series": len(self._model),
@@ -194,11 +180,11 @@ class LabelsState:
             self._now = max(self._now, min(judged, end))
             self._expire(effects)
             if judged < end:
-                answer = self._answers.get(heappop(self._judging)[1])
+                answer = self._memory.answers.get(heappop(self._judging)[1])
                 if answer is not None:
                     self._judge(answer)
             else:
-                self._end(self._sessions[self._pop_due()], effects)
+                self._end(self._memory.sessions[self._pop_due()], effects)
         self._now = max(self._now, moment)
         self._expire(effects)
 
@@ -215,7 +201,7 @@ class LabelsState:
                 key = _session_key(item)
                 earlier = asked.get(key)
                 if earlier is None:
-                    known = self._of_key.get(key)
+                    known = self._memory.of_key.get(key)
                     earlier = asked[key] = [answer.turn.question for answer in known[-1].answers[-CANDIDATES:]] if known else []
                 if item.question:
                     pairs.update(((question, item.question), None) for question in earlier[-CANDIDATES:] if question)
@@ -223,11 +209,14 @@ class LabelsState:
         if comments or pairs:
             self._detectors.prepare(comments, pairs)
 
+    def _await_judgement(self, answer: Answer) -> None:
+        heappush(self._judging, (answer.there + self._settings.judged_after, answer.turn.request_id))
+
     def _next_end(self) -> float:
         """When the next session ends, if nothing more happens in it."""
         while self._due:
             due, serial = self._due[0]
-            session = self._sessions.get(serial)
+            session = self._memory.sessions.get(serial)
             if session is not None and not session.head.ended and session.head.last + self._settings.gap == due:
                 return due
             self._pop_due()
@@ -251,9 +240,9 @@ class LabelsState:
         """Forget sessions whose time for late feedback has passed, and feedback whose answer has not come."""
         while self._expiring and self._expiring[0][0] <= self._now:
             due, serial = heappop(self._expiring)
-            session = self._sessions.get(serial)
+            session = self._memory.sessions.get(serial)
             if session is not None and session.head.ended and self._expiry(session) == due:
-                self._forget_session(session)
+                self._memory.forget_session(session)
         if self._waiting:
             for signal in self._waiting.give_up(self._now, self._settings.waiting):
                 effects.count("labels_feedback", _unmatched(signal))
@@ -289,18 +278,18 @@ class LabelsState:
     # Turns
 
     def _turn(self, turn: Turn, effects: Effects) -> None:
-        if turn.request_id in self._answers:
+        if turn.request_id in self._memory.answers:
             return
         session = self._session_of(turn, effects)
         if session is None:
             effects.count("labels_late", "turn")
             return
-        if turn.response_id in self._of_response:  # another call's answer under the same id: the first keeps the label
+        if turn.response_id in self._memory.of_response:  # another call's answer under the same id: the first keeps the label
             effects.count("labels_late", "response_id_taken")
             return
         answer = Answer(session, turn)
-        at = self._add_answer(answer)
-        self._new_answers.add(turn.request_id)
+        at = self._memory.add_answer(answer)
+        self._await_judgement(answer)
         self._touch(session, answer.there)
         session.head.start = min(session.head.start, turn.time)
         touched: set[Answer] = set()
@@ -308,7 +297,7 @@ class LabelsState:
         for later in range(at, min(at + CANDIDATES + 1, len(session.answers))):
             touched |= self._react(session, later)
         for other in sorted(touched, key=lambda other: other.position):
-            self._known(other)
+            self._memory.learned(other)
             self._publisher.publish(other, effects)
         if self._waiting:
             for signal in self._waiting.of(turn):
@@ -316,13 +305,13 @@ class LabelsState:
                 if target is not None:
                     self._waiting.serve(signal)
                     self._hear(target, signal, effects)
-        self._bound(session, answer, effects)
+        self._bound(session, effects)
 
     def _session_of(self, turn: Turn, effects: Effects) -> Session | None:
         """The session a turn belongs to, a new one if need be; None if it is too late."""
         key, gap = _session_key(turn), self._settings.gap
         found: Session | None = None
-        for session in self._of_key.get(key, ()):
+        for session in self._memory.of_key.get(key, ()):
             head = session.head
             if head.start - gap <= turn.time <= head.last + gap and (found is None or head.last > found.head.last):
                 found = session
@@ -330,18 +319,17 @@ class LabelsState:
             return None if turn.time <= found.head.forgotten else found
         if max(turn.time, turn.ended) + gap + self._settings.retention <= self._now:
             return None
-        while len(self._sessions) >= self._settings.sessions:
+        while len(self._memory.sessions) >= self._settings.sessions:
             self._evict(effects)
         self._serial += 1
         found = Session(SessionHead(self._serial, key, turn.time, turn.time))
-        self._add_session(found)
-        self._changed_sessions.add(self._serial)
+        self._memory.add_session(found)
         return found
 
     def _react(self, session: Session, at: int) -> set[Answer]:
         """What a turn says about the answers before it. Returns those it says something new about."""
         turn, changed = session.answers[at].turn, set[Answer]()
-        seen = [answer for answer in session.answers[max(0, at - _REMEMBERED) : at] if answer.there <= turn.time]
+        seen = [answer for answer in session.answers[max(0, at - REMEMBERED) : at] if answer.there <= turn.time]
         if not seen:
             return changed
         latest = seen[0] if len(seen) == 1 else max(seen, key=lambda answer: (answer.turn.ended, answer.turn.request_id))
@@ -390,12 +378,12 @@ class LabelsState:
     def _target(self, signal: Signal) -> Answer | None:
         """The answer that feedback is about: the one it names, else the latest that its session had seen."""
         if signal.response_id is not None:
-            return self._of_response.get(signal.response_id)
+            return self._memory.of_response.get(signal.response_id)
         if signal.request_id is not None:
-            return self._answers.get(signal.request_id)
+            return self._memory.answers.get(signal.request_id)
         seen = (
             answer
-            for session in self._of_key.get(f"s{signal.session_id}", ())
+            for session in self._memory.of_key.get(f"s{signal.session_id}", ())
             if session.head.start <= signal.time <= session.head.last + self._settings.gap
             for answer in session.answers
             if answer.turn.ended <= signal.time
@@ -409,7 +397,7 @@ class LabelsState:
         votes = self._detectors.of_feedback(signal.kind, signal.value, signal.comment, answer.turn.answer_chars)
         news = [vote for vote in votes if answer.hear(vote, signal.time, signal.event_id)]
         if news:
-            self._known(answer)
+            self._memory.learned(answer)
             self._publisher.publish(answer, effects)
             if answer.known.final:
                 effects.count("labels_late", "feedback_in_time")
@@ -420,14 +408,14 @@ class LabelsState:
     def _touch(self, session: Session, time: float) -> None:
         """There was activity. An ended session goes on if it was within the gap: what is final stays so."""
         head = session.head
-        self._changed_sessions.add(head.serial)
+        self._memory.changed(session)
         head.last = max(head.last, time)
         head.ended = False
         self._await_end(session)
 
     def _end(self, session: Session, effects: Effects) -> None:
         session.head.ended = True
-        self._changed_sessions.add(session.head.serial)
+        self._memory.changed(session)
         heappush(self._expiring, (self._expiry(session), session.head.serial))
         for answer in session.answers:
             self._finish(answer, effects)
@@ -436,9 +424,9 @@ class LabelsState:
         """No more is expected to be heard of an answer: its label is final, and teaches."""
         if answer.known.final:
             if self._publisher.publish(answer, effects):
-                self._known(answer)
+                self._memory.learned(answer)
             return
-        self._known(answer)
+        self._memory.learned(answer)
         answer.known.final = True
         self._publisher.publish(answer, effects)
         if answer.known.published is not None:
@@ -449,117 +437,57 @@ class LabelsState:
     def _learn(self, answer: Answer) -> None:
         if answer.explicit and not answer.known.learned:
             answer.known.learned = True
-            self._known(answer)
+            self._memory.learned(answer)
             self._model.learn(answer.series, [vote for vote, _ in answer.evidence()], reacted=answer.reacted)
 
-    def _bound(self, session: Session, new: Answer, effects: Effects) -> None:
-        """Texts of the last answers only, and answers of a number."""
-        if len(session.answers) > _REMEMBERED:
-            session.answers[-_REMEMBERED - 1].turn.question = ""
-            if new.position < session.answers[-_REMEMBERED].position:
-                new.turn.question = ""
+    def _bound(self, session: Session, effects: Effects) -> None:
+        """Answers of a number only."""
         while len(session.answers) > self._settings.turns:
             answer = session.answers[0]
             self._finish(answer, effects)
             session.head.forgotten = answer.turn.time
-            del session.answers[0]
-            self._forget_answer(answer)
+            self._memory.forget_answer(answer)
             effects.count("labels_late", "turn_given_up")
 
     def _evict(self, effects: Effects) -> None:
         """Make room for a session: an ended one goes, else the one that has been quiet for longest, whose labels become final."""
         while self._expiring:
             due, serial = heappop(self._expiring)
-            session = self._sessions.get(serial)
+            session = self._memory.sessions.get(serial)
             if session is not None and session.head.ended and self._expiry(session) == due:
-                self._forget_session(session)
+                self._memory.forget_session(session)
                 return
         self._next_end()
-        session = self._sessions[self._pop_due()]
+        session = self._memory.sessions[self._pop_due()]
         self._end(session, effects)
-        self._forget_session(session)
+        self._memory.forget_session(session)
         effects.count("labels_late", "session_given_up")
-
-    # Memory
-
-    def _known(self, answer: Answer) -> None:
-        """What is known of an answer changes."""
-        self._changed_answers.add(answer.turn.request_id)
-
-    def _add_session(self, session: Session) -> None:
-        self._sessions[session.head.serial] = session
-        self._of_key.setdefault(session.head.key, []).append(session)
-
-    def _add_answer(self, answer: Answer) -> int:
-        """Its place in its session."""
-        self._answers[answer.turn.request_id] = self._of_response[answer.turn.response_id] = answer
-        heappush(self._judging, (answer.there + self._settings.judged_after, answer.turn.request_id))
-        return answer.session.add(answer)
-
-    def _forget_session(self, session: Session) -> None:
-        for answer in session.answers:
-            self._forget_answer(answer)
-        self._drop_session(session)
-        self._changed_sessions.discard(session.head.serial)
-        self._gone_sessions.append(session.head.serial)
-
-    def _drop_session(self, session: Session) -> None:
-        del self._sessions[session.head.serial]
-        left = self._of_key[session.head.key]
-        left.remove(session)
-        if not left:
-            del self._of_key[session.head.key]
-
-    def _forget_answer(self, answer: Answer) -> None:
-        request_id = answer.turn.request_id
-        del self._answers[request_id], self._of_response[answer.turn.response_id]
-        self._new_answers.discard(request_id)
-        self._changed_answers.discard(request_id)
-        self._gone_answers.append(request_id)
 
     # Persistence
 
-    def _clear_changes(self) -> None:
-        self._changed_sessions: set[int] = set()
-        self._new_answers: set[str] = set()
-        self._changed_answers: set[str] = set()
-        self._changed_opinions: set[tuple[int, tuple[str, str]]] = set()
-        self._gone_sessions: list[int] = []
-        self._gone_answers: list[str] = []
-        self._saved_at = self._now
-
     def changes(self) -> bytes | None:
-        clocks = self._watermark.take_changes()
+        clocks, remembered = self._watermark.take_changes(), self._memory.take_changes()
         counts, slope = self._model.take_changes()
         items, (waiting, served) = self._inbox.take_changes(), self._waiting.take_changes()
-        if not (clocks or counts or items or waiting or served or self._changed_sessions or self._changed_answers or self._new_answers
-                or self._gone_sessions or self._gone_answers or self._now != self._saved_at):  # fmt: skip
+        if not (clocks or counts or items or waiting or served or remembered or self._now != self._saved_at):
             return None
-        new = sorted((self._answers[request_id] for request_id in self._new_answers), key=lambda answer: answer.position)
         saved = Saved(
             now=self._now, serial=self._serial, clocks=clocks,
             turns=[item for item in items if isinstance(item, Turn)],
             signals=[item for item in items if isinstance(item, Signal)],
-            waiting=waiting, served=served,
-            sessions=[self._sessions[serial].head for serial in sorted(self._changed_sessions)],
-            answers=[(answer.session.head.serial, answer.turn) for answer in new],
-            known=[(request_id, self._answers[request_id].known) for request_id in sorted(self._changed_answers)],
-            forgotten=self._gone_answers, ended=self._gone_sessions,
-            counts=counts, slope=slope,
+            waiting=waiting, served=served, remembered=remembered, counts=counts, slope=slope,
             opinions=[self._opinions[key] for key in sorted(self._changed_opinions) if key in self._opinions],
         )  # fmt: skip
-        encoded = _encode_saved(saved)
-        self._clear_changes()
-        return encoded
+        self._changed_opinions, self._saved_at = set(), self._now
+        return _encode_saved(saved)
 
     def snapshot(self) -> Iterator[bytes]:
         counts, slope = self._model.all()
-        answers, waiting = self._answers.values(), self._inbox.all()
+        waiting = self._inbox.all()
+        yield _encode_saved(Saved(now=self._now, serial=self._serial, clocks=self._watermark.all(), slope=slope))
+        for remembered in self._memory.all():
+            yield _encode_saved(Saved(now=self._now, serial=self._serial, remembered=remembered, slope=slope))
         parts: tuple[tuple[str, list[Any]], ...] = (
-            ("clocks", self._watermark.all()),
-            ("sessions", [session.head for session in self._sessions.values()]),
-            ("answers", [(answer.session.head.serial, answer.turn) for answer in answers]),
-            ("known", [(answer.turn.request_id, answer.known) for answer in answers]),
             ("turns", [item for item in waiting if isinstance(item, Turn)]),
             ("signals", [item for item in waiting if isinstance(item, Signal)]),
             ("waiting", self._waiting.all()),
@@ -567,8 +495,8 @@ class LabelsState:
             ("opinions", list(self._opinions.values())),
         )
         for name, entries in parts:
-            for at in range(0, max(len(entries), name == "clocks"), SNAPSHOT_ENTRIES):
-                part: dict[str, Any] = {name: entries[at : at + SNAPSHOT_ENTRIES]}
+            for at in range(0, len(entries), ENTRIES):
+                part: dict[str, Any] = {name: entries[at : at + ENTRIES]}
                 yield _encode_saved(Saved(now=self._now, serial=self._serial, slope=slope, **part))
 
     def load(self, piece: bytes) -> None:
@@ -577,56 +505,25 @@ class LabelsState:
         self._watermark.load(saved.clocks)
         self._inbox.load(self._now, (*saved.turns, *saved.signals))
         self._waiting.load(saved.waiting, saved.served, self._settings.wait)
-        self._load_sessions(saved)
-        self._load_answers(saved)
+        if saved.remembered is not None:
+            sessions, answers = self._memory.load(saved.remembered)
+            for session in sessions:
+                if session.head.ended:
+                    heappush(self._expiring, (self._expiry(session), session.head.serial))
+                else:
+                    self._await_end(session)
+            for answer in answers:
+                self._await_judgement(answer)
+        while self._judging and self._judging[0][0] < self._now:
+            judged = self._memory.answers.get(heappop(self._judging)[1])
+            if judged is not None:
+                judged.judged = True
         self._opinions.update({(item.window, item.series): item for item in saved.opinions})
         current = int(self._now) // WINDOW * WINDOW
         self._opinions = {key: item for key, item in self._opinions.items() if key[0] >= current}
         if saved.slope is not None:
             self._model.load(saved.counts, saved.slope)
-        self._clear_changes()
-
-    def _load_sessions(self, saved: Saved) -> None:
-        for request_id in saved.forgotten:
-            answer = self._answers.pop(request_id, None)
-            if answer is not None:
-                del self._of_response[answer.turn.response_id]
-                answer.session.answers.remove(answer)
-        for serial in saved.ended:
-            if serial in self._sessions:
-                self._drop_session(self._sessions[serial])
-        for head in saved.sessions:
-            session = self._sessions.get(head.serial)
-            if session is None:
-                session = Session(head)
-                self._add_session(session)
-            session.head = head
-            if head.ended:
-                heappush(self._expiring, (self._expiry(session), head.serial))
-            else:
-                self._await_end(session)
-
-    def _load_answers(self, saved: Saved) -> None:
-        for serial, turn in saved.answers:
-            if turn.request_id not in self._answers:
-                _share(turn)
-                session = self._sessions[serial]
-                self._add_answer(Answer(session, turn))
-                for older in session.answers[: -_REMEMBERED]:
-                    older.turn.question = ""
-        for request_id, known in saved.known:
-            self._answers[request_id].known = known
-        while self._judging and self._judging[0][0] < self._now:
-            answer = self._answers.get(heappop(self._judging)[1])
-            if answer is not None:
-                answer.judged = True
-        for request_id, known in saved.known:
-            self._answers[request_id].judged |= known.final
-
-
-def _share(turn: Turn) -> None:
-    """Many turns are remembered, and few names are in them."""
-    turn.tenant, turn.feature, turn.model, turn.outcome = map(intern, (turn.tenant, turn.feature, turn.model, turn.outcome))
+        self._saved_at = self._now
 
 
 def _session_key(turn: Turn) -> str:
