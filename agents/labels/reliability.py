@@ -169,7 +169,7 @@ class LabelModel:
             prior_weight = EXPLICIT_WEIGHT if vote.voter in EXPLICIT else PRIOR_WEIGHT
             whole = self._rates[vote] = _rates(self._counts[GLOBAL], vote, VOTERS[vote.voter].levels[vote.level], prior_weight)
         own = self._counts.get(series)
-        return whole if own is None else _rates(own, vote, whole, SERIES_WEIGHT)
+        return whole if own is None or series == GLOBAL else _rates(own, vote, whole, SERIES_WEIGHT)
 
     def learn(self, series: str, votes: list[Vote], *, reacted: bool = False) -> None:
         """Take in a settled answer with explicit feedback, once. Does nothing if there is none."""
