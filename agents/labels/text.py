@@ -92,10 +92,11 @@ def _count_clean(cleaned: list[str]) -> Iterator[Counted]:
     if not cleaned:
         return
     codes = np.frombuffer(f" {'  '.join(cleaned)} ".encode("latin-1"), dtype=np.uint8)
-    sizes = np.fromiter(map(len, cleaned), np.int64, len(cleaned)) + 2
+    sizes = np.fromiter(map(len, cleaned), np.int32, len(cleaned)) + 2
     ends = np.cumsum(sizes)
-    text_of = np.repeat(np.arange(len(cleaned)), sizes)
+    first_bucket = np.repeat(np.arange(len(cleaned), dtype=np.int32) * BUCKETS, sizes)
     place = np.arange(len(codes)) - np.repeat(ends - sizes, sizes)
+    left = np.repeat(ends, sizes) - np.arange(len(codes))
     prefix = np.zeros(len(codes) + 1, np.uint64)
     np.cumsum(codes * _POWERS[place], dtype=np.uint64, out=prefix[1:])
     # Multiplied by the power of the start's distance from the end of all texts, a span is the same wherever it stands.
@@ -104,29 +105,29 @@ def _count_clean(cleaned: list[str]) -> Iterator[Counted]:
     spaces = np.flatnonzero(codes == 32)
     keys = []
     for distance in (1, 2):
-        begin, end = spaces[:-distance], spaces[distance:]
-        within = text_of[begin] == text_of[end]
-        begin, end = begin[within] + 1, end[within] + 1
-        keys.append(_bucket((prefix[end] - prefix[begin]) * shift[begin]) + text_of[begin] * BUCKETS)
+        within = first_bucket[spaces[:-distance]] == first_bucket[spaces[distance:]]
+        begin, end = spaces[:-distance][within] + 1, spaces[distance:][within] + 1
+        keys.append(_bucket((prefix[end] - prefix[begin]) * shift[begin]) + first_bucket[begin])
     for size in GRAMS:
-        begin = np.flatnonzero(place[: len(codes) - size + 1] + size <= np.repeat(sizes, sizes)[: len(codes) - size + 1])
-        keys.append(_bucket((prefix[begin + size] - prefix[begin]) * shift[begin]) + (text_of[begin] * BUCKETS + HALF))
+        begin = np.flatnonzero(left >= size)
+        hashed = (prefix[begin + size] - prefix[begin]) * shift[begin]
+        keys.append(_bucket(hashed) + (first_bucket[begin] + HALF))
     every = np.concatenate(keys)
     every.sort()
     starts = np.flatnonzero(np.concatenate((_FIRST, every[1:] != every[:-1])))
     counts = np.diff(starts, append=len(every)).astype(np.int32)
     distinct = every[starts]
-    parts = np.searchsorted(distinct, np.arange(2 * len(cleaned) + 1) * HALF).tolist()
-    buckets = (distinct % BUCKETS).astype(np.int32)
+    parts = np.searchsorted(distinct, np.arange(2 * len(cleaned) + 1, dtype=np.int32) * HALF).tolist()
+    buckets = distinct % BUCKETS
     for n, clean in enumerate(cleaned):
         first, middle, last = parts[2 * n : 2 * n + 3]
         numbers = frozenset(filter(str.isdigit, clean.split())) if _HAS_DIGIT(clean) else _NO_NUMBERS
         yield Counted(buckets[first:last], counts[first:last], middle - first, clean.count(" ") + 1, numbers)
 
 
-def _bucket(hashed: NDArray[np.uint64]) -> NDArray[np.int64]:
-    """The lower half of the buckets."""
-    return ((hashed ^ (hashed >> _HALF_MIX)) * _MIX >> _SHIFT).astype(np.int64)
+def _bucket(hashed: NDArray[np.uint64]) -> Ints:
+    """In the lower half of the buckets."""
+    return ((hashed ^ (hashed >> _HALF_MIX)) * _MIX >> _SHIFT).astype(np.int32)
 
 
 class Text(NamedTuple):
