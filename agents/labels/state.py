@@ -43,6 +43,10 @@ STAGE = "labels"
 _ACCEPTED = Vote("acceptance", "strong")
 
 
+TOGETHER = 2_000
+"""Items whose texts are read and compared at once, however many have waited."""
+
+
 class Saved(msgspec.Struct, array_like=True, gc=False):
     """A piece of state in the changelog. ``turns`` and ``signals`` wait for the clock; those before ``now`` no longer do.
 
@@ -158,8 +162,9 @@ class LabelsState:
         """
         now = max(self._watermark.time - self._settings.settle, self._now)
         taken = self._inbox.take(now, self._settings.pending)
-        self._prepare(taken)
-        for time, item in taken:
+        for n, (time, item) in enumerate(taken):
+            if n % TOGETHER == 0:
+                self._prepare(taken[n : n + TOGETHER])
             if time >= now:
                 now = time
                 effects.count("labels_late", "taken_early")

@@ -125,13 +125,15 @@ def main() -> None:
     told = [message.value for message in effects.messages if message.topic == topics.turns]
     # The tap's messages carry the clock that partitions tell each other, which nobody does here: the labels' own clock is set.
     usual = LabelSettings()
-    labels = LabelsState(
-        0, labels=topics.labels, satisfaction=topics.satisfaction, source="bench", sources=1, partitions=1,
-        settings=LabelSettings(
-            settle=0.0, gap=usual.gap / FASTER, retention=usual.retention / FASTER, judged_after=usual.judged_after / FASTER
-        ),
-    )  # fmt: skip
-    spent, labelled = run(labels, [{topics.turns: [_with_clock(value)]} for value in told])
+    scaled = LabelSettings(settle=0.0, gap=usual.gap / FASTER, retention=usual.retention / FASTER, judged_after=usual.judged_after / FASTER)
+    read = [{topics.turns: [_with_clock(value)]} for value in told]
+
+    def labels() -> LabelsState:
+        return LabelsState(
+            0, labels=topics.labels, satisfaction=topics.satisfaction, source="bench", sources=1, partitions=1, settings=scaled
+        )  # fmt: skip
+
+    spent, labelled = min((run(labels(), read) for _ in range(2)), key=lambda found: found[0])
     judged = [message.value for message in labelled.messages if message.topic == topics.satisfaction]
     satisfaction = SatisfactionState(0, "bench", topics.findings, LabelSettings(), 1)
     summing, _ = run(satisfaction, [{topics.satisfaction: [value]} for value in judged])
