@@ -33,7 +33,8 @@ class Opinions(msgspec.Struct, array_like=True, gc=False):
         self.answers += 1
         self.total += score
         self.squares += score * score
-        self.lowest = sorted([*self.lowest, (score, response_id)])[:MOST_SHOWN]
+        if len(self.lowest) < MOST_SHOWN or (score, response_id) < self.lowest[-1]:
+            self.lowest = sorted([*self.lowest, (score, response_id)])[:MOST_SHOWN]
 
     def merge(self, other: Opinions) -> None:
         self.answers += other.answers

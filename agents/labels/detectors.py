@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from collections.abc import Iterable
+from itertools import chain
 from math import exp
 
-import numpy as np
-from numpy.typing import NDArray
-
 from agents.labels.reliability import Vote
-from agents.labels.text import Text, TextModel, text_model
+from agents.labels.text import Likeness, Text, TextModel, text_model
 
 WEAK, STRONG = 0.5, 0.85
 """Probabilities from which an inferred signal is seen, and is sure."""
@@ -24,15 +22,49 @@ def _logistic(x: float) -> float:
 
 
 class Reader:
-    """Texts as numbers. The last few thousand are kept, 4 kB each, because a question is compared with those before and after it."""
+    """Texts as numbers, and how alike they are. What was made of the last thousands is kept, some 2 kB each.
+
+    ``prepare`` is for speed only: one by one, reading and comparing take ten times as long and find the same.
+    """
+
+    KEPT = 8_192
 
     def __init__(self, model: TextModel | None = None) -> None:
         self.model = model or text_model()
-        self.read = lru_cache(maxsize=4_096)(self.model.read)
-        self.pair = lru_cache(maxsize=64)(self._pair)
+        self._texts: dict[str, Text] = {}
+        self._older: dict[str, Text] = {}
+        self._pairs: dict[tuple[str, str], Likeness] = {}
 
-    def _pair(self, earlier: str, later: str) -> NDArray[np.float64]:
-        return self.model.pair(self.read(earlier), self.read(later))
+    def prepare(self, texts: Iterable[str], pairs: Iterable[tuple[str, str]]) -> None:
+        """Read what is about to be asked for, and compare pairs of an earlier and a later question."""
+        self._pairs = {}
+        pairs = list(pairs)
+        wanted = {text: self._find(text) for text in (*texts, *chain.from_iterable(pairs)) if text}
+        unread = [text for text, read in wanted.items() if read is None]
+        known = {text: read for text, read in wanted.items() if read is not None}
+        self._keep(known | dict(zip(unread, self.model.read_all(unread), strict=True)))
+        if pairs:
+            alike = self.model.compare([self.read(a) for a, _ in pairs], [self.read(b) for _, b in pairs])
+            self._pairs = dict(zip(pairs, alike, strict=True))
+
+    def read(self, text: str) -> Text:
+        found = self._find(text)
+        if found is None:
+            found = self.model.read(text)
+            self._keep({text: found})
+        return found
+
+    def _find(self, text: str) -> Text | None:
+        return self._texts.get(text) or self._older.get(text)
+
+    def _keep(self, read: dict[str, Text]) -> None:
+        if len(self._texts) + len(read) > self.KEPT:
+            self._older, self._texts = self._texts, {}
+        self._texts |= read
+
+    def compare(self, earlier: str, later: str) -> Likeness:
+        found = self._pairs.get((earlier, later))
+        return self.model.compare([self.read(earlier)], [self.read(later)])[0] if found is None else found
 
 
 class Reformulation:
@@ -46,12 +78,9 @@ class Reformulation:
         self._reader = reader
 
     def probability(self, earlier: str, later: str) -> float:
-        if not earlier or not later:
+        if not (earlier and later and self._reader.read(earlier).length and self._reader.read(later).length):
             return 0.0
-        first, second = self._reader.read(earlier), self._reader.read(later)
-        if not (first.length and second.length):
-            return 0.0
-        return self._reader.model.repeats(self._reader.pair(earlier, later))
+        return self._reader.compare(earlier, later).same
 
     def vote(self, probability: float) -> Vote | None:
         level = _level(probability)
@@ -72,10 +101,10 @@ class Tone:
         """Of a complaint and of an acceptance."""
         if not message:
             return 0.0, 0.0
-        text: Text = self._reader.read(message)
+        text = self._reader.read(message)
         if not text.length:
             return 0.0, 0.0
-        complaint, acceptance, _ = text.tone.tolist()
+        complaint, acceptance, _ = text.tone
         return _logistic(complaint), _logistic(acceptance)
 
     def votes(self, complaint: float, acceptance: float) -> list[Vote]:
@@ -100,9 +129,10 @@ class TopicChange:
         if not earlier or not later:
             return False
         first, second = self._reader.read(earlier), self._reader.read(later)
-        if second.length < self.WORDS or first.length == 0 or max(second.tone.tolist()) > 0:
+        if second.length < self.WORDS or first.length == 0 or max(second.tone) > 0:
             return False
-        return float(first.meaning @ second.meaning) < self.MEANING and float(self._reader.pair(earlier, later)[1]) < 0.15
+        alike = self._reader.compare(earlier, later)
+        return alike.meaning < self.MEANING and alike.words < 0.15
 
 
 class Dwell:
@@ -159,6 +189,7 @@ class Detectors:
         self.topic_change = TopicChange(reader)
         self.dwell, self.edit, self.rating = Dwell(), Edit(), Rating()
         self.comment = Comment(reader)
+        self.prepare = reader.prepare
 
     def of_feedback(self, kind: str, value: float | None, comment: str, answer_chars: int) -> list[Vote]:
         """The votes of a feedback event; none if it says nothing, such as a rating without a value."""

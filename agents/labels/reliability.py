@@ -10,8 +10,7 @@ back. Pure arithmetic in the order of the calls.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from functools import partial
+from collections.abc import Iterable, Mapping
 from math import exp, log
 from typing import NamedTuple
 
@@ -39,8 +38,6 @@ MOST_SERIES = 2_000
 FORGET_AT = 20_000.0
 """When a series has this many answers all its counts are halved: reliabilities may change, and counts stay bounded."""
 MOST_LOG_ODDS = 6.0
-
-_ABSENT = "absent"
 
 Level = tuple[float, float]
 """How often a level occurs with satisfied and with dissatisfied users."""
@@ -80,6 +77,7 @@ VOTERS: Mapping[str, Voter] = {
     "topic_change": Voter({"": (0.35, 0.27)}, reaction=True),
     "session_end": Voter({"": (0.30, 0.26)}),
 }
+EXPLICIT = frozenset(name for name, voter in VOTERS.items() if voter.explicit)
 REPORTED = 3.0
 """How often a series must have shown a behaviour before its absence counts."""
 
@@ -87,6 +85,13 @@ REPORTED = 3.0
 class Vote(NamedTuple):
     voter: str
     level: str
+
+
+VOTES = {name: [Vote(name, level) for level in voter.levels] for name, voter in VOTERS.items()}
+_KEYS = {vote: f"{vote.voter}:{vote.level}" for votes in VOTES.values() for vote in votes}
+"""Names of the votes' counts."""
+_REACTIONS = frozenset(name for name, voter in VOTERS.items() if voter.reaction)
+_BEHAVIOUR = [name for name, voter in VOTERS.items() if not (voter.explicit or voter.reaction)]
 
 
 class Counts(msgspec.Struct, array_like=True, gc=False):
@@ -117,6 +122,19 @@ class Opinion(NamedTuple):
     implied: float
 
 
+class _Standing:
+    """What is known of a series, worked out when it is asked for. ``reported``: voters whose absence counts in it."""
+
+    __slots__ = ("absent", "odds", "reported", "series", "silence")
+
+    def __init__(self, series: str, reported: frozenset[str]) -> None:
+        self.series = series
+        self.reported = reported
+        self.odds: dict[Vote, float] = {}
+        self.absent: dict[str, float] = {}
+        self.silence: dict[tuple[frozenset[str], bool, bool], float] = {}
+
+
 class LabelModel:
     """The reliabilities of one partition."""
 
@@ -125,14 +143,14 @@ class LabelModel:
         self._slope = Slope()
         self._dirty: set[str] = set()
         # What the counts amount to, until they change.
-        self._odds: dict[tuple[str, str, str], float] = {}
-        self._silence: dict[tuple[str, frozenset[str], bool, bool], float] = {}
+        self._rates: dict[Vote, Level] = {}
+        self._standings: dict[str, _Standing] = {}
 
     def judge(self, series: str, votes: list[Vote], *, reacted: bool = False, settled: bool = False) -> Opinion:
         """The probability that the user was satisfied. ``reacted``: a later turn is known; ``settled``: the session has ended."""
-        slope = self._slope.slope
-        weights = [self._weight(series, vote) * (1.0 if VOTERS[vote.voter].explicit else slope) for vote in votes]
-        implied = slope * self._implied(series, votes, reacted, settled)
+        standing, slope = self._standing(series), self._slope.slope
+        weights = [self._odds(standing, vote) * (1.0 if vote.voter in EXPLICIT else slope) for vote in votes]
+        implied = slope * self._implied(standing, votes, reacted, settled) if reacted or settled else 0.0
         return Opinion(_logistic(_logit(self.base(series)) + sum(weights) + implied), weights, implied)
 
     def base(self, series: str) -> float:
@@ -146,20 +164,22 @@ class LabelModel:
 
     def rate(self, series: str, vote: Vote) -> Level:
         """How often a level is thought to occur with satisfied and with dissatisfied users."""
-        voter = VOTERS[vote.voter]
-        prior_weight = EXPLICIT_WEIGHT if voter.explicit else PRIOR_WEIGHT
-        whole = _rates(self._counts[GLOBAL], vote, voter.levels[vote.level], prior_weight)
+        whole = self._rates.get(vote)
+        if whole is None:
+            prior_weight = EXPLICIT_WEIGHT if vote.voter in EXPLICIT else PRIOR_WEIGHT
+            whole = self._rates[vote] = _rates(self._counts[GLOBAL], vote, VOTERS[vote.voter].levels[vote.level], prior_weight)
         own = self._counts.get(series)
-        return whole if own is None else _rates(own, vote, whole, SERIES_WEIGHT)
+        return whole if own is None or series == GLOBAL else _rates(own, vote, whole, SERIES_WEIGHT)
 
     def learn(self, series: str, votes: list[Vote], *, reacted: bool = False) -> None:
         """Take in a settled answer with explicit feedback, once. Does nothing if there is none."""
-        explicit = [vote for vote in votes if VOTERS[vote.voter].explicit]
+        explicit = [vote for vote in votes if vote.voter in EXPLICIT]
         if not explicit:
             return
-        said = sum(self._weight(series, vote) for vote in explicit)
-        others = [vote for vote in votes if not VOTERS[vote.voter].explicit]
-        shown = sum(self._weight(series, vote) for vote in others) + self._implied(series, votes, reacted, settled=True)
+        standing = self._standing(series)
+        said = sum(self._odds(standing, vote) for vote in explicit)
+        others = [vote for vote in votes if vote.voter not in EXPLICIT]
+        shown = sum(self._odds(standing, vote) for vote in others) + self._implied(standing, votes, reacted, settled=True)
         self._regress(shown, said)
         truth = _logistic(_logit(self.base(series)) + said + DAMPING * self._slope.slope * shown)
         for counts in self._both(series):
@@ -167,7 +187,7 @@ class LabelModel:
                 counts.seen[index] += share
                 counts.reacted[index] += share * reacted
                 for vote in votes:
-                    counts.levels.setdefault(f"{vote.voter}:{vote.level}", [0.0, 0.0])[index] += share
+                    counts.levels.setdefault(_KEYS[vote], [0.0, 0.0])[index] += share
             if sum(counts.seen) > FORGET_AT:
                 _halve(counts)
         self._forget_sums()
@@ -201,8 +221,8 @@ class LabelModel:
         return len(self._counts)
 
     def _forget_sums(self) -> None:
-        self._odds.clear()
-        self._silence.clear()
+        self._rates.clear()
+        self._standings.clear()
 
     def _both(self, series: str) -> list[Counts]:
         if series not in self._counts and len(self._counts) <= MOST_SERIES:
@@ -211,38 +231,39 @@ class LabelModel:
         self._dirty.update(names)
         return [self._counts[name] for name in names]
 
-    def _weight(self, series: str, vote: Vote) -> float:
-        """Log-odds of a vote."""
-        return self._known(series, vote, lambda: self.rate(series, vote))
-
-    def _implied(self, series: str, votes: list[Vote], reacted: bool, settled: bool) -> float:
-        """Log-odds of what did not occur although it would have been seen."""
-        if not (reacted or settled):
-            return 0.0
-        cast = frozenset([vote.voter for vote in votes])
+    def _standing(self, series: str) -> _Standing:
         own = self._counts.get(series)
-        key = (series if own else GLOBAL, cast, reacted, settled)
-        known = self._silence.get(key)
+        name = GLOBAL if own is None else series
+        found = self._standings.get(name)
+        if found is None:
+            reported = frozenset([name for name in _BEHAVIOUR if _reported(own, name) >= REPORTED] if own is not None else ())
+            found = self._standings[name] = _Standing(name, reported)
+        return found
+
+    def _odds(self, standing: _Standing, vote: Vote) -> float:
+        """Log-odds of a vote."""
+        known = standing.odds.get(vote)
         if known is None:
-            known = self._silence[key] = sum(
-                self._known(series, Vote(name, _ABSENT), partial(self._rest, series, name))
-                for name, voter in VOTERS.items()
-                if name not in cast
-                and not voter.explicit
-                and (reacted if voter.reaction else settled and own is not None and _reported(own, name) >= REPORTED)
-            )
+            known = standing.odds[vote] = _log_odds(self.rate(standing.series, vote))
         return known
 
-    def _rest(self, series: str, name: str) -> Level:
-        rates = [self.rate(series, Vote(name, level)) for level in VOTERS[name].levels]
-        return max(1 - sum(rate[0] for rate in rates), 0.01), max(1 - sum(rate[1] for rate in rates), 0.01)
-
-    def _known(self, series: str, vote: Vote, find: Callable[[], Level]) -> float:
-        key = (series if series in self._counts else GLOBAL, vote.voter, vote.level)
-        known = self._odds.get(key)
+    def _absent(self, standing: _Standing, name: str) -> float:
+        """Log-odds of none of a voter's levels."""
+        known = standing.absent.get(name)
         if known is None:
-            satisfied, dissatisfied = find()
-            known = self._odds[key] = max(-MOST_LOG_ODDS, min(MOST_LOG_ODDS, log(satisfied / dissatisfied)))
+            rates = [self.rate(standing.series, vote) for vote in VOTES[name]]
+            rest = max(1 - sum([rate[0] for rate in rates]), 0.01), max(1 - sum([rate[1] for rate in rates]), 0.01)
+            known = standing.absent[name] = _log_odds(rest)
+        return known
+
+    def _implied(self, standing: _Standing, votes: list[Vote], reacted: bool, settled: bool) -> float:
+        """Log-odds of what did not occur although it would have been seen."""
+        key = frozenset([vote.voter for vote in votes]), reacted, settled
+        known = standing.silence.get(key)
+        if known is None:
+            seen = (_REACTIONS if reacted else frozenset[str]()) | (standing.reported if settled else frozenset[str]())
+            silent = seen - key[0]
+            known = standing.silence[key] = sum([self._absent(standing, name) for name in VOTERS if name in silent])
         return known
 
     def _regress(self, shown: float, said: float) -> None:
@@ -264,13 +285,17 @@ class LabelModel:
 
 
 def _rates(counts: Counts, vote: Vote, prior: Level, weight: float) -> Level:
-    had = counts.levels.get(f"{vote.voter}:{vote.level}", (0.0, 0.0))
-    of = counts.reacted if VOTERS[vote.voter].reaction else counts.seen
+    had = counts.levels.get(_KEYS[vote], (0.0, 0.0))
+    of = counts.reacted if vote.voter in _REACTIONS else counts.seen
     return (had[0] + weight * prior[0]) / (of[0] + weight), (had[1] + weight * prior[1]) / (of[1] + weight)
 
 
+def _log_odds(rates: Level) -> float:
+    return max(-MOST_LOG_ODDS, min(MOST_LOG_ODDS, log(rates[0] / rates[1])))
+
+
 def _reported(counts: Counts, name: str) -> float:
-    return sum(sum(counts.levels.get(f"{name}:{level}", ())) for level in VOTERS[name].levels)
+    return sum([sum(counts.levels.get(_KEYS[vote], ())) for vote in VOTES[name]])
 
 
 def _halve(counts: Counts) -> None:

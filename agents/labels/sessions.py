@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from dataclasses import dataclass, field
+from sys import intern
+
 import msgspec
 
-from agents.labels.reliability import VOTERS, Vote
+from agents.labels.reliability import EXPLICIT, VOTERS, Vote
 from schemas.turns import Turn
 
 THUMBS = "thumbs"
@@ -16,8 +20,7 @@ class Said(msgspec.Struct, array_like=True, gc=False, frozen=True):
 
     time: float
     event_id: str
-    voter: str
-    level: str
+    vote: Vote
 
 
 class Reaction(msgspec.Struct, array_like=True, gc=False, frozen=True):
@@ -48,42 +51,19 @@ class Published(msgspec.Struct, array_like=True, gc=False, frozen=True):
     evidence: list[Vote]
 
 
-class Answer(msgspec.Struct, array_like=True):
-    """An answer and everything known about it."""
+class Known(msgspec.Struct, array_like=True):
+    """What is known of an answer."""
 
-    session: int
-    turn: Turn
     said: dict[str, Said] = {}
     reaction: Reaction | None = None
     repeat: Repeat | None = None
     published: Published | None = None
     final: bool = False
     learned: bool = False
-    judged: bool = False
-
-    def evidence(self, ends_session: bool) -> list[tuple[Vote, str | None]]:
-        """Every vote with the event it was seen in, in a fixed order."""
-        found: list[tuple[Vote, str | None]] = [(Vote(said.voter, said.level), said.event_id) for said in self.said.values()]
-        if self.reaction is not None:
-            found += [(vote, self.reaction.event_id) for vote in self.reaction.votes]
-        if self.repeat is not None:
-            found.append((Vote("reformulation", self.repeat.level), self.repeat.event_id))
-        if ends_session:
-            found.append((Vote("session_end", ""), None))
-        return sorted(found, key=lambda item: _ORDER[item[0].voter])
-
-    def hear(self, vote: Vote, time: float, event_id: str) -> bool:
-        """Take a vote of a feedback event. False if it is known or an older one of its kind."""
-        kind = THUMBS if vote.voter.startswith(THUMBS) else vote.voter
-        known = self.said.get(kind)
-        if known is not None and (known.time, known.event_id) >= (time, event_id):
-            return False
-        self.said[kind] = Said(time, event_id, vote.voter, vote.level)
-        return True
 
 
-class Session(msgspec.Struct, array_like=True):
-    """``answers``: request ids in the order of (time of the request, id). ``start`` and ``last``: first and last activity, epoch seconds.
+class SessionHead(msgspec.Struct, array_like=True, gc=False):
+    """``start`` and ``last``: first and last activity, epoch seconds.
 
     ``forgotten``: time up to which answers of this session have been given up for want of room.
     """
@@ -92,9 +72,89 @@ class Session(msgspec.Struct, array_like=True):
     key: str
     start: float
     last: float
-    answers: list[str] = []
     ended: bool = False
     forgotten: float = 0.0
 
 
+@dataclass(slots=True, eq=False)
+class Session:
+    """``answers`` in the order of (time of the request, id)."""
+
+    head: SessionHead
+    answers: list[Answer] = field(default_factory=list)
+
+    def add(self, answer: Answer) -> int:
+        """Where it stands now."""
+        answers = self.answers
+        if not answers or answers[-1].position < answer.position:
+            answers.append(answer)
+            return len(answers) - 1
+        at = bisect_left(answers, answer.position, key=lambda other: other.position)
+        answers.insert(at, answer)
+        return at
+
+
+class Answer:
+    """An answer and everything known about it. ``there``: when the user had it before their eyes, epoch seconds; ``series``: what answers
+    are thought to be alike in, tenant and feature."""
+
+    __slots__ = ("judged", "known", "position", "series", "session", "there", "turn")
+
+    def __init__(self, session: Session, turn: Turn) -> None:
+        self.session = session
+        self.turn = turn
+        self.there = max(turn.time, turn.ended)
+        self.position = turn.time, turn.request_id
+        self.series = intern(f"{turn.tenant}\n{turn.feature}")
+        self.known = Known()
+        self.judged = False
+
+    @property
+    def reacted(self) -> bool:
+        """Whether a later turn says something about it."""
+        return self.known.reaction is not None or self.known.repeat is not None
+
+    def evidence(self) -> list[tuple[Vote, str | None]]:
+        """Every vote with the event it was seen in, in a fixed order."""
+        known = self.known
+        found: list[tuple[Vote, str | None]] = [(said.vote, said.event_id) for said in known.said.values()]
+        if known.reaction is not None:
+            found += [(vote, known.reaction.event_id) for vote in known.reaction.votes]
+        if known.repeat is not None:
+            found.append((Vote("reformulation", known.repeat.level), known.repeat.event_id))
+        if self.session.head.ended and self.session.answers[-1] is self:
+            found.append((LEFT, None))
+        if len(found) > 1:
+            found.sort(key=_order)
+        return found
+
+    @property
+    def explicit(self) -> bool:
+        """Whether the user said what they think of it."""
+        return not _EXPLICIT_KINDS.isdisjoint(self.known.said)
+
+    def hear(self, vote: Vote, time: float, event_id: str) -> bool:
+        """Take a vote of a feedback event. False if it is known or an older one of its kind."""
+        kind = _kind(vote.voter)
+        said = self.known.said.get(kind)
+        if said is not None and (said.time, said.event_id) >= (time, event_id):
+            return False
+        self.known.said[kind] = Said(time, event_id, vote)
+        return True
+
+
+LEFT = Vote("session_end", "")
+
+
+def _kind(voter: str) -> str:
+    """Of one kind the latest counts."""
+    return THUMBS if voter.startswith(THUMBS) else voter
+
+
+_EXPLICIT_KINDS = frozenset(map(_kind, EXPLICIT))
+
 _ORDER = {name: position for position, name in enumerate(VOTERS)}
+
+
+def _order(item: tuple[Vote, str | None]) -> int:
+    return _ORDER[item[0].voter]

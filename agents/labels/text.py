@@ -7,17 +7,19 @@ the hash is a polynomial over code points, computed for the whole text at once.
 
 from __future__ import annotations
 
+import re
 import unicodedata
+from collections.abc import Iterator, Sequence
 from functools import cache
-from math import exp, log
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_matrix  # type: ignore[import-untyped]
 
 Floats = NDArray[np.float32]
-Ints = NDArray[np.int64]
+Ints = NDArray[np.int32]
 
 BUCKETS = 1 << 15
 """Words take the lower half of the buckets, character n-grams the upper half."""
@@ -34,6 +36,11 @@ _POWERS = np.cumprod(np.full(MAX_CHARS + 2, _PRIME, dtype=np.uint64), dtype=np.u
 _HALF_MIX = np.uint64(29)
 _SHIFT = np.uint64(64 - 14)
 _FIRST = np.array([True])
+_AT_ONCE = 512
+"""Texts in one pass: their arrays stay in the processor's cache."""
+_FREQUENCY = (1 + np.log(np.arange(MAX_CHARS + 3).clip(min=1))).astype(np.float32)
+_HAS_DIGIT = re.compile(r"[0-9]").search
+_NO_NUMBERS: frozenset[str] = frozenset()
 
 
 def normalise(text: str) -> str:
@@ -55,37 +62,72 @@ class Counted(NamedTuple):
     """Distinct buckets of a text in ascending order, and how often each occurs. The first ``words`` are words and pairs of words."""
 
     buckets: Ints
-    counts: Floats
+    counts: Ints
     words: int
     length: int
     """Number of words."""
     numbers: frozenset[str]
 
 
+NOTHING = Counted(np.empty(0, np.int32), np.empty(0, np.int32), 0, 0, frozenset())
+
+
 def count(text: str) -> Counted:
     """The hashed features of a text: words, pairs of neighbouring words, character n-grams across word boundaries."""
-    clean = normalise(text)
-    codes = np.frombuffer(f" {clean} ".encode("latin-1"), dtype=np.uint8)
+    return count_all((text,))[0]
+
+
+def count_all(texts: Sequence[str]) -> list[Counted]:
+    """``count`` of each: one pass over all texts, side by side."""
+    found: list[Counted] = []
+    for at in range(0, len(texts), _AT_ONCE):
+        cleaned = [normalise(text) for text in texts[at : at + _AT_ONCE]]
+        counted = iter(_count_clean([clean for clean in cleaned if clean]))
+        found += [next(counted) if clean else NOTHING for clean in cleaned]
+    return found
+
+
+def _count_clean(cleaned: list[str]) -> Iterator[Counted]:
+    """Of texts that are not empty."""
+    if not cleaned:
+        return
+    codes = np.frombuffer(f" {'  '.join(cleaned)} ".encode("latin-1"), dtype=np.uint8)
+    sizes = np.fromiter(map(len, cleaned), np.int32, len(cleaned)) + 2
+    ends = np.cumsum(sizes)
+    first_bucket = np.repeat(np.arange(len(cleaned), dtype=np.int32) * BUCKETS, sizes)
+    place = np.arange(len(codes)) - np.repeat(ends - sizes, sizes)
+    left = np.repeat(ends, sizes) - np.arange(len(codes))
     prefix = np.zeros(len(codes) + 1, np.uint64)
-    np.cumsum(codes * _POWERS[: len(codes)], dtype=np.uint64, out=prefix[1:])
-    tokens = clean.split()
-    if not tokens:
-        return Counted(np.empty(0, np.int64), np.empty(0, np.float32), 0, 0, frozenset())
+    np.cumsum(codes * _POWERS[place], dtype=np.uint64, out=prefix[1:])
+    # Multiplied by the power of the start's distance from the end of all texts, a span is the same wherever it stands.
+    shift = _POWERS[MAX_CHARS + 1 - place]
     # Spans of characters from a start up to an end; a word has the space after it, a pair of words the one between.
-    spaces = np.flatnonzero(codes == 32) + 1
-    places = np.arange(len(codes) + 1)
-    begin = np.concatenate((spaces[:-1], spaces[:-2], *(places[:-size] for size in GRAMS)))
-    end = np.concatenate((spaces[1:], spaces[2:], *(places[size:] for size in GRAMS)))
-    # Multiplied by the power of the start's distance from the end of all texts: the same wherever the span stands.
-    hashed = (prefix[end] - prefix[begin]) * _POWERS[MAX_CHARS + 1 - begin]
-    every = ((hashed ^ (hashed >> _HALF_MIX)) * _MIX >> _SHIFT).astype(np.int64)
-    words = 2 * len(tokens) - 1
-    every[words:] += HALF
+    spaces = np.flatnonzero(codes == 32)
+    keys = []
+    for distance in (1, 2):
+        within = first_bucket[spaces[:-distance]] == first_bucket[spaces[distance:]]
+        begin, end = spaces[:-distance][within] + 1, spaces[distance:][within] + 1
+        keys.append(_bucket((prefix[end] - prefix[begin]) * shift[begin]) + first_bucket[begin])
+    for size in GRAMS:
+        begin = np.flatnonzero(left >= size)
+        hashed = (prefix[begin + size] - prefix[begin]) * shift[begin]
+        keys.append(_bucket(hashed) + (first_bucket[begin] + HALF))
+    every = np.concatenate(keys)
     every.sort()
     starts = np.flatnonzero(np.concatenate((_FIRST, every[1:] != every[:-1])))
-    buckets, counts = every[starts], np.diff(starts, append=len(every))
-    numbers = frozenset(token for token in tokens if token.isdigit()) if any(map(str.isdigit, clean)) else frozenset()
-    return Counted(buckets, counts.astype(np.float32), int(np.searchsorted(buckets, HALF)), len(tokens), numbers)
+    counts = np.diff(starts, append=len(every)).astype(np.int32)
+    distinct = every[starts]
+    parts = np.searchsorted(distinct, np.arange(2 * len(cleaned) + 1, dtype=np.int32) * HALF).tolist()
+    buckets = distinct % BUCKETS
+    for n, clean in enumerate(cleaned):
+        first, middle, last = parts[2 * n : 2 * n + 3]
+        numbers = frozenset(filter(str.isdigit, clean.split())) if _HAS_DIGIT(clean) else _NO_NUMBERS
+        yield Counted(buckets[first:last], counts[first:last], middle - first, clean.count(" ") + 1, numbers)
+
+
+def _bucket(hashed: NDArray[np.uint64]) -> Ints:
+    """In the lower half of the buckets."""
+    return ((hashed ^ (hashed >> _HALF_MIX)) * _MIX >> _SHIFT).astype(np.int32)
 
 
 class Text(NamedTuple):
@@ -93,14 +135,23 @@ class Text(NamedTuple):
 
     buckets: Ints
     weights: Floats
-    words: int
     length: int
     numbers: frozenset[str]
     mass: float
     """Rarity of its words, summed."""
     meaning: Floats
-    tone: Floats
+    tone: list[float]
     """Log-odds of ``TONES``."""
+
+
+class Likeness(NamedTuple):
+    """What two questions have in common."""
+
+    same: float
+    """The probability that the later asks the same as the earlier."""
+    words: float
+    meaning: float
+    """Cosines."""
 
 
 TONES = ("complaint", "acceptance", "next")
@@ -113,7 +164,8 @@ PAIR_FEATURES = (
 
 
 class TextModel:
-    """The arrays of ``model.npz`` at work. Thread-safe, except that ``pair`` uses a scratch array: one thread at a time."""
+    """The arrays of ``model.npz`` at work, on many texts at once. What it makes of one does not depend on the others, to the last bit: sums
+    are taken in the order of a text's own buckets."""
 
     def __init__(self, source: Path | IO[bytes] = MODEL) -> None:
         with np.load(source, allow_pickle=False) as file:
@@ -123,62 +175,83 @@ class TextModel:
             self._project: Floats = np.concatenate((meaning, file["tone"].astype(np.float32)), axis=1)
             self._tone_bias: Floats = file["tone_bias"].astype(np.float32)
             hidden, hidden_bias = file["hidden"].astype(np.float64), file["hidden_bias"].astype(np.float64)
-            self._out, self._out_bias = file["out"].astype(np.float64), file["out_bias"].astype(np.float64)
+            self._out, self._out_bias = file["out"][:, 0].astype(np.float64), float(file["out_bias"][0])
             mean, scale = file["pair_mean"].astype(np.float64), file["pair_scale"].astype(np.float64)
             # The features' standardisation is part of the first layer.
             self._from_features = hidden / scale[:, None]
             self._from_nothing = hidden_bias - (mean / scale) @ hidden
-        self._scratch = np.zeros(BUCKETS, np.float32)
 
     def read(self, text: str) -> Text:
         """The text as numbers."""
-        counted = count(text)
-        buckets, words = counted.buckets, counted.words
-        weights = weigh(counted, self.rarity)
-        projected = weights @ self._project[buckets]
-        meaning, tone = projected[: -len(TONES)], projected[-len(TONES) :] + self._tone_bias
-        mass = float(self.rarity[buckets[:words]].sum())
-        return Text(buckets, weights, words, counted.length, counted.numbers, mass, unit(meaning), tone)
+        return self.read_all((text,))[0]
 
-    def pair(self, earlier: Text, later: Text) -> NDArray[np.float64]:
-        """What an earlier and a later question have in common: ``PAIR_FEATURES``."""
-        scratch, rarity = self._scratch, self.rarity
-        scratch[later.buckets] = later.weights
-        met = scratch[earlier.buckets]
-        scratch[later.buckets] = 0
-        products = met * earlier.weights
-        words = float(products[: earlier.words].sum())
-        shared = float(rarity[earlier.buckets[: earlier.words]][met[: earlier.words] > 0].sum())
-        parts = (shared / (earlier.mass + 1e-6), shared / (later.mass + 1e-6))
-        ratio = log((later.length + 1) / (earlier.length + 1))
-        complaint, acceptance, following = later.tone.tolist()
-        differ = bool(earlier.numbers and later.numbers and earlier.numbers.isdisjoint(later.numbers))
-        return np.array(
-            [
-                float(products[earlier.words :].sum()), words, float(earlier.meaning @ later.meaning), min(parts), max(parts),
-                abs(ratio), float(differ), max(ratio, 0.0), complaint, acceptance, following,
-                1.0 / (1 + later.length),
-            ]
+    def read_all(self, texts: Sequence[str]) -> list[Text]:
+        """``read`` of each."""
+        return [read for at in range(0, len(texts), _AT_ONCE) for read in self._read(count_all(texts[at : at + _AT_ONCE]))]
+
+    def _read(self, counted: list[Counted]) -> Iterator[Text]:
+        rows, mass = weigh(counted, self.rarity)
+        projected = rows @ self._project
+        meanings = projected[:, : -len(TONES)]
+        meanings /= np.sqrt((meanings * meanings).sum(axis=1, keepdims=True)).clip(min=1e-12)
+        tones = (projected[:, -len(TONES) :] + self._tone_bias).tolist()
+        starts = rows.indptr.tolist()
+        for n, (item, sum_, tone) in enumerate(zip(counted, mass.tolist(), tones, strict=True)):
+            yield Text(item.buckets, rows.data[starts[n] : starts[n + 1]], item.length, item.numbers, sum_, meanings[n], tone)
+
+    def pairs(self, earlier: Sequence[Text], later: Sequence[Text]) -> NDArray[np.float64]:
+        """What earlier and later questions have in common, row by row: ``PAIR_FEATURES``."""
+        met = _sparse([text.buckets for text in earlier], [text.weights for text in earlier]).multiply(
+            _sparse([text.buckets for text in later], [text.weights for text in later])
+        )
+        pair_of = np.repeat(np.arange(len(earlier)), np.diff(met.indptr))
+        is_word = met.indices < HALF
+        words, characters = (np.bincount(pair_of[of], met.data[of], len(earlier)) for of in (is_word, ~is_word))
+        shared = np.bincount(pair_of[is_word], self.rarity[met.indices[is_word]], len(earlier))
+        first, second = (shared / (np.array([text.mass for text in texts]) + 1e-6) for texts in (earlier, later))
+        lengths, later_lengths = (np.array([text.length for text in texts], np.float64) for texts in (earlier, later))
+        ratio = np.log((later_lengths + 1) / (lengths + 1))
+        meaning = (np.stack([text.meaning for text in earlier]) * np.stack([text.meaning for text in later])).sum(axis=1)
+        differ = [bool(a.numbers and b.numbers and a.numbers.isdisjoint(b.numbers)) for a, b in zip(earlier, later, strict=True)]
+        tones = np.array([text.tone for text in later])
+        return np.column_stack(
+            (
+                characters, words, meaning, np.minimum(first, second), np.maximum(first, second), np.abs(ratio), differ,
+                ratio.clip(min=0.0), tones, 1.0 / (1 + later_lengths),
+            )
         )  # fmt: skip
 
-    def repeats(self, features: NDArray[np.float64]) -> float:
-        """The probability that the later question asks the same as the earlier one."""
-        hidden = np.tanh(features @ self._from_features + self._from_nothing)
-        return 1 / (1 + exp(-float(hidden @ self._out[:, 0] + self._out_bias[0])))
+    def compare(self, earlier: Sequence[Text], later: Sequence[Text]) -> list[Likeness]:
+        """How alike earlier and later questions are, pair by pair."""
+        features = self.pairs(earlier, later)
+        # Not a product of matrices, whose last bit depends on their size.
+        hidden = np.tanh((features[:, :, None] * self._from_features).sum(axis=1) + self._from_nothing)
+        same = 1 / (1 + np.exp(-((hidden * self._out).sum(axis=1) + self._out_bias)))
+        return list(map(Likeness, same.tolist(), features[:, 1].tolist(), features[:, 2].tolist()))
 
 
-def weigh(counted: Counted, rarity: Floats) -> Floats:
-    """TF-IDF with logarithmic frequency; the words' part and the characters' part have length 1 each."""
-    weights = (1 + np.log(counted.counts)) * rarity[counted.buckets]
-    for part in (weights[: counted.words], weights[counted.words :]):
-        part /= np.sqrt(part @ part) or 1
-    return weights
+def weigh(counted: Sequence[Counted], rarity: Floats) -> tuple[Any, NDArray[Any]]:
+    """Texts as rows of a sparse matrix, TF-IDF with logarithmic frequency, where the words' part and the characters' part have length 1
+    each; and the rarity of each one's words, summed."""
+    buckets = [item.buckets for item in counted]
+    every = np.concatenate(buckets) if buckets else NOTHING.buckets
+    rare = rarity[every]
+    weights = _FREQUENCY[np.concatenate([item.counts for item in counted])] * rare
+    sizes = np.array([size for item in counted for size in (item.words, len(item.buckets) - item.words)])
+    part_of = np.repeat(np.arange(len(sizes)), sizes)
+    lengths = np.sqrt(np.bincount(part_of, weights * weights, len(sizes))).clip(min=1e-12).astype(np.float32)
+    mass = np.bincount(part_of, rare, len(sizes))[::2]
+    return _sparse(buckets, weights / lengths[part_of]), mass
 
 
-def unit(vector: Floats) -> Floats:
-    """The vector at length 1; zero stays zero."""
-    length = float(np.sqrt(vector @ vector))
-    return vector / np.float32(length) if length else vector
+def _sparse(buckets: list[Ints], weights: list[Floats] | Floats) -> Any:
+    """Rows of a matrix, each with its buckets in ascending order."""
+    starts = np.zeros(len(buckets) + 1, np.int32)
+    np.cumsum([len(row) for row in buckets], out=starts[1:])
+    data = np.concatenate(weights) if isinstance(weights, list) else weights
+    found = csr_matrix((data, np.concatenate(buckets), starts), shape=(len(buckets), BUCKETS))
+    found.has_canonical_format = True
+    return found
 
 
 @cache

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import closing
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Annotated, Any, cast
 import typer
 
 from streams.cli.options import DEFAULT_DATA, AsJson, Data
-from streams.cli.query import rows
+from streams.cli.query import row_stream
 
 
 class Kind(StrEnum):
@@ -66,9 +67,9 @@ def export(
     )  # fmt: skip
     shares = _shares(splits or ("test=1" if kind is Kind.regression else "train=0.9,test=0.1"))
     manner = cast(Any, style.value if kind is Kind.regression else "trl")
-    exchanges = read(lambda sql: rows(sql, data, url), selection)
-    built = build(cast(Any, kind.value), manner, exchanges, selection, shares)
-    counts = write(out, cast(Any, kind.value), manner, cast(Any, form.value), selection, shares, built, force=force)
+    exchanges = read(lambda sql: row_stream(sql, data, url), selection)
+    with closing(build(cast(Any, kind.value), manner, exchanges, selection, shares)) as built:
+        counts = write(out, cast(Any, kind.value), manner, cast(Any, form.value), selection, built, force=force)
     if as_json:
         typer.echo(json.dumps({"out": str(out), "kind": kind.value, "found": built.found, "splits": counts}))
     else:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, BinaryIO, cast
 
 import typer
 
@@ -16,6 +18,9 @@ READS = ("select", "with", "show", "describe", "desc", "explain", "exists")
 
 JSON_SETTINGS = {"output_format_json_quote_64bit_integers": 0, "output_format_json_quote_decimals": 0}
 """Numbers as JSON numbers."""
+
+BLOCK_BYTES = 1 << 18
+"""What is read of a server at a time."""
 
 
 def query(
@@ -43,27 +48,88 @@ def rows(sql: str, data: Path, url: str | None = None) -> list[dict[str, Any]]:
     return found
 
 
+def row_stream(sql: str, data: Path, url: str | None = None) -> Iterator[dict[str, Any]]:
+    """The same one by one, for more rows than memory holds."""
+    blocks = _server_blocks(url, sql) if url is not None else _data_blocks(data, sql)
+    for line in lines_of(blocks):
+        try:
+            yield json.loads(line)
+        except json.JSONDecodeError as error:  # a server that fails midway says so in the stream
+            raise OSError(line.decode(errors="replace")) from error
+
+
+def lines_of(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """The lines that are not empty, wherever they were cut into blocks."""
+    rest = b""
+    for block in blocks:
+        *whole, rest = (rest + block).split(b"\n")
+        yield from filter(None, whole)
+    if rest:
+        yield rest
+
+
 def _ask(sql: str, data: Path, url: str | None, as_json: bool) -> bytes:
     return _ask_server(url, sql, as_json) if url is not None else _ask_data(data, sql, as_json)
 
 
 def _ask_data(data: Path, sql: str, as_json: bool) -> bytes:
     from deploy.embedded.clickhouse import ClickHouseError, run_sql
+
+    found = _server_or_folder(data)
+    if isinstance(found, str):
+        return _ask_server(found, sql, as_json)
+    settings = ", ".join(f"{name} = {value}" for name, value in JSON_SETTINGS.items())
+    try:
+        return run_sql(found, f"USE {DATABASE}; SET {settings}; {sql}", "JSON" if as_json else "PrettyCompactMonoBlock")
+    except ClickHouseError as error:
+        raise OSError(str(error)) from error
+
+
+def _data_blocks(data: Path, sql: str) -> Iterator[bytes]:
+    from deploy.embedded.clickhouse import ClickHouseError, open_engine
+
+    found = _server_or_folder(data)
+    if isinstance(found, str):
+        yield from _server_blocks(found, sql)
+        return
+    try:
+        with open_engine(found) as engine, closing(engine.handle()) as handle:
+            handle.use(DATABASE)
+            handle.set({name: str(value) for name, value in JSON_SETTINGS.items()})
+            with closing(handle.blocks(sql, "JSONEachRow")) as blocks:
+                yield from blocks
+    except ClickHouseError as error:
+        raise OSError(str(error)) from error
+
+
+def _server_or_folder(data: Path) -> str | Path:
+    """The address of the stack that runs on a data directory, or the engine's folder in it."""
     from deploy.embedded.directory import DataDirectory, holder, read_endpoints
 
     endpoints = read_endpoints(data)
     if endpoints is not None:
-        return _ask_server(endpoints.clickhouse, sql, as_json)
+        return endpoints.clickhouse
     path = DataDirectory(data).clickhouse
     if not path.is_dir():
         raise OSError(f"{data} holds no data of a stack; run 'mirante up --data {data}' first, or name a server with --url")
     if (starting := holder(data)) is not None:
         raise OSError(f"the stack on {data} is starting or stopping ({starting}); try again in a moment")
-    settings = ", ".join(f"{name} = {value}" for name, value in JSON_SETTINGS.items())
-    try:
-        return run_sql(path, f"USE {DATABASE}; SET {settings}; {sql}", "JSON" if as_json else "PrettyCompactMonoBlock")
-    except ClickHouseError as error:
-        raise OSError(str(error)) from error
+    return path
+
+
+def _server_blocks(url: str, sql: str) -> Iterator[bytes]:
+    from clickhouse_connect.driver.exceptions import DatabaseError
+    from urllib3.exceptions import HTTPError
+
+    from streams.clickhouse import connect
+
+    with closing(connect(url, database=DATABASE)) as client:
+        try:
+            with closing(cast(BinaryIO, client.raw_stream(sql, fmt="JSONEachRow", settings=dict(JSON_SETTINGS)))) as stream:
+                while block := stream.read(BLOCK_BYTES):
+                    yield block
+        except (DatabaseError, HTTPError) as error:
+            raise OSError(str(error)) from error
 
 
 def _ask_server(url: str, sql: str, as_json: bool) -> bytes:

@@ -1,6 +1,7 @@
 """From labelled exchanges to examples: regression cases, preference pairs, chats to imitate.
 
-Deduplicated, split by session, in a fixed order.
+Deduplicated, split by session, in a fixed order, and never all in memory: exchanges come session by session, and examples go to a
+temporary file.
 """
 
 from __future__ import annotations
@@ -8,7 +9,10 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import sqlite3
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
 from typing import Any, Literal, NamedTuple
 
 from streams.export.exchange import ChatMessage, Exchange, Selection
@@ -29,28 +33,74 @@ class Example(NamedTuple):
     value: dict[str, Any]
 
 
-class Built(NamedTuple):
-    """``splits``: name -> examples in the order of (time, response_id). ``found``: before duplicates were dropped."""
+class Tally(NamedTuple):
+    """What the examples are of: how many of each feature, model and signal, and the first and last moment."""
 
-    splits: dict[str, list[dict[str, Any]]]
-    found: int
-    used: list[Exchange]
+    features: Counter[str]
+    models: Counter[str]
+    signals: Counter[str]
+    first: str
+    last: str
 
 
-def build(kind: Kind, style: Style, exchanges: Sequence[Exchange], selection: Selection, splits: Mapping[str, float]) -> Built:
-    """``splits``: name -> share of sessions; shares add up to one."""
+class Built:
+    """Examples by split, in a temporary file that SQLite keeps (its name is '') and removes. ``found``: before duplicates were dropped."""
+
+    def __init__(self, splits: Mapping[str, float]) -> None:
+        """``splits``: name -> share of sessions; shares add up to one."""
+        self.splits = splits
+        self.found = 0
+        self._file = sqlite3.connect("", isolation_level=None)
+        self._file.execute(
+            "CREATE TABLE examples (key TEXT PRIMARY KEY, unsure REAL, response_id TEXT, time TEXT, split TEXT, feature TEXT, model TEXT, "
+            "signals TEXT, value TEXT) WITHOUT ROWID"
+        )
+        self._file.execute("BEGIN")
+
+    def add(self, example: Example) -> None:
+        """Of duplicates the surest stays, then the one with the smallest ``response_id``."""
+        self.found += 1
+        of, value = example.exchange, json.dumps(example.value, ensure_ascii=False)
+        self._file.execute(
+            "INSERT OR REPLACE INTO examples SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9 "
+            "WHERE NOT EXISTS (SELECT 1 FROM examples WHERE key = ?1 AND (unsure, response_id) <= (?2, ?3))",
+            (
+                example.key, -example.sure, of.response_id, of.time, split_of(of, self.splits), of.feature, of.model,
+                json.dumps(of.signals), value,
+            ),
+        )  # fmt: skip
+
+    def lines(self, split: str) -> Iterator[str]:
+        """The examples as JSON, in the order of (time, response_id)."""
+        found = self._file.execute("SELECT value FROM examples WHERE split = ? ORDER BY time, response_id, key", (split,))
+        return (value for (value,) in found)
+
+    def counts(self) -> dict[str, int]:
+        """Examples per split."""
+        counted = dict(self._file.execute("SELECT split, count(*) FROM examples GROUP BY split"))
+        return {split: counted.get(split, 0) for split in self.splits}
+
+    def close(self) -> None:
+        self._file.close()
+
+    def tally(self) -> Tally:
+        first, last = self._file.execute("SELECT coalesce(min(time), ''), coalesce(max(time), '') FROM examples").fetchone()
+        found = Tally(Counter(), Counter(), Counter(), first, last)
+        for feature, model, signals in self._file.execute("SELECT feature, model, signals FROM examples"):
+            found.features[feature] += 1
+            found.models[model] += 1
+            found.signals.update(json.loads(signals))
+        return found
+
+
+def build(kind: Kind, style: Style, exchanges: Iterable[Exchange], selection: Selection, splits: Mapping[str, float]) -> Built:
+    """``exchanges``: those of a session follow each other, in the order of time. ``splits``: see :class:`Built`."""
     make = {"regression": regression, "preference": preference, "sft": imitation}[kind]
-    found = list(make(exchanges, selection, style))
-    best: dict[str, Example] = {}
-    for example in found:
-        known = best.get(example.key)
-        if known is None or (-example.sure, example.exchange.response_id) < (-known.sure, known.exchange.response_id):
-            best[example.key] = example
-    kept = sorted(best.values(), key=lambda example: (example.exchange.time, example.exchange.response_id, example.key))
-    parts: dict[str, list[dict[str, Any]]] = {name: [] for name in splits}
-    for example in kept:
-        parts[split_of(example.exchange, splits)].append(example.value)
-    return Built(parts, len(found), [example.exchange for example in kept])
+    built = Built(splits)
+    for _, turns in groupby(exchanges, key=lambda exchange: (exchange.tenant, exchange.session)):
+        for example in make(list(turns), selection, style):
+            built.add(example)
+    return built
 
 
 def split_of(exchange: Exchange, splits: Mapping[str, float]) -> str:
@@ -67,9 +117,9 @@ def split_of(exchange: Exchange, splits: Mapping[str, float]) -> str:
 # Regression: what users did not accept, as tests that the next prompt or model must pass
 
 
-def regression(exchanges: Sequence[Exchange], selection: Selection, style: Style) -> Iterable[Example]:
-    accepted = {again.response_id: better for again, better in _improved(exchanges, selection)}
-    for exchange in exchanges:
+def regression(turns: Sequence[Exchange], selection: Selection, style: Style) -> Iterable[Example]:
+    accepted = {again.response_id: better for again, better in _improved(turns, selection)}
+    for exchange in turns:
         if _negative(exchange, selection) and _usable(exchange):
             better = accepted.get(exchange.response_id)
             form: Callable[[Exchange, Exchange | None], dict[str, Any]] = _evals if style == "openai-evals" else _promptfoo
@@ -118,9 +168,9 @@ def _evals(exchange: Exchange, better: Exchange | None) -> dict[str, Any]:
 # Preference: the answer before a repetition against the one that was accepted
 
 
-def preference(exchanges: Sequence[Exchange], selection: Selection, style: Style) -> Iterable[Example]:
+def preference(turns: Sequence[Exchange], selection: Selection, style: Style) -> Iterable[Example]:
     """Pairs for DPO in TRL's conversational format with an explicit prompt."""
-    for rejected, chosen in _improved(exchanges, selection):
+    for rejected, chosen in _improved(turns, selection):
         if _usable(rejected) and rejected.output and rejected.output != chosen.output:
             value = {
                 "prompt": [_plain(m) for m in rejected.messages],
@@ -137,22 +187,19 @@ def preference(exchanges: Sequence[Exchange], selection: Selection, style: Style
             yield Example(key, chosen.score - rejected.score, rejected, value)
 
 
-def _improved(exchanges: Sequence[Exchange], selection: Selection) -> Iterable[tuple[Exchange, Exchange]]:
-    """(not accepted, accepted): an answer whose question was asked again, or that was generated again, and what was accepted in the end."""
-    sessions: dict[tuple[str, str], list[Exchange]] = {}
-    for exchange in exchanges:
-        sessions.setdefault((exchange.tenant, exchange.session), []).append(exchange)
-    for turns in sessions.values():
-        by_event = {turn.request_event_id: at for at, turn in enumerate(turns)}
-        for at, turn in enumerate(turns):
-            following, seen = _again(turns, at, by_event), {at}
-            while following is not None and following not in seen:
-                if _positive(turns[following], selection) and turns[following].output:
-                    if not _positive(turn, selection):
-                        yield turn, turns[following]
-                    break
-                seen.add(following)
-                following = _again(turns, following, by_event)
+def _improved(turns: Sequence[Exchange], selection: Selection) -> Iterable[tuple[Exchange, Exchange]]:
+    """(not accepted, accepted): an answer whose question was asked again, or that was generated again, and what was accepted in the end.
+    ``turns``: a session."""
+    by_event = {turn.request_event_id: at for at, turn in enumerate(turns)}
+    for at, turn in enumerate(turns):
+        following, seen = _again(turns, at, by_event), {at}
+        while following is not None and following not in seen:
+            if _positive(turns[following], selection) and turns[following].output:
+                if not _positive(turn, selection):
+                    yield turn, turns[following]
+                break
+            seen.add(following)
+            following = _again(turns, following, by_event)
 
 
 def _again(turns: Sequence[Exchange], at: int, by_event: Mapping[str, int]) -> int | None:
@@ -170,9 +217,9 @@ def _again(turns: Sequence[Exchange], at: int, by_event: Mapping[str, int]) -> i
 # Chats to imitate
 
 
-def imitation(exchanges: Sequence[Exchange], selection: Selection, style: Style) -> Iterable[Example]:
+def imitation(turns: Sequence[Exchange], selection: Selection, style: Style) -> Iterable[Example]:
     """Chats with an answer that satisfied, as chat fine-tuning takes them."""
-    for exchange in exchanges:
+    for exchange in turns:
         if _positive(exchange, selection) and _usable(exchange) and exchange.output and exchange.outcome == "ok":
             messages = [*exchange.messages, ChatMessage("assistant", exchange.output)]
             value = {"messages": [_plain(m) for m in messages], "metadata": _metadata(exchange)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +12,7 @@ from schemas.texts import text_of
 
 _decode_json = msgspec.json.Decoder().decode
 
-Query = Callable[[str], list[dict[str, Any]]]
+Query = Callable[[str], Iterable[dict[str, Any]]]
 """SQL -> rows, with times as text."""
 
 
@@ -81,13 +81,14 @@ def sql_of(selection: Selection) -> str:
         "l.final AS final, l.signals AS signals, i.system_instructions AS system_instructions, i.messages AS messages, "
         f"i.output AS output, i.outcome AS outcome FROM ({labels}) AS l INNER JOIN (SELECT * FROM interactions WHERE {calls[0]} "
         "AND response_id != '') AS i ON l.request_id = i.request_id AND l.tenant = i.tenant "
-        "ORDER BY l.time, l.response_id"
+        "ORDER BY tenant, session, l.time, l.response_id"
     )
 
 
-def read(query: Query, selection: Selection) -> list[Exchange]:
-    """The exchanges in the order of (time, response_id). Of labels of sessions that go on only if the selection wants them."""
-    return [_exchange(row) for row in query(sql_of(selection)) if row["final"] or selection.provisional]
+def read(query: Query, selection: Selection) -> Iterator[Exchange]:
+    """The exchanges, session by session, in the order of (time, response_id). Of labels of sessions that go on only if the selection wants
+    them."""
+    return (_exchange(row) for row in query(sql_of(selection)) if row["final"] or selection.provisional)
 
 
 def _exchange(row: dict[str, Any]) -> Exchange:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from io import BytesIO
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,6 +13,9 @@ from streams.export.build import Built, Kind, Style
 from streams.export.exchange import Selection
 
 FileFormat = Literal["jsonl", "parquet"]
+
+BLOCK = 1_000
+"""Examples of a Parquet row group, which is what is held in memory."""
 
 _ABOUT = {
     ("regression", "promptfoo"): "Answers that did not satisfy their users, as promptfoo test cases: "
@@ -31,46 +33,53 @@ class ExportError(OSError):
 
 
 def write(
-    out: Path, kind: Kind, style: Style, form: FileFormat, selection: Selection, shares: Mapping[str, float], built: Built, *, force: bool
+    out: Path, kind: Kind, style: Style, form: FileFormat, selection: Selection, built: Built, *, force: bool
 ) -> dict[str, int]:
     """Write the splits and the card ``README.md``; returns examples per split. Raises ExportError if the folder holds something else."""
     if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not force)):
         raise ExportError(f"{out} is not an empty folder; name another one, or --force to replace what an export wrote there")
     out.mkdir(parents=True, exist_ok=True)
-    for old in (path for split in shares for suffix in ("jsonl", "parquet") if (path := out / f"{split}.{suffix}").exists()):
+    for old in (path for split in built.splits for suffix in ("jsonl", "parquet") if (path := out / f"{split}.{suffix}").exists()):
         old.unlink()
-    rows = [row for split in built.splits.values() for row in split]
+    if form == "parquet":
+        schema = _parquet_schema(built)
     digests: dict[str, str] = {}
-    for split, examples in built.splits.items():
-        data = jsonl(examples) if form == "jsonl" else parquet(examples, rows)
-        name = f"{split}.{form}"
-        (out / name).write_bytes(data)
-        digests[name] = hashlib.sha256(data).hexdigest()
-    (out / "README.md").write_text(card(kind, style, selection, shares, built, digests), "utf-8")
-    return {split: len(examples) for split, examples in built.splits.items()}
+    for split in built.splits:
+        path = out / f"{split}.{form}"
+        if form == "jsonl":
+            with path.open("w", encoding="utf-8", newline="\n") as file:
+                file.writelines(f"{line}\n" for line in built.lines(split))
+        else:
+            _write_parquet(path, schema, built.lines(split))
+        with path.open("rb") as written:
+            digests[path.name] = hashlib.file_digest(written, "sha256").hexdigest()
+    (out / "README.md").write_text(card(kind, style, selection, built, digests), "utf-8")
+    return built.counts()
 
 
-def jsonl(examples: Iterable[Mapping[str, Any]]) -> bytes:
-    return "".join(json.dumps(example, ensure_ascii=False) + "\n" for example in examples).encode()
-
-
-def parquet(examples: list[dict[str, Any]], like: list[dict[str, Any]]) -> bytes:
-    """Parquet with the columns of ``like``, which all splits share."""
+def _parquet_schema(built: Built) -> Any:
+    """The columns that all splits share: every example has all of them."""
     try:
         import pyarrow as pa
-        import pyarrow.parquet as pq
     except ImportError as error:
         raise ExportError("Parquet needs pyarrow: pip install 'mirante[parquet]', or choose --format jsonl") from error
-    schema = pa.Table.from_pylist(like).schema if like else pa.schema([])
-    file = BytesIO()
-    pq.write_table(pa.Table.from_pylist(examples, schema=schema), file, compression="zstd")
-    return file.getvalue()
+    like = next((line for split in built.splits for line in built.lines(split)), None)
+    return pa.schema([]) if like is None else pa.Table.from_pylist([json.loads(like)]).schema
 
 
-def card(kind: Kind, style: Style, selection: Selection, shares: Mapping[str, float], built: Built, digests: Mapping[str, str]) -> str:
+def _write_parquet(path: Path, schema: Any, lines: Iterator[str]) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with pq.ParquetWriter(path, schema, compression="zstd") as file:
+        while block := [json.loads(line) for line in islice(lines, BLOCK)]:
+            file.write_table(pa.Table.from_pylist(block, schema=schema))
+
+
+def card(kind: Kind, style: Style, selection: Selection, built: Built, digests: Mapping[str, str]) -> str:
     """The data set card: what is in it, how it was chosen, what to mind."""
-    used = built.used
-    kept = sum(len(examples) for examples in built.splits.values())
+    used, examples = built.tally(), built.counts()
+    kept = sum(examples.values())
     chosen = [
         ("labels", "final and provisional" if selection.provisional else "final"),
         ("confidence", f"at least {selection.confidence:g}"),
@@ -81,7 +90,6 @@ def card(kind: Kind, style: Style, selection: Selection, shares: Mapping[str, fl
         ("features", ", ".join(selection.features) or "all"),
     ]
     counts = [("found", built.found), ("duplicates dropped", built.found - kept), ("kept", kept)]
-    times = sorted(exchange.time for exchange in used)
     lines = [
         "---",
         "configs:",
@@ -99,14 +107,14 @@ def card(kind: Kind, style: Style, selection: Selection, shares: Mapping[str, fl
         *_table(
             ("split", "examples | share of sessions | SHA-256"),
             [
-                (split, f"{len(built.splits[split])} | {shares[split]:g} | {digest}")
-                for split, digest in zip(built.splits, digests.values(), strict=True)
+                (split, f"{examples[split]} | {share:g} | {digest}")
+                for (split, share), digest in zip(built.splits.items(), digests.values(), strict=True)
             ],
         ),
-        *_table(("feature", "examples"), _counted(exchange.feature or "(none)" for exchange in used)),
-        *_table(("model", "examples"), _counted(exchange.model for exchange in used)),
-        *_table(("signal", "examples"), _counted(signal for exchange in used for signal in exchange.signals)),
-        f"Answers from {times[0]} to {times[-1]} UTC." if times else "Nothing was found; widen the selection or lower --confidence.",
+        *_table(("feature", "examples"), _most({name or "(none)": count for name, count in used.features.items()})),
+        *_table(("model", "examples"), _most(used.models)),
+        *_table(("signal", "examples"), _most(used.signals)),
+        f"Answers from {used.first} to {used.last} UTC." if kept else "Nothing was found; widen the selection or lower --confidence.",
         "",
         "Personal data is masked: tags such as `<CPF:4711>` stand for it. Masking is automatic "
         "and not perfect: read a sample before you pass this on.",
@@ -122,5 +130,6 @@ def _table(head: tuple[str, str], rows: Sequence[tuple[str, object]]) -> list[st
     return [f"| {head[0]} | {head[1]} |", "| --- " * columns + "|", *(f"| {name} | {value} |" for name, value in rows), ""]
 
 
-def _counted(values: Iterable[str]) -> list[tuple[str, int]]:
-    return sorted(Counter(values).items(), key=lambda item: (-item[1], item[0]))
+def _most(counted: Mapping[str, int]) -> list[tuple[str, int]]:
+    """The most frequent first."""
+    return sorted(counted.items(), key=lambda item: (-item[1], item[0]))

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import json
+import subprocess
+import sys
+import tracemalloc
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from streams.cli.query import lines_of
 from streams.export.build import Built, Kind, Style, build, split_of
 from streams.export.exchange import ChatMessage, Exchange, Selection, read, sql_of
-from streams.export.files import ExportError, FileFormat, jsonl, write
+from streams.export.files import BLOCK, ExportError, FileFormat, write
 
 TEST = {"test": 1.0}
 TRAIN_AND_TEST = {"train": 0.9, "test": 0.1}
@@ -30,7 +38,11 @@ def exchange(n: int, label: str = "positive", *, question: str = "", **fields: A
 
 
 def built(kind: Kind, *exchanges: Exchange, style: Style = "trl", selection: Selection = EVERYTHING) -> list[dict[str, Any]]:
-    return build(kind, style, exchanges, selection, TEST).splits["test"]
+    return examples(build(kind, style, exchanges, selection, TEST), "test")
+
+
+def examples(of: Built, split: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in of.lines(split)]
 
 
 # Regression
@@ -129,19 +141,19 @@ def test_of_duplicates_the_surest_stays() -> None:
     other = exchange(2, question="my cpf is <CPF:4711>, help", score=0.95, session="other")
     result = build("sft", "trl", [one, other], EVERYTHING, TEST)
     assert result.found == 2
-    assert [chat["metadata"]["response_id"] for chat in result.splits["test"]] == ["a2"]
+    assert [chat["metadata"]["response_id"] for chat in examples(result, "test")] == ["a2"]
 
 
 def test_a_session_is_in_one_split_that_does_not_depend_on_the_rest() -> None:
     exchanges = [exchange(n % 60, question=f"question {n}", response_id=f"a{n}", session=f"s{n // 4}") for n in range(2_000)]
     result = build("sft", "trl", exchanges, EVERYTHING, TRAIN_AND_TEST)
-    assert 120 <= len(result.splits["test"]) <= 280, "about a tenth"
-    parts = {name: {row["metadata"]["response_id"] for row in rows} for name, rows in result.splits.items()}
+    assert 120 <= result.counts()["test"] <= 280, "about a tenth"
+    parts = {name: {row["metadata"]["response_id"] for row in examples(result, name)} for name in TRAIN_AND_TEST}
     sessions = {name: {f"s{int(i[1:]) // 4}" for i in part} for name, part in parts.items()}
     assert not sessions["train"] & sessions["test"]
     fewer = build("sft", "trl", exchanges[:400], EVERYTHING, TRAIN_AND_TEST)
-    for name, rows in fewer.splits.items():
-        assert {row["metadata"]["response_id"] for row in rows} <= parts[name]
+    for name in TRAIN_AND_TEST:
+        assert {row["metadata"]["response_id"] for row in examples(fewer, name)} <= parts[name]
     assert split_of(exchange(1, session="s"), TRAIN_AND_TEST) == split_of(exchange(9, session="s"), TRAIN_AND_TEST)
 
 
@@ -156,42 +168,95 @@ def test_the_same_data_give_the_same_bytes_whatever_the_order(tmp_path: Path, fo
     folders = [tmp_path / "one", tmp_path / "two"]
     for folder, order in zip(folders, (exchanges, exchanges[::-1]), strict=True):
         result = build("sft", "trl", order, EVERYTHING, TRAIN_AND_TEST)
-        write(folder, "sft", "trl", form, EVERYTHING, TRAIN_AND_TEST, result, force=False)
+        write(folder, "sft", "trl", form, EVERYTHING, result, force=False)
     one, two = ({path.name: path.read_bytes() for path in folder.iterdir()} for folder in folders)
     assert one == two and set(one) == {f"train.{form}", f"test.{form}", "README.md"}
     if form == "parquet":
         import pyarrow.parquet as pq
 
         rows = pq.read_table(folders[0] / "train.parquet").to_pylist()
-        assert rows == [json.loads(line) for line in jsonl(result.splits["train"]).splitlines()]
+        assert rows == examples(result, "train")
 
 
 def test_the_card_has_counts_filters_and_digests(tmp_path: Path) -> None:
     selection = Selection(features=("chat",), since=datetime(2026, 3, 1, tzinfo=UTC))
     result = build("sft", "trl", [exchange(1), exchange(2, question="question 1", session="t")], selection, TEST)
-    write(tmp_path / "out", "sft", "trl", "jsonl", selection, TEST, result, force=False)
+    write(tmp_path / "out", "sft", "trl", "jsonl", selection, result, force=False)
     card = (tmp_path / "out/README.md").read_text("utf-8")
     digest = hashlib.sha256((tmp_path / "out/test.jsonl").read_bytes()).hexdigest()
     for part in ("| found | 2 |", "| duplicates dropped | 1 |", "| features | chat |", "2026-03-01T00:00:00+00:00", digest, "masked"):
         assert part in card
 
 
-def test_nothing_found_is_an_empty_file_and_a_card_that_says_so(tmp_path: Path) -> None:
-    nothing = Built({"test": []}, 0, [])
-    assert write(tmp_path / "out", "regression", "promptfoo", "jsonl", EVERYTHING, TEST, nothing, force=False) == {"test": 0}
-    assert (tmp_path / "out/test.jsonl").read_bytes() == b""
+@pytest.mark.parametrize("form", ["jsonl", "parquet"])
+def test_nothing_found_is_an_empty_file_and_a_card_that_says_so(tmp_path: Path, form: FileFormat) -> None:
+    if form == "parquet":
+        pytest.importorskip("pyarrow")
+    assert write(tmp_path / "out", "regression", "promptfoo", form, EVERYTHING, Built(TEST), force=False) == {"test": 0}
+    assert form == "parquet" or (tmp_path / "out/test.jsonl").read_bytes() == b""
     assert "widen the selection" in (tmp_path / "out/README.md").read_text("utf-8")
 
 
 def test_a_folder_with_other_things_is_not_written_to(tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("precious")
     with pytest.raises(ExportError, match="--force"):
-        write(tmp_path, "sft", "trl", "jsonl", EVERYTHING, TEST, Built({"test": []}, 0, []), force=False)
-    write(tmp_path, "sft", "trl", "jsonl", EVERYTHING, TEST, Built({"test": []}, 0, []), force=True)
+        write(tmp_path, "sft", "trl", "jsonl", EVERYTHING, Built(TEST), force=False)
+    write(tmp_path, "sft", "trl", "jsonl", EVERYTHING, Built(TEST), force=True)
     assert (tmp_path / "mine.txt").read_text() == "precious"
 
 
+@pytest.mark.parametrize("form", ["jsonl", "parquet"])
+def test_more_than_one_block_is_written_without_holding_it_in_memory(tmp_path: Path, form: FileFormat) -> None:
+    if form == "parquet":
+        pytest.importorskip("pyarrow")
+    count, size = 2 * BLOCK + 500, 4_000
+    texts = (exchange(n % 60, question=f"{n} " + "x" * size, session=f"s{n}", response_id=f"a{n:05}") for n in range(count))
+    tracemalloc.start()
+    try:
+        result = build("sft", "trl", texts, EVERYTHING, TEST)
+        held = tracemalloc.get_traced_memory()[1]
+        written = write(tmp_path / "out", "sft", "trl", form, EVERYTHING, result, force=False)
+    finally:
+        tracemalloc.stop()
+    assert written == {"test": count} and held < count * size / 10
+    if form == "parquet":
+        import pyarrow.parquet as pq
+
+        assert pq.ParquetFile(tmp_path / "out/test.parquet").metadata.num_row_groups == 3
+        rows = pq.read_table(tmp_path / "out/test.parquet").to_pylist()
+    else:
+        rows = [json.loads(line) for line in (tmp_path / "out/test.jsonl").read_text("utf-8").splitlines()]
+    order = [(row["metadata"]["time"], row["metadata"]["response_id"]) for row in rows]
+    assert order == sorted(order) and len(set(order)) == count
+
+
 # Reading
+
+
+@given(st.lists(st.text("ab", max_size=5)), st.lists(st.integers(0, 30)))
+def test_rows_are_the_same_however_the_answer_is_cut_into_blocks(texts: list[str], cuts: list[int]) -> None:
+    answer = "".join(json.dumps(text) + "\n" for text in texts).encode()
+    ends = sorted({min(cut, len(answer)) for cut in cuts} | {0, len(answer)})
+    assert [json.loads(line) for line in lines_of(answer[a:b] for a, b in pairwise(ends))] == texts
+
+
+def test_the_rows_of_a_folder_come_one_by_one(tmp_path: Path) -> None:
+    """given no running stack, when more is asked for than a block of the engine holds, then it comes in order, and numbers are numbers."""
+    pytest.importorskip("chdb")
+    asked = """
+        import sys
+        from pathlib import Path
+        from deploy.embedded.clickhouse import open_engine
+        from deploy.embedded.directory import DataDirectory
+        from streams.cli.query import row_stream
+        folder = DataDirectory(Path(sys.argv[1])).clickhouse
+        folder.mkdir(parents=True)
+        with open_engine(folder) as engine:
+            engine.handle().run("CREATE DATABASE mirante")
+        rows = row_stream("SELECT number AS n FROM numbers(200000) ORDER BY n", Path(sys.argv[1]))
+        assert all(row == {"n": n} for n, row in zip(range(200_000), rows, strict=True))
+    """
+    subprocess.run([sys.executable, "-c", dedent(asked), str(tmp_path)], check=True, timeout=60)
 
 
 def test_values_in_the_query_are_literals() -> None:
@@ -211,4 +276,4 @@ def test_rows_become_exchanges() -> None:
     [found] = read(lambda sql: [row, {**row, "final": False}], EVERYTHING)
     assert found.messages == (ChatMessage("system", "be kind"), ChatMessage("user", "olá"))
     assert found.asked_again == ("q2",) and found.signals == ("reformulation", "session_end")
-    assert len(read(lambda sql: [row, {**row, "final": False}], Selection(provisional=True))) == 2
+    assert len(list(read(lambda sql: [row, {**row, "final": False}], Selection(provisional=True)))) == 2

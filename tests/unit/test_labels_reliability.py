@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from math import log
 
 import msgspec
 import pytest
@@ -61,8 +62,11 @@ def test_a_signal_that_means_nothing_comes_to_weigh_nothing() -> None:
 
 
 def test_a_new_series_begins_with_what_the_others_have_taught() -> None:
-    known, new = taught().judge("s", [COPY]).weights[0], taught().judge("new", [COPY]).weights[0]
+    model = taught()
+    known, new = model.judge("s", [COPY]).weights[0], model.judge("new", [COPY]).weights[0]
     assert new == pytest.approx(known, abs=0.3)
+    satisfied, dissatisfied = model.rate("new", UP)
+    assert model.judge("new", [UP]).weights[0] == log(satisfied / dissatisfied), "and counts them once"
     assert new > LabelModel().judge("new", [COPY]).weights[0] * 1.3
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -35,12 +37,24 @@ def test_any_text_can_be_read(text: str) -> None:
     assert 0 <= Reformulation(READER).probability(text, "como emito o boleto?") <= 1
 
 
-def test_the_order_in_which_texts_are_compared_does_not_matter() -> None:
-    """The scratch array is clean after every comparison."""
-    detector = Reformulation(READER)
-    alone = detector.probability("how do I reset my password?", "how can I change my password?")
-    detector.probability("something else altogether", "como emito o boleto?")
-    assert detector.probability("how do I reset my password?", "how can I change my password?") == alone
+@given(st.lists(st.text(max_size=80) | st.sampled_from(("how do I reset my password?", "como emito o boleto 12?", "", "!")), min_size=2))
+def test_what_is_made_of_a_text_does_not_depend_on_its_company(texts: list[str]) -> None:
+    """to the last bit: else labels would depend on how their input was cut into batches."""
+    model = text_model()
+    together = model.read_all(texts)
+    for text, read in zip(texts, together, strict=True):
+        alone = model.read(text)
+        assert all(np.array_equal(one, other) for one, other in zip(alone, read, strict=True))
+    alike = model.compare(together[:-1], together[1:])
+    assert alike == [model.compare([a], [b])[0] for a, b in pairwise(together)]
+
+
+def test_what_was_prepared_is_found_as_if_it_had_not_been() -> None:
+    pair = ("how do I reset my password?", "how can I change my password?")
+    prepared = Reader()
+    prepared.prepare(["that's wrong"], [pair, (pair[1], "that's wrong")])
+    assert prepared.compare(*pair) == READER.compare(*pair) != prepared.compare(*reversed(pair))
+    assert Tone(prepared).probabilities("that's wrong") == Tone(READER).probabilities("that's wrong")
 
 
 def test_typos_and_missing_accents_are_forgiven() -> None:

@@ -23,14 +23,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix  # type: ignore[import-untyped]
 from sklearn.decomposition import TruncatedSVD
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import LogisticRegression
 from sklearn.neural_network import MLPClassifier
 
 from agents.labels import text as texts
-from agents.labels.text import BUCKETS, MODEL, TONES, Counted, TextModel, count, weigh
+from agents.labels.text import BUCKETS, MODEL, TONES, Counted, TextModel, count_all, weigh
 from agents.labels.training import grammar
 from agents.labels.training.corpus import domains_of, read, shared_data, training_part
 
@@ -38,13 +37,6 @@ SEED = 6
 DIMENSIONS = 64
 COMPONENTS = 400
 Record = dict[str, Any]
-
-
-def matrix(counted: list[Counted], rarity: NDArray[np.float32]) -> csr_matrix:
-    """The weighted texts as rows."""
-    rows = [weigh(item, rarity) for item in counted]
-    starts = np.cumsum([0, *(len(row) for row in rows)])
-    return csr_matrix((np.concatenate(rows), np.concatenate([item.buckets for item in counted]), starts), shape=(len(rows), BUCKETS))
 
 
 def sentences(templates: Mapping[str, tuple[str, ...]], topics: dict[str, list[str]], each: int, chance: random.Random) -> list[str]:
@@ -123,7 +115,7 @@ def projection(
 ) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
     """From buckets to ``DIMENSIONS`` that part the intents; as whole numbers, and what to multiply each dimension by."""
     svd = TruncatedSVD(COMPONENTS, random_state=SEED)
-    reduced = svd.fit_transform(matrix(counted, rarity))
+    reduced = svd.fit_transform(weigh(counted, rarity)[0])
     reduced /= np.linalg.norm(reduced, axis=1, keepdims=True) + 1e-9
     lda = LinearDiscriminantAnalysis(solver="eigen", shrinkage=0.3).fit(reduced, [intent for _, intent in questions])
     meaning = svd.components_.T @ lda.scalings_[:, :DIMENSIONS]
@@ -135,13 +127,17 @@ def tones(
     questions: list[Counted], said: list[Counted], names: list[str], rarity: NDArray[np.float32]
 ) -> tuple[NDArray[np.float16], NDArray[np.float32]]:
     """A weight per bucket for each of ``TONES``, and their biases; questions have none of them."""
-    x = matrix(questions + said, rarity)
+    x = weigh(questions + said, rarity)[0]
     names = [""] * len(questions) + names
     tone, bias = np.zeros((BUCKETS, len(TONES)), np.float16), np.zeros(len(TONES), np.float32)
     for index, name in enumerate(TONES):
         fitted = LogisticRegression(C=3.0, max_iter=300, class_weight="balanced").fit(x, [n == name for n in names])
         tone[:, index], bias[index] = fitted.coef_[0], fitted.intercept_[0]
     return tone, bias
+
+
+def features_of(model: TextModel, pairs: list[tuple[str, str, int, float]]) -> NDArray[np.float64]:
+    return model.pairs(model.read_all([a for a, *_ in pairs]), model.read_all([b for _, b, *_ in pairs]))
 
 
 def packed(arrays: dict[str, NDArray[Any]]) -> BytesIO:
@@ -170,7 +166,7 @@ def main(corpus: str) -> None:
     heard = [record for record in everything if record["set"] == "iard_training"]
     topics = {language: [record[language] for record in records] for language in ("en", "pt")}
     questions = [(record[key], record["intent"]) for record in records for key in ("en", "pt", "en2", "pt2") if key in record]
-    counted = [count(text) for text, _ in questions]
+    counted = count_all([text for text, _ in questions])
     classes = {
         "complaint": sentences(grammar.COMPLAINTS, topics, 250, chance),
         "acceptance": sentences(grammar.ACCEPTANCES, topics, 300, chance),
@@ -180,7 +176,7 @@ def main(corpus: str) -> None:
     # What people say of a film is not what they say of an answer, but they are people: each act counts.
     said += [(record[language], record["intent"]) for record in heard for language in ("en", "pt")]
     said += [(record[language], "next") for record in tasks[1::2] for language in ("en", "pt")]
-    counted_said = [count(sentence) for sentence, _ in said]
+    counted_said = count_all([sentence for sentence, _ in said])
 
     documents = np.zeros(BUCKETS)
     for item in counted + counted_said[::3]:
@@ -199,7 +195,8 @@ def main(corpus: str) -> None:
     }  # fmt: skip
     # A projection parts the intents it was made for better than others, and so does the tone. So the net learns from what they make of
     # intents that are strange to them.
-    examples, features = [], []
+    examples: list[tuple[str, str, int, float]] = []
+    features: list[NDArray[np.float64]] = []
     for fold in (0, 1):
         strange = held_out_fold(records, fold)
         known = [at for at, (_, intent) in enumerate(questions) if intent not in strange]
@@ -208,17 +205,17 @@ def main(corpus: str) -> None:
         model = TextModel(packed(arrays | {"meaning": part, "meaning_scale": part_scale, "tone": part_tone, "tone_bias": part_bias}))
         found = pairs([record for record in records if record["intent"] in strange], domains, chance)
         examples += found
-        features += [model.pair(model.read(a), model.read(b)) for a, b, _, _ in found]
+        features.append(features_of(model, found))
     # Long tasks and what is asked next; every task stands for many.
     for first, second in zip(tasks[::2], tasks[1::2], strict=True):
         for language in ("en", "pt"):
             found = [(first[language], second[language], 0, 8.0), (first[language], first[f"{language}2"], 1, 4.0)]
             found.append((second[language], second[f"{language}2"], 1, 2.0))
             examples += found
-            features += [model.pair(model.read(a), model.read(b)) for a, b, _, _ in found]
+            features.append(features_of(model, found))
     same = np.array([s for _, _, s, _ in examples])
     weights = np.array([w for *_, w in examples])
-    x = np.array(features)
+    x = np.concatenate(features)
     mean, spread = x.mean(axis=0), x.std(axis=0) + 1e-6
     net = MLPClassifier((16,), activation="tanh", alpha=1.0, max_iter=40, batch_size=500, random_state=SEED, early_stopping=False)
     net.fit((x - mean) / spread, same, sample_weight=weights / weights.mean())

@@ -1,0 +1,152 @@
+"""The sessions and answers of a partition, by every name they go by, and what of them is to be saved."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from sys import intern
+
+import msgspec
+
+from agents.labels.sessions import Answer, Known, Session, SessionHead
+from schemas.turns import Turn
+
+CANDIDATES = 4
+"""Earlier questions that a turn is compared with."""
+REMEMBERED = 2 * CANDIDATES
+"""Answers of a session whose questions are kept."""
+
+ENTRIES = 500
+"""In a piece of a snapshot."""
+
+
+class Remembered(msgspec.Struct, array_like=True, gc=False):
+    """What changed, as small as it can be told. ``answers``: new ones, with the serial of their session; ``known``: by request id.
+
+    Texts beyond the last ones of a session follow from the rest.
+    """
+
+    sessions: list[SessionHead] = []
+    answers: list[tuple[int, Turn]] = []
+    known: list[tuple[str, Known]] = []
+    forgotten: list[str] = []
+    ended: list[int] = []
+
+
+class Memory:
+    """``sessions`` by serial and by key, ``answers`` by request id and by response id."""
+
+    def __init__(self) -> None:
+        self.sessions: dict[int, Session] = {}
+        self.of_key: dict[str, list[Session]] = {}
+        self.answers: dict[str, Answer] = {}
+        self.of_response: dict[str, Answer] = {}
+        self._forget_changes()
+
+    def add_session(self, session: Session) -> None:
+        self.sessions[session.head.serial] = session
+        self.of_key.setdefault(session.head.key, []).append(session)
+        self.changed(session)
+
+    def add_answer(self, answer: Answer) -> int:
+        """Its place in its session."""
+        turn, answers = answer.turn, answer.session.answers
+        _share(turn)
+        self.answers[turn.request_id] = self.of_response[turn.response_id] = answer
+        self._new_answers.add(turn.request_id)
+        at = answer.session.add(answer)
+        if len(answers) > REMEMBERED:
+            answers[-REMEMBERED - 1].turn.question = ""
+            if at < len(answers) - REMEMBERED:
+                turn.question = ""
+        return at
+
+    def changed(self, session: Session) -> None:
+        self._changed_sessions.add(session.head.serial)
+
+    def learned(self, answer: Answer) -> None:
+        """What is known of an answer has changed."""
+        self._changed_answers.add(answer.turn.request_id)
+
+    def forget_session(self, session: Session) -> None:
+        for answer in session.answers[:]:
+            self.forget_answer(answer)
+        serial = session.head.serial
+        del self.sessions[serial]
+        left = self.of_key[session.head.key]
+        left.remove(session)
+        if not left:
+            del self.of_key[session.head.key]
+        self._changed_sessions.discard(serial)
+        self._gone_sessions.append(serial)
+
+    def forget_answer(self, answer: Answer) -> None:
+        request_id = answer.turn.request_id
+        answer.session.answers.remove(answer)
+        del self.answers[request_id], self.of_response[answer.turn.response_id]
+        self._new_answers.discard(request_id)
+        self._changed_answers.discard(request_id)
+        self._gone_answers.append(request_id)
+
+    # Persistence
+
+    def _forget_changes(self) -> None:
+        self._changed_sessions: set[int] = set()
+        self._new_answers: set[str] = set()
+        self._changed_answers: set[str] = set()
+        self._gone_sessions: list[int] = []
+        self._gone_answers: list[str] = []
+
+    def take_changes(self) -> Remembered | None:
+        """Since the last call; None if there are none."""
+        if not (self._changed_sessions or self._new_answers or self._changed_answers or self._gone_sessions or self._gone_answers):
+            return None
+        new = sorted((self.answers[request_id] for request_id in self._new_answers), key=lambda answer: answer.position)
+        changes = Remembered(
+            sessions=[self.sessions[serial].head for serial in sorted(self._changed_sessions)],
+            answers=[(answer.session.head.serial, answer.turn) for answer in new],
+            known=[(request_id, self.answers[request_id].known) for request_id in sorted(self._changed_answers)],
+            forgotten=self._gone_answers,
+            ended=self._gone_sessions,
+        )
+        self._forget_changes()
+        return changes
+
+    def all(self) -> Iterator[Remembered]:
+        """Everything, in pieces of a bounded size."""
+        heads = [session.head for session in self.sessions.values()]
+        for at in range(0, len(heads), ENTRIES):
+            yield Remembered(sessions=heads[at : at + ENTRIES])
+        answers = list(self.answers.values())
+        for at in range(0, len(answers), ENTRIES):
+            part = answers[at : at + ENTRIES]
+            yield Remembered(
+                answers=[(answer.session.head.serial, answer.turn) for answer in part],
+                known=[(answer.turn.request_id, answer.known) for answer in part],
+            )
+
+    def load(self, saved: Remembered) -> tuple[list[Session], list[Answer]]:
+        """Restore what the above returned. Returns the sessions in it, and the answers that are new."""
+        for request_id in saved.forgotten:
+            if request_id in self.answers:
+                self.forget_answer(self.answers[request_id])
+        for serial in saved.ended:
+            if serial in self.sessions:
+                self.forget_session(self.sessions[serial])
+        for head in saved.sessions:
+            if head.serial in self.sessions:
+                self.sessions[head.serial].head = head
+            else:
+                self.add_session(Session(head))
+        new = [Answer(self.sessions[serial], turn) for serial, turn in saved.answers if turn.request_id not in self.answers]
+        for answer in new:
+            self.add_answer(answer)
+        for request_id, known in saved.known:
+            self.answers[request_id].known = known
+            self.answers[request_id].judged |= known.final
+        self._forget_changes()
+        return [self.sessions[head.serial] for head in saved.sessions], new
+
+
+def _share(turn: Turn) -> None:
+    """Many turns are remembered, and few names are in them."""
+    turn.tenant, turn.feature, turn.model, turn.outcome = map(intern, (turn.tenant, turn.feature, turn.model, turn.outcome))
