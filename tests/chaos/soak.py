@@ -46,11 +46,11 @@ def growth(samples: list[Sample], value: str) -> float:
     return float(slope * (last - first) / (start + slope * first))
 
 
-async def soak(minutes: float, rate: float) -> bool:
+async def soak(minutes: float, rate: float, kafka: str) -> bool:
     """Run; True if memory and files stayed flat."""
     load = Load(pairs=int(rate * minutes * 30), run="soak", start_us=int(time.time() * 1e6), rate=rate / 2, session_pairs=4)
     with tempfile.TemporaryDirectory(prefix="mirante-soak-") as directory:
-        async with Stack(StackOptions(Path(directory)), print) as stack:
+        async with Stack(StackOptions(Path(directory), kafka=kafka), print) as stack:
             pid = stack.workers[0].pid
             assert pid is not None
             begun, samples = time.monotonic(), []
@@ -71,5 +71,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=30)
     parser.add_argument("--rate", type=float, default=2_000, help="events per second")
+    parser.add_argument("--kafka", choices=["embedded", "apache"], default="embedded")
     args = parser.parse_args()
-    sys.exit(0 if asyncio.run(soak(args.minutes, args.rate)) else 1)
+    sys.exit(0 if asyncio.run(soak(args.minutes, args.rate, args.kafka)) else 1)
