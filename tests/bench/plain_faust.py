@@ -1,8 +1,10 @@
-"""The job of stage 1 and 2 with plain Faust: its own transport, one record at a time. Same logic, same checkpoints."""
+"""The job of a worker with plain Faust: its own transport, one record at a time. Same logic, same checkpoints. With the argument `core`
+only what tests/bench/core.py has."""
 
 from __future__ import annotations
 
 import asyncio
+import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +15,7 @@ from agents.registry import agents
 from streams.prepare import prepare
 from streams.settings import load_settings
 from streams.worker import Runtime
+from tests.bench.core import core_agents
 
 
 @dataclass
@@ -42,7 +45,7 @@ app = faust.App(
     web_host="127.0.0.1",
     web_bind="127.0.0.1",
 )
-all_agents = agents(settings, source)
+all_agents = core_agents(settings, source) if sys.argv[1:] == ["core"] else agents(settings, source)
 runtime = Runtime(settings, all_agents, lambda: app.consumer)
 runtime._hold = lambda agent, partition, topics: None  # type: ignore[method-assign]  # plain Faust drops what it has fetched of a paused partition
 
@@ -85,4 +88,5 @@ async def status(view: Any, request: Any) -> Any:
 
 
 if __name__ == "__main__":
+    del sys.argv[1:]  # Faust reads them too
     faust.Worker(app, loglevel="WARNING").execute_from_commandline()
