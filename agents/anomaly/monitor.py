@@ -15,21 +15,22 @@ from agents.anomaly.pace import PER_HOUR, PER_MINUTE
 from agents.anomaly.rates import RateTest
 from agents.anomaly.settings import AnomalySettings
 from agents.anomaly.tail import SLOWER, TailTest
+from agents.cost.sketch import Bins
 from schemas.outputs import AlertName
 
 Kind = Literal[
     "price", "tokens", "creep", "cost_of_traffic", "traffic_up", "traffic_down", "api_error", "content_filter", "truncated",
-    "refusal", "lost", "latency", "ttft", "unpriced", "json_invalid", "injection", "pii_question", "pii_context", "pii_answer",
+    "refusal", "lost", "latency", "ttft", "tpot", "unpriced", "json_invalid", "injection", "pii_question", "pii_context", "pii_answer",
 ]  # fmt: skip
 """What a condition is about; ``lost`` are requests timed out or unanswered, ``pii_answer`` answers with personal data that was not in the
-question."""
+question, ``tpot`` is the time per output token."""
 
 NAMES: dict[Kind, AlertName] = {
     "price": "CostAnomaly", "tokens": "CostAnomaly", "creep": "CostAnomaly", "cost_of_traffic": "CostAnomaly",
     "traffic_up": "TrafficAnomaly", "traffic_down": "TrafficAnomaly",
     "api_error": "ErrorRate", "content_filter": "ErrorRate", "truncated": "ErrorRate",
     "refusal": "RefusalRate", "lost": "UnansweredRequests",
-    "latency": "LatencyAnomaly", "ttft": "LatencyAnomaly", "unpriced": "UnpricedModel",
+    "latency": "LatencyAnomaly", "ttft": "LatencyAnomaly", "tpot": "LatencyAnomaly", "unpriced": "UnpricedModel",
     "json_invalid": "OutputInvalid", "injection": "PromptInjection",
     "pii_question": "PiiLeak", "pii_context": "PiiLeak", "pii_answer": "PiiLeak",
 }  # fmt: skip
@@ -89,6 +90,11 @@ class Monitor(msgspec.Struct, array_like=True, gc=False):
     creep: CreepTest | None = None
     unpriced: UnpricedTest = msgspec.field(default_factory=UnpricedTest)
     breakdown: Breakdown = msgspec.field(default_factory=Breakdown)
+    tpot: TailTest | None = None
+
+    def __post_init__(self) -> None:
+        if self.whole and self.tpot is None:  # also of a state written before it was watched
+            self.tpot = TailTest.of(self.h)
 
     @classmethod
     def of(cls, settings: AnomalySettings, *, whole: bool) -> Monitor:
@@ -115,7 +121,7 @@ class Monitor(msgspec.Struct, array_like=True, gc=False):
     @property
     def _active(self) -> bool:
         sums = [test.evidence for test in self.shares.values()]
-        sums += [test.rate.evidence for test in (self.latency, self.ttft)]
+        sums += [test.rate.evidence for test in (self.latency, self.ttft, self.tpot) if test is not None]
         sums += [test.evidence for test in (self.price, self.tokens) if test is not None]
         if self.traffic is not None:
             sums += [self.traffic.up, self.traffic.down]
@@ -129,11 +135,14 @@ class Monitor(msgspec.Struct, array_like=True, gc=False):
                 found.append(self._condition(kind, score.value, score.expected, threshold, test.evidence))
 
     def _tails(self, time: float, bucket: Bucket, found: list[Condition]) -> None:
-        tails: tuple[tuple[Kind, TailTest, dict[int, int]], ...] = (
+        tails: tuple[tuple[Kind, TailTest | None, Bins], ...] = (
             ("latency", self.latency, bucket.latency),
             ("ttft", self.ttft, bucket.ttft),
+            ("tpot", self.tpot, bucket.tpot),
         )
         for kind, test, bins in tails:
+            if test is None:
+                continue
             score = test.update(time, bins)
             if score.alarm:
                 found.append(self._condition(kind, score.value, score.expected, SLOWER * score.expected, test.rate.evidence))
@@ -172,5 +181,5 @@ class Monitor(msgspec.Struct, array_like=True, gc=False):
         self, kind: Kind, value: float, expected: float, threshold: float, evidence: Evidence, extra: float | None = None
     ) -> Condition:
         since = evidence.since if evidence.since is not None else 0.0
-        cause = self.breakdown.cause(_METRICS.get(kind, "requests")) if kind not in ("latency", "ttft", "unpriced") else ""
+        cause = self.breakdown.cause(_METRICS.get(kind, "requests")) if kind not in ("latency", "ttft", "tpot", "unpriced") else ""
         return Condition(kind, value, expected, threshold, since, int(evidence.events), extra, cause)
