@@ -4,21 +4,28 @@
   unanswered requests of that provider's features and models. The target names its provider in a label or in ``Finding.detail``.
 - ``BudgetExhausted`` explains ``BudgetBurn`` of the same labels.
 - A ``CostAnomaly`` whose cause is traffic is its own explanation.
+- A digest explains the alerts it counts (digests.py).
 
-No alert is on both sides, so there are no chains and no circles.
+Nothing explains outages and digests, so chains are short and there are no circles.
 """
 
 from __future__ import annotations
 
+from agents.alerts.digests import is_digest
 from schemas.findings import Finding
 
 _OF_AN_OUTAGE = frozenset({"ErrorRate", "LatencyAnomaly", "TrafficAnomaly", "UnansweredRequests"})
 
 Key = tuple[str, ...]
 
+DIGEST = "digest"
+"""Begins the key of what a digest explains."""
+
 
 def explains(finding: Finding) -> Key | None:
     """The key of the alerts which this one explains."""
+    if is_digest(finding):
+        return DIGEST, finding.name, *_flat(finding.labels)
     if finding.name == "ErrorRate" and finding.labels.get("scope") == "provider" and "provider" in finding.labels:
         return "outage", finding.labels["provider"]
     if finding.name == "BudgetExhausted":
