@@ -303,7 +303,7 @@ class AlertsState:
             if change == "fired":
                 life.explained_by = explained_by(life.finding)
             if self._index(found, life) and (key := explains(life.finding)) is not None:
-                affected |= self._explained[key]
+                affected.update(self._explained.get(key, ()))
         for found, change in sorted(changes, key=lambda item: item[1] != "resolved"):
             life = self._lives[found]
             if change == "resolved":

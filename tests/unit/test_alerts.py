@@ -318,6 +318,16 @@ class TestInhibition:
         exhausted, burn = desk.budgets(20, found("BudgetExhausted", 20, labels=labels, severity="page"))
         assert (burn.name, burn.severity, burn.annotations["inhibited_by"]) == ("BudgetBurn", "info", exhausted.fingerprint)
 
+    def test_a_metric_that_is_told_of_explains_that_several_moved_together_in_its_series(self) -> None:
+        desk = Desk()
+        series = {"tenant": "acme", "feature": "chat", "model": "gpt-4o"}
+        joint = {"name": "TrafficAnomaly", "labels": {**series, "metric": "joint"}}
+        other = found("RefusalRate", 60, labels={**series, "model": "other"})
+        assert brief(desk.anomaly(60, found(joint["name"], 60, labels=joint["labels"]), other))[-1][2] == "ticket"
+        refusals, together = desk.anomaly(120, found(joint["name"], 120, labels=joint["labels"]), found("RefusalRate", 120, labels=series))
+        assert (together.name, together.severity) == ("TrafficAnomaly", "info")
+        assert together.annotations["inhibited_by"] == refusals.fingerprint
+
     def test_a_cost_explained_by_traffic_is_information(self) -> None:
         desk = Desk()
         traffic, model = desk.anomaly(

@@ -187,6 +187,16 @@ def test_answers_that_are_written_slowly_are_told_of_although_their_latency_is_a
     assert "time per output token is 4" in found[-1].summary
 
 
+def test_a_small_change_that_no_metric_tells_of_alone_is_a_ticket_with_what_moved() -> None:
+    state = new_state()
+    fed(state, traffic(0, 1500))  # half a day is learned from
+    found = findings(fed(state, traffic(1500, 1540, pico=13_500_000_000, tpot=9.0)))
+    assert {(f.name, f.labels["metric"], f.severity) for f in found} == {("TrafficAnomaly", "joint", "ticket")}
+    assert found[-1].value is not None and found[-1].threshold is not None and found[-1].value >= found[-1].threshold
+    assert found[-1].cause.startswith("cost per request higher") and found[-1].cause in found[-1].summary
+    assert found[0].time <= window(1500) + 900 and found[-1].requests
+
+
 def test_a_series_written_before_time_per_token_was_watched_is_watched_from_now_on() -> None:
     watched = Monitor.of(AnomalySettings(), whole=True)
     fields = msgspec.msgpack.decode(msgspec.msgpack.encode(watched))
