@@ -17,8 +17,9 @@ _KEEP_SPREAD = keep(1440)
 _WARM = 12 * PER_HOUR
 """Buckets before anything is said: the covariance rests on them."""
 _LASTS = 3 * PER_MINUTE
-"""Buckets in a row that must all be unusual."""
-_CLIP = 4.0
+"""Buckets in a row that must all be unusual: a burst passes sooner."""
+_BOUND = 2.0
+"""A bucket's squared distance counts as no more than so many times the usual one."""
 _SHRINK = 0.1
 _NOISE = (1 - _KEEP) / (1 + _KEEP)
 """Variance of an exponentially weighted mean of independent residuals of variance 1. No metric is taken to be steadier than that."""
@@ -37,9 +38,9 @@ class JointTest(msgspec.Struct, array_like=True, gc=False):
 
     MEWMA (Lowry, Woodall, Champ and Rigdon, "A multivariate exponentially weighted moving average control chart", Technometrics 1992):
     Mahalanobis distance of exponentially weighted residuals (half-life 5 minutes). Its covariance is that of these averages themselves, so
-    residuals that remember are allowed for; streaming, shrunken to its diagonal (Ledoit and Wolf, 2004), and robust: residuals are clipped,
-    and what lies far out is learned from less (Maronna, "Robust M-estimators of multivariate location and scatter", 1976). The first
-    residual, that of the traffic, is a condition and no evidence: what load explains is no news.
+    residuals that remember are allowed for. It is streaming, shrunken to its diagonal (Ledoit and Wolf, 2004), and robust: a bucket says
+    only so much, and what lies far out is learned from less (Maronna, "Robust M-estimators of multivariate location and scatter", 1976).
+    The first residual, that of the traffic, is a condition and no evidence: what load explains is no news.
 
     The threshold is a peak over threshold with the tail index of a chi-square, zero, its scale estimated from the series' own excursions
     (Siffer et al., SPOT, KDD 2017), so that one is expected in ``exp(h)`` buckets.
@@ -69,17 +70,19 @@ class JointTest(msgspec.Struct, array_like=True, gc=False):
             self.spread = (np.eye(len(value)) * _NOISE).tolist()
         free = len(value) - 1
         usual = _usual(free)
-        x, center, spread = np.clip(value, -_CLIP, _CLIP), np.array(self.center), np.array(self.spread)
-        moved = np.array(self.moved) * _KEEP + (x - center) * (1 - _KEEP)
+        center, spread = np.array(self.center), np.array(self.spread)
         shrunken = spread * (1 - _SHRINK)
         np.fill_diagonal(shrunken, np.maximum(spread.diagonal(), _NOISE))
+        step = np.array(value) - center
+        step *= min(1.0, sqrt(_BOUND * usual / max(_NOISE * float(step @ np.linalg.solve(shrunken, step)), 1e-9)))
+        moved = np.array(self.moved) * _KEEP + step * (1 - _KEEP)
         distance = max(0.0, float(moved @ np.linalg.solve(shrunken, moved) - moved[0] ** 2 / shrunken[0, 0]))
         self.last = [*self.last, distance][-_LASTS:]
         self.seen += 1
         score = self._judge(time, min(self.last), usual, free) if self.seen > _WARM else 0.0
         weight = min(1.0, usual / max(distance, 1e-9))
         spread += (np.outer(moved, moved) - spread) * max(1 - _KEEP_SPREAD, 1 / (self.seen + 100)) * weight
-        center += (x - center) * max(1 - _KEEP_CENTER, 1 / (self.seen + 10)) * weight
+        center += step * max(1 - _KEEP_CENTER, 1 / (self.seen + 10)) * weight
         self.center, self.moved, self.spread = center.tolist(), moved.tolist(), spread.tolist()
         return Score(score, min(self.last), float(free))
 

@@ -251,10 +251,12 @@ def test_metrics_that_part_are_found_although_each_is_where_it_often_is_and_the_
     assert not after[-1]
 
 
-def test_what_load_explains_is_no_joint_change() -> None:
+def test_what_load_explains_and_what_lasts_a_minute_is_no_joint_change() -> None:
     rng = np.random.default_rng(21)
     test, now = watched(rng), 2 * PER_DAY
     assert not any(test.update((now + at) * SECONDS, residuals(rng, load=3.0)).alarm for at in range(30))
+    assert not any(test.update((now + 30 + at) * SECONDS, residuals(rng, 4, -4, 4, -4)).alarm for at in range(2))
+    assert not any(test.update((now + 32 + at) * SECONDS, residuals(rng)).alarm for at in range(60))
 
 
 def test_one_incident_does_not_make_it_deaf_to_the_next() -> None:
