@@ -44,6 +44,8 @@ class Finding(msgspec.Struct, kw_only=True, gc=False, omit_defaults=True):
     requests: int | None = None
     response_ids: list[str] = []
     detail: dict[str, Any] = {}
+    by: list[str] = []
+    """Labels that say whom it is about, where there may be very many of the same kind: users of a budget by user."""
     generator: str = ""
 
 

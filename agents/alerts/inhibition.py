@@ -4,25 +4,38 @@
   unanswered requests of that provider's features and models. The target names its provider in a label or in ``Finding.detail``.
 - ``BudgetExhausted`` explains ``BudgetBurn`` of the same labels.
 - A ``CostAnomaly`` whose cause is traffic is its own explanation.
+- An alert about one metric of a series (tenant, feature, model) explains that several of them moved together (``metric=joint``).
+- A digest explains the alerts it counts (digests.py).
 
-No alert is on both sides, so there are no chains and no circles.
+Nothing explains outages and digests, so chains are short and there are no circles.
 """
 
 from __future__ import annotations
 
+from agents.alerts.digests import is_digest
 from schemas.findings import Finding
 
 _OF_AN_OUTAGE = frozenset({"ErrorRate", "LatencyAnomaly", "TrafficAnomaly", "UnansweredRequests"})
 
+_OF_ONE_METRIC = _OF_AN_OUTAGE | {"CostAnomaly", "RefusalRate", "OutputInvalid", "PromptInjection", "PiiLeak", "UnpricedModel"}
+_SERIES = ("tenant", "feature", "model")
+
 Key = tuple[str, ...]
+
+DIGEST = "digest"
+"""Begins the key of what a digest explains."""
 
 
 def explains(finding: Finding) -> Key | None:
     """The key of the alerts which this one explains."""
+    if is_digest(finding):
+        return DIGEST, finding.name, *_flat(finding.labels)
     if finding.name == "ErrorRate" and finding.labels.get("scope") == "provider" and "provider" in finding.labels:
         return "outage", finding.labels["provider"]
     if finding.name == "BudgetExhausted":
         return "budget", *_flat(finding.labels)
+    if finding.name in _OF_ONE_METRIC and not _is_joint(finding) and all(name in finding.labels for name in _SERIES):
+        return "series", *(finding.labels[name] for name in _SERIES)
     return None
 
 
@@ -30,6 +43,8 @@ def explained_by(finding: Finding) -> Key | None:
     """The key of the alerts which would explain this one."""
     if finding.name == "BudgetBurn":
         return "budget", *_flat(finding.labels)
+    if _is_joint(finding):
+        return "series", *(finding.labels.get(name, "") for name in _SERIES)
     if finding.name in _OF_AN_OUTAGE and finding.labels.get("scope") != "provider":
         provider = finding.labels.get("provider") or finding.detail.get("provider")
         return ("outage", provider) if isinstance(provider, str) else None
@@ -39,6 +54,10 @@ def explained_by(finding: Finding) -> Key | None:
 def is_traffic(finding: Finding) -> bool:
     """A cost that rose because there was more to do."""
     return finding.name == "CostAnomaly" and finding.cause.startswith("traffic")
+
+
+def _is_joint(finding: Finding) -> bool:
+    return finding.name == "TrafficAnomaly" and finding.labels.get("metric") == "joint"
 
 
 def _flat(labels: dict[str, str]) -> Key:

@@ -27,8 +27,9 @@ from typing import Any, NamedTuple, get_args
 
 import msgspec
 
+from agents.alerts.digests import ceased, counted, describe
 from agents.alerts.inbox import read_findings
-from agents.alerts.inhibition import Key, explained_by, explains, is_traffic
+from agents.alerts.inhibition import DIGEST, Key, explained_by, explains, is_traffic
 from agents.alerts.lifecycle import Change, Life, Shown, begin, expire, fingerprint, report
 from agents.alerts.pages import Pages
 from agents.alerts.present import alert_of, encode_alert, row_of
@@ -74,6 +75,8 @@ class Saved(msgspec.Struct, array_like=True, gc=False):
     immediate: float = -math.inf
     ordered: float = -math.inf
     acted: float = -math.inf
+    tickets: list[tuple[str, Pages]] = []
+    """By the digest's fingerprint, how many of its kind were told of singly."""
 
 
 _encode_saved = msgspec.msgpack.Encoder().encode
@@ -95,6 +98,7 @@ class AlertsState:
         self._held: dict[HeldKey, tuple[str, Finding]] = {}
         self._silences: dict[str, Silence] = {}
         self._pages = Pages()
+        self._tickets: dict[str, Pages] = {}
         self._acted = -math.inf
         """Up to here findings of the lane ``ordered`` have acted."""
         self._expired: dict[Lane, float] = dict.fromkeys(get_args(Lane), -math.inf)
@@ -110,6 +114,7 @@ class AlertsState:
         self._moved: set[Source] = set()
         self._new_held: dict[HeldKey, None] = {}
         self._new_silences: dict[str, None] = {}
+        self._new_tickets: dict[str, None] = {}
         self._dirty = False
 
     # Input
@@ -298,15 +303,16 @@ class AlertsState:
             if change == "fired":
                 life.explained_by = explained_by(life.finding)
             if self._index(found, life) and (key := explains(life.finding)) is not None:
-                affected |= self._explained[key]
+                affected.update(self._explained.get(key, ()))
         for found, change in sorted(changes, key=lambda item: item[1] != "resolved"):
             life = self._lives[found]
             if change == "resolved":
                 assert life.shown is not None
                 self._publish(found, life, life.shown, at, effects)
                 life.finding = Finding(name=life.finding.name, labels=life.finding.labels, time=life.finding.time, active=False)
+                self._unfold(life, at, effects)
             else:
-                self._publish(found, life, self._shown(found, life, at), at, effects)
+                self._publish(found, life, self._shown(found, life, at, effects), at, effects)
                 life.told = life.finding.time, life.finding.value, life.finding.severity
         for found in sorted(affected.difference(f for f, _ in changes)):
             self._show_again(found, at, effects)
@@ -331,17 +337,48 @@ class AlertsState:
         silenced = min((s.id for s in self._silences.values() if s.matches(life.finding, at)), default="")
         return inhibited, silenced
 
-    def _shown(self, found: str, life: Life, at: float) -> Shown:
-        """How a firing alert is to be shown. Becoming a page needs room below the cap."""
+    def _shown(self, found: str, life: Life, at: float, effects: Effects) -> Shown:
+        """How a firing alert is to be shown. Becoming a page, or a ticket of which there may be many, needs room below the cap."""
         inhibited, silenced = self._reasons(life, at)
         if inhibited or silenced or is_traffic(life.finding):
             return Shown("info", inhibited, silenced)
-        if life.finding.severity != "page":
-            return Shown(life.finding.severity)
-        if life.shown is not None and life.shown.severity == "page":
-            return life.shown
-        may, digest = self._pages.ask(at, self._settings.pages_per_hour)
-        return Shown("page" if may else "ticket", digest=digest)
+        shown = Shown(life.finding.severity)
+        if shown.severity == "page":
+            if life.shown is not None and life.shown.severity == "page":
+                return life.shown
+            may, digest = self._pages.ask(at, self._settings.pages_per_hour)
+            shown = Shown("page" if may else "ticket", digest=digest)
+        if shown.severity == "ticket" and life.finding.by and (life.shown is None or life.shown.severity != "ticket"):
+            return self._ticket(found, life, shown, at, effects)
+        return shown
+
+    def _ticket(self, found: str, life: Life, shown: Shown, at: float, effects: Effects) -> Shown:
+        """One of many tickets: itself while there is room below the cap, else the digest of its kind tells of it."""
+        digest = counted(life.finding, None, 1, at)
+        name, key = fingerprint(digest), explains(digest)
+        assert key is not None
+        self._new_tickets[name] = None
+        if self._tickets.setdefault(name, Pages()).admit(at, self._settings.tickets_per_hour):
+            return shown
+        others = self._explained.get(key, set())
+        digest = counted(life.finding, self._lives.get(name), len(others) + 1, at)
+        changes = list(self._report(life.agent, digest, effects))
+        if changes:
+            describe(digest, [life.finding, *(self._lives[other].finding for other in others)], self._settings.tickets_per_hour)
+            self._settle(changes, at, effects)
+        if life.explained_by is not None:
+            self._explained[life.explained_by].discard(found)
+        life.explained_by = key
+        self._explained[key].add(found)
+        return Shown("info", inhibited_by=name)
+
+    def _unfold(self, life: Life, at: float, effects: Effects) -> None:
+        """An alert has ended; if it was the last one of its digest, the digest's condition has ceased."""
+        key = life.explained_by
+        if key is not None and key[0] == DIGEST and not self._explained.get(key):
+            for name in list(self._explaining.get(key, ())):
+                changes = list(self._report(life.agent, ceased(self._lives[name], at), effects))
+                self._settle(changes, at, effects)
 
     def _show_again(self, found: str, at: float, effects: Effects) -> None:
         """Publish an alert again if what explains or silences it has changed."""
@@ -350,7 +387,7 @@ class AlertsState:
             return
         at = max(at, life.updated_at)
         if self._reasons(life, at) != (life.shown.inhibited_by, life.shown.silenced_by):
-            self._publish(found, life, self._shown(found, life, at), at, effects)
+            self._publish(found, life, self._shown(found, life, at, effects), at, effects)
 
     def _publish(self, found: str, life: Life, shown: Shown, at: float, effects: Effects) -> None:
         life.updated_at = at if life.version == 0 else max(at, life.updated_at)
@@ -374,12 +411,17 @@ class AlertsState:
             clocks=[(source, self._sources.clocks[source]) for source in sorted(self._moved)],
             held=[self._held[key] for key in self._new_held],
             silences=[self._silences[i] for i in self._new_silences if i in self._silences],
+            tickets=[(name, self._tickets[name]) for name in self._new_tickets],
         )
         self._forget_changes()
         return _encode_saved(saved)
 
     def snapshot(self) -> Iterator[bytes]:
-        yield _encode_saved(self._saved(clocks=list(self._sources.clocks.items()), silences=list(self._silences.values())))
+        yield _encode_saved(
+            self._saved(
+                clocks=list(self._sources.clocks.items()), silences=list(self._silences.values()), tickets=list(self._tickets.items())
+            )
+        )
         lives, held = list(self._lives.items()), list(self._held.values())
         for at in range(0, len(lives), SNAPSHOT_ENTRIES):
             yield _encode_saved(self._saved(lives=lives[at : at + SNAPSHOT_ENTRIES]))
@@ -398,6 +440,7 @@ class AlertsState:
             self._index(found, life)
             self._schedule(found, life)
         self._sources.clocks.update(saved.clocks)
+        self._tickets.update(saved.tickets)
         if saved.pages is not None:
             self._pages = saved.pages
         self._expired["immediate"] = max(self._expired["immediate"], saved.immediate)
@@ -423,10 +466,11 @@ class AlertsState:
     def _saved(
         self, *, lives: Iterable[tuple[str, Life]] = (), forgotten: Iterable[str] = (),
         clocks: Iterable[tuple[Source, float | None]] = (), held: Iterable[tuple[str, Finding]] = (), silences: Iterable[Silence] = (),
+        tickets: Iterable[tuple[str, Pages]] = (),
     ) -> Saved:  # fmt: skip
         return Saved(
             list(lives), list(forgotten), list(clocks), list(held), list(silences),
-            self._pages, self._expired["immediate"], self._expired["ordered"], self._acted,
+            self._pages, self._expired["immediate"], self._expired["ordered"], self._acted, list(tickets),
         )  # fmt: skip
 
     def _forget_changes(self) -> None:
@@ -435,4 +479,5 @@ class AlertsState:
         self._moved.clear()
         self._new_held.clear()
         self._new_silences.clear()
+        self._new_tickets.clear()
         self._dirty = False

@@ -20,14 +20,14 @@ _FLAGS = {
     "json_invalid": flags.INVALID, "injection": flags.INJECTION,
     "pii_question": flags.pii("question"), "pii_context": flags.pii("context"), "pii_answer": flags.pii("answer"),
 }  # fmt: skip
-_SHOWN_BY = {"latency": "slow", "ttft": "slow", "lost": "timeout", **_FLAGS}
+_SHOWN_BY = {"latency": "slow", "ttft": "slow", "tpot": "slow", "lost": "timeout", **_FLAGS}
 _MOST_EXAMPLES = 5
 
 
 class Bucket:
     """Sums over the parts of one bucket. ``windows``: start of each 10 s -> [USD, tokens, answered requests with a price]."""
 
-    __slots__ = ("examples", "flags", "latency", "outcomes", "ttft", "unpriced", "values", "windows")
+    __slots__ = ("examples", "flags", "latency", "outcomes", "tpot", "ttft", "unpriced", "values", "windows")
 
     def __init__(self) -> None:
         self.outcomes = [0] * len(OUTCOME_INDEX)
@@ -36,6 +36,7 @@ class Bucket:
         """What the guards found (agents/guards/flags.py) -> in how many answered requests."""
         self.latency: Bins = {}
         self.ttft: Bins = {}
+        self.tpot: Bins = {}
         self.windows: dict[int, list[float]] = {}
         self.values: dict[tuple[str, str], Amounts] = {}
         self.examples: dict[str, list[str]] = {}
@@ -54,7 +55,7 @@ class Bucket:
         for at, value in enumerate((usd, tokens, answered)):
             sums[at] += value
         self.unpriced += part.unpriced
-        for into, bins in ((self.latency, part.latency), (self.ttft, part.ttft)):
+        for into, bins in ((self.latency, part.latency), (self.ttft, part.ttft), (self.tpot, part.tpot)):
             for index, count in bins.items():
                 into[index] = into.get(index, 0) + count
         for flag, (count, response_id) in part.flags.items():

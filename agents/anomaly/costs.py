@@ -62,7 +62,7 @@ class PriceTest(msgspec.Struct, array_like=True, gc=False):
             used, n = used - together.top, n - together.top_requests
         if n < _SAMPLES or used <= 0:
             self.evidence.wait(time, self.h)
-            return self.recent if self.evidence.active else Score(0.0, self.recent.value, self.recent.expected)
+            return self.recent._replace(score=self.recent.score if self.evidence.active else 0.0, residual=0.0)
         self.pending = Spend(0.0, 0)
         x = log(used / n)
         if not self.seen:
@@ -80,7 +80,7 @@ class PriceTest(msgspec.Struct, array_like=True, gc=False):
         self.level += min(bound, max(-bound, residual)) * gain
         gain = max((1 - _KEEP_SPREAD) * learn, 1 / (self.seen + 5))
         self.spread += (min(n * residual**2, 9 * self.spread) - self.spread) * gain
-        self.recent = Score(score, exp(x), expected)
+        self.recent = Score(score, exp(x), expected, residual / variance**0.5)
         return self.recent
 
 

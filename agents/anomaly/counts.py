@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from math import log
+from math import log, sqrt
 
 import msgspec
 
 from agents.anomaly.evidence import Evidence
 from agents.anomaly.pace import PER_HOUR, keep
-from agents.anomaly.score import Score
+from agents.anomaly.score import Score, deviation
 from agents.anomaly.season import Season
 
 _KEEP = keep(30)
@@ -52,8 +52,9 @@ class CountTest(msgspec.Struct, array_like=True, gc=False):
                 self.up.add(time, over, value, self.h, 10, _MOST),
                 self.down.add(time, under, m, self.h, 10, _MOST),
             )
+        residual = deviation(value, m) / sqrt(self.dispersion)
         self._learn(time, value, m)
-        return Score(score, value, m)
+        return Score(score, value, m, residual)
 
     def _ratio(self, value: int, mean: float, factor: float) -> float:
         """Log-likelihood ratio of ``factor`` times the mean, for negative binomial counts."""

@@ -11,25 +11,28 @@ from agents.anomaly.bucket import Bucket
 from agents.anomaly.costs import CreepTest, PriceTest
 from agents.anomaly.counts import CountTest
 from agents.anomaly.evidence import Evidence
-from agents.anomaly.pace import PER_HOUR, PER_MINUTE
+from agents.anomaly.joint import JointTest
+from agents.anomaly.pace import PER_HOUR, PER_MINUTE, SECONDS
 from agents.anomaly.rates import RateTest
 from agents.anomaly.settings import AnomalySettings
 from agents.anomaly.tail import SLOWER, TailTest
+from agents.cost.sketch import Bins
 from schemas.outputs import AlertName
 
 Kind = Literal[
     "price", "tokens", "creep", "cost_of_traffic", "traffic_up", "traffic_down", "api_error", "content_filter", "truncated",
-    "refusal", "lost", "latency", "ttft", "unpriced", "json_invalid", "injection", "pii_question", "pii_context", "pii_answer",
+    "refusal", "lost", "latency", "ttft", "tpot", "joint", "unpriced",
+    "json_invalid", "injection", "pii_question", "pii_context", "pii_answer",
 ]  # fmt: skip
 """What a condition is about; ``lost`` are requests timed out or unanswered, ``pii_answer`` answers with personal data that was not in the
-question."""
+question, ``tpot`` is the time per output token, ``joint`` several metrics that moved together."""
 
 NAMES: dict[Kind, AlertName] = {
     "price": "CostAnomaly", "tokens": "CostAnomaly", "creep": "CostAnomaly", "cost_of_traffic": "CostAnomaly",
-    "traffic_up": "TrafficAnomaly", "traffic_down": "TrafficAnomaly",
+    "traffic_up": "TrafficAnomaly", "traffic_down": "TrafficAnomaly", "joint": "TrafficAnomaly",
     "api_error": "ErrorRate", "content_filter": "ErrorRate", "truncated": "ErrorRate",
     "refusal": "RefusalRate", "lost": "UnansweredRequests",
-    "latency": "LatencyAnomaly", "ttft": "LatencyAnomaly", "unpriced": "UnpricedModel",
+    "latency": "LatencyAnomaly", "ttft": "LatencyAnomaly", "tpot": "LatencyAnomaly", "unpriced": "UnpricedModel",
     "json_invalid": "OutputInvalid", "injection": "PromptInjection",
     "pii_question": "PiiLeak", "pii_context": "PiiLeak", "pii_answer": "PiiLeak",
 }  # fmt: skip
@@ -41,6 +44,12 @@ _SHARES: tuple[Kind, ...] = (
 _FLOORS: dict[Kind, float] = {"pii_answer": 0.005}
 """What a share must rise by at least, where it is not 2%: few answers with somebody else's data are too many."""
 _METRICS: dict[Kind, Metric] = {"api_error": "errors", "refusal": "refusals", "lost": "lost", "price": "usd", "creep": "usd"}
+_TOGETHER: dict[Kind, str] = {
+    "traffic_up": "requests", "price": "cost per request", "tokens": "tokens per request", "api_error": "API errors", "refusal": "refusals",
+    "latency": "latency", "ttft": "time to first token", "tpot": "time per output token",
+}  # fmt: skip
+"""What is looked at together, the traffic first, and how it is called."""
+_MOST_NAMED = 3
 
 
 class Condition(NamedTuple):
@@ -89,6 +98,15 @@ class Monitor(msgspec.Struct, array_like=True, gc=False):
     creep: CreepTest | None = None
     unpriced: UnpricedTest = msgspec.field(default_factory=UnpricedTest)
     breakdown: Breakdown = msgspec.field(default_factory=Breakdown)
+    tpot: TailTest | None = None
+    joint: JointTest | None = None
+
+    def __post_init__(self) -> None:
+        # Also of a state written before they were watched.
+        if self.whole and self.tpot is None:
+            self.tpot = TailTest.of(self.h)
+        if self.whole and self.joint is None:
+            self.joint = JointTest(self.h)
 
     @classmethod
     def of(cls, settings: AnomalySettings, *, whole: bool) -> Monitor:
@@ -106,43 +124,51 @@ class Monitor(msgspec.Struct, array_like=True, gc=False):
         requests = bucket.requests
         if requests or self.breakdown.now:
             self.breakdown.update(bucket.values, usual=not self._active)
-        self._shares(time, bucket, found)
-        self._tails(time, bucket, found)
+        residuals: dict[Kind, float] = {}
+        self._shares(time, bucket, found, residuals)
+        self._tails(time, bucket, found, residuals)
         if self.whole:
-            self._money(time, bucket, found)
+            self._money(time, bucket, found, residuals)
+            self._together(time, requests, residuals, found)
         return found
 
     @property
     def _active(self) -> bool:
         sums = [test.evidence for test in self.shares.values()]
-        sums += [test.rate.evidence for test in (self.latency, self.ttft)]
+        sums += [test.rate.evidence for test in (self.latency, self.ttft, self.tpot) if test is not None]
         sums += [test.evidence for test in (self.price, self.tokens) if test is not None]
         if self.traffic is not None:
             sums += [self.traffic.up, self.traffic.down]
         return any(evidence.suspicious(self.h) for evidence in sums)
 
-    def _shares(self, time: float, bucket: Bucket, found: list[Condition]) -> None:
+    def _shares(self, time: float, bucket: Bucket, found: list[Condition], residuals: dict[Kind, float]) -> None:
         for kind, test in self.shares.items():
             score = test.update(time, bucket.share(kind))
+            residuals[kind] = score.residual
             if score.alarm:
                 threshold = max(test.ratio * score.expected, score.expected + test.floor)
                 found.append(self._condition(kind, score.value, score.expected, threshold, test.evidence))
 
-    def _tails(self, time: float, bucket: Bucket, found: list[Condition]) -> None:
-        tails: tuple[tuple[Kind, TailTest, dict[int, int]], ...] = (
+    def _tails(self, time: float, bucket: Bucket, found: list[Condition], residuals: dict[Kind, float]) -> None:
+        tails: tuple[tuple[Kind, TailTest | None, Bins], ...] = (
             ("latency", self.latency, bucket.latency),
             ("ttft", self.ttft, bucket.ttft),
+            ("tpot", self.tpot, bucket.tpot),
         )
         for kind, test, bins in tails:
+            if test is None:
+                continue
             score = test.update(time, bins)
+            residuals[kind] = score.residual
             if score.alarm:
                 found.append(self._condition(kind, score.value, score.expected, SLOWER * score.expected, test.rate.evidence))
 
-    def _money(self, time: float, bucket: Bucket, found: list[Condition]) -> None:
+    def _money(self, time: float, bucket: Bucket, found: list[Condition], residuals: dict[Kind, float]) -> None:
         assert self.traffic is not None and self.price is not None and self.tokens is not None and self.creep is not None
         requests, usd, spend = bucket.requests, bucket.usd, bucket.spend(0)
         price, tokens = self.price.update(time, spend), self.tokens.update(time, bucket.spend(1))
         creep, traffic = self.creep.update(time, spend), self.traffic.update(time, requests)
+        residuals |= {"price": price.residual, "tokens": tokens.residual, "traffic_up": traffic.residual}
         priced = spend.requests
         dear = price.alarm and self.price.evidence.active
         if dear:
@@ -168,9 +194,19 @@ class Monitor(msgspec.Struct, array_like=True, gc=False):
             evidence = Evidence(since=self.unpriced.since, events=self.unpriced.unpriced)
             found.append(self._condition("unpriced", share, 0.0, UnpricedTest.SHARE, evidence))
 
+    def _together(self, time: float, requests: int, residuals: dict[Kind, float], found: list[Condition]) -> None:
+        assert self.joint is not None
+        score = self.joint.update(time, [residuals[kind] for kind in _TOGETHER])
+        if score.alarm:
+            names = list(_TOGETHER.values())
+            moved = [f"{names[at]} {'higher' if size > 0 else 'lower'}" for at, size in self.joint.furthest()[:_MOST_NAMED]]
+            since = time if self.joint.since is None else self.joint.since
+            events = round(requests * (1 + (time - since) / SECONDS))
+            found.append(Condition("joint", score.value, score.expected, self.joint.limit(), since, events, None, ", ".join(moved)))
+
     def _condition(
         self, kind: Kind, value: float, expected: float, threshold: float, evidence: Evidence, extra: float | None = None
     ) -> Condition:
         since = evidence.since if evidence.since is not None else 0.0
-        cause = self.breakdown.cause(_METRICS.get(kind, "requests")) if kind not in ("latency", "ttft", "unpriced") else ""
+        cause = self.breakdown.cause(_METRICS.get(kind, "requests")) if kind not in ("latency", "ttft", "tpot", "unpriced") else ""
         return Condition(kind, value, expected, threshold, since, int(evidence.events), extra, cause)

@@ -9,7 +9,7 @@ import msgspec
 
 from agents.anomaly.evidence import Evidence
 from agents.anomaly.pace import keep
-from agents.anomaly.score import Score
+from agents.anomaly.score import Score, deviation
 
 _KEEP = keep(360)
 _SLOWER = 0.1
@@ -51,7 +51,7 @@ class RateTest(msgspec.Struct, array_like=True, gc=False):
         expected = self.share
         if not n:
             self.evidence.wait(time, self.h)
-            return self.recent if self.evidence.active else Score(0.0, 0.0, expected)
+            return self.recent._replace(residual=0.0) if self.evidence.active else Score(0.0, 0.0, expected)
         score = 0.0
         if self.requests >= _WARM:
             p = min(0.9, expected + sqrt(expected * (1 - expected) / self.requests))
@@ -62,5 +62,5 @@ class RateTest(msgspec.Struct, array_like=True, gc=False):
         kept = 1.0 - (1.0 - _KEEP) * learn
         self.events = self.events * kept + k * learn
         self.requests = self.requests * kept + n * learn
-        self.recent = Score(score, k / n, expected)
+        self.recent = Score(score, k / n, expected, deviation(k, n * expected))
         return self.recent

@@ -23,6 +23,8 @@ _WHAT: dict[Kind, str] = {
     "pii_answer": "of answers held personal data that was not in the question",
 }  # fmt: skip
 
+_TIMES: dict[Kind, str] = {"latency": "latency", "ttft": "time to first token", "tpot": "time per output token"}
+
 _ACTIONS: dict[Kind, str] = {
     "price": "Compare the newest prompts and answers with yesterday's; roll back the release that caused it, or use `mirante kill`.",
     "tokens": "Compare the newest prompts and answers with yesterday's: prompts or answers have grown.",
@@ -37,6 +39,8 @@ _ACTIONS: dict[Kind, str] = {
     "lost": "Check the provider's status page and the service's timeouts; switch to the fallback model if it goes on.",
     "latency": "Compare by model and provider; if the provider is slow, switch to the fallback model.",
     "ttft": "Check the provider's load and the length of prompts.",
+    "tpot": "Check the provider's load; if it writes slowly for long, switch to the fallback model.",
+    "joint": "Read the newest calls: another model behind the same name, a release or other questions change several things a little.",
     "unpriced": "Add the model's price under [[prices]] in mirante.toml.",
     "json_invalid": "Read the newest of them: truncated ones need more max_tokens, others the newest prompt or model rolled back.",
     "injection": "See who sends them: one user (`mirante kill user:ID`), or a document that should leave the index.",
@@ -51,8 +55,9 @@ def labels_of(kind: Kind, where: Mapping[str, str]) -> dict[str, str]:
     extra: dict[Kind, dict[str, str]] = {
         "price": {"metric": "cost_per_request"}, "tokens": {"metric": "tokens_per_request"}, "creep": {"metric": "cost_trend"},
         "cost_of_traffic": {"metric": "cost"}, "traffic_up": {"direction": "up"}, "traffic_down": {"direction": "down"},
+        "joint": {"metric": "joint"},
         "api_error": {"type": "api_error"}, "content_filter": {"type": "content_filter"}, "truncated": {"type": "truncated"},
-        "latency": {"metric": "latency_p99"}, "ttft": {"metric": "ttft_p99"},
+        "latency": {"metric": "latency_p99"}, "ttft": {"metric": "ttft_p99"}, "tpot": {"metric": "tpot_p99"},
         "pii_question": {"direction": "question"}, "pii_context": {"direction": "context"}, "pii_answer": {"direction": "answer"},
     }  # fmt: skip
     return {**where, **extra.get(kind, {})}
@@ -143,12 +148,17 @@ def _sentence(c: Condition) -> str:
         return f"cost is ${c.value:.2f} an hour instead of ${c.expected:.2f}, explained by more requests at the usual cost per request"
     if c.kind in ("traffic_up", "traffic_down"):
         return f"{c.value:.0f} requests a minute instead of {c.expected:.0f}"
-    if c.kind in ("latency", "ttft"):
-        what = "latency" if c.kind == "latency" else "time to first token"
-        return f"more requests than usual are slow: P99 of the {what} is {c.value:.0f} ms instead of {c.expected:.0f} ms"
+    if c.kind in _TIMES:
+        return f"more requests than usual are slow: P99 of the {_TIMES[c.kind]} is {_ms(c.value)} instead of {_ms(c.expected)}"
+    if c.kind == "joint":
+        return f"several metrics have moved together as they usually do not, none of them far: {c.cause}"
     if c.kind == "unpriced":
         return f"{c.value:.0%} of requests have no known price, so their cost is missing everywhere"
     return f"{c.value:.1%} {_WHAT[c.kind]} instead of {c.expected:.1%}"
+
+
+def _ms(value: float) -> str:
+    return f"{value:.0f} ms" if value >= 100 else f"{value:.3g} ms"
 
 
 def _place(where: Mapping[str, str]) -> str:

@@ -12,7 +12,7 @@ from msgspec import Meta
 from agents.anomaly.pace import PER_DAY
 from agents.anomaly.slo import Objective
 
-_TESTS = 19
+_TESTS = 21
 """Tests of buckets that each series goes through (agents/anomaly/monitor.py); they share its false alarms."""
 _BUCKETS, _HOURS = 7 * PER_DAY, 168
 """In a week."""

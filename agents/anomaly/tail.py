@@ -8,7 +8,7 @@ import msgspec
 
 from agents.anomaly.pace import PER_MINUTE, keep
 from agents.anomaly.rates import RateTest, Share
-from agents.anomaly.score import Score
+from agents.anomaly.score import Score, deviation
 from agents.cost.sketch import GAMMA, quantile, value_of
 
 _COARSE = 4
@@ -17,6 +17,7 @@ _EVERY = 10 * PER_MINUTE
 """Buckets until the baseline takes in what came."""
 _KEEP = keep(1440) ** _EVERY
 _TAIL = 0.01
+_UPPER = 0.1
 _WARM = 500.0
 _FORGOTTEN = 0.01
 _MARGIN = 3
@@ -43,6 +44,8 @@ class TailTest(msgspec.Struct, array_like=True, gc=False):
     recent: Score = Score()
     odd: dict[int, int] = {}
     """What came since the evidence began; a key is the bin in the middle of a coarse one."""
+    upper: tuple[int, float] = (0, 0.0)
+    """The coarse bin above which at most a tenth of the past lies, and what share does."""
 
     @classmethod
     def of(cls, h: float) -> TailTest:
@@ -52,7 +55,7 @@ class TailTest(msgspec.Struct, array_like=True, gc=False):
         """``value``: the sketch of one bucket (bins of 1%). The score's value and expectation are P99 in ms."""
         if not value:
             score = self.rate.update(time, Share(0, 0)).score
-            return self.recent._replace(score=score)
+            return self.recent._replace(score=score, residual=0.0)
         edge, score, n = self.edge, 0.0, sum(value.values())
         if edge is not None:
             slow = sum(count for index, count in value.items() if index // _COARSE > edge + _MARGIN)
@@ -61,8 +64,16 @@ class TailTest(msgspec.Struct, array_like=True, gc=False):
         self._learn(value, 0.1 if self.rate.evidence.suspicious(self.rate.h) else 1.0)
         expected = 0.0 if edge is None else value_of(edge * _COARSE + _COARSE - 1)
         at = quantile(self.odd, 1 - _TAIL)
-        self.recent = Score(score, 0.0 if at is None else at, expected)
+        self.recent = Score(score, 0.0 if at is None else at, expected, self._residual(value, n))
         return self.recent
+
+    def _residual(self, value: Mapping[int, int], n: int) -> float:
+        """Of how many are in the slowest tenth: a single bucket says too little of P99."""
+        above, share = self.upper
+        if not share:
+            return 0.0
+        slow = sum(count for index, count in value.items() if index // _COARSE > above)
+        return deviation(slow, n * share)
 
     def _gather(self, value: Mapping[int, int]) -> None:
         if self.rate.evidence.since is None:
@@ -83,12 +94,18 @@ class TailTest(msgspec.Struct, array_like=True, gc=False):
         for index, weight in fresh.items():
             bins[index] = bins.get(index, 0.0) + weight
         self.bins, self.weight, self.fresh = bins, sum(bins.values()), {}
-        self.edge = self._edge() if self.weight >= _WARM else None
+        if self.weight >= _WARM:
+            self.edge, _ = self._edge(_TAIL)
+            self.upper = self._edge(_UPPER)
+        else:
+            self.edge, self.upper = None, (0, 0.0)
 
-    def _edge(self) -> int | None:
-        rest = self.weight * _TAIL
+    def _edge(self, most: float) -> tuple[int, float]:
+        """The coarse bin above which at most this share of the past lies, and the share that does."""
+        above = 0.0
+        index = 0
         for index in sorted(self.bins, reverse=True):
-            rest -= self.bins[index]
-            if rest < 0:
-                return index
-        return None
+            if above + self.bins[index] > most * self.weight:
+                break
+            above += self.bins[index]
+        return index, above / self.weight

@@ -28,6 +28,7 @@ def exhausted(
     return Finding(
         name="BudgetExhausted",
         labels=rule.labels(values),
+        by=list(rule.by),
         time=time,
         active=True,
         severity=rule.severity,
@@ -57,6 +58,7 @@ def burning(rule: Rule, values: tuple[str, ...], *, time: int, found: Burn, wind
     return Finding(
         name="BudgetBurn",
         labels=rule.labels(values),
+        by=list(rule.by),
         time=time,
         active=True,
         severity=rule.severity if pair.fast or rule.severity != "page" else "ticket",
@@ -85,6 +87,7 @@ def limited(
     return Finding(
         name="RateLimitExceeded",
         labels=rule.labels(values),
+        by=list(rule.by),
         time=time,
         active=True,
         severity=rule.severity,
@@ -114,6 +117,7 @@ def looping(
     return Finding(
         name="RunawayLoop",
         labels=rule.labels(values),
+        by=list(rule.by),
         time=time,
         active=True,
         severity=rule.severity,

@@ -54,6 +54,8 @@ class Contribution(NamedTuple):
     response_id: str = ""
     flags: tuple[str, ...] = ()
     """What the guards say of it, see :attr:`Aggregate.flags`."""
+    tpot_ms: float | None = None
+    """Time per output token after the first one."""
 
 
 class Aggregate(msgspec.Struct, array_like=True, gc=False):
@@ -76,6 +78,8 @@ class Aggregate(msgspec.Struct, array_like=True, gc=False):
     flags: dict[str, tuple[int, str]] = {}
     """What the guards found in answered interactions (agents/guards/flags.py) -> how many, and the last of them by response id. For the
     agent ``anomaly``: coarser windows do not sum it."""
+    tpot: Bins = {}
+    """Time per output token; also for the agent ``anomaly`` alone."""
 
     @property
     def cost(self) -> Decimal:
@@ -93,7 +97,7 @@ class Aggregate(msgspec.Struct, array_like=True, gc=False):
 
     def add(self, item: Contribution) -> None:
         """Count one interaction."""
-        outcome, added, picodollars, latency_ms, ttft_ms, unpriced, response_id, flags = item
+        outcome, added, picodollars, latency_ms, ttft_ms, unpriced, response_id, flags, tpot_ms = item
         self.outcomes[outcome] += 1
         tokens = self.tokens
         for index, count in enumerate(added):
@@ -117,6 +121,9 @@ class Aggregate(msgspec.Struct, array_like=True, gc=False):
             bins[index] = bins.get(index, 0) + 1
         if ttft_ms is not None:
             bins, index = self.ttft, bin_of(ttft_ms)
+            bins[index] = bins.get(index, 0) + 1
+        if tpot_ms is not None:
+            bins, index = self.tpot, bin_of(tpot_ms)
             bins[index] = bins.get(index, 0) + 1
 
     def answer(self, item: Contribution) -> None:

@@ -107,8 +107,12 @@ def answered(
     used = row.input_tokens is not None or row.output_tokens is not None
     billed = used or (request.operation in MODEL_CALLS and outcome.outcome not in NOT_BILLED)
     unpriced = cost is None and billed
+    latency_ms, ttft_ms, written = row.latency_ms, row.ttft_ms, tokens[1]
+    tpot_ms = None
+    if written >= 2 and ttft_ms is not None and latency_ms is not None and latency_ms > ttft_ms:  # else it did not stream
+        tpot_ms = (latency_ms - ttft_ms) / (written - 1)
     item = Contribution(
-        OUTCOME_INDEX[outcome.outcome], tokens, cost, row.latency_ms, row.ttft_ms, unpriced, response.response_id
+        OUTCOME_INDEX[outcome.outcome], tokens, cost, latency_ms, ttft_ms, unpriced, response.response_id, tpot_ms=tpot_ms
     )
     return row, item, outcome
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -35,6 +35,10 @@ EACH = SECONDS // 10
 
 LASTS = {"cost_x3": 60, "loop": 30, "latency_tail_x2": 60, "refusal_2_to_6": 60, "provider_outage": 20, "traffic_drop": 60}
 """Incidents and their minutes; the creep lasts until the end."""
+JOINT = {"other_model": 60}
+"""Another model answers: tokens +10%, latency +12%, time to first token -15%, refusals 2% -> 3%; none of them an incident by itself."""
+JOINTLY = "TrafficAnomaly of several metrics"
+"""What the alarm of several metrics together is called here."""
 FOUND_BY = {
     "cost_x3": {"CostAnomaly"},
     "loop": {"RunawayLoop", "CostAnomaly", "TrafficAnomaly"},
@@ -43,6 +47,7 @@ FOUND_BY = {
     "provider_outage": {"ErrorRate", "UnansweredRequests"},
     "traffic_drop": {"TrafficAnomaly"},
     "creep_2_percent": {"CostAnomaly"},
+    "other_model": {JOINTLY, "CostAnomaly", "LatencyAnomaly", "RefusalRate"},
 }
 
 
@@ -82,14 +87,16 @@ class Calls:
     loops: list[list[tuple[int, Lap]]] = field(default_factory=list)
 
 
-def generated(seed: int, *, days: int, learn_days: int, incidents: bool, creep: bool = False, per_minute: float | None = None) -> Stream:
-    """A series of ``days`` days that begins on a Monday. With ``incidents``, one each 16 hours after the learning days.
+def generated(
+    seed: int, *, days: int, learn_days: int, incidents: Mapping[str, int] | None, creep: bool = False, per_minute: float | None = None
+) -> Stream:
+    """A series of ``days`` days that begins on a Monday. With ``incidents`` (and their minutes), one each 16 hours after the learning days.
 
     ``per_minute``: requests on average; without it each seed has its own, about 200.
     """
     rng = np.random.default_rng(seed)
     windows = days * PER_DAY * EACH
-    planned = _plan(rng, days, learn_days) if incidents else []
+    planned = _plan(rng, days, learn_days, incidents) if incidents else []
     if creep:
         planned = [Incident("creep_2_percent", learn_days * DAY, days * DAY)]
     calls = _calls(rng, _rate(rng, windows, per_minute), creep_from=learn_days * DAY if creep else None)
@@ -160,15 +167,15 @@ def _with_answers(rng: np.random.Generator, window: npt.NDArray[np.int64], token
     return Calls(window, tokens, latency, ttft, outcome)
 
 
-def _plan(rng: np.random.Generator, days: int, learn_days: int) -> list[Incident]:
-    kinds = list(LASTS)
+def _plan(rng: np.random.Generator, days: int, learn_days: int, lasts: Mapping[str, int]) -> list[Incident]:
+    kinds = list(lasts)
     first = int(rng.integers(0, len(kinds)))
     planned = []
     at = learn_days * DAY + 4 * 3600
     while at < (days - 0.3) * DAY:
         kind = kinds[(first + len(planned)) % len(kinds)]
         start = at + float(rng.integers(0, 360)) * 10
-        planned.append(Incident(kind, start, start + LASTS[kind] * MINUTE))
+        planned.append(Incident(kind, start, start + lasts[kind] * MINUTE))
         at += 16 * 3600
     return planned
 
@@ -197,6 +204,11 @@ def _inject(rng: np.random.Generator, calls: Calls, incident: Incident) -> Calls
         calls.outcome[failed] = np.where(rng.random(n) < 0.7, OUTCOME_INDEX["api_error"], OUTCOME_INDEX["timeout"])[failed]
     elif incident.kind == "traffic_drop":
         return _take(calls, ~inside | (rng.random(n) < 0.2))
+    elif incident.kind == "other_model":
+        calls.tokens[inside] *= 1.1
+        calls.latency[inside] *= 1.12
+        calls.ttft[inside] *= 0.85
+        calls.outcome[inside & ok & (rng.random(n) < 0.01)] = OUTCOME_INDEX["refusal"]
     elif incident.kind == "loop":
         return _with_loop(rng, calls, incident)
     return calls

@@ -17,6 +17,7 @@ from agents.alerts.settings import AlertSettings
 from agents.alerts.silence import Silence, parse_matchers, silence_message
 from agents.alerts.sources import GONE_AFTER
 from agents.alerts.state import MOST_SILENCES, AlertsState
+from agents.controls.rules import proposals, read_rules
 from schemas.findings import Finding, Findings
 from schemas.outputs import Alert, AlertName
 from streams.effects import Effects
@@ -317,6 +318,16 @@ class TestInhibition:
         exhausted, burn = desk.budgets(20, found("BudgetExhausted", 20, labels=labels, severity="page"))
         assert (burn.name, burn.severity, burn.annotations["inhibited_by"]) == ("BudgetBurn", "info", exhausted.fingerprint)
 
+    def test_a_metric_that_is_told_of_explains_that_several_moved_together_in_its_series(self) -> None:
+        desk = Desk()
+        series = {"tenant": "acme", "feature": "chat", "model": "gpt-4o"}
+        joint = {"name": "TrafficAnomaly", "labels": {**series, "metric": "joint"}}
+        other = found("RefusalRate", 60, labels={**series, "model": "other"})
+        assert brief(desk.anomaly(60, found(joint["name"], 60, labels=joint["labels"]), other))[-1][2] == "ticket"
+        refusals, together = desk.anomaly(120, found(joint["name"], 120, labels=joint["labels"]), found("RefusalRate", 120, labels=series))
+        assert (together.name, together.severity) == ("TrafficAnomaly", "info")
+        assert together.annotations["inhibited_by"] == refusals.fingerprint
+
     def test_a_cost_explained_by_traffic_is_information(self) -> None:
         desk = Desk()
         traffic, model = desk.anomaly(
@@ -361,6 +372,108 @@ class TestCap:
 
     def test_without_pages_everything_is_a_ticket(self) -> None:
         assert [a.severity for a in pages(Desk(pages_per_hour=0), 0, 1, 60)] == ["ticket"]
+
+
+def exhausted(user: str, t: float, active: bool = True, /, **fields: Any) -> Finding:
+    """A budget of $5 per user and day."""
+    labels = {"budget": fields.pop("budget", "per-user"), "user": user}
+    return found("BudgetExhausted", t, active, labels=labels, by=["user"], threshold=5.0, **fields)
+
+
+class TestDigest:
+    def test_tickets_beyond_the_cap_become_one_that_counts_them_and_names_the_worst(self) -> None:
+        desk = Desk(tickets_per_hour=2)
+        alerts = desk.budgets(10, *(exhausted(f"u{n}", n, value=5.0 + n, usd_per_hour=float(n), response_ids=[f"r{n}"]) for n in range(6)))
+        single = [a for a in alerts if "digest" not in a.labels]
+        digests = [a for a in alerts if "digest" in a.labels]
+        # Each is published once and as itself; only two of them, and the digest, are for people
+        assert [a.labels["user"] for a in single] == [f"u{n}" for n in range(6)]
+        assert [a.severity for a in single] == ["ticket"] * 2 + ["info"] * 4
+        assert {a.annotations.get("inhibited_by") for a in single[2:]} == {digests[0].fingerprint}
+        # The digest is told of when it begins and whenever it has doubled
+        assert [a.value for a in digests] == [1, 2, 4]
+        last = digests[-1]
+        assert (last.name, last.severity, last.labels) == ("BudgetExhausted", "ticket", {"budget": "per-user", "digest": "user"})
+        assert last.annotations["summary"] == (
+            "4 more alerts BudgetExhausted (budget per-user) than the 2 an hour that are told of singly; "
+            "the worst: user u5; user u4; user u3."
+        )
+        assert last.annotations["impact"] == "$14.00/h, 4 users"
+        assert last.evidence["response_ids"] == ["r5", "r4", "r3", "r2"]
+        assert last.evidence["worst"][0] == {"labels": {"budget": "per-user", "user": "u5"}, "value": 10.0, "threshold": 5.0}
+        assert last.fingerprint in last.annotations["action"]
+
+    def test_thousands_of_users_are_a_handful_of_messages_for_people(self) -> None:
+        desk = Desk()
+        alerts = desk.budgets(10, *(exhausted(f"u{n}", 1) for n in range(5000)))
+        assert len(alerts) - 5000 == 13  # 1, 2, 4, ... 4096
+        assert [a.severity for a in alerts].count("ticket") == 20 + 13
+
+    def test_each_alert_ends_by_itself_and_the_digest_with_the_last(self) -> None:
+        desk = Desk(tickets_per_hour=1)
+        desk.budgets(10, *(exhausted(user, 1) for user in "abc"))
+        assert brief(desk.budgets(100, exhausted("b", 20, False))) == [("BudgetExhausted", "resolved", "info")]
+        assert brief(desk.budgets(200, exhausted("a", 110, False))) == [("BudgetExhausted", "resolved", "ticket")]
+        (last,) = desk.budgets(300, exhausted("c", 210, False))
+        assert (last.labels["user"], last.severity, seconds(last.ends_at)) == ("c", "info", 270)
+        (digest,) = desk.budgets(400)
+        assert (digest.status, digest.value, digest.severity) == ("resolved", 2, "ticket")
+        assert digest.annotations["summary"].startswith("2 more alerts")
+
+    def test_after_an_hour_there_is_room_again_and_who_has_been_told_of_stays(self) -> None:
+        desk = Desk(tickets_per_hour=1, renotify=60)
+        desk.budgets(10, exhausted("a", 1), exhausted("b", 2))
+        later = desk.budgets(4000, exhausted("c", 3700), exhausted("b", 3701), exhausted("a", 3702))
+        assert [(a.labels["user"], a.severity) for a in later] == [("c", "ticket"), ("b", "info"), ("a", "ticket")]
+
+    def test_each_budget_has_its_own_room_and_what_is_not_one_of_many_needs_none(self) -> None:
+        desk = Desk(tickets_per_hour=1)
+        alerts = desk.budgets(
+            10, exhausted("a", 1), exhausted("a", 2, budget="other"), found("BudgetExhausted", 3), found("BudgetExhausted", 4, labels={})
+        )
+        assert [a.severity for a in alerts] == ["ticket"] * 4
+
+    def test_pages_without_room_are_tickets_and_then_in_the_digest(self) -> None:
+        desk = Desk(pages_per_hour=1, tickets_per_hour=1)
+        alerts = desk.budgets(10, *(exhausted(user, 1, severity="page") for user in "abc"))
+        assert [a.severity for a in alerts if "digest" not in a.labels] == ["page", "ticket", "info"]
+
+    def test_a_digest_that_has_ended_begins_anew(self) -> None:
+        desk = Desk(tickets_per_hour=0)
+        first = desk.budgets(10, exhausted("a", 1))[0]
+        desk.budgets(500, exhausted("a", 20, False))
+        again = desk.budgets(600, exhausted("b", 30))[0]  # of a partition that is behind
+        assert (again.fingerprint, again.status) == (first.fingerprint, "firing") and again.alert_id != first.alert_id
+
+    def test_a_silenced_one_needs_no_room_until_the_silence_ends(self) -> None:
+        desk = Desk(tickets_per_hour=0)
+        desk.silence(Silence(id="s", matchers={"user": "a"}, start=T0, end=T0 + 100))
+        assert [a.annotations["silenced_by"] for a in desk.budgets(10, exhausted("a", 1))] == ["s"]
+        digest, alert = desk.budgets(200)
+        assert "digest" in digest.labels and alert.annotations["inhibited_by"] == digest.fingerprint
+
+    def test_a_restart_changes_nothing(self) -> None:
+        findings = [[exhausted(f"u{n}", n, value=6.0) for n in range(at, at + 3)] for at in range(0, 30, 3)]
+        findings += [[exhausted(f"u{n}", 100 + n, False)] for n in range(30)]
+        steady, restarted, follower = (Desk(tickets_per_hour=2) for _ in range(3))
+        for n, some in enumerate([*findings, []]):
+            restarted.restart()
+            assert restarted.budgets(200.0 + 50 * n, *some) == steady.budgets(200.0 + 50 * n, *some)
+            follower.state.load(steady.state.changes() or b"")
+            assert follower.state.gauges() == restarted.state.gauges() == steady.state.gauges()
+        lives = [dict(life for piece in of.state.snapshot() for life in msgspec.msgpack.decode(piece)[0]) for of in (follower, steady)]
+        assert lives[0] == lives[1]
+
+    def test_switches_act_on_each_alert_and_not_on_their_digest(self) -> None:
+        rules = read_rules([
+            {"on": "BudgetExhausted", "action": "kill", "scope": "user:{user}"},
+            {"on": "BudgetExhausted", "action": "kill", "scope": "global"},
+        ])  # fmt: skip
+        alerts = Desk(tickets_per_hour=1).budgets(10, *(exhausted(user, 1) for user in "abcd"))
+        wanted = [(p.alert_id, p.control.scope) for alert in alerts for p in proposals(rules, alert)]
+        ids = {a.alert_id: a.labels["user"] for a in alerts if "user" in a.labels}
+        assert len(ids) == 4
+        assert wanted == [(i, scope) for i, user in ids.items() for scope in (f"user:{user}", "global")]
 
 
 class TestSilences:

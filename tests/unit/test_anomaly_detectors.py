@@ -16,9 +16,11 @@ from agents.anomaly.bucket import Bucket
 from agents.anomaly.costs import CreepTest, PriceTest, Spend
 from agents.anomaly.counts import CountTest
 from agents.anomaly.evidence import Evidence
+from agents.anomaly.joint import JointTest
 from agents.anomaly.monitor import UnpricedTest
 from agents.anomaly.pace import PER_DAY, PER_HOUR, SECONDS
 from agents.anomaly.rates import RateTest, Share
+from agents.anomaly.score import deviation
 from agents.anomaly.settings import AnomalySettings, anomaly_settings, objectives
 from agents.anomaly.slo import BurnRate, Objective
 from agents.anomaly.tail import TailTest
@@ -217,6 +219,61 @@ def test_a_tail_that_moves_with_the_load_of_the_day_is_no_alarm() -> None:
     for time in range(2 * PER_DAY):
         bins = {index + shifts[time % PER_DAY]: count for index, count in sketch(rng, 40).items()}
         assert not test.update(time * SECONDS, bins).alarm
+
+
+# Several metrics together
+
+
+def residuals(rng: np.random.Generator, *shift: float, load: float | None = None) -> list[float]:
+    """Of traffic and four metrics: the first two follow the load, and the next two each other. ``shift``: of the four."""
+    load = rng.normal() if load is None else load
+    common = rng.normal()
+    noise = rng.normal(0, 0.3, 4)
+    metrics = [0.5 * load + noise[0], 0.5 * load + noise[1], common + noise[2], common + noise[3]]
+    return [load, *(metric + by for metric, by in zip(metrics, shift or (0.0,) * 4, strict=True))]
+
+
+def watched(rng: np.random.Generator) -> JointTest:
+    test = JointTest(H)
+    assert not any(test.update(time * SECONDS, residuals(rng)).alarm for time in range(2 * PER_DAY))
+    return test
+
+
+def test_metrics_that_part_are_found_although_each_is_where_it_often_is_and_the_end_too() -> None:
+    rng = np.random.default_rng(20)
+    test, now = watched(rng), 2 * PER_DAY
+    # When: two metrics that always go together part, each by less than its standard deviation
+    during = [test.update((now + at) * SECONDS, residuals(rng, 0, 0, 0.8, -0.8)).alarm for at in range(60)]
+    assert during[-1] and not any(during[:6])
+    assert sorted((at, size > 0) for at, size in test.furthest()[:2]) == [(3, True), (4, False)]
+    assert test.since is not None and test.since >= now * SECONDS
+    after = [test.update((now + 60 + at) * SECONDS, residuals(rng)).alarm for at in range(120)]
+    assert not after[-1]
+
+
+def test_what_load_explains_and_what_lasts_a_minute_is_no_joint_change() -> None:
+    rng = np.random.default_rng(21)
+    test, now = watched(rng), 2 * PER_DAY
+    assert not any(test.update((now + at) * SECONDS, residuals(rng, load=3.0)).alarm for at in range(30))
+    assert not any(test.update((now + 30 + at) * SECONDS, residuals(rng, 4, -4, 4, -4)).alarm for at in range(2))
+    assert not any(test.update((now + 32 + at) * SECONDS, residuals(rng)).alarm for at in range(60))
+
+
+def test_one_incident_does_not_make_it_deaf_to_the_next() -> None:
+    rng = np.random.default_rng(22)
+    test, now = watched(rng), 2 * PER_DAY
+    before = test.limit()
+    for at in range(PER_HOUR):
+        test.update((now + at) * SECONDS, residuals(rng, 4, -4, 4, -4))
+    for at in range(PER_DAY):
+        test.update((now + PER_HOUR + at) * SECONDS, residuals(rng))
+    assert test.limit() < 1.5 * before
+
+
+def test_counts_of_rare_events_deviate_about_as_much_as_normal_ones() -> None:
+    rng = np.random.default_rng(23)
+    sizes = np.array([deviation(poisson(rng, 2.0), 2.0) for _ in range(20_000)])
+    assert sizes.std() == pytest.approx(1.0, abs=0.1) and sizes.max() < 4.5
 
 
 # Objectives

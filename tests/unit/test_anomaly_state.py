@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from agents.anomaly.monitor import Monitor
 from agents.anomaly.pace import SECONDS
 from agents.anomaly.settings import AnomalySettings, objectives
 from agents.anomaly.state import AnomalyState
@@ -30,6 +31,7 @@ def aggregate(
     pico: int = 10_000_000_000,
     unpriced: bool = False,
     latency: float = 800.0,
+    tpot: float | None = None,
     flags: dict[str, int] | None = None,
 ) -> Aggregate:
     """``flags``: what the guards found -> in how many requests."""
@@ -39,7 +41,7 @@ def aggregate(
         if at < errors:
             found.add(Contribution(API_ERROR, (0, 0, 0, 0, 0), None, None, None))
         else:
-            found.add(Contribution(OK, (100, 50, 0, 0, 0), None if unpriced else pico, latency, latency / 4, unpriced))
+            found.add(Contribution(OK, (100, 50, 0, 0, 0), None if unpriced else pico, latency, latency / 4, unpriced, tpot_ms=tpot))
     return found
 
 
@@ -174,6 +176,32 @@ def test_unpriced_requests_and_slow_ones_are_told_of() -> None:
     assert any(f.severity == "page" and f.value is not None and f.value > 14.4 for f in burns)
     over = findings(fed(state, traffic(300, 1500)))
     assert any(f.name == "LatencySLOBurn" and not f.active for f in over)
+
+
+def test_answers_that_are_written_slowly_are_told_of_although_their_latency_is_as_usual() -> None:
+    state = new_state()
+    assert findings(fed(state, traffic(0, 240, tpot=12.0))) == []
+    found = findings(fed(state, traffic(240, 260, tpot=40.0)))
+    assert found and {(f.name, f.labels["metric"], f.severity) for f in found} == {("LatencyAnomaly", "tpot_p99", "ticket")}
+    assert found[-1].value == pytest.approx(40, rel=0.05) and found[-1].expected == pytest.approx(12, rel=0.1)
+    assert "time per output token is 4" in found[-1].summary
+
+
+def test_a_small_change_that_no_metric_tells_of_alone_is_a_ticket_with_what_moved() -> None:
+    state = new_state()
+    fed(state, traffic(0, 1500))  # half a day is learned from
+    found = findings(fed(state, traffic(1500, 1540, pico=13_500_000_000, tpot=9.0)))
+    assert {(f.name, f.labels["metric"], f.severity) for f in found} == {("TrafficAnomaly", "joint", "ticket")}
+    assert found[-1].value is not None and found[-1].threshold is not None and found[-1].value >= found[-1].threshold
+    assert found[-1].cause.startswith("cost per request higher") and found[-1].cause in found[-1].summary
+    assert found[0].time <= window(1500) + 900 and found[-1].requests
+
+
+def test_a_series_written_before_time_per_token_was_watched_is_watched_from_now_on() -> None:
+    watched = Monitor.of(AnomalySettings(), whole=True)
+    fields = msgspec.msgpack.decode(msgspec.msgpack.encode(watched))
+    older = msgspec.msgpack.encode(fields[: Monitor.__struct_fields__.index("tpot")])
+    assert msgspec.msgpack.decode(older, type=Monitor) == watched
 
 
 def test_a_bucket_waits_for_every_source_that_is_not_idle() -> None:

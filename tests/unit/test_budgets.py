@@ -138,6 +138,7 @@ def test_a_user_who_reaches_the_budget_is_reported_at_once_and_once_and_it_cease
     assert (found.value, found.threshold, found.window) == (5.24, 5.0, (MIDNIGHT, MIDNIGHT + DAY))
     assert "5.24 USD of 5.00 USD" in found.summary and "mirante kill user:ana" in found.action
     assert found.response_ids == ["a1"] and found.usd_per_hour is not None
+    assert found.by == ["user"]  # one of many: beyond a cap they are told of together
     # and not again
     assert not stage.send(part(stage.id("b"), MIDNIGHT + 70, usage(1, 9), "ana"), clock=MIDNIGHT + 100)
     # until the day is over

@@ -7,14 +7,19 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from agents.cost.aggregate import Aggregate
+from agents.cost.sketch import bin_of
 from agents.interactions.pricing import PriceBook
+from agents.interactions.rows import answered
+from schemas.events import decode_request_with_unknown, decode_response_with_unknown
 from schemas.rows import money
-from tests.unit.builders import EPOCH, Json, Record, World, expected_rows, moment, request, response, settings, without
+from tests.unit.builders import EPOCH, PRICES, Json, Record, World, expected_rows, moment, request, response, settings, without
 
 LONG = 120_000
 """A timeout_ms with which a call is far from unanswered when orphans are given up."""
@@ -85,6 +90,27 @@ def test_a_response_that_is_read_before_its_request_gives_the_same_row() -> None
     world.finish()
     assert_as_implied(world, request(1), response(1))
     assert not world.letters
+
+
+@pytest.mark.parametrize(
+    ("said", "tpot_ms"),
+    [
+        ({"ttft_ms": 208.0}, 8.0),  # 1000 ms, 100 tokens: the other 99 took 792 ms
+        ({"ttft_ms": 208.0, "usage": {"input_tokens": 9, "output_tokens": 2}}, 792.0),
+        ({"ttft_ms": 208.0, "usage": {"input_tokens": 9, "output_tokens": 1}}, None),
+        ({"ttft_ms": 208.0, "usage": None}, None),
+        ({"ttft_ms": 208.0, "latency_ms": None}, None),
+        ({"ttft_ms": 1000.0}, None),  # came in one piece
+        ({}, None),
+    ],
+)
+def test_time_per_output_token_is_counted_where_it_is_known(said: Json, tpot_ms: float | None) -> None:
+    asked, extra = decode_request_with_unknown(msgspec.json.encode(request(1)))
+    answer, answer_extra = decode_response_with_unknown(msgspec.json.encode(response(1, **said)))
+    _, item, _ = answered(asked, extra, answer, answer_extra, PRICES)
+    counted = Aggregate()
+    counted.add(item)
+    assert counted.tpot == ({} if tpot_ms is None else {bin_of(tpot_ms): 1})
 
 
 def test_unknown_fields_are_kept() -> None:

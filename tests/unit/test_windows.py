@@ -73,6 +73,7 @@ contributions = st.builds(
     unpriced=st.booleans(),
     response_id=st.just(""),
     flags=st.just(()),
+    tpot_ms=st.none(),
 )
 NOTHING = Contribution(UNANSWERED, (0, 0, 0, 0, 0), None, None, None)
 
