@@ -68,7 +68,8 @@ def mirante(answers: Sequence[Sample]) -> list[Alarm]:
     """An alarm is accepted at once, so that the next one is another one."""
     monitor, alarms = Monitor(), []
     for number, answer in enumerate(answers, 1):
-        if monitor.add(answer) and monitor.drift is None and monitor.evidence >= NEEDED:
+        monitor.add(answer)
+        if monitor.drift is None and monitor.evidence >= NEEDED:
             drift = monitor.declare()
             alarms.append(Alarm(number, drift.cause, tuple(candidate.cause for candidate in drift.candidates)))
             monitor.renew()

@@ -27,7 +27,8 @@ def run(answers: list[Sample], monitor: Monitor | None = None) -> tuple[Monitor,
     """A series over these answers; how many it took until a drift was seen."""
     monitor = monitor or Monitor()
     for number, answer in enumerate(answers, 1):
-        if monitor.add(answer) and monitor.drift is None and monitor.evidence >= NEEDED:
+        monitor.add(answer)
+        if monitor.drift is None and monitor.evidence >= NEEDED:
             monitor.declare()
             return monitor, number
     return monitor, None
