@@ -151,7 +151,7 @@ class Monitor:
             for size, rows in usual.items():
                 reference = rows["binaries"][rows["binaries"][:, at] >= 0, at] == 1
                 starts = np.flatnonzero((since >= least) & (since <= size))
-                found += change_evidence(reference, flags, starts, learning=not self.series.kept.frozen)
+                found += change_evidence(reference, flags, starts, learning=not self.series.frozen)
                 least = size + 1
             status.by_metric[metric] = found * WEIGHTS[metric] / CYCLE
         status.evidence = sum(status.by_metric.values())
@@ -213,7 +213,7 @@ class Monitor:
         position = self._change_point(metric, old[old["seq"] < series.window["seq"][position]], series.window[position:])
         window = series.window
         new, between = window[position:], window[:position]
-        if not series.kept.frozen:  # the window before the change is part of what it is compared with
+        if not series.frozen:  # the window before the change is part of what it is compared with
             between = between[:0]
             clean = old[old["seq"] < new["seq"][0]]
             old = clean if len(clean) >= BLOCK else old

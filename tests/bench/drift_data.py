@@ -207,3 +207,13 @@ def daily(day: Make, night: Make, spacing: float, swing: float = 0.3) -> Make:
         return (night if rng.random() < 0.5 + swing * cos(2 * pi * n * spacing / 86_400) else day)(n, rng)
 
     return draw
+
+
+def weekly(work: Make, weekend: Make, spacing: float) -> Make:
+    """Two kinds of traffic; the second is a fifth of it on working days, four fifths at weekends."""
+
+    def draw(n: int, rng: random.Random) -> Sample:
+        day = (START + n * spacing) // 86_400 % 7  # 0 is a Thursday
+        return (weekend if rng.random() < (0.8 if day in (2, 3) else 0.2) else work)(n, rng)
+
+    return draw
