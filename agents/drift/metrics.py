@@ -136,13 +136,12 @@ def tests(units: Units) -> list[Test]:
     return [test_of(metric, units) for metric in WEIGHTS if _varies(metric, units.rows)]
 
 
-def leading(rows: Rows) -> Bools:
+def leading(sessions: NDArray[np.uint64]) -> Bools:
     """The first of every ``MOST`` answers of a session: units that are known as soon as their first answer is."""
-    order = np.argsort(rows["session"], kind="stable")
-    sessions = rows["session"][order]
-    first = np.concatenate([[True], sessions[1:] != sessions[:-1]])
-    at = np.arange(len(rows))
-    found = np.empty(len(rows), bool)
+    order = np.argsort(sessions, kind="stable")
+    first = np.concatenate([[True], np.diff(sessions[order]) != 0])[: len(order)]
+    at = np.arange(len(order))
+    found = np.empty(len(order), bool)
     found[order] = (at - np.maximum.accumulate(np.where(first, at, 0))) % MOST == 0
     return found
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from agents.drift.cause import Candidate, explain
 from agents.drift.evidence import CYCLE, e_value
@@ -78,7 +79,8 @@ class Monitor:
     def __init__(self, kept: Kept | None = None, status: Status | None = None) -> None:
         self.series = Series(kept)
         self.status = status or Status()
-        self._usual: dict[int, Rows] | None = None
+        self._usual: dict[int, NDArray[np.int8]] | None = None
+        """Of the reference, as ``_usual_binaries`` gives it, until the window moves."""
 
     @property
     def evidence(self) -> float:
@@ -138,30 +140,34 @@ class Monitor:
     def _follow_binaries(self) -> None:
         """Evidence that the share of a binary changed, at any answer since which there is at least a block: what is shorter is an incident,
         of which ``anomaly`` tells. Each beginning is compared with the reference of its window size."""
-        usual = self._usual = self._usual_answers() if self._usual is None else self._usual
+        usual = self._usual = self._usual_binaries() if self._usual is None else self._usual
         if not usual:
             return
-        status = self.status
-        present = np.concatenate([self.series.window, self.series.block])
-        chosen = leading(present)
+        status, rows = self.status, (self.series.window, self.series.block)
+        present = np.concatenate([part["binaries"] for part in rows])
+        chosen, learning = leading(np.concatenate([part["session"] for part in rows])), not self.series.frozen
+        varying = (np.concatenate([present, *usual.values()]) != present[0]).any(axis=0)
         for at, metric in enumerate(BINARIES):
-            index = np.flatnonzero(chosen & (present["binaries"][:, at] >= 0))
-            flags, since = present["binaries"][index, at] == 1, len(present) - index
+            status.by_metric.pop(metric, None)
+            if not varying[at]:
+                continue
+            index = np.flatnonzero(chosen & (present[:, at] >= 0))
+            flags, since = present[index, at] == 1, len(present) - index
             found, least = 0.0, BLOCK
-            for size, rows in usual.items():
-                reference = rows["binaries"][rows["binaries"][:, at] >= 0, at] == 1
+            for size, known in usual.items():
+                reference = known[known[:, at] >= 0, at] == 1
                 starts = np.flatnonzero((since >= least) & (since <= size))
-                found += change_evidence(reference, flags, starts, learning=not self.series.frozen)
+                found += change_evidence(reference, flags, starts, learning=learning)
                 least = size + 1
             status.by_metric[metric] = found * WEIGHTS[metric] / CYCLE
         status.evidence = sum(status.by_metric.values())
 
-    def _usual_answers(self) -> dict[int, Rows]:
-        """For each window size, the first answers of the reference's units that the present is compared with."""
+    def _usual_binaries(self) -> dict[int, NDArray[np.int8]]:
+        """For each window size, binaries of the reference answers that the present is compared with: of each unit the first."""
         window = self.series.window
         groups = {size: self.series.compared(size) for size in SCALES}
         found = {size: group[0][group[0]["seq"] < window["seq"][0]] for size, group in groups.items() if group is not None}
-        return {size: rows[leading(rows)] for size, rows in found.items()}
+        return {size: rows["binaries"][leading(rows["session"])] for size, rows in found.items()}
 
     def _weigh(self, found: list[Test], weight: float) -> None:
         status = self.status

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cho_factor, cho_solve  # type: ignore[import-untyped]
+from scipy.linalg.lapack import dpotrf, dpotri  # type: ignore[import-untyped]
 from scipy.special import gammaincc, gammaln, ndtr, ndtri  # type: ignore[import-untyped]
 
 Floats = NDArray[np.float64]
@@ -103,8 +103,9 @@ def _permuted_share(statistic: float, shrunk: Floats, leverage: Floats, labels: 
 
 def _inverse(gram: Floats, ridge: float) -> Floats:
     gram[np.diag_indices(len(gram))] += ridge
-    factor = cho_factor(gram, lower=True, overwrite_a=True, check_finite=False)
-    found: Floats = cho_solve(factor, np.eye(len(gram)), overwrite_b=True, check_finite=False)
+    factor, _ = dpotrf(gram, lower=1, overwrite_a=1)
+    half, _ = dpotri(factor, lower=1, overwrite_c=1)
+    found: Floats = np.tril(half) + np.tril(half, -1).T
     return found
 
 

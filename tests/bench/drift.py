@@ -9,7 +9,9 @@ For Mirante with its default settings, one fixed rule for all cases, and in the 
 
 *Found*: streams in which the first alarm comes after the change. *Delay*: answers from the change until then, median. *Before*: streams
 with an alarm before the change. *False*: alarms per 10,000 answers of streams without a change. *Cause*: of those found, how many causes
-are right. The data and what was tuned on which: tests/bench/drift_data.py. Options: `--seeds N` (streams per case), `--only NAME`.
+are right. Above the visible breaks stands the delay of the quickest detector that can exist at this rate of false alarms.
+
+The data and what was tuned on which: tests/bench/drift_data.py. Options: `--seeds N` (streams per case), `--only NAME`.
 """
 
 from __future__ import annotations
@@ -296,6 +298,9 @@ def still(seeds: int) -> Iterable[Case]:
         questions = [q for part in data.banking().values() for q in part]
         for seed in range(SEED, SEED + seeds):
             yield one("Banking77 questions", _about(questions), random.Random(seed), number)
+        for seed in range(SEED, SEED + seeds):
+            for share in (0.05, 0.79):
+                yield one("JailbreakBench: refusals", data.refusals(share), random.Random(seed), number)
     for seed in range(SEED, SEED + seeds):
         for spacing in (60.0, 240.0):
             day, night = assistant(spacing=spacing, tenant="shop"), assistant("chatty", "pt", (5, 10), spacing=spacing, tenant="bank")
