@@ -143,7 +143,8 @@ def _asked(
         if len(new_like) < _FEW:
             return Candidate("input_drift", "question", text.statistic, 1.0, what)
         left = test_of(metric, Units.of_groups(old_like, new_like)).tested
-        return Candidate("input_drift", "question", text.statistic, _gone(left, total, 1.0, metric), what)
+        power = _power(old_like, new_like) / _power(old, new)
+        return Candidate("input_drift", "question", text.statistic, _gone(left, total, power, metric), what)
     return Candidate("input_drift", "question", text.statistic, _explained_by_questions(units, total), what)
 
 
@@ -191,9 +192,12 @@ def _power(old: Rows, new: Rows) -> float:
 
 def _gone(left: Tested, total: Tested, power: float, metric: str) -> float:
     """Share of a drift that is no longer seen; ``power``: what the smaller groups leave of the statistic if nothing is explained."""
-    if left.p > 0.01 and power > 0.3:
-        return 1.0
-    expected = abs(total.statistic) * (power if metric.endswith("_text") else np.sqrt(power))
+    if metric.endswith("_text"):
+        if left.p > 0.01 and power > 0.3:
+            return 1.0
+        expected = abs(total.statistic) * power
+    else:
+        expected = abs(total.statistic) * np.sqrt(power)
     return float(np.clip(1 - abs(left.statistic) / max(expected, 1e-9), 0.0, 1.0))
 
 

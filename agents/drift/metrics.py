@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from agents.drift.rows import BINARIES, CATEGORIES, NUMBERS, Rows
 from agents.drift.text import GRAMS, STYLE, Floats
-from agents.drift.two_sample import NOTHING, RIDGE, Bools, Tested, binary_test, category_test, kernel_test, rank_test
+from agents.drift.two_sample import NOTHING, RIDGE, Bools, Tested, binary_test, category_test, kernel_test, rank_test, topics_test
 
 MOST = 4
 """Answers of a session in one unit: a few very long sessions must not leave nothing to compare."""
@@ -111,7 +111,12 @@ def test_of(metric: str, units: Units) -> Test:
     """One metric's test."""
     if metric in ("answer_text", "question_text"):
         features, new = features_of(metric, units)
-        tested = Tested(*kernel_test(features, new, RIDGES[metric])[:2]) if _both(new) else NOTHING
+        if not _both(new):
+            tested = NOTHING
+        elif metric == "question_text":
+            tested = topics_test(features, new, RIDGES[metric])
+        else:
+            tested = Tested(*kernel_test(features, new, RIDGES[metric])[:2])
     elif metric in NUMBERS:
         values = units.rows["numbers"][:, NUMBERS.index(metric)]
         means, new = units.mean(values, ~np.isnan(values))
@@ -129,6 +134,16 @@ def test_of(metric: str, units: Units) -> Test:
 def tests(units: Units) -> list[Test]:
     """All metrics that vary at all."""
     return [test_of(metric, units) for metric in WEIGHTS if _varies(metric, units.rows)]
+
+
+def leading(sessions: NDArray[np.uint64]) -> Bools:
+    """The first of every ``MOST`` answers of a session: units that are known as soon as their first answer is."""
+    order = np.argsort(sessions, kind="stable")
+    first = np.concatenate([[True], np.diff(sessions[order]) != 0])[: len(order)]
+    at = np.arange(len(order))
+    found = np.empty(len(order), bool)
+    found[order] = (at - np.maximum.accumulate(np.where(first, at, 0))) % MOST == 0
+    return found
 
 
 def shares(rows: Rows, category: str, names: list[list[str]]) -> dict[str, float]:

@@ -7,12 +7,14 @@ from typing import NamedTuple
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from agents.drift.cause import Candidate, explain
 from agents.drift.evidence import CYCLE, e_value
-from agents.drift.metrics import INPUT, WEIGHTS, Test, Units, asked, features_of, test_of, tests
+from agents.drift.metrics import INPUT, WEIGHTS, Test, Units, asked, features_of, leading, test_of, tests
 from agents.drift.rows import BINARIES, CATEGORIES, NUMBERS, Rows
 from agents.drift.series import BLOCK, WINDOW, Kept, Series
+from agents.drift.shares import change_evidence
 from agents.drift.text import GRAMS, STYLE_NAMES, Floats, word_vector, words_of
 from agents.drift.two_sample import kernel_test
 from schemas.outputs import DriftCause
@@ -77,6 +79,8 @@ class Monitor:
     def __init__(self, kept: Kept | None = None, status: Status | None = None) -> None:
         self.series = Series(kept)
         self.status = status or Status()
+        self._usual: dict[int, NDArray[np.int8]] | None = None
+        """Of the reference, as ``_usual_binaries`` gives it, until the window moves."""
 
     @property
     def evidence(self) -> float:
@@ -93,10 +97,13 @@ class Monitor:
         return self.status.blocks > 0
 
     def add(self, sample: Sample) -> list[Look]:
-        """Take the next answer; every ``BLOCK`` answers it is looked at."""
-        if not self.series.add(sample):
+        """Take the next answer; every ``BLOCK`` answers all metrics are looked at, binaries with each."""
+        full = self.series.add(sample)
+        if self.status.drift is None:
+            self._follow_binaries()
+        if not full:
             return []
-        self.series.roll(learn=self.status.drift is None)
+        self._roll()
         looks = []
         status = self.status
         block = status.blocks
@@ -119,9 +126,54 @@ class Monitor:
                 self._look_for_return(found)
         return looks
 
+    def latest(self) -> Look:
+        """A look at the smallest window, as it is now."""
+        size = min(SCALES)
+        groups = self.series.compared(size, anyway=True)
+        assert groups is not None
+        return Look(float(groups[1]["time"][-1]), size, self.series.kept.version, tests(Units.of_groups(*groups)))
+
+    def _roll(self) -> None:
+        self.series.roll(learn=self.status.drift is None)
+        self._usual = None
+
+    def _follow_binaries(self) -> None:
+        """Evidence that the share of a binary changed, at any answer since which there is at least a block: what is shorter is an incident,
+        of which ``anomaly`` tells. Each beginning is compared with the reference of its window size."""
+        usual = self._usual = self._usual_binaries() if self._usual is None else self._usual
+        if not usual:
+            return
+        status, rows = self.status, (self.series.window, self.series.block)
+        present = np.concatenate([part["binaries"] for part in rows])
+        chosen, learning = leading(np.concatenate([part["session"] for part in rows])), not self.series.frozen
+        varying = (np.concatenate([present, *usual.values()]) != present[0]).any(axis=0)
+        for at, metric in enumerate(BINARIES):
+            status.by_metric.pop(metric, None)
+            if not varying[at]:
+                continue
+            index = np.flatnonzero(chosen & (present[:, at] >= 0))
+            flags, since = present[index, at] == 1, len(present) - index
+            found, least = 0.0, BLOCK
+            for size, known in usual.items():
+                reference = known[known[:, at] >= 0, at] == 1
+                starts = np.flatnonzero((since >= least) & (since <= size))
+                found += change_evidence(reference, flags, starts, learning=learning)
+                least = size + 1
+            status.by_metric[metric] = found * WEIGHTS[metric] / CYCLE
+        status.evidence = sum(status.by_metric.values())
+
+    def _usual_binaries(self) -> dict[int, NDArray[np.int8]]:
+        """For each window size, binaries of the reference answers that the present is compared with: of each unit the first."""
+        window = self.series.window
+        groups = {size: self.series.compared(size) for size in SCALES}
+        found = {size: group[0][group[0]["seq"] < window["seq"][0]] for size, group in groups.items() if group is not None}
+        return {size: rows["binaries"][leading(rows["session"])] for size, rows in found.items()}
+
     def _weigh(self, found: list[Test], weight: float) -> None:
         status = self.status
         for test in found:
+            if test.metric in BINARIES:  # followed with every answer
+                continue
             gained = e_value(test.tested.p) * weight * WEIGHTS[test.metric]
             if gained:
                 status.by_metric[test.metric] = status.by_metric.get(test.metric, 0.0) + gained
@@ -140,6 +192,7 @@ class Monitor:
         self.status.drift = None
         self.series.window = self.series.window[-(RETURNED - 1) * SCALES[WINDOW][0] * BLOCK :]
         self.status.evidence, self.status.by_metric = 0.0, {}
+        self._usual = None
 
     def renew(self) -> None:
         """What came since the drift, or without one the latest window, is the new reference."""
@@ -148,14 +201,17 @@ class Monitor:
         start = int(window["seq"][0]) if len(window) else self.series.kept.next
         self.series.renew(start if drift is None else max(start, drift.seq))
         self.status = Status()
+        self._usual = None
 
     # Explanation
 
     def declare(self) -> Drift:
         """The evidence is enough: say since when, why, and what shows it."""
         status, series = self.status, self.series
+        if len(series.block):
+            self._roll()
         size, metric, p = self._clearest()
-        groups = series.compared(size)
+        groups = series.compared(size, anyway=True)
         assert groups is not None
         old = groups[0]
         position = self._change_point(metric, old, groups[1])
@@ -163,7 +219,7 @@ class Monitor:
         position = self._change_point(metric, old[old["seq"] < series.window["seq"][position]], series.window[position:])
         window = series.window
         new, between = window[position:], window[:position]
-        if not series.kept.frozen:  # the window before the change is part of what it is compared with
+        if not series.frozen:  # the window before the change is part of what it is compared with
             between = between[:0]
             clean = old[old["seq"] < new["seq"][0]]
             old = clean if len(clean) >= BLOCK else old
@@ -188,7 +244,7 @@ class Monitor:
         candidates = []
         leading = max(self.status.by_metric, key=lambda metric: self.status.by_metric[metric])
         for size in SCALES:
-            groups = self.series.compared(size)
+            groups = self.series.compared(size, anyway=True)
             if groups is None:
                 continue
             units = Units.of_groups(*groups)

@@ -234,12 +234,11 @@ class DriftState:
         monitor = watched.monitor
         before = monitor.drift
         looks = monitor.add(sample)
-        if not looks:
-            return
         if before is not None and monitor.drift is None:
             found.append(drift_ceased(key, before, looks[-1].time))
         elif before is None and monitor.evidence >= 1 / self._settings.level and key in self._discoveries():
             monitor.declare()
+            looks = looks or [monitor.latest()]
         for look in looks:
             for row in rows_of(key, look, monitor.drift, monitor.evidence):
                 effects.row(row.TABLE, _encode_row(row))

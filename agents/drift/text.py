@@ -62,6 +62,7 @@ _STOPWORDS = {
         ("es", "de que el la y en un para con no una los se por más las como usted al son yo mi cuál es del lo está"),
     )
 }
+_COMMON = frozenset().union(*_STOPWORDS.values())
 _MARKS = ",;:!?()\"—'`*$%/"
 
 
@@ -72,9 +73,10 @@ def answer_vector(text: str) -> Small:
 
 
 def question_vector(text: str) -> Small:
-    """``QUESTION`` values of a question: its words by their beginnings, which forgives inflection."""
+    """``QUESTION`` values of a question: its words by their beginnings, which forgives inflection, without the most common ones."""
     counts = np.zeros(QUESTION)
-    for word in _WORD.findall(text[:MAX_QUESTION].lower()):
+    words = _WORD.findall(text[:MAX_QUESTION].lower())
+    for word in [word for word in words if word not in _COMMON] or words:
         code = crc32(word[:6].encode()) * 0x9E3779B1 & 0xFFFFFFFF
         counts[(code >> 16) % QUESTION] += 1.0 if code & 1 else -1.0
     return _quantised(_unit(np.sign(counts) * np.sqrt(np.abs(counts))) * _SCALE)

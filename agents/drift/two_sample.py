@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cho_factor, cho_solve  # type: ignore[import-untyped]
+from scipy.linalg.lapack import dpotrf, dpotri  # type: ignore[import-untyped]
 from scipy.special import gammaincc, gammaln, ndtr, ndtri  # type: ignore[import-untyped]
 
 Floats = NDArray[np.float64]
@@ -61,7 +61,30 @@ def kernel_test(features: Floats, new: Bools, strength: float = RIDGE) -> Kernel
         shrunk = np.eye(x.shape[1]) - ridge * inverse  # has the eigenvalues of H
         leverage = np.einsum("ij,ij->i", x @ inverse, x)
         direction = inverse @ (x.T @ labels)
-    statistic = float(labels @ x @ direction)
+    return KernelTested(*_permuted_share(float(labels @ x @ direction), shrunk, leverage, labels), direction)
+
+
+def topics_test(features: Floats, new: Bools, strength: float = RIDGE) -> Tested:
+    """The same test with the kernel exp(2 (cosine - 1)): a few new clusters among many show by who is near whom, not by the mean."""
+    n = len(new)
+    if n < 12 or not features.any():
+        return NOTHING
+    x = features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-9)
+    gram = np.exp(2.0 * (x @ x.T - 1.0))
+    means = gram.mean(axis=0)
+    gram += means.mean() - means[:, None] - means
+    ridge = strength * float(np.trace(gram)) / n
+    if ridge <= 1e-9:
+        return NOTHING
+    labels = new - new.mean()
+    labels = labels / np.sqrt(labels @ labels)
+    shrunk = np.eye(n) - ridge * _inverse(gram, ridge)
+    return Tested(*_permuted_share(float(labels @ shrunk @ labels), shrunk, np.diag(shrunk), labels))
+
+
+def _permuted_share(statistic: float, shrunk: Floats, leverage: Floats, labels: Floats) -> tuple[float, float]:
+    """Standardised, and p, of the share of the labels that a hat matrix explains. ``shrunk``: a matrix with its eigenvalues."""
+    n = len(labels)
     square = shrunk @ shrunk
     t, t2 = float(np.trace(shrunk)), float(np.trace(square))
     t3, s2 = float(np.einsum("ij,ij->", square, shrunk)), float(leverage @ leverage)
@@ -75,13 +98,14 @@ def kernel_test(features: Floats, new: Bools, strength: float = RIDGE) -> Kernel
     shape = 4 / skewness**2
     at = shape + z * np.sqrt(shape)
     p = float(gammaincc(shape, at)) if at > 0 else 1.0
-    return KernelTested(float(z), max(p, TINY), direction)
+    return float(z), max(p, TINY)
 
 
 def _inverse(gram: Floats, ridge: float) -> Floats:
     gram[np.diag_indices(len(gram))] += ridge
-    factor = cho_factor(gram, lower=True, overwrite_a=True, check_finite=False)
-    found: Floats = cho_solve(factor, np.eye(len(gram)), overwrite_b=True, check_finite=False)
+    factor, _ = dpotrf(gram, lower=1, overwrite_a=1)
+    half, _ = dpotri(factor, lower=1, overwrite_c=1)
+    found: Floats = np.tril(half) + np.tril(half, -1).T
     return found
 
 

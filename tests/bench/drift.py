@@ -9,7 +9,9 @@ For Mirante with its default settings, one fixed rule for all cases, and in the 
 
 *Found*: streams in which the first alarm comes after the change. *Delay*: answers from the change until then, median. *Before*: streams
 with an alarm before the change. *False*: alarms per 10,000 answers of streams without a change. *Cause*: of those found, how many causes
-are right. The data and what was tuned on which: tests/bench/drift_data.py. Options: `--seeds N` (streams per case), `--only NAME`.
+are right. Above the visible breaks stands the delay of the quickest detector that can exist at this rate of false alarms.
+
+The data and what was tuned on which: tests/bench/drift_data.py. Options: `--seeds N` (streams per case), `--only NAME`.
 """
 
 from __future__ import annotations
@@ -38,6 +40,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import SGDClassifier
 from sklearn.metrics import roc_auc_score
 
+from agents.drift.evidence import CYCLE
 from agents.drift.monitor import Monitor
 from agents.drift.quality import Quality
 from agents.drift.report import Key
@@ -47,7 +50,7 @@ from agents.drift.state import DriftState, Watched
 from schemas.samples import Sample, Samples
 from streams.effects import Effects
 from tests.bench import drift_data as data
-from tests.bench.drift_data import DATA, Case, MtBench, assistant, daily, mixture, one, slow, two
+from tests.bench.drift_data import DATA, Case, MtBench, assistant, daily, mixture, one, slow, two, weekly
 from tests.unit.builders import FakeBatch, Record
 
 SEED = 5_000
@@ -68,7 +71,8 @@ def mirante(answers: Sequence[Sample]) -> list[Alarm]:
     """An alarm is accepted at once, so that the next one is another one."""
     monitor, alarms = Monitor(), []
     for number, answer in enumerate(answers, 1):
-        if monitor.add(answer) and monitor.drift is None and monitor.evidence >= NEEDED:
+        monitor.add(answer)
+        if monitor.drift is None and monitor.evidence >= NEEDED:
             drift = monitor.declare()
             alarms.append(Alarm(number, drift.cause, tuple(candidate.cause for candidate in drift.candidates)))
             monitor.renew()
@@ -158,6 +162,31 @@ def _line(method: str, found: list[tuple[Case, list[Alarm]]]) -> list[str]:
         str(len(found)), f"{len(hits) / len(found):.2f}", f"{sum(delay <= 50 for delay, _ in hits) / len(found):.2f}",
         f"{statistics.median(delay for delay, _ in hits):.0f}" if hits else "", f"{early / len(found):.2f}", right,
     ]  # fmt: skip
+
+
+def least_delay(before: float, after: float) -> int:
+    """Median delay of the quickest possible detector of another share (CUSUM: Lorden 1971, Moustakides 1986), one that knows both shares
+    beforehand and may spend all the false alarms of the settings on it."""
+    states = 4_000
+    up, down = np.log(after / before), np.log((1 - after) / (1 - before))
+
+    def run(threshold: float) -> tuple[float, int]:
+        """Answers between false alarms, and the delay."""
+        at = np.arange(states)
+        moves = [np.clip(at + round(step * states / threshold), 0, states) for step in (up, down)]
+        share, alarms = np.eye(1, states)[0], [0.0]
+        for n in range(1_000):
+            chance = before if n < 500 else after
+            moved = sum(np.bincount(to, share * p, states + 1) for to, p in zip(moves, (chance, 1 - chance), strict=True))
+            share = moved[:states] / (moved[:states].sum() if n < 500 else 1.0)
+            alarms.append(float(moved[states]))
+        return 1 / alarms[500], int(np.argmax(np.cumsum(alarms[501:]) >= 0.5)) + 1
+
+    low, high = 1.0, 15.0
+    for _ in range(12):
+        middle = (low + high) / 2
+        low, high = (middle, high) if run(middle)[0] < CYCLE * NEEDED else (low, middle)
+    return run(high)[1]
 
 
 def unchanged(cases: Iterable[Case]) -> None:
@@ -269,10 +298,17 @@ def still(seeds: int) -> Iterable[Case]:
         questions = [q for part in data.banking().values() for q in part]
         for seed in range(SEED, SEED + seeds):
             yield one("Banking77 questions", _about(questions), random.Random(seed), number)
+        for seed in range(SEED, SEED + seeds):
+            for share in (0.05, 0.79):
+                yield one("JailbreakBench: refusals", data.refusals(share), random.Random(seed), number)
     for seed in range(SEED, SEED + seeds):
         for spacing in (60.0, 240.0):
             day, night = assistant(spacing=spacing, tenant="shop"), assistant("chatty", "pt", (5, 10), spacing=spacing, tenant="bank")
             yield one("diurnal: 20% to 80% of a tenant", daily(day, night, spacing), random.Random(seed), 3_000)
+    for seed in range(SEED, SEED + seeds):
+        for spacing in (300.0, 600.0):
+            work, weekend = assistant(spacing=spacing, tenant="shop"), assistant("chatty", "pt", (5, 10), spacing=spacing, tenant="bank")
+            yield one("weekly: 80% instead of 20% of a tenant", weekly(work, weekend, spacing), random.Random(seed), 4_000)
 
 
 def scores(seeds: int) -> None:
@@ -443,7 +479,7 @@ def _fill(state: DriftState, series: int, texts: list[Sample]) -> None:
         watched = Watched()
         own = watched.monitor.series
         own.reference, own.window = rows[:REFERENCE].copy(), rows[REFERENCE:].copy()
-        own.kept = Kept(len(rows), 1, True, data.START, "", [list(names) for names in known.names], known.after[:16], list(known.after))
+        own.kept = Kept(len(rows), 1, data.START, "", [list(names) for names in known.names], known.after[:16], list(known.after))
         for examples in (own.kept.before, own.kept.after):
             examples[:] = [Example(x.seq, f"{number}-{x.response_id}", x.excerpt + " ") for x in examples]
         watched.monitor.status.blocks = 4
@@ -469,7 +505,9 @@ def main() -> None:
         "swaps": lambda: changes("Model swap behind the same name: MT-Bench, 200 answers a side", swaps(seeds)),
         "disjoint": lambda: changes("Model swap behind the same name: MT-Bench, two turns are one session", disjoint_swaps(seeds)),
         "questions": lambda: changes("New question topics, real questions", real_questions(seeds)),
-        "breaks": lambda: changes("Visible breaks, real answers", breaks(seeds)),
+        "breaks": lambda: changes(
+            f"Visible breaks, real answers (no detector can find them sooner than {least_delay(0.79, 0.95)} answers after)", breaks(seeds)
+        ),
         "unchanged": lambda: unchanged(still(seeds)),
         "streams": lambda: streams(seeds),
     }

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.drift.evidence import e_bh, e_value
+from agents.drift.evidence import CYCLE, e_bh, e_value
+from agents.drift.metrics import WEIGHTS
 from agents.drift.monitor import Drift, Monitor
 from agents.drift.quality import Quality
 from agents.drift.rows import ROW
 from agents.drift.series import REFERENCE, WINDOW
-from agents.drift.text import ANSWER, QUESTION, answer_vector, language, question_vector
-from agents.drift.two_sample import binary_test, category_test, kernel_test, location_test, rank_test
+from agents.drift.shares import change_evidence
+from agents.drift.text import ANSWER, QUESTION, Floats, answer_vector, language, question_vector
+from agents.drift.two_sample import Bools, binary_test, category_test, kernel_test, location_test, rank_test, topics_test
 from schemas.samples import Sample
-from tests.unit.drift_data import LISTS, sample
+from tests.unit.drift_data import LISTS, START, sample
 
 NEEDED = 50.0
 
@@ -27,7 +30,8 @@ def run(answers: list[Sample], monitor: Monitor | None = None) -> tuple[Monitor,
     """A series over these answers; how many it took until a drift was seen."""
     monitor = monitor or Monitor()
     for number, answer in enumerate(answers, 1):
-        if monitor.add(answer) and monitor.drift is None and monitor.evidence >= NEEDED:
+        monitor.add(answer)
+        if monitor.drift is None and monitor.evidence >= NEEDED:
             monitor.declare()
             return monitor, number
     return monitor, None
@@ -112,7 +116,7 @@ class TestCause:
         stream = [*answers(0, 700, rng, spacing=180.0), *answers(700, 150, rng, spacing=180.0, prompt_sha="p2")]
         monitor, number = run(stream)
         assert number is None
-        assert monitor.series.kept.frozen
+        assert monitor.series.frozen
         monitor, number = run(answers(850, 60, rng, spacing=180.0, prompt_sha="p2", style=LISTS), monitor)
         assert monitor.drift is not None
         assert monitor.drift.cause == "silent_provider_change"
@@ -149,11 +153,24 @@ class TestReference:
 
         assert run([one(n) for n in range(1_440)])[1] is None
 
+    def test_what_returns_every_weekend_is_no_drift_and_what_comes_later_is(self) -> None:
+        """Two weeks from a Monday; at weekends mostly other tenants, who write in another language. Then they come on a working day."""
+        rng = random.Random(18)
+
+        def one(n: int, weekend: bool) -> Sample:
+            return sample(n, rng, spacing=1_000.0, lang="pt" if rng.random() < (0.8 if weekend else 0.2) else "en")
+
+        days = [datetime.fromtimestamp(START + n * 1_000.0, UTC).weekday() for n in range(1_300)]
+        assert days[0] == 0
+        monitor, number = run([one(n, days[n] >= 5) for n in range(1_250)])
+        assert number is None
+        assert run([one(n, True) for n in range(1_250, 1_300)], monitor)[1] is not None
+
     def test_what_is_kept_is_bounded(self) -> None:
         monitor, _ = run(answers(0, 1000, random.Random(12), spacing=180.0))
         series = monitor.series
         assert len(series.reference) <= REFERENCE and len(series.window) <= WINDOW
-        assert series.kept.frozen
+        assert series.frozen
         assert len(series.kept.after) <= 40
 
     def test_a_new_model_of_a_feature_is_compared_with_the_former_one(self) -> None:
@@ -195,6 +212,13 @@ def _p(test: Callable[[np.random.Generator], float], number: int = 400) -> np.nd
 NEW = np.arange(120) >= 80
 
 
+def _clustered(rng: np.random.Generator) -> Floats:
+    """Questions about ten topics, of the new ones a half about five others."""
+    topic = np.where(NEW & (rng.random(120) < 0.5), rng.integers(10, 15, 120), rng.integers(0, 10, 120))
+    words = np.eye(20)[topic] * 2.0
+    return np.hstack([words, rng.standard_normal((120, 20)) / 4])
+
+
 class TestTwoSample:
     """Under "nothing changed" a p-value is at most p with probability p."""
 
@@ -202,6 +226,7 @@ class TestTwoSample:
         "test",
         [
             lambda rng: kernel_test(rng.standard_normal((120, 20)) ** 3, NEW).p,
+            lambda rng: topics_test(rng.poisson(0.1, (120, 40)).astype(float), NEW).p,
             lambda rng: rank_test(rng.lognormal(size=120), NEW).p,
             lambda rng: rank_test(np.floor(rng.lognormal(size=120)), NEW).p,
             lambda rng: location_test(np.round(rng.random(120), 1), NEW).p,
@@ -218,6 +243,7 @@ class TestTwoSample:
         "test",
         [
             lambda rng: kernel_test(rng.standard_normal((120, 20)) + NEW[:, None] * 0.6, NEW).p,
+            lambda rng: topics_test(_clustered(rng), NEW).p,
             lambda rng: rank_test(rng.lognormal(size=120) * (1 + 2 * NEW), NEW).p,
             lambda rng: rank_test(rng.standard_normal(120) * (1 + 3 * NEW), NEW).p,
             lambda rng: location_test(rng.standard_normal(120) - 1.2 * NEW, NEW).p,
@@ -254,6 +280,37 @@ class TestTwoSample:
         assert e_bh({"a": 60.0}, 1, 0.02) == ["a"]
         assert e_bh({"a": 60.0}, 2, 0.02) == []
         assert e_bh({"a": 60.0, "b": 55.0}, 2, 0.02) == ["a", "b"]
+
+
+class TestShares:
+    """Evidence that a share has changed, asked after every answer."""
+
+    @staticmethod
+    def of(reference: Bools, present: Bools, least: int = 25) -> float:
+        return change_evidence(reference, present, np.arange(len(present) - least + 1), learning=False)
+
+    @pytest.mark.parametrize("share", [0.01, 0.1, 0.5, 0.8])
+    def test_while_nothing_changes_it_is_on_average_at_most_one_per_beginning(self, share: float) -> None:
+        rng = np.random.default_rng(19)
+        found = [self.of(rng.random(150) < share, rng.random(150) < share) / 126 for _ in range(2_000)]
+        assert np.mean(found) <= 1.0
+
+    @pytest.mark.parametrize(("before", "after", "most"), [(0.79, 0.95, 130), (0.84, 0.51, 60), (0.03, 0.2, 90), (0.01, 1.0, 25)])
+    def test_a_change_is_found_soon(self, before: float, after: float, most: int) -> None:
+        """With the share of the evidence that refusals have. Who knows both shares beforehand needs 57, 22, 26 and 3 answers."""
+        rng = np.random.default_rng(20)
+        needed = NEEDED * CYCLE / WEIGHTS["refusal"]
+        delays = []
+        for _ in range(40):
+            reference, stream = rng.random(200) < before, np.concatenate([rng.random(50) < before, rng.random(150) < after])
+            seen = (n for n in range(1, 151) if self.of(reference, stream[: 50 + n]) >= needed)
+            delays.append(next(seen, 151))
+        assert np.median(delays) <= most
+
+    def test_what_lasts_less_than_a_block_is_an_incident_and_no_drift(self) -> None:
+        rng = random.Random(21)
+        stream = [sample(n, rng, outcome="api_error" if 300 <= n < 320 else "ok") for n in range(400)]
+        assert run(stream)[1] is None
 
 
 class TestText:

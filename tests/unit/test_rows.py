@@ -9,6 +9,7 @@ from typing import get_args
 import msgspec
 import pytest
 
+from schemas.drift_rows import DriftRow
 from schemas.events import EVENT_KINDS, Message, Request, Response
 from schemas.migrate import migrations, split_statements
 from schemas.rows import (
@@ -39,13 +40,13 @@ def columns(table: str) -> dict[str, str]:
     return dict([*re.findall(r"^    (?!INDEX|window_start, )(\w+) (.*?),?$", create.partition("ENGINE")[0], re.MULTILINE), *later])
 
 
-@pytest.mark.parametrize("row", ROWS)
+@pytest.mark.parametrize("row", [*ROWS, DriftRow])
 def test_rows_and_tables_have_the_same_columns(row: type[msgspec.Struct]) -> None:
     table = row.TABLE  # type: ignore[attr-defined]
     assert set(row.__struct_fields__) == set(columns(table))
 
 
-@pytest.mark.parametrize("row", ROWS)
+@pytest.mark.parametrize("row", [*ROWS, DriftRow])
 def test_a_value_left_out_of_a_line_is_the_columns_default(row: type[msgspec.Struct]) -> None:
     declared = columns(row.TABLE)  # type: ignore[attr-defined]
     for field in msgspec.structs.fields(row):
