@@ -19,7 +19,7 @@ from schemas.samples import Sample
 BLOCK = 25
 """Answers after which a series is looked at."""
 WINDOW = 200
-REFERENCE = 320
+REFERENCE = 288
 COMPARED = (90, 200)
 """Reference answers that are compared: at least, and at most."""
 LEAST = 75

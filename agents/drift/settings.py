@@ -19,7 +19,7 @@ class DriftSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     false_alarms: Annotated[float, Meta(gt=0, le=100)] = 0.5
     """At most so many per 10,000 answers of an unchanged series, and as false discovery rate over all series: 0.5 is 2%."""
     max_series: Annotated[int, Meta(ge=1)] = 5_000
-    """Features and models watched per partition; the longest idle gives way. One takes up to 270 kB."""
+    """Features and models watched per partition; the longest idle gives way. One takes up to 250 kB."""
 
     @property
     def per_period(self) -> int:

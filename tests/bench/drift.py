@@ -506,7 +506,7 @@ def main() -> None:
         "disjoint": lambda: changes("Model swap behind the same name: MT-Bench, two turns are one session", disjoint_swaps(seeds)),
         "questions": lambda: changes("New question topics, real questions", real_questions(seeds)),
         "breaks": lambda: changes(
-            f"Visible breaks, real answers (no detector can find them sooner than {least_delay(0.79, 0.95)} answers after)", breaks(seeds)
+            f"Visible breaks, real answers (delay of the best possible detector: {least_delay(0.79, 0.95)})", breaks(seeds)
         ),
         "unchanged": lambda: unchanged(still(seeds)),
         "streams": lambda: streams(seeds),
