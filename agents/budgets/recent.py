@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import NamedTuple
 
 import msgspec
@@ -83,9 +84,13 @@ class Recent:
         return True
 
     def laps(self, key: Key, now: int) -> list[tuple[int, Lap]]:
-        """A group's parts with the start of their windows."""
+        """A group's parts since its last pause with the start of their windows."""
+        parts = self._groups.get(key, {})
         first = now - self._span - BUCKET
-        return [(origin.window, lap) for origin, lap in self._groups.get(key, {}).items() if origin.window > first]
+        if self._pause < self._span:  # what `advance` has not yet forgotten counts no more than what it has
+            windows = sorted({origin.window for origin in parts})
+            first = max([first, *(end for end, start in pairwise(windows) if start - end > self._pause)])
+        return [(origin.window, lap) for origin, lap in parts.items() if origin.window > first]
 
     def used(self, key: Key, now: int, amount: Callable[[Lap], int]) -> list[tuple[int, int]]:
         """(window, amount) of a group, ascending."""

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -315,6 +316,18 @@ def test_a_session_that_has_cost_more_than_five_dollars_in_ten_minutes_is_report
     assert names(stage.send(clock=MIDNIGHT + HOUR)) == [("RunawayLoop", False)]
 
 
+@pytest.mark.parametrize("clocks", [(0.0,), (0.0, 50.0, 100.0, 150.0, 200.0)], ids=["late look", "looks meanwhile"])
+def test_what_a_session_did_before_a_pause_of_minutes_does_not_count_however_often_one_looks(clocks: tuple[float, ...]) -> None:
+    stage = runaway()
+    stage.send(part(stage.id("session"), MIDNIGHT, usage(2, 4.0), "s1"), clock=float(MIDNIGHT))
+    for clock in clocks:
+        stage.send(clock=MIDNIGHT + clock)
+    stage.send(part(stage.id("session"), MIDNIGHT + 200, usage(2, 2.0), "s1"), clock=MIDNIGHT + 200.0)
+    assert stage.found == []
+    stage.send(part(stage.id("session"), MIDNIGHT + 210, usage(2, 4.0), "s1"), clock=MIDNIGHT + 210.0)
+    assert names(stage.found) == [("RunawayLoop", True)]
+
+
 def test_calls_that_repeat_each_other_are_a_loop_and_different_ones_are_not() -> None:
     stage = runaway()
     for n in range(24):  # a tool and its answer, over and over, once in a while something else
@@ -545,7 +558,10 @@ def test_restored_state_goes_on_as_if_nothing_had_happened(logs: list[list[Usage
     for piece in pieces:
         second.state.load(piece)
     assert second.state.changes() is None
-    assert (second.used(), second.state.gauges(), second.state.clock) == (first.used(), first.state.gauges(), first.state.clock)
+    assert (second.used(), second.state.clock) == (first.used(), first.state.clock)
+    # What is too old to count is forgotten now and then, and at once when state is restored.
+    assert second.state.gauges()["limited_groups"] <= first.state.gauges()["limited_groups"]
+    assert {**second.state.gauges(), "limited_groups": 0} == {**first.state.gauges(), "limited_groups": 0}
     second.receive(*messages[stop:])
     assert first.found + second.found == whole.found
     assert second.used() == whole.used()
