@@ -24,7 +24,7 @@ SCALE: Final = 1000
 """Units of a weight in one logit."""
 
 _MARKS: Final = tuple(b'.?!:"`{<|[#'[at : at + 1] for at in range(11))
-_APOSTROPHES: Final = str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"', "«": '"', "»": '"', "´": "'"})
+_QUOTES: Final = {"’": "'", "‘": "'", "“": '"', "”": '"', "«": '"', "»": '"', "´": "'"}
 # For `tokens`: all but letters, digits and marks become blanks. For `cue_words`: marks too, capitals small letters, others stay.
 _KEPT: Final = bytes(b if chr(b).isalnum() or bytes((b,)) in _MARKS else 32 for b in range(128)) + bytes([32] * 128)
 _WORDS: Final = bytes(ord(chr(b).lower()) if chr(b).isalnum() or b >= 128 else 32 for b in range(128)) + bytes(range(128, 256))
@@ -33,7 +33,10 @@ _WORDS: Final = bytes(ord(chr(b).lower()) if chr(b).isalnum() or b >= 128 else 3
 def _plain(text: str) -> str:
     """Lower-case ASCII: accents, zero-width characters and letters in disguise (full width, mathematical) are resolved."""
     if not text.isascii():
-        text = unicodedata.normalize("NFKD", text.translate(_APOSTROPHES)).encode("ascii", "ignore").decode()
+        for mark, plain in _QUOTES.items():
+            if mark in text:
+                text = text.replace(mark, plain)
+        text = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
     return text.lower()
 
 
@@ -62,24 +65,26 @@ def ngrams(text: str, *, singles: bool) -> set[str]:
     return grams
 
 
-_End = tuple[dict[str, int], dict[str, dict[str, int]], dict[str, int]]
-"""What may follow a word: weights of pairs, of triples by their second word, and of pairs around one word."""
+_Ends = tuple[dict[str, tuple[int | None, dict[str, int]]], dict[str, int]]
+"""What may follow a word: by the second word the weight of the pair and those of triples by the third; weights of pairs around one word."""
 
 
-def _ends(weights: Mapping[str, int]) -> tuple[dict[str, int], dict[str, _End]]:
+def _ends(weights: Mapping[str, int]) -> tuple[dict[str, int], dict[str, _Ends]]:
     """The weights of single words, and those of n-grams by their first word: most words of a text begin none, which costs one look-up."""
     singles: dict[str, int] = {}
-    ends: dict[str, _End] = {}
+    ends: dict[str, _Ends] = {}
     for gram, weight in weights.items():
         words = gram.split(" ")
         if len(words) > 1:
-            pairs, triples, _ = ends.setdefault(words[0], ({}, {}, {}))
+            seconds, _ = ends.setdefault(words[0], ({}, {}))
+            pair, thirds = seconds.get(words[1], (None, {}))
             if len(words) == 2:
-                pairs[words[1]] = weight
+                pair = weight
             else:
-                triples.setdefault(words[1], {})[words[2]] = weight
+                thirds[words[2]] = weight
+            seconds[words[1]] = pair, thirds
         elif len(around := gram.split("_")) == 2:
-            ends.setdefault(around[0], ({}, {}, {}))[2][around[1]] = weight
+            ends.setdefault(around[0], ({}, {}))[1][around[1]] = weight
         else:
             singles[gram] = weight
     return singles, ends
@@ -141,13 +146,15 @@ class LinearModel:
         for a, b, c in zip(words, words[1:], words[2:], strict=False):
             if (end := ends.get(a)) is None:
                 continue
-            pairs, triples, around = end
-            if (weight := pairs.get(b)) is not None:
-                found[f"{a} {b}"] = weight
+            seconds, around = end
             if (weight := around.get(c)) is not None:
                 found[f"{a}_{c}"] = weight
-            if (thirds := triples.get(b)) is not None and (weight := thirds.get(c)) is not None:
-                found[f"{a} {b} {c}"] = weight
+            if (second := seconds.get(b)) is not None:
+                pair, thirds = second
+                if pair is not None:
+                    found[f"{a} {b}"] = pair
+                if (weight := thirds.get(c)) is not None:
+                    found[f"{a} {b} {c}"] = weight
         return self.bias + sum(found.values())
 
     def to_json(self) -> bytes:
