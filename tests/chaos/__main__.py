@@ -19,8 +19,8 @@ from tests.chaos.run import Plan, Report, run
 def main() -> None:
     parser = argparse.ArgumentParser(prog="make chaos", description="Strike a running Mirante with faults and examine what is left.")
     parser.add_argument("--seed", type=int, default=1, help="faults and their order")
-    parser.add_argument("--minutes", type=float, default=3.0, help="length of the traffic")
-    parser.add_argument("--rate", type=float, default=2_500, help="events per second")
+    parser.add_argument("--minutes", type=float, default=7.0, help="length of the traffic: as long as the faults, about 11 s each")
+    parser.add_argument("--rate", type=float, default=1_250, help="events per second")
     parser.add_argument("--workers", type=int, default=3)
     parser.add_argument("--kills", type=int, default=20, help="SIGKILLs of workers")
     parser.add_argument("--others", type=int, default=14, help="other faults")
