@@ -31,6 +31,9 @@ STAGE = "controls"
 MAX_ACTED = 10_000
 """Proposals remembered per partition; one that comes again after as many others is acted on again."""
 
+MAX_SAID = 10_000
+"""Scopes for which it is remembered what rules and operators have said."""
+
 SNAPSHOT_ENTRIES = 500
 
 CLOCK_SAVED_EVERY = 60.0
@@ -48,12 +51,21 @@ class Held(msgspec.Struct, array_like=True, gc=False):
     offset: int
 
 
+class Said(msgspec.Struct, array_like=True, gc=False):
+    """The last control of a scope that a rule has written, and what an operator has said since. A worker that dies after writing it may
+    write it again, behind the operator's word."""
+
+    by_rule: Control
+    since: Control | None = None
+
+
 class Saved(msgspec.Struct, array_like=True, gc=False):
     """A piece of state in the changelog. ``clock``: Kafka time of the newest record, epoch seconds."""
 
     held: list[tuple[str, Held | None]] = []
     acted: list[str] = []
     clock: float = 0.0
+    said: list[tuple[str, Said]] = []
 
 
 _encode_saved = msgspec.msgpack.Encoder().encode
@@ -78,11 +90,13 @@ class ControlsState:
         self._handlers = {alerts: self._alert, proposals: self._proposal, controls: self._control}
         self._held: dict[str, Held] = {}
         self._acted: dict[str, None] = {}
+        self._said: dict[str, Said] = {}
         self._clock = 0.0
         self._ticked: float | None = None
         """Processing time at which ``_clock`` was last moved on."""
         self._changed_scopes: set[str] = set()
         self._changed_acted: list[str] = []
+        self._changed_said: set[str] = set()
         self._saved_clock = 0.0
         self._next_expiry = inf
 
@@ -112,10 +126,11 @@ class ControlsState:
 
     def changes(self) -> bytes | None:
         stale = self._clock - self._saved_clock > CLOCK_SAVED_EVERY
-        if not stale and not self._changed_scopes and not self._changed_acted:
+        if not stale and not self._changed_scopes and not self._changed_acted and not self._changed_said:
             return None
         held = [(scope, self._held.get(scope)) for scope in sorted(self._changed_scopes)]
-        saved = Saved(held, self._changed_acted, self._clock)
+        said = [(scope, self._said[scope]) for scope in sorted(self._changed_said)]
+        saved = Saved(held, self._changed_acted, self._clock, said)
         self._unchanged()
         return _encode_saved(saved)
 
@@ -127,6 +142,9 @@ class ControlsState:
             yield _encode_saved(Saved(held=held[at : at + SNAPSHOT_ENTRIES]))
         for at in range(0, len(acted), SNAPSHOT_ENTRIES):
             yield _encode_saved(Saved(acted=acted[at : at + SNAPSHOT_ENTRIES]))
+        said = list(self._said.items())
+        for at in range(0, len(said), SNAPSHOT_ENTRIES):
+            yield _encode_saved(Saved(said=said[at : at + SNAPSHOT_ENTRIES]))
 
     def load(self, piece: bytes) -> None:
         saved = _decode_saved(piece)
@@ -137,6 +155,8 @@ class ControlsState:
                 self._hold(scope, held)
         for key in saved.acted:
             self._remember(key)
+        for scope, known in saved.said:
+            self._note_said(scope, known)
         self._clock = max(self._clock, saved.clock)
         self._unchanged()
 
@@ -159,6 +179,9 @@ class ControlsState:
             return
         self._remember(key)
         self._changed_acted.append(key)
+        said = self._said.get(control.scope)
+        if said is not None and said.by_rule == control:
+            return  # written before a crash, and read back since
         held = self._held.get(control.scope)
         objection = _objection(proposal, held.control if held else None, self._now())
         if objection is not None:
@@ -180,6 +203,17 @@ class ControlsState:
             control = Control(scope=scope, action="restore", time=_moment(record.timestamp / 1000), reason="record deleted")
         else:
             control = read_control(record.key, record.value)
+        said = self._said.get(control.scope)
+        if record.value is None or control.source == OPERATOR:
+            if said is not None:
+                self._note_said(control.scope, Said(said.by_rule, control))
+        elif said is not None and said.since is not None and said.by_rule == control:
+            effects.count("switch", "repeated")
+            self._audit(record, control, "recorded", effects, note="written twice, before and after a crash; what an operator said holds")
+            effects.messages.append(Message(self._controls_topic, self._partition, control.scope.encode(), _encode(said.since)))
+            return
+        else:
+            self._note_said(control.scope, Said(control))
         held = self._held.get(control.scope)
         note = _note(control, held.control if held else None, self._now())
         self._audit(record, control, "recorded", effects, note=note)
@@ -239,12 +273,21 @@ class ControlsState:
         while len(self._acted) > MAX_ACTED:
             del self._acted[next(iter(self._acted))]
 
+    def _note_said(self, scope: str, said: Said) -> None:
+        self._said[scope] = said
+        self._changed_said.add(scope)
+        if len(self._said) > MAX_SAID:
+            oldest = next(iter(self._said))
+            del self._said[oldest]
+            self._changed_said.discard(oldest)
+
     def _now(self) -> datetime:
         return _moment(self._clock)
 
     def _unchanged(self) -> None:
         self._changed_scopes = set()
         self._changed_acted = []
+        self._changed_said = set()
         self._saved_clock = self._clock
 
 

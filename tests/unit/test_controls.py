@@ -437,6 +437,48 @@ def test_given_two_wishes_before_the_first_is_read_back_then_the_second_does_not
     assert [json.loads(message.value)["action"] for message in effects.messages] == ["kill"]
 
 
+@pytest.mark.parametrize("proposal_first", [True, False])
+@pytest.mark.parametrize("restored", [True, False])
+def test_given_a_switch_written_twice_by_a_crash_then_what_an_operator_said_in_between_holds(proposal_first: bool, restored: bool) -> None:
+    """The worker died after writing the switch and before its checkpoint; its successor reads the proposal and the topic again."""
+    (wanted,) = proposals(read_rules([RULE]), alert())
+    proposal = Batch(PROPOSALS, 0, [Record(PROPOSALS, 0, 0, 0, b"feature:search", msgspec.json.encode(wanted))], 1)
+    topic: list[Record] = []
+
+    def write(value: bytes) -> None:
+        topic.append(Record(CONTROLS, 0, len(topic), 0, b"feature:search", value))
+
+    def read(state: ControlsState, begin: int) -> None:
+        for record in topic[begin:]:
+            effects = Effects()
+            state.apply(Batch(CONTROLS, 0, [record], record.offset + 1), effects)
+            sent.extend(message.value for message in effects.messages)
+
+    sent: list[bytes] = []
+    write(msgspec.json.encode(wanted.control))
+    write(msgspec.json.encode(control(action="restore")))
+    state = ControlsState(0, alerts=ALERTS, proposals=PROPOSALS, controls=CONTROLS, partitions=1, source="c", rules=())
+    effects = Effects()
+    if not proposal_first:
+        read(state, 0)
+        if restored:
+            pieces = list(state.snapshot())
+            state = ControlsState(0, alerts=ALERTS, proposals=PROPOSALS, controls=CONTROLS, partitions=1, source="c", rules=())
+            for piece in pieces:
+                state.load(piece)
+    state.apply(proposal, effects)
+    assert [message.value for message in effects.messages] == ([msgspec.json.encode(wanted.control)] if proposal_first else [])
+    before = 0 if proposal_first else len(topic)
+    for message in effects.messages:
+        write(message.value)
+    read(state, before)
+    assert len(sent) == proposal_first
+    for value in sent:
+        write(value)
+    records = [read_control(record.key, record.value or b"") for record in topic]
+    assert folded(*records).decide(at(0), feature="search").action == "allow"
+
+
 def test_memory_of_alerts_acted_on_is_bounded_and_forgets_the_oldest() -> None:
     state = ControlsState(0, alerts=ALERTS, proposals=PROPOSALS, controls=CONTROLS, partitions=1, source="c", rules=read_rules([RULE]))
     effects = Effects()
