@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import gc
+import tracemalloc
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
@@ -17,6 +19,7 @@ from hypothesis import strategies as st
 from urllib3.exceptions import ProtocolError
 
 import streams.sink
+from deploy.embedded.ports import free_port
 from schemas.outputs import DeadLetter
 from schemas.rows import INSERT_SETTINGS
 from streams.clickhouse import ClickHouseUnavailable
@@ -161,6 +164,35 @@ async def test_a_server_that_cannot_be_reached_is_tried_again(delays: list[float
     assert await sink.write({"a": [b"1"]}) == []
     assert client.stored["mirante.a"] == [b"1"]
     assert len(delays) == 2
+
+
+async def test_attempts_that_failed_hold_no_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A block was held by the frames of its exception until the next full garbage collection: hundreds of megabytes in ten minutes."""
+    sink, size, attempts = Sink(f"http://127.0.0.1:{free_port()}", METRICS), 4_000_000, []
+    unpatched, enough = streams.sink.connect, asyncio.Event()
+
+    def connect(url: str) -> Any:
+        attempts.append(url)
+        if len(attempts) == 8:
+            loop.call_soon_threadsafe(enough.set)
+        return unpatched(url)
+
+    monkeypatch.setattr(streams.sink, "connect", connect)
+    monkeypatch.setattr(streams.sink, "FIRST_DELAY", 0.01)
+    monkeypatch.setattr(streams.sink, "LONGEST_DELAY", 0.01)
+    loop = asyncio.get_running_loop()
+    gc.disable()
+    tracemalloc.start()
+    try:
+        writing = asyncio.ensure_future(sink.write({"a": [b"x" * size]}))
+        await enough.wait()
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+        gc.enable()
+        sink.close()
+    writing.cancel()
+    assert held < 4 * size
 
 
 async def test_it_says_why_inserts_fail_while_they_do(monkeypatch: pytest.MonkeyPatch) -> None:
