@@ -449,6 +449,9 @@ def _explain(error: Exception, value: bytes) -> str:
     return reason if len(reason) <= MAX_REASON else reason[: MAX_REASON - 3] + "..."
 
 
+_LEVELS_ABOVE = 4
+"""How many levels of an event are above its free-form parts, at most: the event, its messages, one of them, its field."""
+
 _BAD_INPUT = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _decode_any = msgspec.json.Decoder().decode
 _pack = msgspec.msgpack.Encoder().encode
@@ -478,7 +481,7 @@ def _decoder(struct: type[E], free_form: Callable[[E], object]) -> Callable[[byt
     """The decoder of one kind.
 
     `free_form` gives the parts of an event that are untyped JSON, where alone depth and numbers have no bounds; false
-    when there are none.
+    when there are none. They stand at most `_LEVELS_ABOVE` levels deep in the event.
     """
     typed = msgspec.json.Decoder(struct).decode
     fields = _known_fields(struct)
@@ -510,18 +513,31 @@ def _decoder(struct: type[E], free_form: Callable[[E], object]) -> Callable[[byt
                 return generic(value)
             raise EventError(_explain(error, value)) from error
         if parts := free_form(event):
-            if _too_deep(value):
-                raise EventError(_TOO_DEEP)
-            if not _fits(parts):
+            try:
+                packed = _pack(parts)
+            except OverflowError:
                 return generic(value)
+            except RecursionError as error:
+                raise EventError(_TOO_DEEP) from error
+            # Every level takes a byte, so what is short is not deep, and most of it is short.
+            if len(packed) > MAX_DEPTH - _LEVELS_ABOVE and _too_deep(value):
+                raise EventError(_TOO_DEEP)
         return event, None
 
     return decode_one
 
 
-decode_request_with_unknown = _decoder(
-    Request, lambda event: (event.params, event.tools, event.output_schema, event.prompt, event.messages)
-)
+def _free_form_of(event: Request) -> list[object]:
+    parts: list[object] = [part for part in (event.params, event.tools, event.output_schema) if part]
+    if event.prompt is not None and event.prompt.variables:
+        parts.append(event.prompt.variables)
+    for message in event.messages or ():
+        if message.tool_calls or isinstance(message.content, list):
+            parts.append((message.content, message.tool_calls))
+    return parts
+
+
+decode_request_with_unknown = _decoder(Request, _free_form_of)
 decode_response_with_unknown = _decoder(Response, lambda event: event.tool_calls)
 decode_feedback_with_unknown = _decoder(Feedback, lambda event: None)
 decode_evaluation_with_unknown = _decoder(Evaluation, lambda event: None)

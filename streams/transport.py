@@ -115,6 +115,7 @@ DrainHook = Callable[[], Awaitable[None]]
 RestoreHook = Callable[[frozenset[TP]], Awaitable[Mapping[TP, int]]]
 
 _offset_of = attrgetter("offset")
+_key_size, _value_size = attrgetter("serialized_key_size"), attrgetter("serialized_value_size")  # -1 if there is none
 
 
 @dataclass
@@ -310,7 +311,7 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
             # Nothing is awaited between aiokafka's drain and this, so the position is the one the drain left.
             for aiotp, records in drained.items():
                 tp, state = TP(*aiotp), assigned.state_value(aiotp)
-                size = sum([max(r.serialized_key_size, 0) + max(r.serialized_value_size, 0) for r in records])
+                size = max(0, sum(map(_key_size, records)) + sum(map(_value_size, records)))
                 start = starts[tp]
                 fetched.append(_Fetched(
                     tp, records, records[0].offset if start is None else start, state.position, state.highwater, size))

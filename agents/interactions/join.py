@@ -1,14 +1,14 @@
 """Requests and responses waiting for each other, in event time.
 
 A request is *open* until its response comes. When ``timeout_ms`` plus grace has passed it is *unanswered*, and is kept for a while so that
-a late answer still completes it. A response that comes first *waits*. Deadlines are a heap with lazily discarded entries.
+a late answer still completes it. A response that comes first *waits*.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from heapq import heappop, heappush
-from math import inf
+from math import floor, inf
 from typing import NamedTuple
 
 import msgspec
@@ -64,13 +64,66 @@ class Due(NamedTuple):
         return self.request is not None and not self.request.unanswered
 
 
+class _Deadlines:
+    """(due, request_id) in order. Near ones are a heap; further ones lie in a bucket for each second until it comes: most are settled by
+    then, and cost no more than an append. Entries are discarded lazily: who gets one looks whether it still holds."""
+
+    def __init__(self, requests: Mapping[str, OpenRequest], responses: Mapping[str, WaitingResponse]) -> None:
+        self._requests = requests
+        self._responses = responses
+        self._near: list[tuple[float, str]] = []
+        self._far: dict[int, list[tuple[float, str]]] = {}
+        self._seconds: list[int] = []
+        """Heap of the seconds that have a bucket, none of them before ``_horizon``."""
+        self._horizon = 0
+
+    def add(self, due: float, request_id: str) -> None:
+        second = floor(due)
+        if second < self._horizon:
+            heappush(self._near, (due, request_id))
+        elif (bucket := self._far.get(second)) is not None:
+            bucket.append((due, request_id))
+        else:
+            self._far[second] = [(due, request_id)]
+            heappush(self._seconds, second)
+
+    def passed(self, clock: float) -> Iterator[tuple[float, str]]:
+        """Take those that have passed, in order, each once; also what is added meanwhile."""
+        while self._seconds and self._seconds[0] <= clock:
+            self._come_near()
+        self._horizon = max(self._horizon, floor(clock) + 1)
+        last: tuple[float, str] | None = None
+        while self._near and self._near[0][0] <= clock:
+            deadline = heappop(self._near)
+            if deadline != last:  # restored twice: an entry changed after its deadline was set is in two pieces of the changelog
+                last = deadline
+                yield deadline
+
+    def first(self) -> tuple[float, str] | None:
+        while not self._near and self._seconds:
+            self._come_near()
+        return self._near[0] if self._near else None
+
+    def drop_first(self) -> None:
+        heappop(self._near)
+
+    def _come_near(self) -> None:
+        second, requests, responses = heappop(self._seconds), self._requests, self._responses
+        self._horizon = second + 1
+        for deadline in self._far.pop(second):
+            if deadline[1] in requests or deadline[1] in responses:
+                heappush(self._near, deadline)
+
+
 class Join:
     """Both sides of the join, by ``request_id``, with what changed since the last checkpoint."""
 
     def __init__(self) -> None:
         self.requests: dict[str, OpenRequest] = {}
         self.responses: dict[str, WaitingResponse] = {}
-        self._deadlines: list[tuple[float, str]] = []
+        self.unanswered = 0
+        """How many of the requests are unanswered."""
+        self._deadlines = _Deadlines(self.requests, self.responses)
         self._held: list[tuple[int, Due]] = []
         self._touched: set[str] = set()
         self._gone: set[str] = set()
@@ -80,11 +133,20 @@ class Join:
         request_id = entry.request.request_id
         self.requests[request_id] = entry
         self._touched.add(request_id)
-        heappush(self._deadlines, (entry.due, request_id))
+        self._deadlines.add(entry.due, request_id)
+
+    def give_up(self, entry: OpenRequest, late_answer: float) -> None:
+        """An open request is unanswered, and waits ``late_answer`` seconds longer."""
+        entry.unanswered = True
+        self.unanswered += 1
+        entry.due += late_answer
+        self.open(entry)
 
     def close(self, request_id: str) -> None:
         """The request is settled."""
-        if self.requests.pop(request_id).stored:
+        entry = self.requests.pop(request_id)
+        self.unanswered -= entry.unanswered
+        if entry.stored:
             self._gone.add(request_id)
         self._touched.discard(request_id)
 
@@ -93,7 +155,7 @@ class Join:
         request_id = entry.response.request_id
         self.responses[request_id] = entry
         self._touched.add(request_id)
-        heappush(self._deadlines, (entry.due, request_id))
+        self._deadlines.add(entry.due, request_id)
 
     def take_response(self, request_id: str) -> WaitingResponse | None:
         """The waiting response of a request, which waits no longer."""
@@ -111,12 +173,7 @@ class Join:
         What is irrevocable (to forget a request, to give up a response) is held until all partitions confirm that they have read
         what was written.
         """
-        last: tuple[float, str] | None = None
-        while self._deadlines and self._deadlines[0][0] <= clock:
-            deadline = heappop(self._deadlines)
-            if deadline == last:
-                continue  # restored twice: an entry changed after its deadline was set is in two pieces of the changelog
-            due, request_id = last = deadline
+        for due, request_id in self._deadlines.passed(clock):
             request, response = self.requests.get(request_id), self.responses.get(request_id)
             for item in (Due(request, None), Due(None, response)):
                 if item.due != due:
@@ -152,13 +209,13 @@ class Join:
 
     def earliest(self) -> OpenRequest | None:
         """The open request with the earliest deadline."""
-        while self._deadlines:
-            due, request_id = self._deadlines[0]
+        while (deadline := self._deadlines.first()) is not None:
+            due, request_id = deadline
             if (request := self.requests.get(request_id)) is not None and request.due == due:
                 return request
             if (response := self.responses.get(request_id)) is not None and response.due == due:
                 return min(self.requests.values(), key=lambda entry: entry.due, default=None)
-            heappop(self._deadlines)
+            self._deadlines.drop_first()
         return None
 
     def take_changes(self) -> tuple[list[OpenRequest], list[WaitingResponse], list[str]]:
@@ -176,14 +233,17 @@ class Join:
 
     def load(self, requests: list[OpenRequest], responses: list[WaitingResponse], gone: list[str]) -> None:
         """Restore what :meth:`take_changes` returned."""
+        for request_id in (*gone, *(entry.request.request_id for entry in requests)):
+            if (known := self.requests.pop(request_id, None)) is not None:
+                self.unanswered -= known.unanswered
         for request_id in gone:
-            self.requests.pop(request_id, None)
             self.responses.pop(request_id, None)
         for entry in requests:
             entry.stored = True
+            self.unanswered += entry.unanswered
             self.requests[entry.request.request_id] = entry
-            heappush(self._deadlines, (entry.due, entry.request.request_id))
+            self._deadlines.add(entry.due, entry.request.request_id)
         for waiting in responses:
             waiting.stored = True
             self.responses[waiting.response.request_id] = waiting
-            heappush(self._deadlines, (waiting.due, waiting.response.request_id))
+            self._deadlines.add(waiting.due, waiting.response.request_id)

@@ -52,9 +52,9 @@ class Partials:
 
     def add(self, segment: int, time: float, series: Series, item: Contribution) -> bool:
         """Count an unanswered interaction. False: counted under __other__."""
-        admitted = self._admit(segment, series)
-        self._parts.part(segment, window_of(time), admitted).add(item)
-        return admitted is series
+        aggregate, admitted = self._part(segment, window_of(time), series)
+        aggregate.add(item)
+        return admitted
 
     def answer(self, segment: int, time: float, asked: Series, series: Series, item: Contribution, *, late: bool) -> bool:
         """Count an answered interaction; with ``late`` it was counted as unanswered before. False: counted under __other__.
@@ -62,9 +62,9 @@ class Partials:
         ``asked`` is the series without the answer. If the answer's is another (another model answered), both parts know of it, whether or
         not the request was ever counted as unanswered: versions must not depend on the order in which things were read.
         """
-        window, admitted = window_of(time), self._admit(segment, series)
-        aggregate = self._parts.part(segment, window, admitted)
-        before = aggregate if series == asked else self._parts.part(segment, window, self._admit(segment, asked))
+        window = window_of(time)
+        aggregate, admitted = self._part(segment, window, series)
+        before = aggregate if series is asked else self._part(segment, window, asked)[0]
         if before is not aggregate:
             before.move(late=late)
             aggregate.add(item)
@@ -72,18 +72,19 @@ class Partials:
             aggregate.answer(item)
         else:
             aggregate.add(item)
-        return admitted is series
+        return admitted
 
-    def _admit(self, segment: int, series: Series) -> Series:
-        """The series under which to count."""
-        known = self._series.get(segment)
-        if known is None:
-            known = self._series[segment] = set()
+    def _part(self, segment: int, window: int, series: Series) -> tuple[Aggregate, bool]:
+        """Where to count a series, and whether it is its own part and not the one of __other__."""
+        found = self._parts.known(segment, window, series)
+        if found is not None:
+            return found, True
+        known = self._series.setdefault(segment, set())
         if series not in known:
             if len(known) >= self._cap:
-                return OTHER
+                return self._parts.part(segment, window, OTHER), False
             known.add(series)
-        return series
+        return self._parts.part(segment, window, series), True
 
     def take_dirty(self) -> list[Part]:
         """What changed since the last call."""

@@ -24,25 +24,31 @@ class PartStore(Generic[K, V]):
     def __init__(self, new: Callable[[], V]) -> None:
         self._new = new
         self._segments: dict[int, dict[tuple[int, K], V]] = {}
-        self._dirty: set[tuple[int, int, K]] = set()
+        self._dirty: dict[int, tuple[int, int, K, V]] = {}
+        """By identity: one look per change, where hashing the key would cost more than the change."""
 
     def __len__(self) -> int:
         return sum(map(len, self._segments.values()))
 
+    def known(self, segment: int, window: int, key: K) -> V | None:
+        """The sums of a key, about to be changed; None if there are none yet."""
+        parts = self._segments.get(segment)
+        found = None if parts is None else parts.get((window, key))
+        if found is not None and id(found) not in self._dirty:
+            self._dirty[id(found)] = segment, window, key, found
+        return found
+
     def part(self, segment: int, window: int, key: K) -> V:
         """The sums of a key, about to be changed."""
-        parts = self._segments.get(segment)
-        if parts is None:
-            parts = self._segments[segment] = {}
-        found = parts.get((window, key))
+        found = self.known(segment, window, key)
         if found is None:
-            found = parts[window, key] = self._new()
-        self._dirty.add((segment, window, key))
+            found = self._segments.setdefault(segment, {})[window, key] = self._new()
+            self._dirty[id(found)] = segment, window, key, found
         return found
 
     def take_dirty(self) -> list[tuple[int, int, K, V]]:
         """What changed since the last call: (segment, window, key, sums), complete and independent of later changes once encoded."""
-        dirty = [(s, window, key, self._segments[s][window, key]) for s, window, key in sorted(self._dirty)]
+        dirty = sorted(self._dirty.values(), key=lambda part: part[:3])
         self._dirty.clear()
         return dirty
 

@@ -335,8 +335,8 @@ class InteractionsState:
 
     def gauges(self) -> Mapping[str, float]:
         return {
-            "open_requests": sum(not entry.unanswered for entry in self._join.requests.values()),
-            "late_answer_candidates": sum(entry.unanswered for entry in self._join.requests.values()),
+            "open_requests": len(self._join.requests) - self._join.unanswered,
+            "late_answer_candidates": self._join.unanswered,
             "waiting_responses": len(self._join.responses),
             "seen_ids": len(self._seen),
             "window_parts": len(self._partials),
@@ -372,16 +372,19 @@ class InteractionsState:
         if batch.records:
             self._written[batch.topic] = batch.records[-1].timestamp / 1000
         homes = partitions_of(keys, self._context.settings.partitions).tolist() if keys else []
+        accepted = rekeyed = 0
         for (record, event, extra, time), key, home in zip(events, keys, homes, strict=True):
             if home != self._partition and not self._is_answer_here(event, record.headers):
                 self._forward(kind, record, key, home, effects)
                 continue
-            if record.key != key:
-                effects.count("rekeyed", batch.topic)
+            rekeyed += record.key != key
             try:
-                self._accept(kind, event, extra, time, record, None, effects)
+                accepted += self._accept(kind, event, extra, time, record, None, effects)
             except Exception as error:  # noqa: BLE001  # see _failed
                 self._failed(origin_of(record), error, effects)
+        effects.count("accepted", kind, accepted)
+        if rekeyed:
+            effects.count("rekeyed", batch.topic, rekeyed)
 
     def _apply_rekeyed(self, record: Any, effects: Effects) -> None:
         """A record that another partition sent to its home."""
@@ -422,20 +425,19 @@ class InteractionsState:
         self._rekeyed_since = None
         self._clocks[REKEYED] = max(self._clocks.get(REKEYED, 0.0), min(time, origin.timestamp / 1000 + self._context.settings.lateness))
         try:
-            self._accept(kind, event, extra, time, record, origin, effects)
+            effects.count("accepted", kind, self._accept(kind, event, extra, time, record, origin, effects))
         except Exception as error:  # noqa: BLE001  # see _failed
             self._failed(origin, error, effects)
 
     def _accept(
         self, kind: str, event: Event, extra: bytes | None, time: float, record: Any, origin: Origin | None, effects: Effects
-    ) -> None:
-        """An event at the partition where it is processed."""
+    ) -> bool:
+        """An event at the partition where it is processed; False if it is known already."""
         event_id = _remembered_id(event, record.headers if origin is None else origin.headers)
         if not self._seen.add(event_id):
             effects.count("duplicate", kind)
-            return
+            return False
         self._new_ids.append(event_id)
-        effects.count("accepted", kind)
         if isinstance(event, Request):
             self._request(event, extra, time, record, origin, effects)
         elif isinstance(event, Response):
@@ -448,6 +450,7 @@ class InteractionsState:
             line = self._row(evaluation_row(event, extra), event, effects)
             for tap in self._taps:
                 tap.evaluation(event, line)
+        return True
 
     def _request(
         self, event: Request, extra: bytes | None, time: float, record: Any, origin: Origin | None, effects: Effects
@@ -582,9 +585,7 @@ class InteractionsState:
                 for tap in self._taps:
                     tap.unanswered(request, entry.time)
             if not final:
-                entry.unanswered = True
-                entry.due += self._context.settings.join.late_answer
-                self._join.open(entry)
+                self._join.give_up(entry, self._context.settings.join.late_answer)
                 self._tell_home(entry, effects)
                 return
         self._join.close(request.request_id)

@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Sequence
 from decimal import Decimal
 from functools import partial
-from heapq import heappush
 from math import floor
 from typing import Any
 
@@ -305,7 +304,7 @@ def forget_what_was_heard(state: InteractionsState) -> None:
     state._progress = Progress(state._context.settings.partitions, "the same for all")
     for _, item in state._join._held:
         entry = item.request.request if item.request is not None else item.response.response
-        heappush(state._join._deadlines, (item.due, entry.request_id))
+        state._join._deadlines.add(item.due, entry.request_id)
     state._join._held.clear()
 
 
