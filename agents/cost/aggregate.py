@@ -101,8 +101,7 @@ class Aggregate(msgspec.Struct, array_like=True, gc=False):
         self.outcomes[outcome] += 1
         tokens = self.tokens
         for index, count in enumerate(added):
-            if count:
-                tokens[index] += count
+            tokens[index] += count
         if picodollars is not None:
             self.pico += picodollars
             if self.pico >= _CARRY:

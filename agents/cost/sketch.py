@@ -27,7 +27,8 @@ def bin_of(value: float) -> int:
     """The bin of a value. Not-a-number is the caller's to reject."""
     if value <= SMALLEST:
         return ZERO_BIN
-    return min(ceil(log(value) * _SCALE), _LARGEST_BIN)
+    index = ceil(log(value) * _SCALE)
+    return index if index < _LARGEST_BIN else _LARGEST_BIN
 
 
 def value_of(bin_index: int) -> float:
