@@ -65,7 +65,8 @@ def money(usd: float | Decimal) -> str:
 
 def picodollars(amount: int) -> str:
     """Picodollars (1e-12 USD, not negative) as decimal text in USD, as `money` writes it."""
-    return f"{amount // 10**12}.{amount % 10**12:012d}"
+    digits = str(amount).zfill(13)
+    return f"{digits[:-12]}.{digits[-12:]}"
 
 
 def in_picodollars(usd: float) -> int:

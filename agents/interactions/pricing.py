@@ -245,14 +245,9 @@ class PriceBook:
                     break
         if (plan.input_unpriced and (uncached or read or write)) or (plan.output_unpriced and (answer or reasoning)):
             return UNKNOWN
-        amount = (
-            uncached * rates.uncached
-            + read * rates.cache_read
-            + write * rates.cache_write
-            + answer * rates.output
-            + reasoning * rates.reasoning
-            + rates.request
-        )
+        amount = uncached * rates.uncached + answer * rates.output + rates.request
+        if read or write or reasoning:
+            amount += read * rates.cache_read + write * rates.cache_write + reasoning * rates.reasoning
         if plan.scale != 1:
             amount = _divide_half_even(amount, plan.scale)
         return Cost(amount, plan.source)
