@@ -140,7 +140,7 @@ class Checkpointer:
         self._trims: dict[int, int] = {}
         self._can_trim = True
         self._time = ProcessingTime(longest_gap=2 * interval + 1.0)
-        self._last_input = self._time.now()
+        self._last_rows = self._time.now()
         self.last_success = time.monotonic()
 
     @property
@@ -163,10 +163,13 @@ class Checkpointer:
 
     @property
     def quiet_seconds(self) -> float:
-        """Seconds since the last input, 0 while anything is not durable."""
+        """Seconds since anything came of the input, 0 while anything is not durable.
+
+        Not since the last input: partitions with nothing to do go on telling each other that time passes.
+        """
         if self._flushing.locked() or any(p.applied != p.durable for p in self._partitions.values()):
             return 0.0
-        return self._time.now() - self._last_input
+        return self._time.now() - self._last_rows
 
     # Ownership
 
@@ -198,7 +201,7 @@ class Checkpointer:
             partition.held = frozenset()
             self._hold_topics(number, partition.held)
         self._partitions = kept
-        self._last_input = self._time.now()
+        self._last_rows = self._time.now()
         seconds = time.monotonic() - begun
         self._metrics.restored(self.agent, seconds)
         log.info("%s: owns partitions %s, state restored in %.2f s", self.agent, sorted(partitions), seconds)
@@ -230,7 +233,7 @@ class Checkpointer:
             partition.state.apply(batch, self._effects)
             partition.offsets[batch.topic] = batch.next_offset
             partition.applied += 1
-            partition.heard[batch.topic] = self._last_input = now
+            partition.heard[batch.topic] = now
             partition.behind[batch.topic] = behind = max(0, (batch.highwater or 0) - batch.next_offset)
             self._hold(batch.partition, partition)
             self._metrics.batch(batch.topic, len(batch.records))
@@ -324,6 +327,8 @@ class Checkpointer:
         if not states and not self._acks:
             return None
         captured = _Captured(self._effects, states, self._acks, self._oldest)
+        if captured.effects.row_count or captured.effects.letters:
+            self._last_rows = self._time.now()
         self._effects, self._acks, self._oldest = Effects(), [], None
         self._room.set()
         self._gauges()

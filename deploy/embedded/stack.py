@@ -201,7 +201,7 @@ class Stack:
 
     async def at_rest(self, quiet: float) -> bool:
         """Whether all there is has been processed: every worker is ready, every partition has one owner, everything written to any agent's
-        input is durable, nothing waits for its counterpart, and nothing has come for ``quiet`` seconds."""
+        input is durable, nothing waits for its counterpart, and nothing has come of it for ``quiet`` seconds."""
         status = await self.status()
         if len(status) < len(self.workers) or not all(worker["ready"] and not worker["waiting"] for worker in status):
             return False
