@@ -131,7 +131,7 @@ class Server:
     @asynccontextmanager
     async def _workspace(self, call: Call) -> AsyncIterator[Workspace]:
         if call.session_id is None:
-            workspace = await self._work.run(lambda: Workspace(self._engine.handle()))
+            workspace = await self._work.run(lambda: Workspace(self._engine.handle(), lasting=False))
             try:
                 yield workspace
             finally:
@@ -142,7 +142,7 @@ class Server:
             await self._close_all(session.retired)
             session.retired.clear()
             if session.workspace is None:
-                session.workspace = await self._work.run(lambda: Workspace(self._engine.handle()))
+                session.workspace = await self._work.run(lambda: Workspace(self._engine.handle(), lasting=True))
             yield session.workspace
         finally:
             if call.close_session:

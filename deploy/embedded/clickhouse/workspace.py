@@ -2,7 +2,8 @@
 
 ClickHouse applies what stands in a URL to that one query and keeps what `SET` and `USE` did in the session. The engine
 knows only the handle's state, so what a request lays over a session is remembered and taken off again: lazily, because
-a client sends the same settings with every request and reading them back costs 4 ms.
+a client sends the same settings with every request and reading them back costs 4 ms. A request without a session takes the
+handle with it, and nothing needs to be remembered.
 """
 
 from collections.abc import Mapping
@@ -14,10 +15,12 @@ DEFAULT_DATABASE = "default"
 
 
 class Workspace:
-    """Blocking, for one request at a time. `tag` becomes the log_comment that names the query in system.processes."""
+    """Blocking, for one request at a time; `lasting` if others follow, with settings of their own. `tag` becomes the log_comment that
+    names the query in system.processes."""
 
-    def __init__(self, handle: Handle) -> None:
+    def __init__(self, handle: Handle, *, lasting: bool) -> None:
         self.handle = handle
+        self._lasting = lasting
         self._laid: dict[str, str] = {}
         self._below: dict[str, str] = {}  # name -> the SQL expression that brings the session's own value back
         self._own_database = DEFAULT_DATABASE
@@ -43,6 +46,10 @@ class Workspace:
 
     def _lay(self, settings: dict[str, str]) -> None:
         if not settings:
+            return
+        if not self._lasting:
+            self.handle.set(settings)
+            self._laid = settings
             return
         names = ", ".join(literal(name) for name in settings)
         # A setting the engine does not list, such as a custom one, goes back to its default.
