@@ -98,6 +98,7 @@ class Blocks:
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
+        self.ended = False
 
     def __iter__(self) -> Iterator[bytes]:
         while (block := self.next()) is not None:
@@ -109,7 +110,10 @@ class Blocks:
             block = self._stream.fetch()
         except (RuntimeError, chdb.ChdbError) as problem:
             raise from_engine(problem) from problem
-        return None if block is None else cast(bytes, block.bytes())
+        if block is None:
+            self.ended = True
+            return None
+        return cast(bytes, block.bytes())
 
     def close(self) -> None:
         """Stop the query if it has not ended."""

@@ -7,7 +7,7 @@ person who started it. What a browser does on behalf of a foreign web page is re
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from aiohttp import web
@@ -77,7 +77,7 @@ class Server:
 
     async def _close_all(self, workspaces: Sequence[Workspace]) -> None:
         for workspace in workspaces:
-            await self._work.run(workspace.handle.close)
+            await self._work.run(workspace.close)
 
     # One request
 
@@ -117,11 +117,15 @@ class Server:
             else:
                 statement = Statement("INSERT", None)
             async with self._workspace(call) as workspace, self._slots:
-                await self._work.run(lambda: _prepare(workspace, call, statement, tag))
+                # In the same trip to a thread as what follows: a small query is mostly such trips.
+                def prepare() -> None:
+                    _prepare(workspace, call, statement, tag)
+
                 if insert is not None:
-                    return await self._insert(workspace, call, insert, sql[insert.data_begins :], pieces, headers)
-                answer = await self._query(request, workspace, call, statement, sql, headers, tag)
-                await self._work.run(lambda: workspace.leave(statement.keyword))
+                    return await self._insert(workspace, prepare, call, insert, sql[insert.data_begins :], pieces, headers)
+                answer = await self._query(request, workspace, prepare, call, statement, sql, headers, tag)
+                if statement.keyword == "USE":
+                    await self._work.run(workspace.note_database)
                 return answer
         except (ConnectionError, web.RequestPayloadError) as problem:
             raise server_error(NETWORK_ERROR, "NETWORK_ERROR", f"The client went away: {problem}") from problem
@@ -131,18 +135,18 @@ class Server:
     @asynccontextmanager
     async def _workspace(self, call: Call) -> AsyncIterator[Workspace]:
         if call.session_id is None:
-            workspace = await self._work.run(lambda: Workspace(self._engine.handle(), lasting=False))
+            workspace = Workspace(self._engine, lasting=False)
             try:
                 yield workspace
             finally:
-                await self._work.run(workspace.handle.close)
+                await self._work.run(workspace.close)
             return
         session: Session = self._sessions.take(call.session_id, call.session_timeout, call.session_check)
         try:
             await self._close_all(session.retired)
             session.retired.clear()
             if session.workspace is None:
-                session.workspace = await self._work.run(lambda: Workspace(self._engine.handle(), lasting=True))
+                session.workspace = Workspace(self._engine, lasting=True)
             yield session.workspace
         finally:
             if call.close_session:
@@ -154,6 +158,7 @@ class Server:
     async def _insert(
         self,
         workspace: Workspace,
+        prepare: Callable[[], None],
         call: Call,
         insert: DataInsert,
         first: bytes,
@@ -161,6 +166,7 @@ class Server:
         headers: dict[str, str],
     ) -> web.Response:
         def begin() -> Insert:
+            prepare()
             # send_insert has no place for parameters, SET has
             workspace.handle.set({f"param_{name}": value for name, value in call.params.items()})
             return workspace.handle.insert(insert.statement, insert.format)
@@ -182,6 +188,7 @@ class Server:
         self,
         request: web.Request,
         workspace: Workspace,
+        prepare: Callable[[], None],
         call: Call,
         statement: Statement,
         sql: bytes,
@@ -196,14 +203,21 @@ class Server:
             headers = headers | {"Content-Type": "text/plain; charset=UTF-8"}
         stoppable = tag if statement.only_reads else None
         if statement.is_query and output_format in BLOCKWISE_FORMATS and not call.wait_end_of_query:
-            blocks = await self._work.run(lambda: workspace.handle.blocks(text, output_format, call.params))
+
+            def begin() -> Blocks:
+                prepare()
+                return workspace.handle.blocks(text, output_format, call.params)
+
+            blocks = await self._work.run(begin)
             try:
                 return await self._stream(request, blocks, call, headers, stoppable)
             finally:
-                await self._work.run(blocks.close)
+                if not blocks.ended:
+                    await self._work.run(blocks.close)
         coder = encoder(call.accept_encoding) if statement.answers else None
 
         def run() -> tuple[bytes, Counts]:
+            prepare()
             result = workspace.handle.run(text, output_format, call.params)
             return (coder.feed(result.body) + coder.finish() if coder else result.body), result.counts
 

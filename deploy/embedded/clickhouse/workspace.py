@@ -7,8 +7,9 @@ handle with it, and nothing needs to be remembered.
 """
 
 from collections.abc import Mapping
+from functools import cached_property
 
-from deploy.embedded.clickhouse.engine import Handle, identifier, literal
+from deploy.embedded.clickhouse.engine import Engine, Handle, identifier, literal
 from deploy.embedded.clickhouse.errors import ClickHouseError
 
 DEFAULT_DATABASE = "default"
@@ -18,8 +19,8 @@ class Workspace:
     """Blocking, for one request at a time; `lasting` if others follow, with settings of their own. `tag` becomes the log_comment that
     names the query in system.processes."""
 
-    def __init__(self, handle: Handle, *, lasting: bool) -> None:
-        self.handle = handle
+    def __init__(self, engine: Engine, *, lasting: bool) -> None:
+        self._engine = engine
         self._lasting = lasting
         self._laid: dict[str, str] = {}
         self._below: dict[str, str] = {}  # name -> the SQL expression that brings the session's own value back
@@ -39,10 +40,19 @@ class Workspace:
             self.handle.use(target)
             self._database = target
 
-    def leave(self, keyword: str) -> None:
-        """Note what a successful statement changed for good."""
-        if keyword == "USE":
-            self._own_database = self._database = self.handle.rows("SELECT currentDatabase() AS name")[0]["name"]
+    @cached_property
+    def handle(self) -> Handle:
+        """Made when it is first needed, hence in the thread that needs it."""
+        return self._engine.handle()
+
+    def close(self) -> None:
+        """End the conversation, if there was one."""
+        if "handle" in self.__dict__:
+            self.handle.close()
+
+    def note_database(self) -> None:
+        """A USE has changed the database for good."""
+        self._own_database = self._database = self.handle.rows("SELECT currentDatabase() AS name")[0]["name"]
 
     def _lay(self, settings: dict[str, str]) -> None:
         if not settings:
