@@ -74,7 +74,8 @@ def story(ask: Ask, kind: Kind, value: str, decode: Callable[[str], Any]) -> Sto
         given = _given(found.calls)
         if named is None:
             named = pool.submit(_related, ask, _BY_RESPONSE, given, decode)
-        traces = sorted({call["trace_id"] for call in found.calls} - {""})
+        complete = kind == "trace_id" and not found.truncated  # nothing else is in the trace
+        traces = [] if complete else sorted({call["trace_id"] for call in found.calls} - {""})
         relatives = pool.submit(ask, _interactions(_STEP, "trace_id", MAX_STEPS), {"ids": traces}) if traces else None
         related = [_related(ask, _BY_CALL, given, decode), named.result()]
         steps = relatives.result() if relatives is not None else []

@@ -100,6 +100,16 @@ def fill(client: Any, rows: int) -> float:
     return time.perf_counter() - begun
 
 
+def until_merged(client: Any) -> float:
+    """Seconds until nothing has been merged for five seconds."""
+    begun = quiet = time.perf_counter()
+    while time.perf_counter() - quiet < 5:
+        if client.query("SELECT count() FROM system.merges").result_rows[0][0]:
+            quiet = time.perf_counter()
+        time.sleep(0.2)
+    return quiet - begun
+
+
 def cpu(pid: int) -> float:
     """Milliseconds of processor time a process has used: on a busy machine the better measure."""
     fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
@@ -130,6 +140,7 @@ def main() -> None:
         client = connect(url)
         migrate(client)
         console.print(f"{given.rows:,} interactions made in {fill(client, given.rows):.0f} s")
+        console.print(f"merged in {until_merged(client):.0f} s: what is measured is a database at rest, not one that has just got a month at once")
         sizes = client.query(
             "SELECT table, sum(rows), count(), sum(bytes_on_disk) FROM system.parts WHERE active AND database = 'mirante' "
             "AND table IN ('interactions_data', 'ids') GROUP BY table ORDER BY table"
