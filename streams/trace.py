@@ -22,9 +22,10 @@ MAX_STEPS = 1_000
 MAX_RELATED = 1_000
 
 _STEP = (
-    "tenant, feature, time, request_id, response_id, session_id, trace_id, span_id, parent_span_id, operation, provider, model_requested, "
-    "model, outcome, cost_usd, cost_source, latency_ms, ttft_ms, input_tokens, output_tokens, variant, shadow_of"
+    "tenant, feature, time, request_id, response_id, trace_id, span_id, parent_span_id, operation, model, outcome, cost_usd, latency_ms, "
+    "input_tokens, output_tokens"
 )
+"""What is shown of a step: each column of each step takes its share of the time, and the step's own story has the others."""
 _JSON_COLUMNS = (
     "prompt_variables", "messages", "params", "documents", "tools", "output_schema", "tool_calls", "rails", "pii",
     "injection", "extra",
