@@ -272,7 +272,8 @@ class AlertRow(_Row):
 
 
 class LabelRow(_Row):
-    """One version of a label. ``version`` counts the versions of this label from 1: the largest is the latest.
+    """One version of a label. ``version`` counts the versions of this label from 1: the largest is the latest. Its line is the message of
+    the topic (:class:`schemas.outputs.Label`), which has the same fields; null is the column's default.
 
     Sort key, hence immutable: tenant, feature, time, label_id. ``time`` is when the answer ended; ``signals`` is a JSON list of objects
     with ``kind``, ``weight`` (log-odds it adds) and ``event_id``.

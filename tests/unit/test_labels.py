@@ -14,7 +14,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from agents.labels.settings import LabelSettings
-from agents.labels.state import LabelsState, label_id
+from agents.labels.state import PERIOD, LabelsState, label_id
 from schemas.opinions import Judged, Opinions
 from schemas.outputs import Label
 from schemas.rows import LabelRow
@@ -35,9 +35,7 @@ def turn(n: int | str, at: float, question: str = "", *, session: str | None = "
         "tenant": "acme",
         "feature": "chat",
         "model": "m",
-        "user_id": "u",
         "answer_chars": 400,
-        "outcome": "ok",
     } | fields
     return Turn(
         request_id=f"r{n}", response_id=f"a{n}", session_id=session, time=START + at, ended=START + at + took, question=question,
@@ -46,7 +44,7 @@ def turn(n: int | str, at: float, question: str = "", *, session: str | None = "
 
 
 def signal(n: int | str, at: float, kind: str, answer: int | str | None = None, *, session: str | None = "s", **fields: Any) -> Signal:
-    return Signal(f"f{n}", START + at, kind, "acme", response_id=None if answer is None else f"a{answer}", session_id=session, **fields)
+    return Signal(f"f{n}", START + at, kind, response_id=None if answer is None else f"a{answer}", session_id=session, **fields)
 
 
 class Stage2:
@@ -63,11 +61,11 @@ class Stage2:
         self._offset = 0
 
     def send(self, *items: Turn | Signal, clock: float | None = None, partition: int = 0) -> list[Label]:
-        """One message; by default the clock follows its items."""
+        """One message; by default the clock follows its items. It goes to the end of the period, in which labels are published."""
         at = clock if clock is not None else max((getattr(item, "ended", item.time) for item in items), default=START) - START
         turns = [item for item in items if isinstance(item, Turn)]
         signals = [item for item in items if isinstance(item, Signal)]
-        return self.receive(Turns("test", partition, START + at + 0.001, False, turns, signals))
+        return self.receive(Turns("test", partition, START + (at // PERIOD + 1) * PERIOD, False, turns, signals))
 
     def receive(self, *messages: Turns) -> list[Label]:
         return self.read([msgspec.msgpack.encode(message) for message in messages])
@@ -368,7 +366,7 @@ def traffic(seed: int, count: int = 25) -> list[Turn | Signal]:
             named = chance.random() < 0.8
             items.append(
                 Signal(
-                    f"f{n}-{k}", asked.ended + chance.choice((-1, 2, 30, 100, 300)), chance.choice(FEEDBACK), asked.tenant,
+                    f"f{n}-{k}", asked.ended + chance.choice((-1, 2, 30, 100, 300)), chance.choice(FEEDBACK),
                     value=chance.choice((0.0, 0.5, 1.0, 12.0)), comment=chance.choice(("perfect, thanks", "isso está errado")),
                     response_id=asked.response_id if named or session is None else None, session_id=session,
                 )
