@@ -24,7 +24,7 @@ class Inbox:
 
     def __init__(self) -> None:
         self._queue: list[Entry] = []
-        self._waiting: set[tuple[int, str]] = set()
+        self._waiting: tuple[set[str], set[str]] = set(), set()
         self._sorted = True
         self._arrived: list[bytes] = []
 
@@ -38,17 +38,17 @@ class Inbox:
             self._arrived.append(raw)
 
     def _put(self, message: Turns) -> None:
-        queue, waiting = self._queue, self._waiting
+        queue, (turns, signals) = self._queue, self._waiting
         for turn in message.turns:
-            key = 0, turn.request_id
-            if key not in waiting:
-                waiting.add(key)
-                queue.append((turn.ended if turn.ended > turn.time else turn.time, *key, turn))
+            request_id = turn.request_id
+            if request_id not in turns:
+                turns.add(request_id)
+                queue.append((turn.ended if turn.ended > turn.time else turn.time, 0, request_id, turn))
         for signal in message.signals:
-            key = 1, signal.event_id
-            if key not in waiting:
-                waiting.add(key)
-                queue.append((signal.time, *key, signal))
+            event_id = signal.event_id
+            if event_id not in signals:
+                signals.add(event_id)
+                queue.append((signal.time, 1, event_id, signal))
         self._sorted = False
 
     def beyond(self, most: int) -> float | None:
@@ -63,12 +63,13 @@ class Inbox:
         self._sort()
         end = bisect_left(self._queue, until, key=_time)
         taken, self._queue = self._queue[:end], self._queue[end:]
-        self._waiting.difference_update([entry[1:3] for entry in taken])
+        for kind, waiting in enumerate(self._waiting):
+            waiting.difference_update([entry[2] for entry in taken if entry[1] == kind])
         return taken
 
     def _sort(self) -> None:
         if not self._sorted:
-            self._queue.sort(key=_order)
+            self._queue.sort()  # ids differ, so items are never compared
             self._sorted = True
 
     # Persistence
@@ -91,6 +92,3 @@ class Inbox:
         for raw in messages:
             self._put(_decode(raw))
         return {item.request_id: item for _, _, _, item in self.take(now) if isinstance(item, Turn)}
-
-
-_order = itemgetter(0, 1, 2)

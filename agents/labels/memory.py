@@ -61,11 +61,11 @@ class Memory:
         return at
 
     def changed(self, session: Session) -> None:
-        self._changed_sessions.add(session.head.serial)
+        self._changed_sessions[session.head.serial] = session
 
     def learned(self, answer: Answer) -> None:
         """What is known of an answer has changed."""
-        self._changed_answers.add(answer.turn.request_id)
+        self._changed_answers[answer.turn.request_id] = answer
 
     def forget_session(self, session: Session) -> None:
         for answer in session.answers:
@@ -76,7 +76,7 @@ class Memory:
         left.remove(session)
         if not left:
             del self.of_key[session.head.key]
-        self._changed_sessions.discard(serial)
+        self._changed_sessions.pop(serial, None)
         self._gone_sessions.append(serial)
 
     def forget_answer(self, answer: Answer) -> None:
@@ -88,14 +88,14 @@ class Memory:
         request_id = answer.turn.request_id
         del self.answers[request_id], self.of_response[answer.turn.response_id]
         self._new_answers.pop(request_id, None)
-        self._changed_answers.discard(request_id)
+        self._changed_answers.pop(request_id, None)
 
     # Persistence
 
     def _forget_changes(self) -> None:
-        self._changed_sessions: set[int] = set()
+        self._changed_sessions: dict[int, Session] = {}
         self._new_answers: dict[str, int] = {}
-        self._changed_answers: set[str] = set()
+        self._changed_answers: dict[str, Answer] = {}
         self._gone_sessions: list[int] = []
         self._gone_answers: list[str] = []
 
@@ -104,9 +104,9 @@ class Memory:
         if not (self._changed_sessions or self._new_answers or self._changed_answers or self._gone_sessions or self._gone_answers):
             return None
         changes = Remembered(
-            sessions=[self.sessions[serial].head for serial in sorted(self._changed_sessions)],
+            sessions=[session.head for session in self._changed_sessions.values()],
             answers=[(serial, request_id) for request_id, serial in self._new_answers.items()],
-            known=[(request_id, self.answers[request_id].known) for request_id in sorted(self._changed_answers)],
+            known=[(request_id, answer.known) for request_id, answer in self._changed_answers.items()],
             forgotten=self._gone_answers,
             ended=self._gone_sessions,
         )
@@ -130,9 +130,12 @@ class Memory:
         """Restore what the above returned; ``taken``: turns that the inbox has given. Returns the sessions in it, and new answers."""
         for request_id in saved.forgotten:
             if request_id in self.answers:
+                self.answers[request_id].judged = True
                 self.forget_answer(self.answers[request_id])
         for serial in saved.ended:
             if serial in self.sessions:
+                for answer in self.sessions[serial].answers:
+                    answer.judged = True
                 self.forget_session(self.sessions[serial])
         for head in saved.sessions:
             if head.serial in self.sessions:

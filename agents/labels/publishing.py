@@ -69,7 +69,7 @@ class Publisher:
     def publish(self, answer: Answer, effects: Effects) -> bool:
         """A new version of the label, if it says something new."""
         known, evidence = answer.known, answer.evidence()
-        final, reacted = known.final, answer.reacted
+        final, reacted = known.final, known.reaction is not None or known.repeat is not None
         if not (evidence or final or reacted):
             return False
         label, score, explicit, weights, names = self.judge(answer.series, tuple([vote for vote, _ in evidence]), reacted, final)

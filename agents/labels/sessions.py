@@ -8,7 +8,7 @@ from sys import intern
 
 import msgspec
 
-from agents.labels.reliability import EXPLICIT, VOTERS, Vote
+from agents.labels.reliability import EXPLICIT, VOTES, Vote
 from schemas.turns import Turn
 
 THUMBS = "thumbs"
@@ -119,17 +119,15 @@ class Answer:
         return self.known.reaction is not None or self.known.repeat is not None
 
     def evidence(self) -> list[Evidence]:
-        """In a fixed order."""
+        """What users did in the order in which it was first heard of, then what they wrote, then that they left."""
         known = self.known
         found: list[Evidence] = [(said.vote, said.event_id) for said in known.said.values()]
         if known.reaction is not None:
             found += [(vote, known.reaction.event_id) for vote in known.reaction.votes]
         if known.repeat is not None:
-            found.append((Vote("reformulation", known.repeat.level), known.repeat.event_id))
+            found.append((REPEATS[known.repeat.level], known.repeat.event_id))
         if self.session.head.ended and self.session.answers[-1] is self:
             found.append((LEFT, None))
-        if len(found) > 1:
-            found.sort(key=_order)
         return found
 
     @property
@@ -148,6 +146,7 @@ class Answer:
 
 
 LEFT = Vote("session_end", "")
+REPEATS = {vote.level: vote for vote in VOTES["reformulation"]}
 
 
 def _kind(voter: str) -> str:
@@ -156,9 +155,3 @@ def _kind(voter: str) -> str:
 
 
 _EXPLICIT_KINDS = frozenset(map(_kind, EXPLICIT))
-
-_ORDER = {name: position for position, name in enumerate(VOTERS)}
-
-
-def _order(item: Evidence) -> int:
-    return _ORDER[item[0].voter]

@@ -15,9 +15,12 @@ came, and what changed and cannot be told from them: what is known of an answer 
 
 from __future__ import annotations
 
+from bisect import insort
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from heapq import heappop, heappush
 from math import inf
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import msgspec
@@ -134,7 +137,7 @@ class LabelsState:
         self._memory = Memory()
         self._due: list[tuple[float, int]] = []
         self._awaited: set[int] = set()
-        self._judging: list[tuple[float, str]] = []
+        self._judging: deque[tuple[float, Answer]] = deque()
         self._opinions: dict[tuple[int, tuple[str, str]], Opinions] = {}
         self._expiring: list[tuple[float, int]] = []
         self._changed_opinions: set[tuple[int, tuple[str, str]]] = set()
@@ -255,9 +258,7 @@ class LabelsState:
             self._memory.learned(answer)
         self._news = {}
         while self._judging and self._judging[0][0] < boundary:
-            due = self._memory.answers.get(heappop(self._judging)[1])
-            if due is not None:
-                self._judge(due)
+            self._judge(self._judging.popleft()[1])
         for answer in self._finished:
             if answer.known.published is not None:
                 total, answers = self._finals.get(answer.series, (0.0, 0))
@@ -289,7 +290,12 @@ class LabelsState:
             self._detectors.prepare(comments, pairs)
 
     def _await_judgement(self, answer: Answer) -> None:
-        heappush(self._judging, (answer.there + self._settings.judged_after, answer.turn.request_id))
+        """In the order of time, in which answers come but for late ones."""
+        due = answer.there + self._settings.judged_after
+        if self._judging and due < self._judging[-1][0]:
+            insort(self._judging, (due, answer), key=itemgetter(0))
+        else:
+            self._judging.append((due, answer))
 
     def _next_end(self) -> float:
         """When the next session ends, if nothing more happens in it."""
@@ -412,7 +418,7 @@ class LabelsState:
             return
         latest = seen[0] if len(seen) == 1 else max(seen, key=lambda answer: (answer.turn.ended, answer.turn.request_id))
         detectors = self._detectors
-        votes = detectors.tone.votes(*detectors.tone.probabilities(turn.question))
+        votes = detectors.tone.votes(turn.question)
         reaction = latest.known.reaction
         if reaction is None or (turn.time, turn.request_id) < (reaction.time, reaction.request_id):
             if not votes and detectors.topic_change.changed(latest.turn.question, turn.question):
@@ -591,9 +597,7 @@ class LabelsState:
             for answer in answers:
                 self._await_judgement(answer)
         while self._judging and self._judging[0][0] < self._now:
-            judged = self._memory.answers.get(heappop(self._judging)[1])
-            if judged is not None:
-                judged.judged = True
+            self._judging.popleft()[1].judged = True
         self._opinions.update({(item.window, item.series): item for item in saved.opinions})
         current = int(self._now) // WINDOW * WINDOW
         self._opinions = {key: item for key, item in self._opinions.items() if key[0] >= current}

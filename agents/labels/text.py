@@ -11,6 +11,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -211,9 +212,12 @@ class TextModel:
         first, second = (shared / (np.array([text.mass for text in texts]) + 1e-6) for texts in (earlier, later))
         lengths, later_lengths = (np.array([text.length for text in texts], np.float64) for texts in (earlier, later))
         ratio = np.log((later_lengths + 1) / (lengths + 1))
-        meaning = (np.stack([text.meaning for text in earlier]) * np.stack([text.meaning for text in later])).sum(axis=1)
-        differ = [bool(a.numbers and b.numbers and a.numbers.isdisjoint(b.numbers)) for a, b in zip(earlier, later, strict=True)]
-        tones = np.array([text.tone for text in later])
+        meanings, later_meanings = (
+            np.concatenate([text.meaning for text in texts]).reshape(len(texts), -1) for texts in (earlier, later)
+        )  # fmt: skip
+        meaning = (meanings * later_meanings).sum(axis=1)
+        differ = [bool(b.numbers and a.numbers and a.numbers.isdisjoint(b.numbers)) for a, b in zip(earlier, later, strict=True)]
+        tones = np.fromiter(chain.from_iterable([text.tone for text in later]), np.float64, len(TONES) * len(later)).reshape(-1, len(TONES))
         return np.column_stack(
             (
                 characters, words, meaning, np.minimum(first, second), np.maximum(first, second), np.abs(ratio), differ,
@@ -225,8 +229,12 @@ class TextModel:
         """How alike earlier and later questions are, pair by pair."""
         features = self.pairs(earlier, later)
         # Not a product of matrices, whose last bit depends on their size.
-        hidden = np.tanh((features[:, :, None] * self._from_features).sum(axis=1) + self._from_nothing)
+        hidden = np.repeat(self._from_nothing[None, :], len(features), axis=0)
+        for values, weights in zip(features.T, self._from_features, strict=True):
+            hidden += values[:, None] * weights
+        np.tanh(hidden, out=hidden)
         same = 1 / (1 + np.exp(-((hidden * self._out).sum(axis=1) + self._out_bias)))
+        same[[not (a.length and b.length) for a, b in zip(earlier, later, strict=True)]] = 0.0  # who says nothing asks nothing
         return list(map(Likeness, same.tolist(), features[:, 1].tolist(), features[:, 2].tolist()))
 
 

@@ -1,9 +1,9 @@
 """What labels cost beside stage 1. Run it: `python -m tests.bench.labels_cost [--answers N] [--rate N]`.
 
-Through the real states of one partition: stage 1 alone, stage 1 with its tap, and the agents ``labels`` and ``satisfaction``. Processor time,
-with the changes of the state, without Kafka and ClickHouse. Time is the users' own: every second of event time is a batch and a checkpoint
-of stage 1, and labels' clock goes by ten seconds, as stage 1 tells it. Behind the traffic the clock goes on until every session has ended
-and is forgotten, so all that is done for an answer is counted. Three mixes:
+Through the real states of one partition: stage 1 alone, stage 1 with its tap, and the agents ``labels`` and ``satisfaction``. Processor
+time, with the changes of the state, without Kafka and ClickHouse. Time is the users' own: every second of event time is a batch and a
+checkpoint of stage 1, and labels' clock goes by ten seconds, as stage 1 tells it. Behind the traffic the clock goes on until every session
+has ended and is forgotten, so all that is done for an answer is counted. Three mixes:
 
 - *conversations*: nothing but users who talk, in English and Portuguese (tests/bench/labels_data.py), every question worded differently,
   four turns to a session and a signal to each: the most that labels can have to do per event;
@@ -18,10 +18,9 @@ import gc
 import json
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
 
 import msgspec
 from rich.console import Console
@@ -38,7 +37,7 @@ from streams.effects import Effects
 from streams.state import PartitionState
 from streams.traffic.demo import demo
 from streams.traffic.load import Load
-from tests.bench.labels_data import triples, users
+from tests.bench.labels_data import Triple, triples, users
 from tests.unit.builders import FakeBatch, Record, context, settings
 
 START = 1_772_366_400
@@ -52,7 +51,7 @@ Timed = tuple[float, str, bytes]
 
 def conversations(answers: int, rate: float) -> Iterator[Timed]:
     """Sessions begin so often that there are ``rate`` events a second, and go on at their users' pace."""
-    pools = {language: triples(language) for language in ("en", "pt")}
+    pools: dict[str, Sequence[Triple]] = {language: triples(language) for language in ("en", "pt")}
     found = [items for items, _ in users(answers, 5, pools)]
     count = sum(2 if isinstance(item, Turn) else 1 for items in found for _, item in items)
     apart = count / rate / len(found)
@@ -138,16 +137,21 @@ def run(state: PartitionState, batches: list[Batch]) -> tuple[float, Effects]:
     return spent, effects
 
 
-def with_clock(told: list[bytes], beyond: float) -> list[bytes]:
-    """The tap's messages with the clock that partitions tell each other, which nobody does here; and then the time that goes on."""
-    found, latest = [], 0.0
+def with_clock(told: list[bytes], due: tuple[float, ...]) -> list[bytes]:
+    """The tap's messages with the clock that partitions tell each other, which nobody does here; and then the times at which something is
+    ``due``, so many seconds after an event."""
+    found: list[bytes] = []
+    clocks: set[int] = set()
+    latest = 0.0
     for value in told:
         message = msgspec.msgpack.decode(value, type=Turns)
         latest = max([latest, *(turn.ended for turn in message.turns), *(signal.time for signal in message.signals)])
         message.clock = float(window_of(latest))
+        clocks.add(window_of(latest))
         found.append(msgspec.msgpack.encode(message))
-    end = window_of(latest) + STEP
-    for at in range(end, int(end + beyond), STEP):
+    # Only when something is due: in the long run that happens while others talk, not in messages of its own.
+    later = {at + int(shift) + STEP for at in clocks for shift in due}
+    for at in sorted(at for at in later if at > latest):
         found.append(msgspec.msgpack.encode(Turns(message.source, 0, float(at), False)))
     return found
 
@@ -160,6 +164,7 @@ def measure(name: str, batches: list[Batch], times: int, rate: float, console: C
     tapped = replace(shared, taps=(lambda: LabelsTap(topics.turns, 1),))
     alone, with_tap, spent, summing = [], [], [], []
     usual = LabelSettings()
+    due = usual.settle, usual.judged_after, usual.gap, usual.gap + usual.retention
     turns = signals = 0
     labelled = Effects()
     run(InteractionsState(0, tapped), named[: len(named) // 10])  # warm
@@ -168,7 +173,7 @@ def measure(name: str, batches: list[Batch], times: int, rate: float, console: C
         seconds, effects = run(InteractionsState(0, tapped), named)
         with_tap.append(seconds)
         told = [message.value for message in effects.messages if message.topic == topics.turns]
-        read = [{topics.turns: [value]} for value in with_clock(told, usual.gap + usual.retention + 600)]
+        read = [{topics.turns: [value]} for value in with_clock(told, due)]
         messages = [msgspec.msgpack.decode(value, type=Turns) for value in told]
         turns, signals = sum(len(message.turns) for message in messages), sum(len(message.signals) for message in messages)
         seconds, labelled = run(
@@ -178,9 +183,11 @@ def measure(name: str, batches: list[Batch], times: int, rate: float, console: C
         judged = [{topics.satisfaction: [message.value]} for message in labelled.messages if message.topic == topics.satisfaction]
         summing.append(run(SatisfactionState(0, "bench", topics.findings, usual, 1), judged)[0])
     count = len(values)
+    versions = len(labelled.rows["labels_data"])
+    size, density = sum(map(len, values)) / count, count / len(batches)
     table = Table(
-        title=f"{name}: {count:,} events of {sum(map(len, values)) / count:,.0f} bytes, {count / len(batches):,.0f} a second of event time, "
-        f"with {turns:,} turns of users and {signals:,} signals; {len(labelled.rows['labels_data']):,} versions of labels"
+        title=f"{name}: {count:,} events of {size:,.0f} bytes, {density:,.0f} a second of event time, "
+        f"with {turns:,} turns of users and {signals:,} signals; {versions:,} versions of labels"
     )
     for column in ("", "µs per event", "of stage 1", f"of a core at {rate:,.0f}/s"):
         table.add_column(column, justify="left" if not column else "right")
@@ -190,7 +197,8 @@ def measure(name: str, batches: list[Batch], times: int, rate: float, console: C
     added = tap + labels + sums
     table.add_row("all that labels add", f"{added / count * 1e6:.1f}", f"{added / stage1:.1%}", f"{added / count * rate:.1%}")
     console.print(table)
-    console.print(f"{name}: {added / stage1:.0%} of stage 1 (aim: below 25%); {added / max(turns, 1) * 1e6:.0f} µs per turn with its feedback\n")
+    per_turn = added / max(turns, 1) * 1e6
+    console.print(f"{name}: {added / stage1:.0%} of stage 1 (aim: below 25%); {per_turn:.0f} µs per turn with its feedback\n")
 
 
 def main() -> None:
