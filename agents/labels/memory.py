@@ -63,9 +63,9 @@ class Memory:
     def changed(self, session: Session) -> None:
         self._changed_sessions[session.head.serial] = session
 
-    def learned(self, answer: Answer) -> None:
-        """What is known of an answer has changed."""
-        self._changed_answers[answer.turn.request_id] = answer
+    def learned(self, answers: Mapping[Answer, None]) -> None:
+        """What is known of these has changed, though they may be forgotten by now."""
+        self._changed_answers |= answers
 
     def forget_session(self, session: Session) -> None:
         for answer in session.answers:
@@ -88,14 +88,14 @@ class Memory:
         request_id = answer.turn.request_id
         del self.answers[request_id], self.of_response[answer.turn.response_id]
         self._new_answers.pop(request_id, None)
-        self._changed_answers.pop(request_id, None)
+        self._changed_answers.pop(answer, None)
 
     # Persistence
 
     def _forget_changes(self) -> None:
         self._changed_sessions: dict[int, Session] = {}
         self._new_answers: dict[str, int] = {}
-        self._changed_answers: dict[str, Answer] = {}
+        self._changed_answers: dict[Answer, None] = {}
         self._gone_sessions: list[int] = []
         self._gone_answers: list[str] = []
 
@@ -106,7 +106,9 @@ class Memory:
         changes = Remembered(
             sessions=[session.head for session in self._changed_sessions.values()],
             answers=[(serial, request_id) for request_id, serial in self._new_answers.items()],
-            known=[(request_id, answer.known) for request_id, answer in self._changed_answers.items()],
+            known=[
+                (request_id, answer.known) for answer in self._changed_answers if (request_id := answer.turn.request_id) in self.answers
+            ],  # one that had to make room has said its last word
             forgotten=self._gone_answers,
             ended=self._gone_sessions,
         )

@@ -253,10 +253,11 @@ class LabelsState:
         """What is due before the end of a period; then labels, and what they teach."""
         while self._next_end() < boundary:
             self._end(self._memory.sessions[self._pop_due()])
-        for answer in self._news:
-            self._publisher.publish(answer, effects)
-            self._memory.learned(answer)
-        self._news = {}
+        if self._news:
+            for answer in self._news:
+                self._publisher.publish(answer, effects)
+            self._memory.learned(self._news)
+            self._news = {}
         while self._judging and self._judging[0][0] < boundary:
             self._judge(self._judging.popleft()[1])
         for answer in self._finished:
