@@ -52,7 +52,12 @@ class Stage2:
 
     def __init__(self, *, sources: int = 1, **settings: Any) -> None:
         self.make = lambda: LabelsState(
-            0, labels=LABELS, satisfaction=SATISFACTION, source="test", sources=sources, partitions=PARTITIONS,
+            0,
+            labels=LABELS,
+            satisfaction=SATISFACTION,
+            source="test",
+            sources=sources,
+            partitions=PARTITIONS,
             settings=LabelSettings(**{"settle": 0.0, **settings}),
         )
         self.state = self.make()
@@ -192,7 +197,7 @@ def test_what_an_older_version_wrote_is_refused_and_said_to_be_so() -> None:
     """given state or messages in which other things stand in the same places, then nothing is made of them."""
     stage = Stage2()
     older = [START, 3, [], [], [], [], [], [[[1, "ss", START, START, False, 0.0]], [], [], [], []], [], None, []]
-    with pytest.raises(ValueError, match="another version of Mirante, in format 2; this one reads format 3.* delete its topic"):
+    with pytest.raises(ValueError, match="in format 2; this one reads format 3"):
         stage.state.load(msgspec.msgpack.encode(older))
     told = ["r1", "a1", "s", "acme", "chat", "m", "u", START, START + 2, "hello", 400, "ok", "q1"]
     heard = ["f1", START + 5, "copy", "acme", None, "", "a1", None, "s", "u"]
@@ -444,9 +449,7 @@ def test_any_cut_and_any_order_among_sources_give_the_same_labels(seed: int, siz
     bounds=st.sampled_from(({}, {"sessions": 2, "waiting": 2}, {"turns": 8, "pending": 10})),
 )  # fmt: skip
 @hypothesis_settings(max_examples=60, deadline=None)
-def test_a_restart_at_any_point_changes_nothing(
-    seed: int, sizes: list[int], stops: set[int], chance: int, bounds: dict[str, int]
-) -> None:
+def test_a_restart_at_any_point_changes_nothing(seed: int, sizes: list[int], stops: set[int], chance: int, bounds: dict[str, int]) -> None:
     """given changes or a snapshot taken at any point, when another process goes on from them, then it publishes what was missing."""
     sent = messages(traffic(seed), sizes, 2)
     expected = Stage2(sources=2, **SHORT, **bounds)
