@@ -17,6 +17,8 @@ DATABASE = "mirante"
 
 INSERT_SETTINGS: Mapping[str, Any] = {
     "date_time_input_format": "best_effort",
+    # Lines of labels are the messages of their topic, in which an absent value is null.
+    "input_format_null_as_default": 1,
     # 1 is ClickHouse's default since 26.x; an insert would then be acknowledged before it is stored, or not alone.
     "async_insert": 0,
     # Tables are partitioned by month, and 100 is the default limit. Late or wrong clocks must not fail an insert.

@@ -182,7 +182,8 @@ def simulate(count: int) -> tuple[dict[str, Label], dict[str, Known], LabelsStat
     )
     effects = Effects()
     pools: dict[str, Sequence[Triple]] = {language: triples(language) for language in ("en", "pt")}
-    items, truth = [], {}
+    items: list[tuple[float, Turn | Signal]] = []
+    truth: dict[str, Known] = {}
     for found, known in users(count, 3, pools):
         items += found
         truth |= known

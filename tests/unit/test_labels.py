@@ -127,6 +127,8 @@ def test_labels_go_to_the_partition_of_their_response_and_one_row_per_version_to
     assert [row["version"] for row in rows] == [1, 2]
     assert len({(row["tenant"], row["feature"], row["time"], row["label_id"]) for row in rows}) == 1, "the sort key never changes"
     assert rows[1]["final"] is True and rows[1]["model"] == "m"
+    assert rows == [msgspec.json.decode(m.value) for m in stage.effects.messages if m.topic == LABELS]
+    assert rows[0].keys() == set(LabelRow.__struct_fields__)
 
 
 def test_silence_is_not_negative_feedback() -> None:
