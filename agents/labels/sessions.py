@@ -54,7 +54,7 @@ Evidence = tuple[Vote, str | None]
 """A vote and the event it was seen in."""
 
 
-class Known(msgspec.Struct, array_like=True):
+class Known(msgspec.Struct, array_like=True, gc=False):
     """What is known of an answer. ``learned``: it has taught."""
 
     said: dict[str, Said] = {}
