@@ -79,6 +79,7 @@ class Label(_Output):
     session_id: str | None = None
     tenant: str = "default"
     feature: str | None = None
+    model: str | None = None
     explicit: bool = False
     signals: list[Signal] = msgspec.field(default_factory=list)
     final: bool = False

@@ -17,6 +17,8 @@ DATABASE = "mirante"
 
 INSERT_SETTINGS: Mapping[str, Any] = {
     "date_time_input_format": "best_effort",
+    # Lines of labels are the messages of their topic, in which an absent value is null.
+    "input_format_null_as_default": 1,
     # 1 is ClickHouse's default since 26.x; an insert would then be acknowledged before it is stored, or not alone.
     "async_insert": 0,
     # Tables are partitioned by month, and 100 is the default limit. Late or wrong clocks must not fail an insert.
@@ -273,7 +275,8 @@ class AlertRow(_Row):
 
 
 class LabelRow(_Row):
-    """One version of a label. ``version`` counts the versions of this label from 1: the largest is the latest.
+    """One version of a label. ``version`` counts the versions of this label from 1: the largest is the latest. Its line is the message of
+    the topic (:class:`schemas.outputs.Label`), which has the same fields; null is the column's default.
 
     Sort key, hence immutable: tenant, feature, time, label_id. ``time`` is when the answer ended; ``signals`` is a JSON list of objects
     with ``kind``, ``weight`` (log-odds it adds) and ``event_id``.

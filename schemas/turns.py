@@ -22,14 +22,12 @@ class Turn(msgspec.Struct, array_like=True, gc=False):
     tenant: str
     feature: str
     model: str
-    user_id: str
     time: float
     """Of the request."""
     ended: float
     """Of the response."""
     question: str
     answer_chars: int
-    outcome: str
     event_id: str | None = None
     """Of the request event: what signals inferred from its question were seen in."""
 
@@ -40,14 +38,12 @@ class Signal(msgspec.Struct, array_like=True, gc=False):
     event_id: str
     time: float
     kind: str
-    tenant: str
     value: float | None = None
     comment: str = ""
     """Personal data masked."""
     response_id: str | None = None
     request_id: str | None = None
     session_id: str | None = None
-    user_id: str = ""
 
 
 class Turns(msgspec.Struct, array_like=True, gc=False):

@@ -38,5 +38,9 @@ class Effects:
         self.rows[table].append(row)
         self.row_count += 1
 
+    def row_all(self, table: str, rows: Sequence[bytes]) -> None:
+        self.rows[table] += rows
+        self.row_count += len(rows)
+
     def count(self, metric: str, label: str = "", by: int = 1) -> None:
         self.counts[metric, label] += by

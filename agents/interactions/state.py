@@ -531,7 +531,7 @@ class InteractionsState:
         if self._context.rules:
             self._usages.answer(segment, time, request, row.model, response.response_id, item, late=was_unanswered)
         if self._taps:
-            call = Call(request, response, time, row, line, series, item, was_unanswered, ended, seen)
+            call = Call(request, response, time, row, line, series, item, was_unanswered, ended, seen, plain=not found)
             for tap in self._taps:
                 tap.answered(call)
 

@@ -16,6 +16,7 @@ from agents.cost.aggregate import Contribution, Series
 from agents.guards.leaks import Sighting
 from schemas.events import Evaluation, Feedback, Request, Response
 from schemas.rows import InteractionRow
+from schemas.texts import question_of, text_of
 from streams.effects import Effects
 
 
@@ -38,7 +39,7 @@ _texts = msgspec.json.Decoder(Texts).decode
 class Call:
     """An answered interaction. Texts of ``request``, ``response`` and ``row`` are not masked: what is sent on comes from ``texts``, or
     from ``line``, the row as JSON with personal data masked. ``time``, ``ended``: event times of request and response, epoch seconds.
-    ``late``: it was told as unanswered before."""
+    ``late``: it was told as unanswered before. ``plain``: nothing in it had to be masked."""
 
     request: Request
     response: Response
@@ -50,6 +51,7 @@ class Call:
     late: bool
     ended: float
     seen: Sequence[Sighting] = ()
+    plain: bool = False
     _texts: Texts | None = None
 
     @property
@@ -58,6 +60,16 @@ class Call:
         if self._texts is None:
             self._texts = _texts(self.line)
         return self._texts
+
+    @property
+    def question(self) -> str:
+        """The last message of a user, as :func:`schemas.texts.question_of`; what needed no masking need not be read from the row."""
+        if not self.plain:
+            return question_of(self.texts.messages)
+        for message in reversed(self.request.messages or ()):
+            if message.role in ("user", None):
+                return text_of(message.content)
+        return ""
 
 
 class Head(NamedTuple):

@@ -35,27 +35,28 @@ class Reader:
         self._older: dict[str, Text] = {}
         self._pairs: dict[tuple[str, str], Likeness] = {}
 
-    def prepare(self, texts: Iterable[str], pairs: Iterable[tuple[str, str]]) -> None:
+    def prepare(self, comments: Iterable[str], pairs: Iterable[tuple[str, str]]) -> None:
         """Read what is about to be asked for, and compare pairs of an earlier and a later question."""
-        self._pairs = {}
         pairs = list(pairs)
-        wanted = {text: self._find(text) for text in (*texts, *chain.from_iterable(pairs)) if text}
-        unread = [text for text, read in wanted.items() if read is None]
-        known = {text: read for text, read in wanted.items() if read is not None}
-        self._keep(known | dict(zip(unread, self.model.read_all(unread), strict=True)))
-        if pairs:
-            alike = self.model.compare([self.read(a) for a, _ in pairs], [self.read(b) for _, b in pairs])
-            self._pairs = dict(zip(pairs, alike, strict=True))
+        known: dict[str, Text] = {}
+        unread: list[str] = []
+        for text in dict.fromkeys(chain(comments, chain.from_iterable(pairs))):
+            read = self._texts.get(text) or self._older.get(text)
+            if read is None:
+                unread.append(text)
+            else:
+                known[text] = read
+        known |= zip(unread, self.model.read_all(unread), strict=True)
+        self._keep(known)
+        alike = self.model.compare([known[earlier] for earlier, _ in pairs], [known[later] for _, later in pairs]) if pairs else []
+        self._pairs = dict(zip(pairs, alike, strict=True))
 
     def read(self, text: str) -> Text:
-        found = self._find(text)
+        found = self._texts.get(text) or self._older.get(text)
         if found is None:
             found = self.model.read(text)
             self._keep({text: found})
         return found
-
-    def _find(self, text: str) -> Text | None:
-        return self._texts.get(text) or self._older.get(text)
 
     def _keep(self, read: dict[str, Text]) -> None:
         if len(self._texts) + len(read) > self.KEPT:
@@ -78,9 +79,7 @@ class Reformulation:
         self._reader = reader
 
     def probability(self, earlier: str, later: str) -> float:
-        if not (earlier and later and self._reader.read(earlier).length and self._reader.read(later).length):
-            return 0.0
-        return self._reader.compare(earlier, later).same
+        return self._reader.compare(earlier, later).same if earlier and later else 0.0
 
     def vote(self, probability: float) -> Vote | None:
         level = _level(probability)
@@ -99,18 +98,22 @@ class Tone:
 
     def probabilities(self, message: str) -> tuple[float, float]:
         """Of a complaint and of an acceptance."""
-        if not message:
-            return 0.0, 0.0
-        text = self._reader.read(message)
-        if not text.length:
-            return 0.0, 0.0
-        complaint, acceptance, _ = text.tone
+        complaint, acceptance = self._said(message)
         return _logistic(complaint), _logistic(acceptance)
 
-    def votes(self, complaint: float, acceptance: float) -> list[Vote]:
+    def votes(self, message: str) -> list[Vote]:
         """The surer of the two: "no, thanks, that is wrong" is not both."""
-        kind, level = ("complaint", _level(complaint)) if complaint >= acceptance else ("acceptance", _level(acceptance))
+        complaint, acceptance = self._said(message)
+        if complaint < 0 and acceptance < 0:  # most messages are neither
+            return []
+        kind, odds = ("complaint", complaint) if complaint >= acceptance else ("acceptance", acceptance)
+        level = _level(_logistic(odds))
         return [] if level is None else [Vote(kind, level)]
+
+    def _said(self, message: str) -> tuple[float, float]:
+        """Log-odds."""
+        text = self._reader.read(message) if message else None
+        return (-30.0, -30.0) if text is None or not text.length else (text.tone[0], text.tone[1])
 
 
 class TopicChange:
@@ -128,11 +131,11 @@ class TopicChange:
     def changed(self, earlier: str, later: str) -> bool:
         if not earlier or not later:
             return False
-        first, second = self._reader.read(earlier), self._reader.read(later)
-        if second.length < self.WORDS or first.length == 0 or max(second.tone) > 0:
-            return False
         alike = self._reader.compare(earlier, later)
-        return alike.meaning < self.MEANING and alike.words < 0.15
+        if alike.meaning >= self.MEANING or alike.words >= 0.15:
+            return False
+        first, second = self._reader.read(earlier), self._reader.read(later)
+        return second.length >= self.WORDS and first.length > 0 and max(second.tone) <= 0
 
 
 class Dwell:

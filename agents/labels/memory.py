@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from sys import intern
+from collections.abc import Iterator, Mapping
 
 import msgspec
 
@@ -20,13 +19,15 @@ ENTRIES = 500
 
 
 class Remembered(msgspec.Struct, array_like=True, gc=False):
-    """What changed, as small as it can be told. ``answers``: new ones, with the serial of their session; ``known``: by request id.
+    """What changed, as small as it can be told. ``answers``: new ones as serial of the session and request id, their turns are what the
+    inbox gave; ``turns``: the same for a snapshot, which has no inbox to tell of them; ``known``: by request id.
 
-    Texts beyond the last ones of a session follow from the rest.
+    Texts beyond the last ones of a session follow from the rest, and with a session its answers go.
     """
 
     sessions: list[SessionHead] = []
-    answers: list[tuple[int, Turn]] = []
+    answers: list[tuple[int, str]] = []
+    turns: list[tuple[int, Turn]] = []
     known: list[tuple[str, Known]] = []
     forgotten: list[str] = []
     ended: list[int] = []
@@ -50,9 +51,8 @@ class Memory:
     def add_answer(self, answer: Answer) -> int:
         """Its place in its session."""
         turn, answers = answer.turn, answer.session.answers
-        _share(turn)
         self.answers[turn.request_id] = self.of_response[turn.response_id] = answer
-        self._new_answers.add(turn.request_id)
+        self._new_answers[turn.request_id] = answer.session.head.serial
         at = answer.session.add(answer)
         if len(answers) > REMEMBERED:
             answers[-REMEMBERED - 1].turn.question = ""
@@ -61,38 +61,41 @@ class Memory:
         return at
 
     def changed(self, session: Session) -> None:
-        self._changed_sessions.add(session.head.serial)
+        self._changed_sessions[session.head.serial] = session
 
-    def learned(self, answer: Answer) -> None:
-        """What is known of an answer has changed."""
-        self._changed_answers.add(answer.turn.request_id)
+    def learned(self, answers: Mapping[Answer, None]) -> None:
+        """What is known of these has changed, though they may be forgotten by now."""
+        self._changed_answers |= answers
 
     def forget_session(self, session: Session) -> None:
-        for answer in session.answers[:]:
-            self.forget_answer(answer)
+        for answer in session.answers:
+            self._drop(answer)
         serial = session.head.serial
         del self.sessions[serial]
         left = self.of_key[session.head.key]
         left.remove(session)
         if not left:
             del self.of_key[session.head.key]
-        self._changed_sessions.discard(serial)
+        self._changed_sessions.pop(serial, None)
         self._gone_sessions.append(serial)
 
     def forget_answer(self, answer: Answer) -> None:
-        request_id = answer.turn.request_id
         answer.session.answers.remove(answer)
+        self._drop(answer)
+        self._gone_answers.append(answer.turn.request_id)
+
+    def _drop(self, answer: Answer) -> None:
+        request_id = answer.turn.request_id
         del self.answers[request_id], self.of_response[answer.turn.response_id]
-        self._new_answers.discard(request_id)
-        self._changed_answers.discard(request_id)
-        self._gone_answers.append(request_id)
+        self._new_answers.pop(request_id, None)
+        self._changed_answers.pop(answer, None)
 
     # Persistence
 
     def _forget_changes(self) -> None:
-        self._changed_sessions: set[int] = set()
-        self._new_answers: set[str] = set()
-        self._changed_answers: set[str] = set()
+        self._changed_sessions: dict[int, Session] = {}
+        self._new_answers: dict[str, int] = {}
+        self._changed_answers: dict[Answer, None] = {}
         self._gone_sessions: list[int] = []
         self._gone_answers: list[str] = []
 
@@ -100,11 +103,12 @@ class Memory:
         """Since the last call; None if there are none."""
         if not (self._changed_sessions or self._new_answers or self._changed_answers or self._gone_sessions or self._gone_answers):
             return None
-        new = sorted((self.answers[request_id] for request_id in self._new_answers), key=lambda answer: answer.position)
         changes = Remembered(
-            sessions=[self.sessions[serial].head for serial in sorted(self._changed_sessions)],
-            answers=[(answer.session.head.serial, answer.turn) for answer in new],
-            known=[(request_id, self.answers[request_id].known) for request_id in sorted(self._changed_answers)],
+            sessions=[session.head for session in self._changed_sessions.values()],
+            answers=[(serial, request_id) for request_id, serial in self._new_answers.items()],
+            known=[
+                (request_id, answer.known) for answer in self._changed_answers if (request_id := answer.turn.request_id) in self.answers
+            ],  # one that had to make room has said its last word
             forgotten=self._gone_answers,
             ended=self._gone_sessions,
         )
@@ -120,24 +124,29 @@ class Memory:
         for at in range(0, len(answers), ENTRIES):
             part = answers[at : at + ENTRIES]
             yield Remembered(
-                answers=[(answer.session.head.serial, answer.turn) for answer in part],
+                turns=[(answer.session.head.serial, answer.turn) for answer in part],
                 known=[(answer.turn.request_id, answer.known) for answer in part],
             )
 
-    def load(self, saved: Remembered) -> tuple[list[Session], list[Answer]]:
-        """Restore what the above returned. Returns the sessions in it, and the answers that are new."""
+    def load(self, saved: Remembered, taken: Mapping[str, Turn]) -> tuple[list[Session], list[Answer]]:
+        """Restore what the above returned; ``taken``: turns that the inbox has given. Returns the sessions in it, and new answers."""
         for request_id in saved.forgotten:
             if request_id in self.answers:
+                self.answers[request_id].judged = True
                 self.forget_answer(self.answers[request_id])
         for serial in saved.ended:
             if serial in self.sessions:
+                for answer in self.sessions[serial].answers:
+                    answer.judged = True
                 self.forget_session(self.sessions[serial])
         for head in saved.sessions:
             if head.serial in self.sessions:
                 self.sessions[head.serial].head = head
             else:
                 self.add_session(Session(head))
-        new = [Answer(self.sessions[serial], turn) for serial, turn in saved.answers if turn.request_id not in self.answers]
+        told = [(serial, taken[request_id]) for serial, request_id in saved.answers if request_id not in self.answers]
+        told += [item for item in saved.turns if item[1].request_id not in self.answers]
+        new = [Answer(self.sessions[serial], turn) for serial, turn in told]
         for answer in new:
             self.add_answer(answer)
         for request_id, known in saved.known:
@@ -145,8 +154,3 @@ class Memory:
             self.answers[request_id].judged |= known.final
         self._forget_changes()
         return [self.sessions[head.serial] for head in saved.sessions], new
-
-
-def _share(turn: Turn) -> None:
-    """Many turns are remembered, and few names are in them."""
-    turn.tenant, turn.feature, turn.model, turn.outcome = map(intern, (turn.tenant, turn.feature, turn.model, turn.outcome))

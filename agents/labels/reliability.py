@@ -10,7 +10,7 @@ back. Pure arithmetic in the order of the calls.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from math import exp, log
 from typing import NamedTuple
 
@@ -88,7 +88,7 @@ class Vote(NamedTuple):
 
 
 VOTES = {name: [Vote(name, level) for level in voter.levels] for name, voter in VOTERS.items()}
-_KEYS = {vote: f"{vote.voter}:{vote.level}" for votes in VOTES.values() for vote in votes}
+NAMES = {vote: f"{vote.voter}:{vote.level}" for votes in VOTES.values() for vote in votes}
 """Names of the votes' counts."""
 _REACTIONS = frozenset(name for name, voter in VOTERS.items() if voter.reaction)
 _BEHAVIOUR = [name for name, voter in VOTERS.items() if not (voter.explicit or voter.reaction)]
@@ -146,7 +146,7 @@ class LabelModel:
         self._rates: dict[Vote, Level] = {}
         self._standings: dict[str, _Standing] = {}
 
-    def judge(self, series: str, votes: list[Vote], *, reacted: bool = False, settled: bool = False) -> Opinion:
+    def judge(self, series: str, votes: Sequence[Vote], *, reacted: bool = False, settled: bool = False) -> Opinion:
         """The probability that the user was satisfied. ``reacted``: a later turn is known; ``settled``: the session has ended."""
         standing, slope = self._standing(series), self._slope.slope
         weights = [self._odds(standing, vote) * (1.0 if vote.voter in EXPLICIT else slope) for vote in votes]
@@ -171,7 +171,7 @@ class LabelModel:
         own = self._counts.get(series)
         return whole if own is None or series == GLOBAL else _rates(own, vote, whole, SERIES_WEIGHT)
 
-    def learn(self, series: str, votes: list[Vote], *, reacted: bool = False) -> None:
+    def learn(self, series: str, votes: Sequence[Vote], *, reacted: bool = False) -> None:
         """Take in a settled answer with explicit feedback, once. Does nothing if there is none."""
         explicit = [vote for vote in votes if vote.voter in EXPLICIT]
         if not explicit:
@@ -187,16 +187,16 @@ class LabelModel:
                 counts.seen[index] += share
                 counts.reacted[index] += share * reacted
                 for vote in votes:
-                    counts.levels.setdefault(_KEYS[vote], [0.0, 0.0])[index] += share
+                    counts.levels.setdefault(NAMES[vote], [0.0, 0.0])[index] += share
             if sum(counts.seen) > FORGET_AT:
                 _halve(counts)
         self._forget_sums()
 
-    def observe(self, series: str, score: float) -> None:
-        """Take in the score of an answer that has become final, for the share of satisfied users."""
+    def observe(self, series: str, total: float, answers: int = 1) -> None:
+        """Take in the scores of answers that have become final, summed, for the share of satisfied users."""
         for counts in self._both(series):
-            counts.base[0] += score
-            counts.base[1] += 1 - score
+            counts.base[0] += total
+            counts.base[1] += answers - total
             if sum(counts.base) > FORGET_AT:
                 counts.base = [value / 2 for value in counts.base]
 
@@ -256,7 +256,7 @@ class LabelModel:
             known = standing.absent[name] = _log_odds(rest)
         return known
 
-    def _implied(self, standing: _Standing, votes: list[Vote], reacted: bool, settled: bool) -> float:
+    def _implied(self, standing: _Standing, votes: Sequence[Vote], reacted: bool, settled: bool) -> float:
         """Log-odds of what did not occur although it would have been seen."""
         key = frozenset([vote.voter for vote in votes]), reacted, settled
         known = standing.silence.get(key)
@@ -285,7 +285,7 @@ class LabelModel:
 
 
 def _rates(counts: Counts, vote: Vote, prior: Level, weight: float) -> Level:
-    had = counts.levels.get(_KEYS[vote], (0.0, 0.0))
+    had = counts.levels.get(NAMES[vote], (0.0, 0.0))
     of = counts.reacted if vote.voter in _REACTIONS else counts.seen
     return (had[0] + weight * prior[0]) / (of[0] + weight), (had[1] + weight * prior[1]) / (of[1] + weight)
 
@@ -295,7 +295,7 @@ def _log_odds(rates: Level) -> float:
 
 
 def _reported(counts: Counts, name: str) -> float:
-    return sum([sum(counts.levels.get(_KEYS[vote], ())) for vote in VOTES[name]])
+    return sum([sum(counts.levels.get(NAMES[vote], ())) for vote in VOTES[name]])
 
 
 def _halve(counts: Counts) -> None:

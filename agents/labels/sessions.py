@@ -8,7 +8,7 @@ from sys import intern
 
 import msgspec
 
-from agents.labels.reliability import EXPLICIT, VOTERS, Vote
+from agents.labels.reliability import EXPLICIT, VOTES, Vote
 from schemas.turns import Turn
 
 THUMBS = "thumbs"
@@ -41,18 +41,21 @@ class Repeat(msgspec.Struct, array_like=True, gc=False, frozen=True):
 
 
 class Published(msgspec.Struct, array_like=True, gc=False, frozen=True):
-    """What the last version said."""
+    """What the last version said. ``evidence``: names of the votes."""
 
     version: int
     label: str
     score: float
-    explicit: bool
     final: bool
-    evidence: list[Vote]
+    evidence: str
 
 
-class Known(msgspec.Struct, array_like=True):
-    """What is known of an answer."""
+Evidence = tuple[Vote, str | None]
+"""A vote and the event it was seen in."""
+
+
+class Known(msgspec.Struct, array_like=True, gc=False):
+    """What is known of an answer. ``learned``: it has taught."""
 
     said: dict[str, Said] = {}
     reaction: Reaction | None = None
@@ -96,14 +99,15 @@ class Session:
 
 class Answer:
     """An answer and everything known about it. ``there``: when the user had it before their eyes, epoch seconds; ``series``: what answers
-    are thought to be alike in, tenant and feature."""
+    are thought to be alike in, tenant and feature; ``judged``: its score has counted for satisfaction."""
 
     __slots__ = ("judged", "known", "position", "series", "session", "there", "turn")
 
     def __init__(self, session: Session, turn: Turn) -> None:
         self.session = session
         self.turn = turn
-        self.there = max(turn.time, turn.ended)
+        turn.tenant, turn.feature, turn.model = intern(turn.tenant), intern(turn.feature), intern(turn.model)  # many turns, few names
+        self.there = turn.ended if turn.ended > turn.time else turn.time
         self.position = turn.time, turn.request_id
         self.series = intern(f"{turn.tenant}\n{turn.feature}")
         self.known = Known()
@@ -114,18 +118,16 @@ class Answer:
         """Whether a later turn says something about it."""
         return self.known.reaction is not None or self.known.repeat is not None
 
-    def evidence(self) -> list[tuple[Vote, str | None]]:
-        """Every vote with the event it was seen in, in a fixed order."""
+    def evidence(self) -> list[Evidence]:
+        """What users did in the order in which it was first heard of, then what they wrote, then that they left."""
         known = self.known
-        found: list[tuple[Vote, str | None]] = [(said.vote, said.event_id) for said in known.said.values()]
+        found: list[Evidence] = [(said.vote, said.event_id) for said in known.said.values()]
         if known.reaction is not None:
             found += [(vote, known.reaction.event_id) for vote in known.reaction.votes]
         if known.repeat is not None:
-            found.append((Vote("reformulation", known.repeat.level), known.repeat.event_id))
+            found.append((REPEATS[known.repeat.level], known.repeat.event_id))
         if self.session.head.ended and self.session.answers[-1] is self:
             found.append((LEFT, None))
-        if len(found) > 1:
-            found.sort(key=_order)
         return found
 
     @property
@@ -144,6 +146,7 @@ class Answer:
 
 
 LEFT = Vote("session_end", "")
+REPEATS = {vote.level: vote for vote in VOTES["reformulation"]}
 
 
 def _kind(voter: str) -> str:
@@ -152,9 +155,3 @@ def _kind(voter: str) -> str:
 
 
 _EXPLICIT_KINDS = frozenset(map(_kind, EXPLICIT))
-
-_ORDER = {name: position for position, name in enumerate(VOTERS)}
-
-
-def _order(item: tuple[Vote, str | None]) -> int:
-    return _ORDER[item[0].voter]

@@ -1,27 +1,32 @@
 """Stage 2: turns and users' signals to labels.
 
-Everything is decided in the order of event time, as far as the clock has come (the slowest source partition), item by item: so the result
-does not depend on how the input was cut into batches, on the order among source partitions, or on restarts. What comes after its time is
-taken at once. A label's versions count what was published of it; nothing is published that says nothing new.
+Everything is decided in the order of event time, as far as the clock has come (the slowest source partition), in whole periods of
+``PERIOD`` seconds: the items of a period one by one, at its end what is due, and then a version of each label of which something new is
+known. So the result does not depend on how the input was cut into batches, on the order among source partitions, or on restarts. What comes
+after its time is taken at once. A label's versions count what was published of it; nothing is published that says nothing new. What was
+learned about signals counts from the next minute (``STUDY``) on, so that equal answers are judged once and not each.
 
 Who reacts to what, with interleaved turns (two tabs in one session): a turn is a reaction to the latest answer that had ended when it was
 asked; it asks again the latest of the last ``CANDIDATES`` questions that it surely repeats, else the one it resembles most.
 
-Only speed depends on the batch: what is about to be decided is read and compared at once beforehand. A checkpoint holds what changed and
-cannot be told from the rest: a turn once, what is known of its answer when that changes.
+Only speed depends on the batch: what is about to be decided is read and compared at once beforehand. A checkpoint holds messages as they
+came, and what changed and cannot be told from them: what is known of an answer when that changes.
 """
 
 from __future__ import annotations
 
+from bisect import insort
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from heapq import heappop, heappush
 from math import inf
-from typing import Any
+from operator import itemgetter
+from typing import Any, NamedTuple
 
 import msgspec
 
 from agents.labels.detectors import STRONG, Detectors
-from agents.labels.inbox import Inbox, Item
+from agents.labels.inbox import Entry, Inbox
 from agents.labels.memory import CANDIDATES, ENTRIES, REMEMBERED, Memory, Remembered
 from agents.labels.publishing import Publisher, label_id
 from agents.labels.reliability import VOTERS, Counts, LabelModel, Slope, Vote
@@ -43,32 +48,60 @@ STAGE = "labels"
 _ACCEPTED = Vote("acceptance", "strong")
 
 
+PERIOD = 5
+"""Seconds of event time in which everything new about an answer becomes one version of its label. Stage 1 tells how far it is every ten
+seconds and ``settle`` is five, so nobody waits for it."""
+STUDY = 60
+"""Seconds of event time after which what was learned counts."""
+
 TOGETHER = 2_000
 """Items whose texts are read and compared at once, however many have waited."""
 
+FORMAT = 3
+"""Of the state in the changelog. 1 and 2, of earlier versions, began with the clock."""
+
+
+class Lesson(NamedTuple):
+    """An answer with explicit feedback: its series, its votes, and whether a later turn reacted to it."""
+
+    request_id: str
+    series: str
+    votes: list[Vote]
+    reacted: bool
+
 
 class Saved(msgspec.Struct, array_like=True, gc=False):
-    """A piece of state in the changelog. ``turns`` and ``signals`` wait for the clock; those before ``now`` no longer do.
+    """A piece of state in the changelog. ``read``: messages as they came; of their items those from ``now`` on wait for the clock, the
+    others were taken. ``lessons`` and ``finals`` (series, sum of scores, answers) count when the minute of ``now`` is over.
 
     Whether an answer has counted for satisfaction follows from the rest.
     """
 
+    format: int = FORMAT
     now: float = 0.0
     serial: int = 0
     clocks: list[Reached] = []
-    turns: list[Turn] = []
-    signals: list[Signal] = []
+    read: list[bytes] = []
     waiting: list[Signal] = []
     served: list[str] = []
     remembered: Remembered | None = None
     counts: list[Counts] = []
     slope: Slope | None = None
     opinions: list[Opinions] = []
+    lessons: list[Lesson] = []
+    finals: list[tuple[str, float, int]] = []
 
 
 _decode = msgspec.msgpack.Decoder(Turns).decode
+
+
+def _decode_both(raw: bytes) -> tuple[Turns, bytes]:
+    return _decode(raw), raw
+
+
 _encode_saved = msgspec.msgpack.Encoder().encode
 _decode_saved = msgspec.msgpack.Decoder(Saved).decode
+_decode_format = msgspec.msgpack.Decoder(list[msgspec.Raw]).decode
 _encode_judged = msgspec.msgpack.Encoder().encode
 
 
@@ -104,11 +137,14 @@ class LabelsState:
         self._memory = Memory()
         self._due: list[tuple[float, int]] = []
         self._awaited: set[int] = set()
-        self._judging: list[tuple[float, str]] = []
+        self._judging: deque[tuple[float, Answer]] = deque()
         self._opinions: dict[tuple[int, tuple[str, str]], Opinions] = {}
         self._expiring: list[tuple[float, int]] = []
         self._changed_opinions: set[tuple[int, tuple[str, str]]] = set()
         self._saved_at = 0.0
+        self._news: dict[Answer, None] = {}
+        self._finished: list[Answer] = []
+        self._forget_lessons()
 
     @property
     def clock(self) -> float:
@@ -121,13 +157,8 @@ class LabelsState:
 
     def apply(self, batch: Batch, effects: Effects) -> None:
         before = self._now
-        for message in messages(batch, _decode, "turns", STAGE, self._source, effects):
-            for turn in message.turns:
-                if turn.request_id not in self._memory.answers:
-                    self._inbox.put(turn)
-            for signal in message.signals:
-                if signal.event_id not in self._waiting:
-                    self._inbox.put(signal)
+        for message, raw in messages(batch, _decode_both, "turns", STAGE, self._source, effects):
+            self._inbox.put(message, raw)
             self._watermark.hear(Source(message.source, message.partition), message.clock, message.idle)
             self._advance(effects)
         self._publisher.send(effects)
@@ -155,50 +186,95 @@ class LabelsState:
     # Order
 
     def _advance(self, effects: Effects) -> None:
-        """Take every item and every end of a session before the clock, in the order of time; at the same moment the item first.
+        """Take every item and all that is due before the clock, period by period.
 
-        What happened at the clock's very moment waits: there may be more of it, and their order must not depend on the batch. When more
-        waits for the clock than may be held, the earliest are taken before their time.
+        The clock goes in whole periods. When more waits for it than may be held, the earliest are taken before their time.
         """
-        now = max(self._watermark.time - self._settings.settle, self._now)
-        taken = self._inbox.take(now, self._settings.pending)
-        for n, (time, item) in enumerate(taken):
-            if n % TOGETHER == 0:
-                self._prepare(taken[n : n + TOGETHER])
-            if time >= now:
-                now = time
-                effects.count("labels_late", "taken_early")
-            self._go_on(time, effects)
-            if isinstance(item, Turn):
-                self._turn(item, effects)
-            else:
-                self._signal(item, effects)
-        self._go_on(now, effects)
-
-    def _go_on(self, moment: float, effects: Effects) -> None:
-        """Until a moment: answers that are to be judged and sessions that end before it."""
+        told = self._now
+        if (clock := self._watermark.time - self._settings.settle) > told:
+            told = max(told, clock // PERIOD * PERIOD)
+        end = told
+        early = self._inbox.beyond(self._settings.pending)
+        if early is not None and early >= end:
+            end = early // PERIOD * PERIOD + PERIOD
+        items = self._inbox.take(end)
+        if end > told and (taken_early := sum(entry[0] >= told for entry in items)):
+            effects.count("labels_late", "taken_early", taken_early)
+        at = 0
         while True:
-            judged = self._judging[0][0] if self._judging else inf
-            end = self._next_end() if self._due and self._due[0][0] < moment else inf
-            if judged >= moment and end >= moment:
+            moment = self._next_due()
+            if at < len(items):
+                moment = min(moment, items[at][0])
+            if moment >= end:
                 break
-            self._now = max(self._now, min(judged, end))
-            self._expire(effects)
-            if judged < end:
-                answer = self._memory.answers.get(heappop(self._judging)[1])
-                if answer is not None:
-                    self._judge(answer)
+            if moment < self._now:  # late
+                boundary = self._now
             else:
-                self._end(self._memory.sessions[self._pop_due()], effects)
-        self._now = max(self._now, moment)
-        self._expire(effects)
+                self._go_to(moment // PERIOD * PERIOD)
+                boundary = self._now + PERIOD
+            while at < len(items) and items[at][0] < boundary:
+                if at % TOGETHER == 0:
+                    self._prepare(items[at : at + TOGETHER])
+                item = items[at][3]
+                if isinstance(item, Turn):
+                    self._turn(item, effects)
+                else:
+                    self._signal(item, effects)
+                at += 1
+            self._close_period(boundary, effects)
+            self._go_to(boundary)
+        self._go_to(end)
 
-    def _prepare(self, taken: Iterable[tuple[float, Item]]) -> None:
+    def _next_due(self) -> float:
+        """Before that nothing happens by itself."""
+        judged, ending, expiring = self._judging, self._due, self._expiring
+        return min(
+            judged[0][0] if judged else inf, ending[0][0] if ending else inf, expiring[0][0] if expiring else inf, self._waiting.patience
+        )  # fmt: skip
+
+    def _go_to(self, moment: float) -> None:
+        """Nothing happens until then, but that a minute may be over."""
+        if moment // STUDY != self._now // STUDY and (self._lessons or self._finals):
+            for series, (total, answers) in self._finals.items():
+                self._model.observe(series, total, answers)
+            for lesson in self._lessons.values():
+                self._model.learn(lesson.series, lesson.votes, reacted=lesson.reacted)
+            self._publisher.forget()
+            self._forget_lessons()
+        self._now = moment
+
+    def _forget_lessons(self) -> None:
+        self._lessons: dict[str, Lesson] = {}
+        self._new_lessons: list[Lesson] = []
+        self._finals: dict[str, tuple[float, int]] = {}
+        self._changed_finals: set[str] = set()
+
+    def _close_period(self, boundary: float, effects: Effects) -> None:
+        """What is due before the end of a period; then labels, and what they teach."""
+        while self._next_end() < boundary:
+            self._end(self._memory.sessions[self._pop_due()])
+        if self._news:
+            for answer in self._news:
+                self._publisher.publish(answer, effects)
+            self._memory.learned(self._news)
+            self._news = {}
+        while self._judging and self._judging[0][0] < boundary:
+            self._judge(self._judging.popleft()[1])
+        for answer in self._finished:
+            if answer.known.published is not None:
+                total, answers = self._finals.get(answer.series, (0.0, 0))
+                self._finals[answer.series] = total + answer.known.published.score, answers + 1
+                self._changed_finals.add(answer.series)
+            self._judge(answer)
+        self._finished = []
+        self._expire(boundary, effects)
+
+    def _prepare(self, taken: Iterable[Entry]) -> None:
         """Read and compare at once what will probably be compared one by one."""
         comments: list[str] = []
         pairs: dict[tuple[str, str], None] = {}
         asked: dict[str, list[str]] = {}
-        for _, item in taken:
+        for _, _, _, item in taken:
             if isinstance(item, Signal):
                 if item.comment:
                     comments.append(item.comment)
@@ -215,7 +291,12 @@ class LabelsState:
             self._detectors.prepare(comments, pairs)
 
     def _await_judgement(self, answer: Answer) -> None:
-        heappush(self._judging, (answer.there + self._settings.judged_after, answer.turn.request_id))
+        """In the order of time, in which answers come but for late ones."""
+        due = answer.there + self._settings.judged_after
+        if self._judging and due < self._judging[-1][0]:
+            insort(self._judging, (due, answer), key=itemgetter(0))
+        else:
+            self._judging.append((due, answer))
 
     def _next_end(self) -> float:
         """When the next session ends, if nothing more happens in it."""
@@ -241,15 +322,15 @@ class LabelsState:
         self._awaited.discard(serial)
         return serial
 
-    def _expire(self, effects: Effects) -> None:
+    def _expire(self, boundary: float, effects: Effects) -> None:
         """Forget sessions whose time for late feedback has passed, and feedback whose answer has not come."""
-        while self._expiring and self._expiring[0][0] <= self._now:
+        while self._expiring and self._expiring[0][0] < boundary:
             due, serial = heappop(self._expiring)
             session = self._memory.sessions.get(serial)
             if session is not None and session.head.ended and self._expiry(session) == due:
                 self._memory.forget_session(session)
-        if self._waiting:
-            for signal in self._waiting.give_up(self._now, self._settings.waiting):
+        if self._waiting.patience <= boundary or len(self._waiting) > self._settings.waiting:
+            for signal in self._waiting.give_up(boundary, self._settings.waiting):
                 effects.count("labels_feedback", _unmatched(signal))
 
     def _expiry(self, session: Session) -> float:
@@ -262,13 +343,13 @@ class LabelsState:
         if answer.judged:
             return
         answer.judged = True
-        votes = [vote for vote, _ in answer.evidence()]
-        turn, window = answer.turn, int(self._now) // WINDOW * WINDOW
-        score = self._model.judge(answer.series, votes, reacted=answer.reacted, settled=answer.known.final).score
+        turn, published, window = answer.turn, answer.known.published, int(self._now) // WINDOW * WINDOW
+        score = self._publisher.judge(answer.series, (), False, False).score if published is None else published.score
         key = window, (turn.tenant, turn.feature)
-        if key not in self._opinions:
-            self._opinions[key] = Opinions(*key)
-        self._opinions[key].add(round(score, 4), turn.response_id)
+        opinions = self._opinions.get(key)
+        if opinions is None:
+            opinions = self._opinions[key] = Opinions(*key)
+        opinions.add(score, turn.response_id)
         self._changed_opinions.add(key)
 
     def _tell_satisfaction(self, effects: Effects) -> None:
@@ -297,20 +378,17 @@ class LabelsState:
         self._await_judgement(answer)
         self._touch(session, answer.there)
         session.head.start = min(session.head.start, turn.time)
-        touched: set[Answer] = set()
         # A turn that comes late also gives those after it another past.
         for later in range(at, min(at + CANDIDATES + 1, len(session.answers))):
-            touched |= self._react(session, later)
-        for other in sorted(touched, key=lambda other: other.position):
-            self._memory.learned(other)
-            self._publisher.publish(other, effects)
+            self._react(session, later)
         if self._waiting:
             for signal in self._waiting.of(turn):
                 target = self._target(signal)
                 if target is not None:
                     self._waiting.serve(signal)
                     self._hear(target, signal, effects)
-        self._bound(session, effects)
+        if len(session.answers) > self._settings.turns:
+            self._bound(session, effects)
 
     def _session_of(self, turn: Turn, effects: Effects) -> Session | None:
         """The session a turn belongs to, a new one if need be; None if it is too late."""
@@ -331,29 +409,30 @@ class LabelsState:
         self._memory.add_session(found)
         return found
 
-    def _react(self, session: Session, at: int) -> set[Answer]:
-        """What a turn says about the answers before it. Returns those it says something new about."""
-        turn, changed = session.answers[at].turn, set[Answer]()
+    def _react(self, session: Session, at: int) -> None:
+        """What a turn says about the answers before it."""
+        if not at:
+            return
+        turn = session.answers[at].turn
         seen = [answer for answer in session.answers[max(0, at - REMEMBERED) : at] if answer.there <= turn.time]
         if not seen:
-            return changed
+            return
         latest = seen[0] if len(seen) == 1 else max(seen, key=lambda answer: (answer.turn.ended, answer.turn.request_id))
         detectors = self._detectors
-        votes = detectors.tone.votes(*detectors.tone.probabilities(turn.question))
+        votes = detectors.tone.votes(turn.question)
         reaction = latest.known.reaction
         if reaction is None or (turn.time, turn.request_id) < (reaction.time, reaction.request_id):
             if not votes and detectors.topic_change.changed(latest.turn.question, turn.question):
                 votes = [Vote("topic_change", "")]
             latest.known.reaction = Reaction(turn.time, turn.request_id, turn.event_id, votes)
-            changed.add(latest)
+            self._news[latest] = None
         if _ACCEPTED in votes:  # "thanks, and ..." repeats nothing
-            return changed
+            return
         probability, answer = self._repeated(seen[-CANDIDATES:], turn)
         vote, repeat = detectors.reformulation.vote(probability), answer.known.repeat
         if vote is not None and (repeat is None or probability > repeat.probability):
             answer.known.repeat = Repeat(probability, turn.event_id, vote.level)
-            changed.add(answer)
-        return changed
+            self._news[answer] = None
 
     def _repeated(self, earlier: list[Answer], turn: Turn) -> tuple[float, Answer]:
         """The answer whose question a turn asks again: the latest that surely is, else the most alike."""
@@ -371,6 +450,8 @@ class LabelsState:
     def _signal(self, signal: Signal, effects: Effects) -> None:
         if signal.kind not in VOTERS:
             effects.count("labels_feedback", "unknown_kind")
+            return
+        if signal.event_id in self._waiting:
             return
         target = self._target(signal)
         if target is not None:
@@ -402,8 +483,7 @@ class LabelsState:
         votes = self._detectors.of_feedback(signal.kind, signal.value, signal.comment, answer.turn.answer_chars)
         news = [vote for vote in votes if answer.hear(vote, signal.time, signal.event_id)]
         if news:
-            self._memory.learned(answer)
-            self._publisher.publish(answer, effects)
+            self._news[answer] = None
             if answer.known.final:
                 effects.count("labels_late", "feedback_in_time")
                 self._learn(answer)
@@ -418,38 +498,33 @@ class LabelsState:
         head.ended = False
         self._await_end(session)
 
-    def _end(self, session: Session, effects: Effects) -> None:
+    def _end(self, session: Session) -> None:
         session.head.ended = True
         self._memory.changed(session)
         heappush(self._expiring, (self._expiry(session), session.head.serial))
         for answer in session.answers:
-            self._finish(answer, effects)
+            self._finish(answer)
 
-    def _finish(self, answer: Answer, effects: Effects) -> None:
+    def _finish(self, answer: Answer) -> None:
         """No more is expected to be heard of an answer: its label is final, and teaches."""
-        if answer.known.final:
-            if self._publisher.publish(answer, effects):
-                self._memory.learned(answer)
-            return
-        self._memory.learned(answer)
-        answer.known.final = True
-        self._publisher.publish(answer, effects)
-        if answer.known.published is not None:
-            self._model.observe(answer.series, answer.known.published.score)
-        self._judge(answer)
-        self._learn(answer)
+        self._news[answer] = None
+        if not answer.known.final:
+            answer.known.final = True
+            self._finished.append(answer)
+            self._learn(answer)
 
     def _learn(self, answer: Answer) -> None:
         if answer.explicit and not answer.known.learned:
             answer.known.learned = True
-            self._memory.learned(answer)
-            self._model.learn(answer.series, [vote for vote, _ in answer.evidence()], reacted=answer.reacted)
+            lesson = Lesson(answer.turn.request_id, answer.series, [vote for vote, _ in answer.evidence()], answer.reacted)
+            self._lessons[lesson.request_id] = lesson
+            self._new_lessons.append(lesson)
 
     def _bound(self, session: Session, effects: Effects) -> None:
         """Answers of a number only."""
         while len(session.answers) > self._settings.turns:
             answer = session.answers[0]
-            self._finish(answer, effects)
+            self._finish(answer)
             session.head.forgotten = answer.turn.time
             self._memory.forget_answer(answer)
             effects.count("labels_late", "turn_given_up")
@@ -464,7 +539,7 @@ class LabelsState:
                 return
         self._next_end()
         session = self._memory.sessions[self._pop_due()]
-        self._end(session, effects)
+        self._end(session)
         self._memory.forget_session(session)
         effects.count("labels_late", "session_given_up")
 
@@ -473,31 +548,32 @@ class LabelsState:
     def changes(self) -> bytes | None:
         clocks, remembered = self._watermark.take_changes(), self._memory.take_changes()
         counts, slope = self._model.take_changes()
-        items, (waiting, served) = self._inbox.take_changes(), self._waiting.take_changes()
-        if not (clocks or counts or items or waiting or served or remembered or self._now != self._saved_at):
+        read, (waiting, served) = self._inbox.take_changes(), self._waiting.take_changes()
+        if not (clocks or counts or read or waiting or served or remembered or self._now != self._saved_at):
             return None
         saved = Saved(
-            now=self._now, serial=self._serial, clocks=clocks,
-            turns=[item for item in items if isinstance(item, Turn)],
-            signals=[item for item in items if isinstance(item, Signal)],
-            waiting=waiting, served=served, remembered=remembered, counts=counts, slope=slope,
+            now=self._now, serial=self._serial, clocks=clocks, read=read, waiting=waiting, served=served, remembered=remembered,
+            counts=counts, slope=slope,
             opinions=[self._opinions[key] for key in sorted(self._changed_opinions) if key in self._opinions],
+            lessons=self._new_lessons, finals=[(series, *self._finals[series]) for series in sorted(self._changed_finals)],
         )  # fmt: skip
         self._changed_opinions, self._saved_at = set(), self._now
+        self._new_lessons, self._changed_finals = [], set()
         return _encode_saved(saved)
 
     def snapshot(self) -> Iterator[bytes]:
         counts, slope = self._model.all()
-        waiting = self._inbox.all()
         yield _encode_saved(Saved(now=self._now, serial=self._serial, clocks=self._watermark.all(), slope=slope))
         for remembered in self._memory.all():
             yield _encode_saved(Saved(now=self._now, serial=self._serial, remembered=remembered, slope=slope))
+        for message in self._inbox.all(ENTRIES):
+            yield _encode_saved(Saved(now=self._now, serial=self._serial, read=[message], slope=slope))
         parts: tuple[tuple[str, list[Any]], ...] = (
-            ("turns", [item for item in waiting if isinstance(item, Turn)]),
-            ("signals", [item for item in waiting if isinstance(item, Signal)]),
             ("waiting", self._waiting.all()),
             ("counts", counts),
             ("opinions", list(self._opinions.values())),
+            ("lessons", list(self._lessons.values())),
+            ("finals", [(series, *sums) for series, sums in self._finals.items()]),
         )
         for name, entries in parts:
             for at in range(0, len(entries), ENTRIES):
@@ -505,13 +581,15 @@ class LabelsState:
                 yield _encode_saved(Saved(now=self._now, serial=self._serial, slope=slope, **part))
 
     def load(self, piece: bytes) -> None:
-        saved = _decode_saved(piece)
+        saved = _decode_state(piece)
+        if saved.now // STUDY != self._now // STUDY:
+            self._forget_lessons()
         self._now, self._serial = saved.now, saved.serial
         self._watermark.load(saved.clocks)
-        self._inbox.load(self._now, (*saved.turns, *saved.signals))
+        taken = self._inbox.load(self._now, saved.read)
         self._waiting.load(saved.waiting, saved.served, self._settings.wait)
         if saved.remembered is not None:
-            sessions, answers = self._memory.load(saved.remembered)
+            sessions, answers = self._memory.load(saved.remembered, taken)
             for session in sessions:
                 if session.head.ended:
                     heappush(self._expiring, (self._expiry(session), session.head.serial))
@@ -520,15 +598,28 @@ class LabelsState:
             for answer in answers:
                 self._await_judgement(answer)
         while self._judging and self._judging[0][0] < self._now:
-            judged = self._memory.answers.get(heappop(self._judging)[1])
-            if judged is not None:
-                judged.judged = True
+            self._judging.popleft()[1].judged = True
         self._opinions.update({(item.window, item.series): item for item in saved.opinions})
         current = int(self._now) // WINDOW * WINDOW
         self._opinions = {key: item for key, item in self._opinions.items() if key[0] >= current}
         if saved.slope is not None:
             self._model.load(saved.counts, saved.slope)
+        self._lessons |= {lesson.request_id: lesson for lesson in saved.lessons}
+        self._finals |= {series: (total, answers) for series, total, answers in saved.finals}
         self._saved_at = self._now
+
+
+def _decode_state(piece: bytes) -> Saved:
+    """A piece of the changelog. Raises ``ValueError`` for one that another version wrote: it says other things in the same places."""
+    found = msgspec.msgpack.decode(_decode_format(piece)[0])
+    if type(found) is not int or found != FORMAT:
+        found = found if type(found) is int else 2
+        raise ValueError(
+            f"the changelog of the agent labels was written by another version of Mirante, in format {found}; "
+            f"this one reads format {FORMAT}. All it holds are the sessions of the last hours: stop all workers, delete its topic "
+            "(docs/operations.md, Labels) and start them again, or go on with the version that wrote it"
+        )
+    return _decode_saved(piece)
 
 
 def _session_key(turn: Turn) -> str:

@@ -6,7 +6,6 @@ import msgspec
 
 from agents.interactions.taps import Call, Head
 from schemas.events import DEFAULT_TENANT, Evaluation, Feedback, Request
-from schemas.texts import question_of
 from schemas.turns import MAX_TEXT, Signal, Turn, Turns
 from streams import effects as out
 
@@ -39,26 +38,26 @@ class LabelsTap:
 
     def answered(self, call: Call) -> None:
         request, response = call.request, call.response
-        if not is_turn(request):
-            return
-        turn = Turn(
-            request_id=request.request_id, response_id=response.response_id, session_id=request.session_id or response.session_id,
-            tenant=request.tenant or DEFAULT_TENANT, feature=request.feature or "", model=call.row.model, user_id=request.user_id or "",
-            time=call.time, ended=response.time.timestamp(), question=question_of(call.texts.messages)[:MAX_TEXT],
-            answer_chars=len(response.output or ""), outcome=call.row.outcome, event_id=request.event_id,
-        )  # fmt: skip
-        self._turns.append(turn)
+        if is_turn(request):
+            self._turns.append(
+                Turn(
+                    request.request_id, response.response_id, request.session_id or response.session_id, request.tenant or DEFAULT_TENANT,
+                    request.feature or "", call.row.model, call.time, call.ended, call.question[:MAX_TEXT], len(response.output or ""),
+                    request.event_id,
+                )
+            )  # fmt: skip
 
     def unanswered(self, request: Request, time: float) -> None:
         """Nobody can be satisfied with an answer that is not there: such a call has no label."""
 
     def feedback(self, event: Feedback, line: bytes) -> None:
-        signal = Signal(
-            event_id=event.event_id, time=event.time.timestamp(), kind=event.kind, tenant=event.tenant or DEFAULT_TENANT, value=event.value,
-            comment=_comment(line).comment[:MAX_TEXT] if event.comment else "", response_id=event.response_id, request_id=event.request_id,
-            session_id=event.session_id, user_id=event.user_id or "",
+        comment = _comment(line).comment[:MAX_TEXT] if event.comment else ""
+        self._signals.append(
+            Signal(
+                event.event_id, event.time.timestamp(), event.kind, event.value, comment,
+                event.response_id, event.request_id, event.session_id,
+            )
         )  # fmt: skip
-        self._signals.append(signal)
 
     def evaluation(self, event: Evaluation, line: bytes) -> None:
         """A judge's score is not what the user thought."""

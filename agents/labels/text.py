@@ -1,6 +1,7 @@
-"""Texts of users as numbers: hashed words and character n-grams, weighed by rarity and projected to a few dimensions.
+"""Texts of users as numbers: hashed words, their beginnings and character n-grams, weighed by rarity and projected to a few dimensions.
 
-Character n-grams forgive typos (Cavnar & Trenkle 1994), hashing bounds the vocabulary (Weinberger et al. 2009), and the projection is
+Character n-grams forgive typos (Cavnar & Trenkle 1994), beginnings of words inflection (truncation as a stemmer, as in McNamee & Mayfield
+2004), hashing bounds the vocabulary (Weinberger et al. 2009), and the projection is
 learned so that questions with the same meaning lie close together, in English and Portuguese alike (``training/train.py``). Deterministic:
 the hash is a polynomial over code points, computed for the whole text at once.
 """
@@ -11,6 +12,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -21,10 +23,13 @@ from scipy.sparse import csr_matrix  # type: ignore[import-untyped]
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]
 
-BUCKETS = 1 << 15
-"""Words take the lower half of the buckets, character n-grams the upper half."""
-HALF = BUCKETS // 2
-GRAMS = (3, 4)
+PART = 1 << 14
+PARTS = 3
+"""Words and pairs of words take the first part of the buckets, character n-grams the second, beginnings of words the third."""
+BUCKETS = PARTS * PART
+GRAMS = (4,)
+STEM = 5
+"""Characters of a word's beginning: endings say less, in Portuguese above all."""
 MAX_CHARS = 400
 """What is read of a text: its first 300 characters and its last 100. Who asks again does so at the start or the end."""
 
@@ -33,8 +38,8 @@ MODEL = Path(__file__).parent / "model.npz"
 _PRIME = np.uint64(1_099_511_628_211)
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 _POWERS = np.cumprod(np.full(MAX_CHARS + 2, _PRIME, dtype=np.uint64), dtype=np.uint64)
-_HALF_MIX = np.uint64(29)
-_SHIFT = np.uint64(64 - 14)
+_FOLD = np.uint64(29)
+_SHIFT = np.uint64(64 - PART.bit_length() + 1)
 _FIRST = np.array([True])
 _AT_ONCE = 512
 """Texts in one pass: their arrays stay in the processor's cache."""
@@ -59,21 +64,21 @@ _TABLE = {
 
 
 class Counted(NamedTuple):
-    """Distinct buckets of a text in ascending order, and how often each occurs. The first ``words`` are words and pairs of words."""
+    """Distinct buckets of a text in ascending order, and how often each occurs. ``sizes``: how many are in each part."""
 
     buckets: Ints
     counts: Ints
-    words: int
+    sizes: tuple[int, ...]
     length: int
     """Number of words."""
     numbers: frozenset[str]
 
 
-NOTHING = Counted(np.empty(0, np.int32), np.empty(0, np.int32), 0, 0, frozenset())
+NOTHING = Counted(np.empty(0, np.int32), np.empty(0, np.int32), (0,) * PARTS, 0, frozenset())
 
 
 def count(text: str) -> Counted:
-    """The hashed features of a text: words, pairs of neighbouring words, character n-grams across word boundaries."""
+    """The hashed features of a text: words, pairs of neighbouring words, beginnings of words, character n-grams across word boundaries."""
     return count_all((text,))[0]
 
 
@@ -108,30 +113,33 @@ def _count_clean(cleaned: list[str]) -> Iterator[Counted]:
         within = first_bucket[spaces[:-distance]] == first_bucket[spaces[distance:]]
         begin, end = spaces[:-distance][within] + 1, spaces[distance:][within] + 1
         keys.append(_bucket((prefix[end] - prefix[begin]) * shift[begin]) + first_bucket[begin])
+        if distance == 1:
+            end = np.minimum(end, begin + STEM)
+            keys.append(_bucket((prefix[end] - prefix[begin]) * shift[begin]) + (first_bucket[begin] + 2 * PART))
     for size in GRAMS:
         begin = np.flatnonzero(left >= size)
         hashed = (prefix[begin + size] - prefix[begin]) * shift[begin]
-        keys.append(_bucket(hashed) + (first_bucket[begin] + HALF))
+        keys.append(_bucket(hashed) + (first_bucket[begin] + PART))
     every = np.concatenate(keys)
     every.sort()
     starts = np.flatnonzero(np.concatenate((_FIRST, every[1:] != every[:-1])))
     counts = np.diff(starts, append=len(every)).astype(np.int32)
     distinct = every[starts]
-    parts = np.searchsorted(distinct, np.arange(2 * len(cleaned) + 1, dtype=np.int32) * HALF).tolist()
+    parts = np.searchsorted(distinct, np.arange(PARTS * len(cleaned) + 1, dtype=np.int32) * PART).tolist()
     buckets = distinct % BUCKETS
     for n, clean in enumerate(cleaned):
-        first, middle, last = parts[2 * n : 2 * n + 3]
+        a, b, c, d = parts[PARTS * n : PARTS * (n + 1) + 1]
         numbers = frozenset(filter(str.isdigit, clean.split())) if _HAS_DIGIT(clean) else _NO_NUMBERS
-        yield Counted(buckets[first:last], counts[first:last], middle - first, clean.count(" ") + 1, numbers)
+        yield Counted(buckets[a:d], counts[a:d], (b - a, c - b, d - c), clean.count(" ") + 1, numbers)
 
 
 def _bucket(hashed: NDArray[np.uint64]) -> Ints:
-    """In the lower half of the buckets."""
-    return ((hashed ^ (hashed >> _HALF_MIX)) * _MIX >> _SHIFT).astype(np.int32)
+    """In the first part of the buckets."""
+    return ((hashed ^ (hashed >> _FOLD)) * _MIX >> _SHIFT).astype(np.int32)
 
 
 class Text(NamedTuple):
-    """A text as the detectors see it. Word and character weights have length 1 each, and so has ``meaning``."""
+    """A text as the detectors see it. The weights of each part have length 1, and so has ``meaning``."""
 
     buckets: Ints
     weights: Floats
@@ -139,6 +147,8 @@ class Text(NamedTuple):
     numbers: frozenset[str]
     mass: float
     """Rarity of its words, summed."""
+    stem_mass: float
+    """The same of their beginnings."""
     meaning: Floats
     tone: list[float]
     """Log-odds of ``TONES``."""
@@ -151,7 +161,7 @@ class Likeness(NamedTuple):
     """The probability that the later asks the same as the earlier."""
     words: float
     meaning: float
-    """Cosines."""
+    """Cosines, of the beginnings of words and of their meaning."""
 
 
 TONES = ("complaint", "acceptance", "next")
@@ -159,8 +169,10 @@ TONES = ("complaint", "acceptance", "next")
 
 PAIR_FEATURES = (
     "characters", "words", "meaning", "shared_least", "shared_most", "length_ratio", "numbers_differ",
-    "longer", "complaint", "acceptance", "next", "short",
+    "longer", "complaint", "acceptance", "next", "short", "stems", "stems_least", "stems_most",
 )  # fmt: skip
+
+_STEMS = PAIR_FEATURES.index("stems")
 
 
 class TextModel:
@@ -196,8 +208,8 @@ class TextModel:
         meanings /= np.sqrt((meanings * meanings).sum(axis=1, keepdims=True)).clip(min=1e-12)
         tones = (projected[:, -len(TONES) :] + self._tone_bias).tolist()
         starts = rows.indptr.tolist()
-        for n, (item, sum_, tone) in enumerate(zip(counted, mass.tolist(), tones, strict=True)):
-            yield Text(item.buckets, rows.data[starts[n] : starts[n + 1]], item.length, item.numbers, sum_, meanings[n], tone)
+        for n, (item, (words, stems), tone) in enumerate(zip(counted, mass.tolist(), tones, strict=True)):
+            yield Text(item.buckets, rows.data[starts[n] : starts[n + 1]], item.length, item.numbers, words, stems, meanings[n], tone)
 
     def pairs(self, earlier: Sequence[Text], later: Sequence[Text]) -> NDArray[np.float64]:
         """What earlier and later questions have in common, row by row: ``PAIR_FEATURES``."""
@@ -205,19 +217,24 @@ class TextModel:
             _sparse([text.buckets for text in later], [text.weights for text in later])
         )
         pair_of = np.repeat(np.arange(len(earlier)), np.diff(met.indptr))
-        is_word = met.indices < HALF
-        words, characters = (np.bincount(pair_of[of], met.data[of], len(earlier)) for of in (is_word, ~is_word))
-        shared = np.bincount(pair_of[is_word], self.rarity[met.indices[is_word]], len(earlier))
-        first, second = (shared / (np.array([text.mass for text in texts]) + 1e-6) for texts in (earlier, later))
+        place = met.indices // PART + PARTS * pair_of
+        alike = np.bincount(place, met.data, PARTS * len(earlier)).reshape(-1, PARTS)
+        shared = np.bincount(place, self.rarity[met.indices], PARTS * len(earlier)).reshape(-1, PARTS)
+        first, second = (shared[:, 0] / (np.array([text.mass for text in texts]) + 1e-6) for texts in (earlier, later))
+        first_stems, second_stems = (shared[:, 2] / (np.array([text.stem_mass for text in texts]) + 1e-6) for texts in (earlier, later))
         lengths, later_lengths = (np.array([text.length for text in texts], np.float64) for texts in (earlier, later))
         ratio = np.log((later_lengths + 1) / (lengths + 1))
-        meaning = (np.stack([text.meaning for text in earlier]) * np.stack([text.meaning for text in later])).sum(axis=1)
-        differ = [bool(a.numbers and b.numbers and a.numbers.isdisjoint(b.numbers)) for a, b in zip(earlier, later, strict=True)]
-        tones = np.array([text.tone for text in later])
+        meanings, later_meanings = (
+            np.concatenate([text.meaning for text in texts]).reshape(len(texts), -1) for texts in (earlier, later)
+        )  # fmt: skip
+        meaning = (meanings * later_meanings).sum(axis=1)
+        differ = [bool(b.numbers and a.numbers and a.numbers.isdisjoint(b.numbers)) for a, b in zip(earlier, later, strict=True)]
+        tones = np.fromiter(chain.from_iterable([text.tone for text in later]), np.float64, len(TONES) * len(later)).reshape(-1, len(TONES))
         return np.column_stack(
             (
-                characters, words, meaning, np.minimum(first, second), np.maximum(first, second), np.abs(ratio), differ,
+                alike[:, 1], alike[:, 0], meaning, np.minimum(first, second), np.maximum(first, second), np.abs(ratio), differ,
                 ratio.clip(min=0.0), tones, 1.0 / (1 + later_lengths),
+                alike[:, 2], np.minimum(first_stems, second_stems), np.maximum(first_stems, second_stems),
             )
         )  # fmt: skip
 
@@ -225,22 +242,26 @@ class TextModel:
         """How alike earlier and later questions are, pair by pair."""
         features = self.pairs(earlier, later)
         # Not a product of matrices, whose last bit depends on their size.
-        hidden = np.tanh((features[:, :, None] * self._from_features).sum(axis=1) + self._from_nothing)
+        hidden = np.repeat(self._from_nothing[None, :], len(features), axis=0)
+        for values, weights in zip(features.T, self._from_features, strict=True):
+            hidden += values[:, None] * weights
+        np.tanh(hidden, out=hidden)
         same = 1 / (1 + np.exp(-((hidden * self._out).sum(axis=1) + self._out_bias)))
-        return list(map(Likeness, same.tolist(), features[:, 1].tolist(), features[:, 2].tolist()))
+        same[[not (a.length and b.length) for a, b in zip(earlier, later, strict=True)]] = 0.0  # who says nothing asks nothing
+        return list(map(Likeness, same.tolist(), features[:, _STEMS].tolist(), features[:, 2].tolist()))
 
 
 def weigh(counted: Sequence[Counted], rarity: Floats) -> tuple[Any, NDArray[Any]]:
-    """Texts as rows of a sparse matrix, TF-IDF with logarithmic frequency, where the words' part and the characters' part have length 1
-    each; and the rarity of each one's words, summed."""
+    """Texts as rows of a sparse matrix, TF-IDF with logarithmic frequency, where each part has length 1; and for each the rarity of its
+    words, summed, and of their beginnings."""
     buckets = [item.buckets for item in counted]
     every = np.concatenate(buckets) if buckets else NOTHING.buckets
     rare = rarity[every]
     weights = _FREQUENCY[np.concatenate([item.counts for item in counted])] * rare
-    sizes = np.array([size for item in counted for size in (item.words, len(item.buckets) - item.words)])
+    sizes = np.fromiter(chain.from_iterable([item.sizes for item in counted]), np.int64, PARTS * len(counted))
     part_of = np.repeat(np.arange(len(sizes)), sizes)
     lengths = np.sqrt(np.bincount(part_of, weights * weights, len(sizes))).clip(min=1e-12).astype(np.float32)
-    mass = np.bincount(part_of, rare, len(sizes))[::2]
+    mass = np.bincount(part_of, rare, len(sizes)).reshape(-1, PARTS)[:, ::2]
     return _sparse(buckets, weights / lengths[part_of]), mass
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from heapq import heappop, heappush
+from math import inf
 
 from schemas.turns import Signal, Turn
 
@@ -46,6 +47,11 @@ class Waiting:
             del self._named[_name_of(signal)]
         self._added.discard(signal.event_id)
         self._served.add(signal.event_id)
+
+    @property
+    def patience(self) -> float:
+        """Nobody is given up before."""
+        return self._patience[0][0] if self._patience else inf
 
     def give_up(self, now: float, most: int) -> Iterator[Signal]:
         """Serve and return those that have waited long enough, and the first ones beyond ``most``."""

@@ -26,6 +26,7 @@ import msgspec
 import numpy as np
 from rich.console import Console
 from rich.table import Table
+from sklearn.feature_extraction.text import TfidfVectorizer
 
 from agents.labels.detectors import WEAK, Reader, Tone, TopicChange
 from agents.labels.reliability import Vote
@@ -63,6 +64,14 @@ def jaccard(first: str, second: str) -> float:
     return len(a & b) / len(a | b) if a | b else 0.0
 
 
+def character_tfidf(pairs: Sequence[tuple[str, str, bool]]) -> list[float]:
+    """Cosines of scikit-learn's plain TF-IDF of character n-grams, fitted to the very texts that are compared."""
+    earlier, later = [a for a, *_ in pairs], [b for _, b, _ in pairs]
+    vectors = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 4), sublinear_tf=True).fit(dict.fromkeys(earlier + later))
+    cosines = vectors.transform(earlier).multiply(vectors.transform(later)).sum(axis=1)
+    return [float(cosine) for cosine in np.asarray(cosines)[:, 0]]
+
+
 class Signals:
     """The table of inferred signals."""
 
@@ -89,10 +98,10 @@ class Signals:
         truth = [y for *_, y in pairs]
         model = self.reader.model
         earlier, later = model.read_all([a for a, *_ in pairs]), model.read_all([b for _, b, _ in pairs])
-        characters, likenesses = model.pairs(earlier, later)[:, 0].tolist(), model.compare(earlier, later)
+        likenesses = model.compare(earlier, later)
         words = [jaccard(a, b) for a, b, _ in pairs]
         regex = [float(bool(MISALIGNED.search(b))) for _, b, _ in pairs]
-        baselines = f"characters {area(characters, truth):.3f}, Jaccard {area(words, truth):.3f}, regex {area(regex, truth):.3f}"
+        baselines = f"TF-IDF {area(character_tfidf(pairs), truth):.3f}, Jaccard {area(words, truth):.3f}, regex {area(regex, truth):.3f}"
         self.add("reformulation", data, language, [likeness.same for likeness in likenesses], truth, baselines)
 
     def reaction(self, signal: str, data: str, language: str, positive: Sequence[str], negative: Sequence[str]) -> None:
@@ -173,7 +182,8 @@ def simulate(count: int) -> tuple[dict[str, Label], dict[str, Known], LabelsStat
     )
     effects = Effects()
     pools: dict[str, Sequence[Triple]] = {language: triples(language) for language in ("en", "pt")}
-    items, truth = [], {}
+    items: list[tuple[float, Turn | Signal]] = []
+    truth: dict[str, Known] = {}
     for found, known in users(count, 3, pools):
         items += found
         truth |= known

@@ -1,9 +1,14 @@
-"""What labels cost beside stage 1. Run it: `python -m tests.bench.labels_cost [--answers N]`.
+"""What labels cost beside stage 1. Run it: `python -m tests.bench.labels_cost [--answers N] [--rate N]`.
 
-Simulated users in English and Portuguese (tests/bench/labels_data.py), every question worded differently: requests and responses of
-about 700 bytes and feedback, 5,000 events a second, through the real states of one partition: stage 1 alone, stage 1 with its tap, and the
-agents ``labels`` and ``satisfaction``.
-Processor time, with the changes of the state, without Kafka and ClickHouse. Every second of event time is a batch and a checkpoint.
+Through the real states of one partition: stage 1 alone, stage 1 with its tap, and the agents ``labels`` and ``satisfaction``. Processor
+time, with the changes of the state, without Kafka and ClickHouse. Time is the users' own: every second of event time is a batch and a
+checkpoint of stage 1, and labels' clock goes by ten seconds, as stage 1 tells it. Behind the traffic the clock goes on until every session
+has ended and is forgotten, so all that is done for an answer is counted. Three mixes:
+
+- *conversations*: nothing but users who talk, in English and Portuguese (tests/bench/labels_data.py), every question worded differently,
+  four turns to a session and a signal to each: the most that labels can have to do per event;
+- *demo*: the traffic of `mirante up`: chats, searches, agents with their tools, feedback now and then;
+- *calls*: that of tests/bench/throughput.py: four calls to a session, the same long question each time, no feedback.
 """
 
 from __future__ import annotations
@@ -13,63 +18,64 @@ import gc
 import json
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from statistics import median
 
+import msgspec
 from rich.console import Console
 from rich.table import Table
 
+from agents.interactions.parts import window_of
 from agents.interactions.state import InteractionsState
 from agents.labels.settings import LabelSettings
 from agents.labels.state import LabelsState
 from agents.labels.tap import LabelsTap
 from agents.satisfaction.state import SatisfactionState
-from schemas.turns import Signal, Turn
+from schemas.turns import Signal, Turn, Turns
 from streams.effects import Effects
 from streams.state import PartitionState
-from tests.bench.labels_data import triples, users
+from streams.traffic.demo import demo
+from streams.traffic.load import Load
+from tests.bench.labels_data import Triple, triples, users
 from tests.unit.builders import FakeBatch, Record, context, settings
 
-RATE = 5_000
-FASTER = 100
-"""How much faster time goes than it did for the users: sessions begin, end and are forgotten while it is measured, as they do in the long
-run."""
+START = 1_772_366_400
+STEP = 10
+"""Seconds of event time by which stage 1 says how far it is."""
 FILL = "The quick brown fox jumps over the lazy dog and says so. " * 20
-Events = list[dict[str, list[bytes]]]
-"""Batch by batch: topic -> values."""
+Batch = dict[str, list[bytes]]
+"""Kind -> values."""
+Timed = tuple[float, str, bytes]
 
 
-def events(answers: int) -> tuple[Events, int, int]:
-    """(batches of a second, events, turns). Sessions follow each other so closely that there are ``RATE`` events a second."""
-    timed: list[tuple[float, str, dict[str, Any]]] = []
-    turns = 0
-    pools = {language: triples(language) for language in ("en", "pt")}
-    for found, _ in users(answers, 5, pools):
-        for at, item in found:
-            timed += _of_turn(item) if isinstance(item, Turn) else [(at, "feedback", _of_signal(item))]
-            turns += isinstance(item, Turn)
-    timed.sort(key=lambda item: (item[0], item[1]))
-    # Sessions last some minutes; starts are as dense as the rate needs, so the moments are kept and the sessions overlap.
-    batches: Events = []
-    for at in range(0, len(timed), RATE):
-        batch: dict[str, list[bytes]] = defaultdict(list)
-        for _, kind, event in timed[at : at + RATE]:
-            batch[kind].append(json.dumps(event).encode())
-        batches.append(batch)
-    return batches, len(timed), turns
+def conversations(answers: int, rate: float) -> Iterator[Timed]:
+    """Sessions begin so often that there are ``rate`` events a second, and go on at their users' pace."""
+    pools: dict[str, Sequence[Triple]] = {language: triples(language) for language in ("en", "pt")}
+    found = [items for items, _ in users(answers, 5, pools)]
+    count = sum(2 if isinstance(item, Turn) else 1 for items in found for _, item in items)
+    apart = count / rate / len(found)
+    for n, items in enumerate(found):
+        earlier = items[0][1].time - START - n * apart
+        for _, item in items:
+            item.time -= earlier
+            if isinstance(item, Turn):
+                item.ended -= earlier
+                yield from _of_turn(item)
+            else:
+                yield item.time, "feedback", _of_signal(item)
 
 
 def _moment(at: float) -> str:
-    return datetime.fromtimestamp(1_772_366_400 + at / FASTER, UTC).isoformat()
+    return datetime.fromtimestamp(at, UTC).isoformat()
 
 
-def _of_turn(turn: Turn) -> list[tuple[float, str, dict[str, Any]]]:
+def _of_turn(turn: Turn) -> Iterator[Timed]:
     common = {"session_id": turn.session_id, "request_id": turn.request_id, "tenant": turn.tenant}
     request = {
         **common, "event_id": f"q{turn.request_id}", "time": _moment(turn.time), "model": "gpt-4o-mini", "provider": "openai",
-        "feature": turn.feature, "user_id": turn.user_id, "environment": "production", "prompt": {"name": "p", "sha": "0" * 40},
+        "feature": turn.feature, "user_id": "u", "environment": "production", "prompt": {"name": "p", "sha": "0" * 40},
         "messages": [{"role": "system", "content": FILL[:500]}, {"role": "user", "content": f"{turn.question} ({turn.request_id})"}],
     }  # fmt: skip
     response = {
@@ -77,88 +83,136 @@ def _of_turn(turn: Turn) -> list[tuple[float, str, dict[str, Any]]]:
         "finish_reason": "stop", "usage": {"input_tokens": 500, "output_tokens": 100}, "latency_ms": 1000, "ttft_ms": 200,
         "output": FILL[:700],
     }  # fmt: skip
-    return [(turn.time, "requests", request), (turn.ended, "responses", response)]
+    yield turn.time, "requests", json.dumps(request).encode()
+    yield turn.ended, "responses", json.dumps(response).encode()
 
 
-def _of_signal(signal: Signal) -> dict[str, Any]:
-    return {
-        "event_id": signal.event_id, "time": _moment(signal.time), "kind": signal.kind, "value": signal.value, "tenant": signal.tenant,
+def _of_signal(signal: Signal) -> bytes:
+    event = {
+        "event_id": signal.event_id, "time": _moment(signal.time), "kind": signal.kind, "value": signal.value, "tenant": "t",
         "response_id": signal.response_id, "session_id": signal.session_id,
     }  # fmt: skip
+    return json.dumps(event).encode()
 
 
-def run(state: PartitionState, batches: list[dict[str, list[bytes]]]) -> tuple[float, Effects]:
-    """(seconds of processor time, effects) of a state that reads batches and is checkpointed after each."""
-    effects, offset, spent = Effects(), 0, 0.0
+def demonstration(answers: int, rate: float) -> Iterator[Timed]:
+    # 2.4 events to a request: at the rate of requests that gives ``rate`` events.
+    for record in demo(start=datetime.fromtimestamp(START, UTC), rate=rate / 2.4, count=answers):
+        yield record.time, record.topic.removeprefix("llm."), record.value
+
+
+def calls(answers: int, rate: float) -> Iterator[Timed]:
+    for record in Load(pairs=answers, run="bench", start_us=START * 1_000_000, rate=rate / 2).records():
+        yield record.time, record.topic.removeprefix("llm."), record.value
+
+
+MIXES: dict[str, Callable[[int, float], Iterator[Timed]]] = {"conversations": conversations, "demo": demonstration, "calls": calls}
+
+
+def seconds_of(timed: Iterator[Timed]) -> list[Batch]:
+    """What each second holds."""
+    found: dict[int, Batch] = defaultdict(lambda: defaultdict(list))
+    for at, kind, value in sorted(timed, key=lambda item: item[:2]):
+        found[int(at)][kind].append(value)
+    return [found[second] for second in sorted(found)]
+
+
+def run(states: Sequence[PartitionState], batches: list[Batch]) -> list[tuple[float, Effects]]:
+    """(seconds of processor time, effects) of each state; they read the batches side by side and are checkpointed after each."""
+    effects, spent, offset = [Effects() for _ in states], [0.0] * len(states), 0
     gc.collect()
     gc.disable()
-    for batch in batches:
+    for turn, batch in enumerate(batches):
         read = []
         for topic, values in batch.items():
             records = [Record(topic, 0, offset + n, 2_000_000_000_000, None, value, ()) for n, value in enumerate(values)]
             offset += len(records)
             read.append(FakeBatch(topic, 0, records, offset))
-        began = time.process_time()
-        for each in read:
-            state.apply(each, effects)
-        state.close_interval(effects)
-        state.changes()
-        spent += time.process_time() - began
+        for at in range(len(states)):
+            n = (turn + at) % len(states)  # who comes first finds the records in memory that is not yet in the caches
+            began = time.process_time()
+            for each in read:
+                states[n].apply(each, effects[n])
+            states[n].close_interval(effects[n])
+            states[n].changes()
+            spent[n] += time.process_time() - began
     gc.enable()
-    return spent, effects
+    return list(zip(spent, effects, strict=True))
+
+
+def with_clock(told: list[bytes], due: tuple[float, ...]) -> list[bytes]:
+    """The tap's messages with the clock that partitions tell each other, which nobody does here; and then the times at which something is
+    ``due``, so many seconds after an event."""
+    found: list[bytes] = []
+    clocks: set[int] = set()
+    latest = 0.0
+    for value in told:
+        message = msgspec.msgpack.decode(value, type=Turns)
+        latest = max([latest, *(turn.ended for turn in message.turns), *(signal.time for signal in message.signals)])
+        message.clock = float(window_of(latest))
+        clocks.add(window_of(latest))
+        found.append(msgspec.msgpack.encode(message))
+    # Only when something is due: in the long run that happens while others talk, not in messages of its own.
+    later = {at + int(shift) + STEP for at in clocks for shift in due}
+    for at in sorted(at for at in later if at > latest):
+        found.append(msgspec.msgpack.encode(Turns(message.source, 0, float(at), False)))
+    return found
+
+
+def measure(name: str, batches: list[Batch], times: int, rate: float, console: Console) -> None:
+    shared = context(settings(1, segment=16_384))
+    topics = shared.topics
+    named = [{f"{topics.prefix}{kind}": values for kind, values in batch.items()} for batch in batches]
+    values = [value for batch in batches for values in batch.values() for value in values]
+    tapped = replace(shared, taps=(lambda: LabelsTap(topics.turns, 1),))
+    alone, taps, spent, summing = [], [], [], []
+    usual = LabelSettings()
+    due = usual.settle, usual.judged_after, usual.gap, usual.gap + usual.retention
+    turns = signals = 0
+    labelled = Effects()
+    run([InteractionsState(0, tapped)], named[: len(named) // 10])  # warm
+    for _ in range(times):
+        (without, _), (seconds, effects) = run([InteractionsState(0, shared), InteractionsState(0, tapped)], named)
+        alone.append(without)
+        taps.append(seconds - without)
+        told = [message.value for message in effects.messages if message.topic == topics.turns]
+        read = [{topics.turns: [value]} for value in with_clock(told, due)]
+        messages = [msgspec.msgpack.decode(value, type=Turns) for value in told]
+        turns, signals = sum(len(message.turns) for message in messages), sum(len(message.signals) for message in messages)
+        labelling = LabelsState(0, labels=topics.labels, satisfaction=topics.satisfaction, source="bench", sources=1, partitions=1)
+        [(seconds, labelled)] = run([labelling], read)
+        spent.append(seconds)
+        judged = [{topics.satisfaction: [message.value]} for message in labelled.messages if message.topic == topics.satisfaction]
+        summing.append(run([SatisfactionState(0, "bench", topics.findings, usual, 1)], judged)[0][0])
+    count = len(values)
+    versions = len(labelled.rows["labels_data"])
+    size, density = sum(map(len, values)) / count, count / len(batches)
+    table = Table(
+        title=f"{name}: {count:,} events of {size:,.0f} bytes, {density:,.0f} a second of event time, "
+        f"with {turns:,} turns of users and {signals:,} signals; {versions:,} versions of labels"
+    )
+    for column in ("", "µs per event", "of stage 1", f"of a core at {rate:,.0f}/s"):
+        table.add_column(column, justify="left" if not column else "right")
+    stage1, tap, labels, sums = min(alone), median(taps), min(spent), min(summing)
+    for row, seconds in (("stage 1", stage1), ("its tap", tap), ("labels", labels), ("satisfaction", sums)):
+        table.add_row(row, f"{seconds / count * 1e6:.1f}", f"{seconds / stage1:.1%}", f"{seconds / count * rate:.1%}")
+    added = tap + labels + sums
+    table.add_row("all that labels add", f"{added / count * 1e6:.1f}", f"{added / stage1:.1%}", f"{added / count * rate:.1%}")
+    console.print(table)
+    per_turn = added / max(turns, 1) * 1e6
+    console.print(f"{name}: {added / stage1:.0%} of stage 1 (aim: below 25%); {per_turn:.0f} µs per turn with its feedback\n")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--answers", type=int, default=20_000)
+    parser.add_argument("--answers", type=int, default=40_000)
+    parser.add_argument("--rate", type=float, default=1_250.0, help="events per second of this partition: a quarter of 5,000")
+    parser.add_argument("--mix", choices=MIXES, action="append", help="one or more; all by default")
+    parser.add_argument("--times", type=int, default=3, help="the best of so many runs, of the tap the median difference")
     given = parser.parse_args()
-    batches, count, turns = events(given.answers)
-    shared = context(settings(1, segment=16_384))
-    topics = shared.topics
-    named = [{f"{topics.prefix}{kind}": values for kind, values in batch.items()} for batch in batches]
-    size = sum(len(value) for batch in batches for values in batch.values() for value in values) / count
-    tapped = replace(shared, taps=(lambda: LabelsTap(topics.turns, 1),))
-    make: list[Callable[[], InteractionsState]] = [lambda: InteractionsState(0, shared), lambda: InteractionsState(0, tapped)]
-    run(make[0](), named[:2])  # warm
-    alone = min(run(make[0](), named)[0] for _ in range(2))
-    with_tap, effects = min((run(make[1](), named) for _ in range(2)), key=lambda found: found[0])
-    told = [message.value for message in effects.messages if message.topic == topics.turns]
-    # The tap's messages carry the clock that partitions tell each other, which nobody does here: the labels' own clock is set.
-    usual = LabelSettings()
-    scaled = LabelSettings(settle=0.0, gap=usual.gap / FASTER, retention=usual.retention / FASTER, judged_after=usual.judged_after / FASTER)
-    read = [{topics.turns: [_with_clock(value)]} for value in told]
-
-    def labels() -> LabelsState:
-        return LabelsState(
-            0, labels=topics.labels, satisfaction=topics.satisfaction, source="bench", sources=1, partitions=1, settings=scaled
-        )  # fmt: skip
-
-    spent, labelled = min((run(labels(), read) for _ in range(2)), key=lambda found: found[0])
-    judged = [message.value for message in labelled.messages if message.topic == topics.satisfaction]
-    satisfaction = SatisfactionState(0, "bench", topics.findings, LabelSettings(), 1)
-    summing, _ = run(satisfaction, [{topics.satisfaction: [value]} for value in judged])
-
-    table = Table(title=f"{count:,} events of {size:,.0f} bytes, {turns:,} turns; one core")
-    for column in ("", "µs per event", "of stage 1", f"of a core at {RATE:,}/s"):
-        table.add_column(column, justify="left" if not column else "right")
-    for name, seconds in (("stage 1", alone), ("its tap", with_tap - alone), ("labels", spent), ("satisfaction", summing)):
-        table.add_row(name, f"{seconds / count * 1e6:.1f}", f"{seconds / alone:.1%}", f"{seconds / count * RATE:.1%}")
-    added = with_tap - alone + spent + summing
-    table.add_row("all that labels add", f"{added / count * 1e6:.1f}", f"{added / alone:.1%}", f"{added / count * RATE:.1%}")
-    console = Console(width=110)
-    console.print(table)
-    versions = len(labelled.rows["labels_data"])
-    console.print(f"labels: {spent / turns * 1e6:.0f} µs per turn with its feedback, {versions:,} versions   (aim: add < 25%)")
-
-
-def _with_clock(value: bytes) -> bytes:
-    import msgspec
-
-    from schemas.turns import Turns
-
-    message = msgspec.msgpack.decode(value, type=Turns)
-    latest = max([*(turn.ended for turn in message.turns), *(signal.time for signal in message.signals)], default=0.0)
-    return msgspec.msgpack.encode(Turns(message.source, 0, latest, False, message.turns, message.signals))
+    console = Console(width=120)
+    for name in given.mix or MIXES:
+        measure(name, seconds_of(MIXES[name](given.answers, given.rate)), given.times, 5_000, console)
 
 
 if __name__ == "__main__":

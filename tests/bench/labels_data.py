@@ -227,7 +227,7 @@ def users(count: int, seed: int, pools: dict[str, Sequence[Triple]]) -> Iterator
             which = 0 if satisfied else 1
             chars = chance.randint(200, 3_000)
             ended = at + chance.uniform(1, 8)
-            items.append((ended, Turn(f"r{answers}", response, session, "t", feature, "m", "u", at, ended, question, chars, "ok")))
+            items.append((ended, Turn(f"r{answers}", response, session, "t", feature, "m", at, ended, question, chars)))
             acts: dict[str, float] = {}
             for kind, rates in (("copy", habits.copy), ("regenerate", habits.regenerate)):
                 if chance.random() < rates[which]:
@@ -244,7 +244,7 @@ def users(count: int, seed: int, pools: dict[str, Sequence[Triple]]) -> Iterator
                 acts["thumbs_up" if thumb else "thumbs_down"] = 1.0
             for n, (kind, value) in enumerate(acts.items()):
                 time = ended + 1 + n
-                items.append((time, Signal(f"f{answers}-{n}", time, kind, "t", value=value, response_id=response, session_id=session)))
+                items.append((time, Signal(f"f{answers}-{n}", time, kind, value=value, response_id=response, session_id=session)))
             at = ended + 10 + chance.expovariate(1 / 40)
             kinds = list(habits.next)
             step = chance.choices(

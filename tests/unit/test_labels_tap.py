@@ -58,8 +58,7 @@ def test_an_answered_call_of_a_user_is_a_turn_with_their_last_message() -> None:
     world.wait(30)
     [turn] = world.turns().values()
     assert turn == Turn(
-        "r1", "a1", "s1", "default", "chat", "gpt-4o-2024-08-06", "ana", EPOCH.timestamp(), EPOCH.timestamp() + 1, "and now?", 4, "ok",
-        "req-1",
+        "r1", "a1", "s1", "default", "chat", "gpt-4o-2024-08-06", EPOCH.timestamp(), EPOCH.timestamp() + 1, "and now?", 4, "req-1",
     )  # fmt: skip
     assert {partition for partition, message in world.told() if message.turns} == {world.home("s1")}
 
