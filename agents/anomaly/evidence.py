@@ -10,8 +10,13 @@ extreme value theory", KDD 2017, with the tail index that theory gives here: zer
 
 from __future__ import annotations
 
+from math import log
+
 import msgspec
 
+_OVERSHOOT = 1.166
+"""Twice the mean by which a standard normal walk exceeds a boundary."""
+_LEAST_DRIFT = 0.05
 _OVER = 1.0
 """Excursions that peak above this tell about the tail."""
 _PRIOR = 5.0
@@ -25,6 +30,16 @@ _DOUBTED = 0.3
 """Share of the threshold from which a baseline hardly learns."""
 _ENDS = 0.5
 """An alarm ends when the evidence is down to this share of its threshold."""
+
+
+def threshold(h: float, drift: float, scatter: float) -> float:
+    """The sum whose false alarms are ``exp(h)`` steps apart, if a step without change falls by ``drift`` and scatters by ``scatter``.
+
+    Lorden's bound allows every step its own chance; but sums of neighbouring steps are alike, and overshoot their threshold (Siegmund,
+    "Corrected diffusion approximations in certain random walk problems", Adv. Appl. Prob. 1979): the mean time is about
+    ``exp(sum + 1.166 scatter) / drift``.
+    """
+    return h + log(min(1.0, max(drift, _LEAST_DRIFT))) - _OVERSHOOT * min(scatter, 1.5)
 
 
 class Evidence(msgspec.Struct, array_like=True, gc=False):
@@ -77,8 +92,8 @@ class Evidence(msgspec.Struct, array_like=True, gc=False):
         if self.peak > _OVER:
             keep = 1.0 - 1.0 / _MEMORY
             self.peaks = self.peaks * keep + 1.0
-            # An incident must not make the series deaf to the next.
-            self.excess = self.excess * keep + min(self.peak, h / 3 if self.active else h) - _OVER
+            # An incident must not make the series deaf to the next, found or not.
+            self.excess = self.excess * keep + max(0.0, min(self.peak, h / 3) - _OVER)
         self.total = self.events = self.peak = 0.0
         self.since, self.active = None, False
 

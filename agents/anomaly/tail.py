@@ -49,7 +49,7 @@ class TailTest(msgspec.Struct, array_like=True, gc=False):
 
     @classmethod
     def of(cls, h: float) -> TailTest:
-        return cls(RateTest(h, ratio=2.5, floor=0.02))
+        return cls(RateTest(h, ratio=2.5, floor=0.03))
 
     def update(self, time: float, value: Mapping[int, int]) -> Score:
         """``value``: the sketch of one bucket (bins of 1%). The score's value and expectation are P99 in ms."""

@@ -37,7 +37,7 @@ from rich.console import Console
 from rich.table import Table
 
 from agents.anomaly.monitor import NAMES, Kind, Monitor
-from agents.anomaly.pace import PER_DAY, PER_HOUR, PER_MINUTE, SECONDS
+from agents.anomaly.pace import PER_DAY, PER_HOUR, PER_MINUTE, SECONDS, STEP
 from agents.anomaly.points import PointDetector
 from agents.anomaly.report import severity
 from agents.anomaly.settings import AnomalySettings
@@ -45,7 +45,7 @@ from agents.budgets.recent import Lap
 from agents.budgets.rules import RunawayTable
 from agents.budgets.runaway import find_loop
 from schemas.outputs import Severity
-from tests.bench.anomaly_streams import FOUND_BY, JOINT, JOINTLY, LASTS, Array, Incident, Stream, generated, traced
+from tests.bench.anomaly_streams import EACH, FOUND_BY, JOINT, JOINTLY, LASTS, Array, Incident, Stream, generated, traced
 
 SETTLE = 30.0
 AFTER = 900.0
@@ -93,9 +93,13 @@ def monitored(stream: Stream, settings: AnomalySettings) -> list[Alarm]:
     held: dict[Kind, Alarm] = {}
     alarms: list[Alarm] = []
     for number, bucket in enumerate(stream.buckets):
-        now = number * float(SECONDS) + SECONDS + SETTLE
+        start = number * float(SECONDS)
+        for step in range(1, EACH) if monitor.suspicious else ():
+            for condition in monitor.look(stream.start + start, stream.part(number, step), step * STEP):
+                held.setdefault(condition.kind, Alarm(NAME_OF[condition.kind], start + step * STEP + SETTLE, inf, severity(condition, settings)))
+        now = start + SECONDS + SETTLE
         # The first bucket is not whole.
-        found = {c.kind: severity(c, settings) for c in monitor.update(stream.start + number * SECONDS, bucket)} if number else {}
+        found = {c.kind: severity(c, settings) for c in monitor.update(stream.start + start, bucket)} if number else {}
         for kind in [k for k in held if k not in found]:
             alarms.append(held.pop(kind)._replace(end=now))
         for kind, urgent in found.items():

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -73,6 +74,8 @@ class Stream:
     metrics: dict[str, Array] = field(default_factory=dict)
     loops: list[list[tuple[int, Lap]]] = field(default_factory=list)
     """Of each session that loops: start of each 10 s, and what it used in them."""
+    part: Callable[[int, int], Bucket] = lambda number, steps: Bucket()
+    """The first so many 10 s of a bucket."""
 
 
 @dataclass
@@ -280,7 +283,20 @@ def bucketed(name: str, calls: Calls, windows: int, incidents: list[Incident], l
         "errors": (outcomes[:, OUTCOME_INDEX["api_error"]] + outcomes[:, OUTCOME_INDEX["timeout"]]) * share,
         "latency": _p99(calls.window[late] // EACH, calls.latency[late], minutes),
     }
-    return Stream(name, MONDAY, learn, buckets, incidents, metrics, calls.loops)
+    calls = _take(calls, np.argsort(calls.window, kind="stable"))
+    return Stream(name, MONDAY, learn, buckets, incidents, metrics, calls.loops, partial(_part, calls))
+
+
+def _part(calls: Calls, number: int, steps: int) -> Bucket:
+    """Counts and latencies: a look between buckets asks for no more."""
+    bucket = Bucket()
+    first, last = np.searchsorted(calls.window, [number * EACH, number * EACH + steps])
+    outcome = calls.outcome[first:last]
+    bucket.outcomes = np.bincount(outcome, minlength=len(OUTCOME_INDEX)).tolist()
+    late = outcome < OUTCOME_INDEX["api_error"]
+    for bins, values in ((bucket.latency, calls.latency[first:last]), (bucket.ttft, calls.ttft[first:last])):
+        bins.update((index, count) for _, index, count in _bins(np.zeros(int(late.sum()), dtype=np.int64), values[late]))
+    return bucket
 
 
 def _bins(minute: npt.NDArray[np.int64], values: Array) -> Iterator[tuple[int, int, int]]:
