@@ -99,8 +99,8 @@ class Evidence(msgspec.Struct, array_like=True, gc=False):
 
     def doubt(self, h: float) -> float:
         """How little should be learned from what is seen now: from 0 (all of it) to 1 (hardly anything)."""
-        return min(1.0, self.total / (_DOUBTED * self.limit(h)))
+        return min(1.0, self.total / (_DOUBTED * self.limit(h))) if self.total > 0.0 else 0.0
 
     def suspicious(self, h: float) -> bool:
         """Whether what is seen now should hardly be learned from."""
-        return self.total > _DOUBTED * self.limit(h)
+        return self.total > _DOUBTED * h and self.total > _DOUBTED * self.limit(h)

@@ -53,7 +53,7 @@ class RateTest(msgspec.Struct, array_like=True, gc=False):
             self.evidence.wait(time, self.h)
             return self.recent._replace(residual=0.0) if self.evidence.active else Score(0.0, 0.0, expected)
         score = 0.0
-        if self.requests >= _WARM:
+        if self.requests >= _WARM and (k or self.evidence.total > 0.0):  # else there is no evidence, and none to lose
             p = min(0.9, expected + sqrt(expected * (1 - expected) / self.requests))
             q = min(0.98, max(self.ratio * p, p + self.floor))
             up, down = log(q / p), log((1 - q) / (1 - p))

@@ -26,7 +26,7 @@ from agents.anomaly.slo import BurnRate, Objective
 from agents.anomaly.tail import TailTest
 from agents.cost.sketch import Bins, bin_of
 
-H = AnomalySettings().evidence
+H = AnomalySettings().ticket_evidence
 
 
 def poisson(rng: np.random.Generator, mean: float) -> int:
@@ -47,7 +47,7 @@ def spend(rng: np.random.Generator, requests: int, price: float = 0.01) -> Spend
 
 
 def test_fewer_expected_false_alarms_need_more_evidence() -> None:
-    often, rarely = (anomaly_settings({"false_alarms": rate}).evidence for rate in (1.0, 0.001))
+    often, rarely = (anomaly_settings({"false_alarms": rate}).ticket_evidence for rate in (1.0, 0.001))
     assert rarely > often
 
 
