@@ -11,11 +11,12 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from math import gamma
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -109,11 +110,23 @@ def generated(
     planned = _plan(rng, days, learn_days, incidents) if incidents else []
     if creep:
         planned = [Incident("creep_2_percent", learn_days * DAY, days * DAY)]
-    calls = _calls(rng, _rate(rng, windows, per_minute), creep_from=learn_days * DAY if creep else None)
+    calls = _calls(rng, _rate(rng, windows, per_minute), _Service.of(rng), creep_from=learn_days * DAY if creep else None)
     for incident in planned:
         calls = _inject(rng, calls, incident)
     kind = "creep" if creep else "incidents" if incidents else "usual"
     return bucketed(f"{kind}-{seed}", calls, windows, planned, learn_days * PER_DAY)
+
+
+def usual(seed: int, *, weeks: int, learn_days: int) -> Iterator[Stream]:
+    """A series without incidents, one week after the other: all of it at once would not fit into memory."""
+    rng = np.random.default_rng(seed)
+    windows = 7 * PER_DAY * EACH
+    rate = _rate(rng, weeks * windows, None)
+    service = _Service.of(rng)
+    for week in range(weeks):
+        calls = _calls(rng, rate[week * windows : (week + 1) * windows], service)
+        learn = min(7, max(0, learn_days - 7 * week)) * PER_DAY
+        yield replace(bucketed(f"usual-{seed}", calls, windows, [], learn), start=MONDAY + week * 7 * DAY)
 
 
 def traced(path: Path, seed: int, *, hours: int = 30, learn_hours: int = 12) -> Stream:
@@ -177,12 +190,23 @@ def _rate(rng: np.random.Generator, windows: int, per_minute: float | None) -> A
     return np.asarray(base * day * smooth * burst)
 
 
-def _calls(rng: np.random.Generator, rate: Array, *, creep_from: float | None) -> Calls:
+class _Service(NamedTuple):
+    """What a series' calls have in common: when their mix shifts, and how much their tokens differ."""
+
+    shift: float
+    spread: float
+
+    @classmethod
+    def of(cls, rng: np.random.Generator) -> _Service:
+        return cls(rng.uniform(0, 24), rng.uniform(0.6, 1.1))
+
+
+def _calls(rng: np.random.Generator, rate: Array, service: _Service, *, creep_from: float | None = None) -> Calls:
     counts = rng.poisson(rate)
     window = np.repeat(np.arange(len(rate)), counts)
     hours = window / 360
-    mix = 1 + 0.1 * np.sin((hours - rng.uniform(0, 24)) * 2 * np.pi / 24)
-    tokens = 800 * mix * np.exp(rng.normal(0, rng.uniform(0.6, 1.1), len(window)))
+    mix = 1 + 0.1 * np.sin((hours - service.shift) * 2 * np.pi / 24)
+    tokens = 800 * mix * np.exp(rng.normal(0, service.spread, len(window)))
     giant = rng.random(len(window)) < 2e-5
     tokens[giant] *= 100
     if creep_from is not None:
