@@ -16,8 +16,8 @@ _KEEP_SPREAD = keep(1440)
 _SLOWER = 0.1
 _WARM = PER_HOUR
 _UP, _DOWN = 2.0, 0.2
-_MOST = 0.7
-"""Of the threshold in one bucket: a burst of half a minute is no trend."""
+_MOST_UP, _MOST_DOWN = 0.7, 0.5
+"""Of the threshold in one bucket: a burst of half a minute is no trend, a lull of less than a minute neither."""
 _BURST = 5 * PER_MINUTE
 """Buckets that may all belong to one burst."""
 _STEADIEST = 0.0025
@@ -69,19 +69,21 @@ class CountTest(msgspec.Struct, array_like=True, gc=False):
         if self.seen >= _WARM:
             least, most = (share * usual for usual in self.season.around(time))
             score = max(
-                self._judge(time, value, max(m, most), _UP, self.up, self.rise),
-                self._judge(time, value, min(m, least), _DOWN, self.down, self.fall),
+                self._judge(time, value, max(m, most), _UP, self.up, self.rise, share),
+                self._judge(time, value, min(m, least), _DOWN, self.down, self.fall, share),
             )
         residual = deviation(value, m) / sqrt(self.dispersion)
         self._learn(time, value, m)
         return Score(score, value, m, residual)
 
-    def _judge(self, time: float, value: int, mean: float, factor: float, evidence: Evidence, burst: Burst) -> float:
+    def _judge(self, time: float, value: int, mean: float, factor: float, evidence: Evidence, burst: Burst, share: float) -> float:
+        most = _MOST_UP if factor > 1 else _MOST_DOWN
+        mean = max(mean, 1e-3)  # an hour in which nothing ever came
         if evidence.since is None or burst.buckets >= _BURST:
             burst.count, burst.mean, burst.buckets, burst.before = 0.0, 0.0, 0, evidence.total
         burst.count, burst.mean, burst.buckets = burst.count + value, burst.mean + mean, burst.buckets + 1
         gained = burst.before + self._ratio(burst.count, burst.mean, factor) - evidence.total
-        return evidence.add(time, gained, value if factor > 1 else mean, self._threshold(burst.mean, factor), 10, _MOST)
+        return evidence.add(time, gained, value if factor > 1 else mean, self._threshold(burst.mean, factor), 10, share * most)
 
     def _size(self, mean: float) -> float:
         """The negative binomial distribution's parameter: how unevenly counts with this sum come."""
