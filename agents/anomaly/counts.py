@@ -60,7 +60,7 @@ class CountTest(msgspec.Struct, array_like=True, gc=False):
     fall: Burst = msgspec.field(default_factory=Burst)
 
     def update(self, time: float, value: int, share: float = 1.0) -> Score:
-        """``value``: requests of the bucket that starts at ``time``, or of its first ``share``. The score is the larger of both directions."""
+        """``value``: requests of the bucket that starts at ``time``, or of its first ``share``. The score is the larger of both ways."""
         if not self.seen:
             self.level = float(value)
         self.level *= self.season.step(time)
@@ -97,8 +97,9 @@ class CountTest(msgspec.Struct, array_like=True, gc=False):
     def _threshold(self, mean: float, factor: float) -> float:
         """The ratio whose false alarms are ``exp(h)`` buckets apart.
 
-        As far as counts vary with the bursts and not by chance, a burst is one occasion for a false alarm and not one in each bucket. And the
-        chance of a ratio of c or more without a change is ``exp(-c)`` times the density at c with one, which is 1 / (scatter sqrt(2 pi)) at most.
+        As far as counts vary with the bursts and not by chance, a burst is one occasion for a false alarm and not one in each bucket. And
+        the chance of a ratio of c or more without a change is ``exp(-c)`` times the density at c with one, which is at most
+        1 / (scatter sqrt(2 pi)).
         """
         size, then = self._size(mean), factor * mean
         slope = abs(log(factor) + log((size + mean) / (size + then)))

@@ -122,7 +122,7 @@ class Monitor(msgspec.Struct, array_like=True, gc=False):
         return monitor
 
     def look(self, time: float, bucket: Bucket, seconds: float) -> list[Condition]:
-        """What so many seconds of a bucket add to a suspicion; nothing is learned from them. Without a suspicion there is nothing to look for.
+        """What so many seconds of a bucket add to a suspicion; nothing is learned from them. Without one there is nothing to look for.
 
         Not of money, where the dearest part of a bucket has to be known, nor of several metrics together.
         """

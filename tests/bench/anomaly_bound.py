@@ -1,9 +1,9 @@
 """What no test can beat: how probably an incident can be told within two minutes.
 
-By the lemma of Neyman and Pearson ("On the problem of the most efficient tests of statistical hypotheses", Phil. Trans. R. Soc. A 1933) for
-counts: of all tests with so many false alarms, the one that rejects the largest (or least) counts finds the most. It is told what a detector
-has to find out: when the incident begins, how large it is, what was usual. It has the false alarms that the detector's own test has, one
-decision in each two minutes; of these the last 30 s are left for requests to end.
+By the lemma of Neyman and Pearson ("On the problem of the most efficient tests of statistical hypotheses", Phil. Trans. R. Soc. A 1933)
+for counts: of all tests with so many false alarms, the one that rejects the largest (or least) counts finds the most. It is told what a
+detector has to find out: when the incident begins, how large it is, what was usual. It sees 90 s, because the last 30 s are left for
+requests to end, and may raise as many false alarms per week as the detector's own test.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from math import exp, log
 
 from scipy.stats import binom, lognorm, nbinom
 
+from agents.anomaly.pace import SECONDS
 from agents.anomaly.settings import AnomalySettings
 from tests.bench.anomaly_streams import ERRORS, LATENCY_SIGMA, REFUSALS, Stream
 
 SOON = 120.0
 SETTLE = 30.0
-_WEEK = 7 * 86_400.0
 
 
 def best_possible(stream: Stream, kind: str, per_minute: float, settings: AnomalySettings) -> float | None:
@@ -28,7 +28,7 @@ def best_possible(stream: Stream, kind: str, per_minute: float, settings: Anomal
         return None
     seen = SOON - SETTLE
     evidence = settings.page_evidence if kind in _PAGED else settings.ticket_evidence
-    chance = exp(-evidence) * seen / 30.0
+    chance = exp(-evidence) * seen / SECONDS
     return power(round(per_minute * seen / 60), chance, stream)
 
 
@@ -48,7 +48,7 @@ def _outage(n: int, chance: float, stream: Stream) -> float:
 
 
 def _tail(n: int, chance: float, stream: Stream) -> float:
-    """Of requests slower than the best of many limits."""
+    """Of requests slower than the best of many limits; the slowest tenth takes twice as long."""
     usual = lognorm(LATENCY_SIGMA)
     edge = usual.ppf(0.9)
     limits = [edge * 1.05**k for k in range(60)]
