@@ -15,7 +15,7 @@ _KEEP = keep(360)
 _KEEP_SPREAD = keep(1440)
 _SLOWER = 0.1
 _WARM = 60
-_SAMPLES = 20.0
+_SAMPLES = 10.0
 """Requests that are looked at together, at least."""
 _WINDOWS = 3
 """Windows of ten seconds before the dearest can be left out."""

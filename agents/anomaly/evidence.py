@@ -10,8 +10,13 @@ extreme value theory", KDD 2017, with the tail index that theory gives here: zer
 
 from __future__ import annotations
 
+from math import exp, log
+
 import msgspec
 
+_OVERSHOOT = 1.166
+"""Twice the mean by which a standard normal walk exceeds a boundary."""
+_LEAST_DRIFT = 0.05
 _OVER = 1.0
 """Excursions that peak above this tell about the tail."""
 _PRIOR = 5.0
@@ -19,12 +24,26 @@ _PRIOR = 5.0
 _MEMORY = 1000.0
 """Peaks remembered, exponentially."""
 _LEAST_RATE = 0.15
+_FAR = 0.6
+"""Share of a threshold that excursions hardly ever reach by chance: each that does tells more than many small ones."""
+_INCIDENT = 600.0
+"""Seconds after which an alarm was no chance, so it says nothing of the tail."""
 _GAP = 900.0
 """Seconds without a value after which evidence is forgotten."""
 _DOUBTED = 0.3
 """Share of the threshold from which a baseline hardly learns."""
 _ENDS = 0.5
 """An alarm ends when the evidence is down to this share of its threshold."""
+
+
+def threshold(h: float, drift: float, scatter: float) -> float:
+    """The sum whose false alarms are ``exp(h)`` steps apart, if a step without change falls by ``drift`` and scatters by ``scatter``.
+
+    Lorden's bound allows every step its own chance; but sums of neighbouring steps are alike, and overshoot their threshold (Siegmund,
+    "Corrected diffusion approximations in certain random walk problems", Adv. Appl. Prob. 1979): the mean time is about
+    ``exp(sum + 1.166 scatter) / drift``.
+    """
+    return h + log(min(1.0, max(drift, _LEAST_DRIFT))) - _OVERSHOOT * min(scatter, 1.5)
 
 
 class Evidence(msgspec.Struct, array_like=True, gc=False):
@@ -38,11 +57,15 @@ class Evidence(msgspec.Struct, array_like=True, gc=False):
     heard: float = 0.0
     peaks: float = 0.0
     excess: float = 0.0
+    far: float = 0.0
 
     def limit(self, h: float) -> float:
         """The threshold of this series for ``h`` = log(steps per false alarm)."""
-        rate = max(_LEAST_RATE, (_PRIOR + self.peaks) / (_PRIOR + self.excess))
-        return h / min(rate, 1.0)
+        rate = min(1.0, (_PRIOR + self.peaks) / (_PRIOR + self.excess))
+        if self.far > 1.0:  # not one alone: what lies far out may be of another kind than the many small excursions
+            beyond = max(1.0, _FAR * h - _OVER)
+            rate = min(rate, -log((_PRIOR * exp(-beyond) + self.far - 1.0) / (_PRIOR + self.peaks)) / beyond)
+        return h / max(_LEAST_RATE, rate)
 
     def add(self, time: float, ratio: float, events: float, h: float, least: float, most: float = 1.0) -> float:
         """Add a log-likelihood ratio; returns the evidence as a share of the threshold, 1 while the alarm is on.
@@ -74,18 +97,20 @@ class Evidence(msgspec.Struct, array_like=True, gc=False):
             self._end(h)
 
     def _end(self, h: float) -> None:
-        if self.peak > _OVER:
+        incident = self.active and self.since is not None and self.heard - self.since >= _INCIDENT
+        if self.peak > _OVER and not incident:
             keep = 1.0 - 1.0 / _MEMORY
             self.peaks = self.peaks * keep + 1.0
-            # An incident must not make the series deaf to the next.
-            self.excess = self.excess * keep + min(self.peak, h / 3 if self.active else h) - _OVER
+            # An incident that was missed must not make the series deaf to the next.
+            self.excess = self.excess * keep + max(0.0, min(self.peak, h / 3) - _OVER)
+            self.far = self.far * keep + (self.peak > _FAR * h)
         self.total = self.events = self.peak = 0.0
         self.since, self.active = None, False
 
     def doubt(self, h: float) -> float:
         """How little should be learned from what is seen now: from 0 (all of it) to 1 (hardly anything)."""
-        return min(1.0, self.total / (_DOUBTED * self.limit(h)))
+        return min(1.0, self.total / (_DOUBTED * self.limit(h))) if self.total > 0.0 else 0.0
 
     def suspicious(self, h: float) -> bool:
         """Whether what is seen now should hardly be learned from."""
-        return self.total > _DOUBTED * self.limit(h)
+        return self.total > _DOUBTED * h and self.total > _DOUBTED * self.limit(h)

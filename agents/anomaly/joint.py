@@ -73,10 +73,11 @@ class JointTest(msgspec.Struct, array_like=True, gc=False):
         center, spread = np.array(self.center), np.array(self.spread)
         shrunken = spread * (1 - _SHRINK)
         np.fill_diagonal(shrunken, np.maximum(spread.diagonal(), _NOISE))
+        inverse = np.linalg.inv(shrunken)
         step = np.array(value) - center
-        step *= min(1.0, sqrt(_BOUND * usual / max(_NOISE * float(step @ np.linalg.solve(shrunken, step)), 1e-9)))
+        step *= min(1.0, sqrt(_BOUND * usual / max(_NOISE * float(step @ inverse @ step), 1e-9)))
         moved = np.array(self.moved) * _KEEP + step * (1 - _KEEP)
-        distance = max(0.0, float(moved @ np.linalg.solve(shrunken, moved) - moved[0] ** 2 / shrunken[0, 0]))
+        distance = max(0.0, float(moved @ inverse @ moved - moved[0] ** 2 / shrunken[0, 0]))
         self.last = [*self.last, distance][-_LASTS:]
         self.seen += 1
         score = self._judge(time, min(self.last), usual, free) if self.seen > _WARM else 0.0

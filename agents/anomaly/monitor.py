@@ -41,6 +41,8 @@ _SHARES: tuple[Kind, ...] = (
     "api_error", "content_filter", "truncated", "refusal", "lost",
     "json_invalid", "injection", "pii_question", "pii_context", "pii_answer",
 )  # fmt: skip
+_PAGING: tuple[Kind, ...] = ("api_error", "lost")
+"""Shares that can page (report.py); a provider is watched for these alone."""
 _FLOORS: dict[Kind, float] = {"pii_answer": 0.005}
 """What a share must rise by at least, where it is not 2%: few answers with somebody else's data are too many."""
 _METRICS: dict[Kind, Metric] = {"api_error": "errors", "refusal": "refusals", "lost": "lost", "price": "usd", "creep": "usd"}
@@ -110,20 +112,37 @@ class Monitor(msgspec.Struct, array_like=True, gc=False):
 
     @classmethod
     def of(cls, settings: AnomalySettings, *, whole: bool) -> Monitor:
-        h = settings.evidence
-        shares: tuple[Kind, ...] = _SHARES if whole else ("api_error", "lost")
-        monitor = cls(whole, h, {kind: RateTest(h, floor=_FLOORS.get(kind, 0.02)) for kind in shares}, TailTest.of(h), TailTest.of(h))
+        page, h = settings.page_evidence, settings.ticket_evidence
+        kinds: tuple[Kind, ...] = _SHARES if whole else _PAGING
+        shares = {kind: RateTest(page if kind in _PAGING else h, floor=_FLOORS.get(kind, 0.02)) for kind in kinds}
+        monitor = cls(whole, h, shares, TailTest.of(h), TailTest.of(h))
         if whole:
-            monitor.traffic, monitor.price, monitor.tokens = CountTest(h), PriceTest(h), PriceTest(h)
+            monitor.traffic, monitor.price, monitor.tokens = CountTest(page), PriceTest(page), PriceTest(h)
             monitor.creep = CreepTest(settings.hourly_evidence)
         return monitor
+
+    def look(self, time: float, bucket: Bucket, seconds: float) -> list[Condition]:
+        """What so many seconds of a bucket add to a suspicion; nothing is learned from them. Without one there is nothing to look for.
+
+        Not of money, where the dearest part of a bucket has to be known, nor of several metrics together.
+        """
+        if not self.suspicious:
+            return []
+        copy, found, residuals = _decode(_encode(self)), list[Condition](), dict[Kind, float]()
+        copy._shares(time, bucket, found, residuals)
+        copy._tails(time, bucket, found, residuals)
+        if copy.traffic is not None:
+            share = seconds / SECONDS
+            traffic = copy.traffic.update(time, bucket.requests, share)
+            copy._drop(traffic.value / share, traffic.expected / share, found)
+        return found
 
     def update(self, time: float, bucket: Bucket) -> list[Condition]:
         """The bucket that starts at ``time``; an empty one says that nothing came."""
         found: list[Condition] = []
         requests = bucket.requests
         if requests or self.breakdown.now:
-            self.breakdown.update(bucket.values, usual=not self._active)
+            self.breakdown.update(bucket.values, usual=not self.suspicious)
         residuals: dict[Kind, float] = {}
         self._shares(time, bucket, found, residuals)
         self._tails(time, bucket, found, residuals)
@@ -133,7 +152,8 @@ class Monitor(msgspec.Struct, array_like=True, gc=False):
         return found
 
     @property
-    def _active(self) -> bool:
+    def suspicious(self) -> bool:
+        """Whether some evidence is under way."""
         sums = [test.evidence for test in self.shares.values()]
         sums += [test.rate.evidence for test in (self.latency, self.ttft, self.tpot) if test is not None]
         sums += [test.evidence for test in (self.price, self.tokens) if test is not None]
@@ -186,13 +206,18 @@ class Monitor(msgspec.Struct, array_like=True, gc=False):
             if extra > 0 and not dear:
                 expected = usd * PER_HOUR - extra
                 found.append(self._condition("cost_of_traffic", usd * PER_HOUR, expected, 2 * expected, self.traffic.up, extra))
-        if self.traffic.down.active:
-            usual = traffic.expected * PER_MINUTE
-            found.append(self._condition("traffic_down", requests * PER_MINUTE, usual, 0.3 * usual, self.traffic.down))
+        self._drop(requests, traffic.expected, found)
         if self.unpriced.update(time, bucket.unpriced, requests):
             share = self.unpriced.unpriced / self.unpriced.requests
             evidence = Evidence(since=self.unpriced.since, events=self.unpriced.unpriced)
             found.append(self._condition("unpriced", share, 0.0, UnpricedTest.SHARE, evidence))
+
+    def _drop(self, requests: float, expected: float, found: list[Condition]) -> None:
+        """``requests`` and ``expected``: in a bucket."""
+        assert self.traffic is not None
+        if self.traffic.down.active:
+            usual = expected * PER_MINUTE
+            found.append(self._condition("traffic_down", requests * PER_MINUTE, usual, 0.3 * usual, self.traffic.down))
 
     def _together(self, time: float, requests: int, residuals: dict[Kind, float], found: list[Condition]) -> None:
         assert self.joint is not None
@@ -210,3 +235,7 @@ class Monitor(msgspec.Struct, array_like=True, gc=False):
         since = evidence.since if evidence.since is not None else 0.0
         cause = self.breakdown.cause(_METRICS.get(kind, "requests")) if kind not in ("latency", "ttft", "tpot", "unpriced") else ""
         return Condition(kind, value, expected, threshold, since, int(evidence.events), extra, cause)
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Monitor).decode

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from agents.anomaly.evidence import Evidence
+from agents.anomaly.evidence import Evidence, threshold
 from agents.anomaly.pace import keep
 from agents.anomaly.score import Score, deviation
 
@@ -53,11 +53,12 @@ class RateTest(msgspec.Struct, array_like=True, gc=False):
             self.evidence.wait(time, self.h)
             return self.recent._replace(residual=0.0) if self.evidence.active else Score(0.0, 0.0, expected)
         score = 0.0
-        if self.requests >= _WARM:
+        if self.requests >= _WARM and (k or self.evidence.total > 0.0):  # else there is no evidence, and none to lose
             p = min(0.9, expected + sqrt(expected * (1 - expected) / self.requests))
             q = min(0.98, max(self.ratio * p, p + self.floor))
-            ratio = k * log(q / p) + (n - k) * log((1 - q) / (1 - p))
-            score = self.evidence.add(time, ratio, k, self.h, self.least)
+            up, down = log(q / p), log((1 - q) / (1 - p))
+            drift, scatter = -n * (p * up + (1 - p) * down), sqrt(n * p * (1 - p)) * (up - down)
+            score = self.evidence.add(time, k * up + (n - k) * down, k, threshold(self.h, drift, scatter), self.least)
         learn = _SLOWER if self.evidence.suspicious(self.h) else 1.0
         kept = 1.0 - (1.0 - _KEEP) * learn
         self.events = self.events * kept + k * learn

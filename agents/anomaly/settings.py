@@ -12,8 +12,8 @@ from msgspec import Meta
 from agents.anomaly.pace import PER_DAY
 from agents.anomaly.slo import Objective
 
-_TESTS = 21
-"""Tests of buckets that each series goes through (agents/anomaly/monitor.py); they share its false alarms."""
+_PAGING, _TICKETING = 4, 11
+"""Tests of buckets that can page, and that cannot (agents/anomaly/monitor.py): each kind shares its false alarms. Others only inform."""
 _BUCKETS, _HOURS = 7 * PER_DAY, 168
 """In a week."""
 
@@ -22,7 +22,7 @@ class AnomalySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """Sensitivity and bounds of the anomaly alerts."""
 
     false_alarms: Annotated[float, Meta(gt=0, le=10)] = 0.01
-    """Expected per week and series: 0.01 is one a week for a hundred series."""
+    """Pages expected per week and series, and as many tickets: 0.01 is one a week for a hundred series."""
     max_series: Annotated[int, Meta(ge=1)] = 2_000
     """Watched per partition, and as many providers; the longest idle gives way."""
     max_parts: Annotated[int, Meta(ge=1_000)] = 200_000
@@ -33,9 +33,14 @@ class AnomalySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """A cost anomaly that costs this much more than usual is a page; below it is a ticket."""
 
     @property
-    def evidence(self) -> float:
-        """Logarithm of buckets per false alarm of one test."""
-        return log(_BUCKETS * _TESTS / self.false_alarms)
+    def page_evidence(self) -> float:
+        """Logarithm of buckets per false alarm of one test that can page."""
+        return log(_BUCKETS * _PAGING / self.false_alarms)
+
+    @property
+    def ticket_evidence(self) -> float:
+        """Logarithm of buckets per false alarm of one test that cannot page."""
+        return log(_BUCKETS * _TICKETING / self.false_alarms)
 
     @property
     def hourly_evidence(self) -> float:

@@ -1,7 +1,7 @@
 """Stage 2: partial aggregates to findings about cost, traffic, failures and latency.
 
 Parts are absolute, as the agent ``cost`` reads them. A bucket is judged once, when the watermark has passed its end;
-what comes for it later is ignored here (the cost windows count it).
+what comes for it later is ignored here (the cost windows count it). Series under suspicion are also looked at between.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import NamedTuple
 import msgspec
 
 from agents.anomaly.bucket import Bucket
-from agents.anomaly.monitor import Kind, Monitor
-from agents.anomaly.pace import PER_DAY, SECONDS
+from agents.anomaly.monitor import Condition, Kind, Monitor
+from agents.anomaly.pace import PER_DAY, SECONDS, STEP
 from agents.anomaly.report import KEEP, ceased, finding, slo_finding, slo_labels
 from agents.anomaly.settings import AnomalySettings
 from agents.anomaly.slo import BurnRate, Objective
@@ -102,6 +102,8 @@ class AnomalyState:
         self._objectives = objectives
         self._shard = {"shard": str(partition)} if sources > 1 else {}
         self._closed = 0
+        self._looked = 0
+        """How far series under suspicion have been looked at."""
         self._watermark = Watermark(sources)
         self._open: dict[int, dict[PartKey, Aggregate]] = {}
         self._parts = 0
@@ -113,7 +115,7 @@ class AnomalyState:
 
     def apply(self, batch: Batch, effects: Effects) -> None:
         found: list[Finding] = []
-        before = self._closed
+        before = self._reached
         for message in messages(batch, _decode_parts, "partial aggregates", STAGE, self._source, effects):
             source = Source(message.source, message.partition)
             for part in message.parts:
@@ -121,8 +123,8 @@ class AnomalyState:
             self._watermark.hear(source, message.clock, message.idle)
             self._dirty = True
             self._advance(found, effects)
-        if found or self._closed != before:
-            value = _encode_findings(Findings(agent=STAGE, partition=self._partition, clock=float(self._closed), findings=found))
+        if found or self._reached != before:
+            value = _encode_findings(Findings(agent=STAGE, partition=self._partition, clock=float(self._reached), findings=found))
             effects.messages.append(Message(self._topic, 0, None, value))
 
     def tick(self, now: float, silent: Mapping[str, float], effects: Effects) -> bool:
@@ -179,6 +181,10 @@ class AnomalyState:
     def _forget_changes(self) -> None:
         self._changed_parts, self._changed, self._gone, self._dirty = {}, set(), set(), False
 
+    @property
+    def _reached(self) -> int:
+        return max(self._closed, self._looked)
+
     # Parts and clocks
 
     def _put(self, source: Source, part: Part, effects: Effects) -> None:
@@ -206,7 +212,10 @@ class AnomalyState:
         """Judge every bucket that is over for all sources; and the oldest ones when more is held than may be."""
         clock = self._watermark.time
         if clock > float("-inf"):
-            self._close_until(int((clock - self._settings.settle) // SECONDS) * SECONDS, found)
+            end = int((clock - self._settings.settle) // STEP) * STEP
+            self._close_until(end // SECONDS * SECONDS, found)
+            if self._closed and end > self._reached:
+                self._look(end, found)
         while self._parts > self._settings.max_parts:
             effects.count("anomaly_closed_early")
             self._close_until(min(self._open) + SECONDS, found)
@@ -235,16 +244,25 @@ class AnomalyState:
 
     # Judgement
 
-    def _judge(self, start: int, held: Mapping[PartKey, Aggregate], found: list[Finding]) -> None:
-        buckets: dict[Level, Bucket] = {}
-        for (_, _, window, series), aggregate in sorted(held.items(), key=lambda item: item[0]):
-            if not aggregate.requests:
+    def _look(self, end: int, found: list[Finding]) -> None:
+        """What the first seconds of the open bucket show of series under suspicion; nothing is learned from them."""
+        start, self._looked = self._closed, end
+        held = {key: part for key, part in self._open.get(start, {}).items() if key[2] < end}
+        buckets: dict[Level, Bucket] | None = None
+        for level, watched in sorted(self._series.items(), key=lambda item: item[0]):
+            if not watched.monitor.suspicious:
                 continue
-            whole = Level(True, (series.tenant, series.feature, series.model))
-            buckets.setdefault(whole, Bucket()).add(window, series, aggregate, _EXPLAIN_WHOLE)
-            if series.provider:
-                provider = Level(False, (series.provider,))
-                buckets.setdefault(provider, Bucket()).add(window, series, aggregate, _EXPLAIN_PROVIDER)
+            buckets = _buckets(held) if buckets is None else buckets
+            bucket = buckets.get(level, Bucket())
+            new = [c for c in watched.monitor.look(start, bucket, end - start) if c.kind not in watched.active]
+            if new := self._heeded(level, new):
+                found.extend(self._report(condition, level, watched, bucket, float(end)) for condition in new)
+                watched.active = [*watched.active, *(condition.kind for condition in new)]
+                self._changed.add(level)
+                self._dirty = True
+
+    def _judge(self, start: int, held: Mapping[PartKey, Aggregate], found: list[Finding]) -> None:
+        buckets = _buckets(held)
         for level in sorted(buckets.keys() - self._series.keys()):
             self._series[level] = Watched(Monitor.of(self._settings, whole=level.whole), start)
             self._gone.discard(level)
@@ -259,18 +277,10 @@ class AnomalyState:
 
     def _watch(self, level: Level, watched: Watched, start: int, bucket: Bucket, found: list[Finding]) -> None:
         where, end = self._where(level), float(start + SECONDS)
-        conditions = watched.monitor.update(start, bucket)
-        if not level.whole:  # features tell the rest; what concerns all of them is that the provider fails
-            conditions = [condition for condition in conditions if condition.kind in _OF_A_PROVIDER]
+        conditions = self._heeded(level, watched.monitor.update(start, bucket))
         if shares := {value: amounts.requests for (name, value), amounts in bucket.values.items() if name == "provider"}:
             watched.provider = max(sorted(shares), key=lambda provider: shares[provider])
-        for condition in conditions:
-            report = finding(condition, where, end, self._settings, STAGE)
-            report.response_ids = bucket.shown_by(condition.kind)
-            report.detail = {**report.detail, "provider": watched.provider}
-            if report.name == "PiiLeak":
-                report.detail["kinds"] = kinds_of(report.labels["direction"], bucket.flags)
-            found.append(report)
+        found.extend(self._report(condition, level, watched, bucket, end) for condition in conditions)
         kinds = [condition.kind for condition in conditions]
         found.extend(ceased(kind, where, end, STAGE) for kind in watched.active if kind not in kinds)
         watched.active = kinds
@@ -286,6 +296,19 @@ class AnomalyState:
                 found.append(slo_finding(burning, objective, where, since, end, STAGE))
             elif watched.burning.pop(objective.label, None) is not None:
                 found.append(_slo_ceased(objective, where, end))
+
+    @staticmethod
+    def _heeded(level: Level, conditions: list[Condition]) -> list[Condition]:
+        """Features tell most; what concerns all of them is that the provider fails."""
+        return [condition for condition in conditions if level.whole or condition.kind in _OF_A_PROVIDER]
+
+    def _report(self, condition: Condition, level: Level, watched: Watched, bucket: Bucket, end: float) -> Finding:
+        report = finding(condition, self._where(level), end, self._settings, STAGE)
+        report.response_ids = bucket.shown_by(condition.kind)
+        report.detail = {**report.detail, "provider": watched.provider}
+        if report.name == "PiiLeak":
+            report.detail["kinds"] = kinds_of(report.labels["direction"], bucket.flags)
+        return report
 
     def _evict(self, end: int, found: list[Finding]) -> None:
         """Keep as many series, and as many providers, as the settings allow: the longest idle go; what was said of them is withdrawn."""
@@ -305,6 +328,19 @@ class AnomalyState:
         if level.whole:
             return dict(zip(_WHOLE, level.values, strict=True))
         return {"scope": "provider", "provider": level.values[0], **self._shard}
+
+
+def _buckets(held: Mapping[PartKey, Aggregate]) -> dict[Level, Bucket]:
+    buckets: dict[Level, Bucket] = {}
+    for (_, _, window, series), aggregate in sorted(held.items(), key=lambda item: item[0]):
+        if not aggregate.requests:
+            continue
+        whole = Level(True, (series.tenant, series.feature, series.model))
+        buckets.setdefault(whole, Bucket()).add(window, series, aggregate, _EXPLAIN_WHOLE)
+        if series.provider:
+            provider = Level(False, (series.provider,))
+            buckets.setdefault(provider, Bucket()).add(window, series, aggregate, _EXPLAIN_PROVIDER)
+    return buckets
 
 
 def _slo_ceased(objective: Objective, where: Mapping[str, str], end: float) -> Finding:

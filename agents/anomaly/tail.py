@@ -11,8 +11,8 @@ from agents.anomaly.rates import RateTest, Share
 from agents.anomaly.score import Score, deviation
 from agents.cost.sketch import GAMMA, quantile, value_of
 
-_COARSE = 4
-"""Bins of the latency sketch per bin here: 8% wide."""
+_COARSE = 2
+"""Bins of the latency sketch per bin here: 4% wide."""
 _EVERY = 10 * PER_MINUTE
 """Buckets until the baseline takes in what came."""
 _KEEP = keep(1440) ** _EVERY
@@ -20,14 +20,14 @@ _TAIL = 0.01
 _UPPER = 0.1
 _WARM = 500.0
 _FORGOTTEN = 0.01
-_MARGIN = 3
+_MARGIN = 4
 """Coarse bins beyond P99: what is slower than that counts. Load moves a tail by less, many times a day."""
 SLOWER = GAMMA ** (_COARSE * _MARGIN)
-"""The same as a factor: 1.27."""
+"""The same as a factor: 1.17."""
 
 
 class TailTest(msgspec.Struct, array_like=True, gc=False):
-    """Do more requests than usual take a quarter longer than the series' own P99?
+    """Do more requests than usual take a sixth longer than the series' own P99?
 
     The baseline is a decaying histogram on a logarithmic scale (DDSketch bins, agents/cost/sketch.py). What exceeds its P99 clearly is
     counted and goes through a :class:`RateTest`, so the test has the power of counts, needs no distribution of latencies, and a mean
@@ -46,10 +46,17 @@ class TailTest(msgspec.Struct, array_like=True, gc=False):
     """What came since the evidence began; a key is the bin in the middle of a coarse one."""
     upper: tuple[int, float] = (0, 0.0)
     """The coarse bin above which at most a tenth of the past lies, and what share does."""
+    width: int = 4
+    """Bins of the sketch in one of ``bins``; that of states written before it was written down."""
 
     @classmethod
     def of(cls, h: float) -> TailTest:
-        return cls(RateTest(h, ratio=2.5, floor=0.02))
+        return cls(RateTest(h, ratio=2.5, floor=0.03), width=_COARSE)
+
+    def __post_init__(self) -> None:
+        if self.width != _COARSE:  # learned anew
+            self.bins, self.fresh, self.odd, self.weight, self.width = {}, {}, {}, 0.0, _COARSE
+            self.edge, self.upper = None, (0, 0.0)
 
     def update(self, time: float, value: Mapping[int, int]) -> Score:
         """``value``: the sketch of one bucket (bins of 1%). The score's value and expectation are P99 in ms."""
@@ -61,9 +68,9 @@ class TailTest(msgspec.Struct, array_like=True, gc=False):
             slow = sum(count for index, count in value.items() if index // _COARSE > edge + _MARGIN)
             score = self.rate.update(time, Share(slow, n)).score
         self._gather(value)
+        at = quantile(self.odd, 1 - _TAIL) if self.odd else None
         self._learn(value, 0.1 if self.rate.evidence.suspicious(self.rate.h) else 1.0)
         expected = 0.0 if edge is None else value_of(edge * _COARSE + _COARSE - 1)
-        at = quantile(self.odd, 1 - _TAIL)
         self.recent = Score(score, 0.0 if at is None else at, expected, self._residual(value, n))
         return self.recent
 
@@ -78,6 +85,7 @@ class TailTest(msgspec.Struct, array_like=True, gc=False):
     def _gather(self, value: Mapping[int, int]) -> None:
         if self.rate.evidence.since is None:
             self.odd = {}
+            return
         for index, count in value.items():
             middle = index // _COARSE * _COARSE + _COARSE // 2
             self.odd[middle] = self.odd.get(middle, 0) + count

@@ -2,17 +2,21 @@
 
 Generated traffic has a daily and a weekly season, bursts (an autocorrelated gamma factor), heavy-tailed tokens and latencies, a mix that
 shifts with the hour, a latency that grows with load, and now and then a single request that costs a hundred others. The real traces give
-arrivals and tokens; they last an hour, so blocks of five minutes are drawn from them again and again.
+arrivals and tokens; they last an hour, so blocks of five minutes are drawn from them again and again. ServeGen's clients (Xiang et al.,
+"ServeGen: Workload characterization and generation of large language model serving in production", 2025) give two weeks of arrivals.
 """
 
 from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
+from math import gamma
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +33,9 @@ Array = npt.NDArray[np.float64]
 MONDAY = 1_788_739_200.0
 """2026-09-07 00:00 UTC."""
 MINUTE, DAY = 60.0, 86_400.0
+REFUSALS, ERRORS = 0.02, 0.005
+"""Usual shares; of the errors a fifth are timeouts."""
+LATENCY_SIGMA = 0.55
 USD_PER_TOKEN = 5e-6
 EACH = SECONDS // 10
 """Windows of 10 s in a bucket."""
@@ -73,6 +80,10 @@ class Stream:
     metrics: dict[str, Array] = field(default_factory=dict)
     loops: list[list[tuple[int, Lap]]] = field(default_factory=list)
     """Of each session that loops: start of each 10 s, and what it used in them."""
+    uneven: float = 0.0
+    """Variance of counts of 90 s beyond a Poisson count's, relative to their squared mean of the hour, while learning."""
+    part: Callable[[int, int], Bucket] = lambda number, steps: Bucket()
+    """The first so many 10 s of a bucket."""
 
 
 @dataclass
@@ -99,11 +110,23 @@ def generated(
     planned = _plan(rng, days, learn_days, incidents) if incidents else []
     if creep:
         planned = [Incident("creep_2_percent", learn_days * DAY, days * DAY)]
-    calls = _calls(rng, _rate(rng, windows, per_minute), creep_from=learn_days * DAY if creep else None)
+    calls = _calls(rng, _rate(rng, windows, per_minute), _Service.of(rng), creep_from=learn_days * DAY if creep else None)
     for incident in planned:
         calls = _inject(rng, calls, incident)
     kind = "creep" if creep else "incidents" if incidents else "usual"
     return bucketed(f"{kind}-{seed}", calls, windows, planned, learn_days * PER_DAY)
+
+
+def usual(seed: int, *, weeks: int, learn_days: int) -> Iterator[Stream]:
+    """A series without incidents, one week after the other: all of it at once would not fit into memory."""
+    rng = np.random.default_rng(seed)
+    windows = 7 * PER_DAY * EACH
+    rate = _rate(rng, weeks * windows, None)
+    service = _Service.of(rng)
+    for week in range(weeks):
+        calls = _calls(rng, rate[week * windows : (week + 1) * windows], service)
+        learn = min(7, max(0, learn_days - 7 * week)) * PER_DAY
+        yield replace(bucketed(f"usual-{seed}", calls, windows, [], learn), start=MONDAY + week * 7 * DAY)
 
 
 def traced(path: Path, seed: int, *, hours: int = 30, learn_hours: int = 12) -> Stream:
@@ -126,6 +149,32 @@ def traced(path: Path, seed: int, *, hours: int = 30, learn_hours: int = 12) -> 
     return bucketed(path.stem, calls, hours * 360, planned, learn_hours * PER_HOUR)
 
 
+def served(path: Path, seed: int, *, learn_days: int = 7, most: float = 5.0) -> Stream:
+    """A client of ServeGen: each 600 s a renewal process with the recorded rate and distribution. ``most``: requests per second on
+    average; a client with more is thinned out to that many, as bursty as it was."""
+    rng = np.random.default_rng(seed)
+    with path.open() as file:
+        rows = [(float(rate), kind, float(shape)) for _, rate, _, kind, shape, _ in csv.reader(file)]
+    scale = min(1.0, most / (sum(rate for rate, _, _ in rows) / len(rows)))
+    parts = []
+    for number, (rate, kind, shape) in enumerate(rows):
+        expected = rate * scale * 600
+        gaps: list[Array] = []
+        at = 0.0
+        while expected and at < 600:
+            size = int(expected) + 100
+            drawn = rng.gamma(shape, 1 / shape, size) if kind == "Gamma" else rng.weibull(shape, size) / gamma(1 + 1 / shape)
+            gaps.append(at + np.cumsum(drawn) * 600 / expected)
+            at = float(gaps[-1][-1])
+        if gaps:
+            times = np.concatenate(gaps)
+            parts.append((times[times < 600] // 10).astype(np.int64) + number * 60)
+    window = np.concatenate(parts)
+    tokens = 800 * np.exp(rng.normal(0, 0.9, len(window)))
+    calls = _with_answers(rng, window, tokens, np.ones(len(window)))
+    return bucketed(path.stem, calls, len(rows) * 60, [], learn_days * PER_DAY)
+
+
 def _rate(rng: np.random.Generator, windows: int, per_minute: float | None) -> Array:
     """Expected requests per window of 10 s."""
     hours = np.arange(windows) / 360
@@ -141,12 +190,23 @@ def _rate(rng: np.random.Generator, windows: int, per_minute: float | None) -> A
     return np.asarray(base * day * smooth * burst)
 
 
-def _calls(rng: np.random.Generator, rate: Array, *, creep_from: float | None) -> Calls:
+class _Service(NamedTuple):
+    """What a series' calls have in common: when their mix shifts, and how much their tokens differ."""
+
+    shift: float
+    spread: float
+
+    @classmethod
+    def of(cls, rng: np.random.Generator) -> _Service:
+        return cls(rng.uniform(0, 24), rng.uniform(0.6, 1.1))
+
+
+def _calls(rng: np.random.Generator, rate: Array, service: _Service, *, creep_from: float | None = None) -> Calls:
     counts = rng.poisson(rate)
     window = np.repeat(np.arange(len(rate)), counts)
     hours = window / 360
-    mix = 1 + 0.1 * np.sin((hours - rng.uniform(0, 24)) * 2 * np.pi / 24)
-    tokens = 800 * mix * np.exp(rng.normal(0, rng.uniform(0.6, 1.1), len(window)))
+    mix = 1 + 0.1 * np.sin((hours - service.shift) * 2 * np.pi / 24)
+    tokens = 800 * mix * np.exp(rng.normal(0, service.spread, len(window)))
     giant = rng.random(len(window)) < 2e-5
     tokens[giant] *= 100
     if creep_from is not None:
@@ -158,12 +218,14 @@ def _calls(rng: np.random.Generator, rate: Array, *, creep_from: float | None) -
 
 def _with_answers(rng: np.random.Generator, window: npt.NDArray[np.int64], tokens: Array, load: Array) -> Calls:
     n = len(window)
-    latency = 1500 * load * np.exp(rng.normal(0, 0.55, n))
+    latency = 1500 * load * np.exp(rng.normal(0, LATENCY_SIGMA, n))
     ttft = 0.25 * latency * np.exp(rng.normal(0, 0.2, n))
     outcome = np.zeros(n, dtype=np.int64)
     draw = rng.random(n)
-    for name, low, high in (("refusal", 0, 0.02), ("api_error", 0.02, 0.024), ("truncated", 0.024, 0.03), ("timeout", 0.03, 0.031)):
-        outcome[(draw >= low) & (draw < high)] = OUTCOME_INDEX[name]
+    at = 0.0
+    for name, share in (("refusal", REFUSALS), ("api_error", 0.8 * ERRORS), ("truncated", 0.006), ("timeout", 0.2 * ERRORS)):
+        outcome[(draw >= at) & (draw < at + share)] = OUTCOME_INDEX[name]
+        at += share
     return Calls(window, tokens, latency, ttft, outcome)
 
 
@@ -280,7 +342,27 @@ def bucketed(name: str, calls: Calls, windows: int, incidents: list[Incident], l
         "errors": (outcomes[:, OUTCOME_INDEX["api_error"]] + outcomes[:, OUTCOME_INDEX["timeout"]]) * share,
         "latency": _p99(calls.window[late] // EACH, calls.latency[late], minutes),
     }
-    return Stream(name, MONDAY, learn, buckets, incidents, metrics, calls.loops)
+    calls = _take(calls, np.argsort(calls.window, kind="stable"))
+    return Stream(name, MONDAY, learn, buckets, incidents, metrics, calls.loops, _uneven(requests[:learn]), partial(_part, calls))
+
+
+def _uneven(requests: Array) -> float:
+    hours = requests[: len(requests) // PER_HOUR * PER_HOUR].reshape(-1, PER_HOUR // 3, 3).sum(axis=2)
+    means = hours.mean(axis=1)
+    relative = [(hour.var(ddof=1) - mean) / mean**2 for hour, mean in zip(hours, means, strict=True) if mean > 0]
+    return max(0.0, float(np.mean(relative))) if relative else 0.0
+
+
+def _part(calls: Calls, number: int, steps: int) -> Bucket:
+    """Counts and latencies: a look between buckets asks for no more."""
+    bucket = Bucket()
+    first, last = np.searchsorted(calls.window, [number * EACH, number * EACH + steps])
+    outcome = calls.outcome[first:last]
+    bucket.outcomes = np.bincount(outcome, minlength=len(OUTCOME_INDEX)).tolist()
+    late = outcome < OUTCOME_INDEX["api_error"]
+    for bins, values in ((bucket.latency, calls.latency[first:last]), (bucket.ttft, calls.ttft[first:last])):
+        bins.update((index, count) for _, index, count in _bins(np.zeros(int(late.sum()), dtype=np.int64), values[late]))
+    return bucket
 
 
 def _bins(minute: npt.NDArray[np.int64], values: Array) -> Iterator[tuple[int, int, int]]:

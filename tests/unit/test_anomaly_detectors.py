@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import exp
+from math import exp, log
 
 import msgspec
 import numpy as np
@@ -15,7 +15,7 @@ from agents.anomaly.breakdown import Amounts, Breakdown
 from agents.anomaly.bucket import Bucket
 from agents.anomaly.costs import CreepTest, PriceTest, Spend
 from agents.anomaly.counts import CountTest
-from agents.anomaly.evidence import Evidence
+from agents.anomaly.evidence import Evidence, threshold
 from agents.anomaly.joint import JointTest
 from agents.anomaly.monitor import UnpricedTest
 from agents.anomaly.pace import PER_DAY, PER_HOUR, SECONDS
@@ -26,7 +26,7 @@ from agents.anomaly.slo import BurnRate, Objective
 from agents.anomaly.tail import TailTest
 from agents.cost.sketch import Bins, bin_of
 
-H = AnomalySettings().evidence
+H = AnomalySettings().ticket_evidence
 
 
 def poisson(rng: np.random.Generator, mean: float) -> int:
@@ -47,7 +47,7 @@ def spend(rng: np.random.Generator, requests: int, price: float = 0.01) -> Spend
 
 
 def test_fewer_expected_false_alarms_need_more_evidence() -> None:
-    often, rarely = (anomaly_settings({"false_alarms": rate}).evidence for rate in (1.0, 0.001))
+    often, rarely = (anomaly_settings({"false_alarms": rate}).ticket_evidence for rate in (1.0, 0.001))
     assert rarely > often
 
 
@@ -60,6 +60,37 @@ def test_a_tail_heavier_than_the_likelihoods_raises_the_threshold_of_its_series(
     # Then: the wild one needs more, and the calm one what theory says
     assert calm.limit(H) == pytest.approx(H)
     assert wild.limit(H) > 1.5 * H
+
+
+def test_one_excursion_far_out_is_chance_and_several_raise_the_threshold_unless_they_are_incidents() -> None:
+    def with_peaks(count: int, length: int) -> float:
+        """The threshold after a thousand small excursions and some that are almost alarms, or alarms of so many steps."""
+        evidence, now = Evidence(), 0
+        for number in range(1000):
+            now += 1000
+            for _ in range(length if number < count else 1):
+                now += SECONDS
+                evidence.add(now, 0.4 * H * (2 if length > 1 else 1.7) if number < count else 1.5, 1, H, 1)
+            evidence.add(now, -1000.0, 1, H, 1)
+        return evidence.limit(H)
+
+    assert with_peaks(0, 1) == with_peaks(1, 1) == pytest.approx(H)
+    assert with_peaks(10, 1) > 1.3 * H
+    assert with_peaks(10, 25) == pytest.approx(H)  # they lasted twelve minutes
+
+
+@pytest.mark.parametrize("requests", [5, 50, 300])
+def test_the_time_between_false_alarms_of_a_share_is_what_was_asked_for(requests: int) -> None:
+    rng, p, q, steps, series = np.random.default_rng(7), 0.02, 0.05, 3000, 500
+    up, down = log(q / p), log((1 - q) / (1 - p))
+    drift, scatter = -requests * (p * up + (1 - p) * down), (requests * p * (1 - p)) ** 0.5 * (up - down)
+    needed, total, alarms = threshold(log(500), drift, scatter), np.zeros(series), 0
+    for _ in range(steps):
+        events = rng.binomial(requests, p, series)
+        total = np.maximum(0.0, total + events * up + (requests - events) * down)
+        alarms += int((total >= needed).sum())
+        total[total >= needed] = 0.0
+    assert 450 < steps * series / alarms < 1000
 
 
 @given(st.lists(st.floats(-30, 30), max_size=200))
@@ -146,6 +177,25 @@ def test_a_short_dip_of_bursty_traffic_is_no_alarm_and_a_lasting_drop_to_a_fifth
         test.update((PER_DAY + at) * SECONDS, poisson(rng, 90 * next(bursts)))
     drop = [test.update((PER_DAY + PER_HOUR + at) * SECONDS, poisson(rng, 18)).alarm for at in range(20)]
     assert not any(dip) and any(drop)
+
+
+def test_steady_traffic_that_stops_is_an_alarm_after_a_minute_and_not_before() -> None:
+    rng, test = np.random.default_rng(13), CountTest(H)
+    for time in range(PER_DAY):
+        test.update(time * SECONDS, poisson(rng, 100))
+    copy = msgspec.msgpack.decode(msgspec.msgpack.encode(test), type=CountTest)
+    assert not test.update(PER_DAY * SECONDS, 0).alarm
+    assert not msgspec.msgpack.decode(msgspec.msgpack.encode(test), type=CountTest).update((PER_DAY + 1) * SECONDS, 0, 1 / 3).alarm
+    assert test.update((PER_DAY + 1) * SECONDS, 0).alarm
+    # And a third of a bucket is expected to bring a third of the requests
+    assert copy.update(PER_DAY * SECONDS, 33, 1 / 3).expected == pytest.approx(33, rel=0.1)
+
+
+def test_hours_in_which_nothing_ever_comes_are_no_drop() -> None:
+    rng, test = np.random.default_rng(14), CountTest(H)
+    for time in range(9 * PER_DAY):
+        test.update(time * SECONDS, poisson(rng, 100) if time // PER_HOUR % 24 == 12 else 0)
+        assert not test.down.active or time < 3 * PER_DAY
 
 
 def test_one_bucket_of_many_requests_is_no_alarm_and_three_are() -> None:

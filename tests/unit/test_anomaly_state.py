@@ -114,6 +114,29 @@ def test_an_outage_is_told_of_with_its_numbers_while_it_lasts_and_once_when_it_i
     assert len(ends) == 1 and after[-1].time < window(370)
 
 
+def test_a_series_under_suspicion_is_looked_at_before_its_bucket_is_over() -> None:
+    state = new_state()
+    fed(state, traffic(0, 240))
+    # Given: a bucket with too few errors for an alarm, and then twice as many
+    steps = [(bucket, at, errors) for bucket, errors in ((240, 1), (241, 2), (242, 0)) for at in range(SECONDS // 10)]
+    clocked = [message([Part(0, window(b, at), SERIES, aggregate(20, errors=errors))], window(b, at) + 40.0) for b, at, errors in steps]
+    # When: its parts come one by one
+    effects = fed(state, clocked[:5])
+    # Then: it is told of in the middle of the second bucket, what was told is the newest, and it is told once
+    assert {(f.name, f.time) for f in findings(effects)} == {("ErrorRate", window(241) + 20)}
+    assert told(effects)[-1].clock == window(241) + 20
+    again = findings(fed(state, clocked[5:6]))
+    assert {(f.active, f.time) for f in again} == {(True, window(242))}
+    # And: a look teaches nothing, so a state that was never asked between knows the same
+    other = new_state()
+    fed(other, traffic(0, 240))
+    fed(other, [message(clocked[at].parts, window(240 + at // 3) + 30.0) for at in range(6)])
+    fed(other, [message([], window(242) + 30.0)])
+    assert [series for piece in state.snapshot() for series in msgspec.msgpack.decode(piece)[3]] == [
+        series for piece in other.snapshot() for series in msgspec.msgpack.decode(piece)[3]
+    ]
+
+
 def test_a_cost_explained_by_traffic_says_so() -> None:
     state = new_state()
     fed(state, traffic(0, 240))
