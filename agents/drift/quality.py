@@ -26,6 +26,8 @@ SCALES: Mapping[int, tuple[int, float]] = {25: (1, 0.25), 50: (1, 0.45), 100: (2
 """Scores of the present window -> looked at every so many blocks, with this share of a cycle's evidence."""
 FALLS = tuple(shift for shift in SHIFTS if shift < 0)
 RETURNED = 3
+"""Looks in a row at the latest ``RECENT`` scores that find nothing, after which a fall is over."""
+RECENT = 50
 EXAMPLES = 5
 
 
@@ -83,10 +85,10 @@ class Quality(msgspec.Struct, array_like=True, gc=False):
             if self.drop is None and not binary:
                 weight = share * every * BLOCK / CYCLE
                 self.evidence += weight * e_value(tested.p, enough / weight)
-            elif self.drop is not None and size == 50:
+            elif self.drop is not None and size == RECENT:
                 self.drop.returned = self.drop.returned + 1 if tested.p > 0.05 else 0
-                if self.drop.returned >= RETURNED:
-                    self.drop, self.evidence = None, 0.0
+                if self.drop.returned >= RETURNED:  # what had fallen is left behind, or it would be told of again
+                    self.drop, self.evidence, self.window = None, 0.0, self.window[-RECENT:]
         return looks
 
     def declare(self) -> Drop:

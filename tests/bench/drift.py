@@ -44,6 +44,7 @@ from sklearn.metrics import roc_auc_score
 
 from agents.drift.evidence import CYCLE
 from agents.drift.monitor import Monitor
+from agents.drift.quality import CYCLE as SCORES
 from agents.drift.quality import Quality
 from agents.drift.report import Key
 from agents.drift.series import REFERENCE, WINDOW, Example, Kept, Series
@@ -184,9 +185,9 @@ def _line(method: str, found: list[tuple[Case, list[Alarm]]]) -> list[str]:
     ]  # fmt: skip
 
 
-def least_delay(before: float, after: float) -> int:
+def least_delay(before: float, after: float, between: float = CYCLE * NEEDED) -> int:
     """Median delay of the quickest possible detector of another share (CUSUM: Lorden 1971, Moustakides 1986), one that knows both shares
-    beforehand and may spend all the false alarms of the settings on it."""
+    beforehand and may spend all false alarms, one ``between`` so many answers, on it."""
     states = 4_000
     up, down = np.log(after / before), np.log((1 - after) / (1 - before))
 
@@ -205,7 +206,7 @@ def least_delay(before: float, after: float) -> int:
     low, high = 1.0, 15.0
     for _ in range(12):
         middle = (low + high) / 2
-        low, high = (middle, high) if run(middle)[0] < CYCLE * NEEDED else (low, middle)
+        low, high = (middle, high) if run(middle)[0] < between else (low, middle)
     return run(high)[1]
 
 
@@ -336,7 +337,9 @@ def still(seeds: range) -> Iterable[Case]:
 
 def scores(seeds: range) -> None:
     """Judged answers: right in 84% and then in 51% (a model that broke), and judges' marks that fall by half a deviation."""
-    table = Table(title="Scores fall after 200 (QualityDrop); false: per 10,000 scores that do not fall", title_justify="left")
+    best = least_delay(0.84, 0.51, SCORES * NEEDED_OF_SCORES)
+    title = f"Scores fall after 200 (QualityDrop; best possible delay for the first: {best}); false: per 10,000 scores that do not fall"
+    table = Table(title=title, title_justify="left")
     for column in ("scores", "method", "streams", "found", "within 50", "delay", "before", "false"):
         table.add_column(column, justify="left" if column in ("scores", "method") else "right")
     draws: dict[str, Callable[[random.Random, bool], float]] = {

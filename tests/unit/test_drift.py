@@ -217,6 +217,17 @@ class TestQuality:
             quality.add(float(n), float(rng.random() < (0.84 if n < 200 else after)), f"a{n}", NEEDED)
             assert quality.evidence < NEEDED
 
+    def test_a_fall_that_is_over_is_not_told_of_again(self) -> None:
+        rng = random.Random(16)
+        quality, drops = Quality(), []
+        for n in range(1_200):
+            quality.add(float(n), float(rng.random() < (0.4 if 200 <= n < 300 else 0.84)), f"a{n}", NEEDED)
+            if quality.drop is None and quality.evidence >= NEEDED:
+                quality.declare()
+                drops.append(n)
+        assert len(drops) == 1 and 200 <= drops[0] < 250
+        assert quality.drop is None
+
 
 def _p(test: Callable[[np.random.Generator], float], number: int = 400) -> np.ndarray:  # type: ignore[type-arg]
     rng = np.random.default_rng(16)
