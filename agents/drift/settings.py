@@ -18,9 +18,9 @@ class DriftSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     samples_per_minute: Annotated[int, Meta(ge=1, le=1_000)] = 60
     """Answers of a feature and model that are looked at per minute of event time; beyond it a random choice of sessions."""
     false_alarms: Annotated[float, Meta(gt=0, le=100)] = 1.0
-    """At most so many per 10,000 answers of an unchanged series, and as false discovery rate over all series: 1 is 4%. Of scores as many."""
+    """At most so many per 10,000 answers of an unchanged series, and as false discovery rate over all series: 1 is 4%. So for scores."""
     max_series: Annotated[int, Meta(ge=1)] = 5_000
-    """Features and models watched per partition; the longest idle gives way. One takes up to 250 kB."""
+    """Features and models watched per partition; the longest idle gives way. One takes up to 200 kB."""
 
     embedding: str = ""
     """A function ``module:function`` from texts to an array of float32 (n, d), by which answers are compared as well. Empty: none."""

@@ -12,7 +12,8 @@ For Mirante with its default settings, one fixed rule for all cases, and in the 
 with an alarm before the change. *False*: alarms per 10,000 answers of streams without a change. *Cause*: of those found, how many causes
 are right. Above the visible breaks stands the delay of the quickest detector that can exist at this rate of false alarms.
 
-The data and what was tuned on which: tests/bench/drift_data.py. Options: `--seeds N` (streams per case), `--only NAME`.
+The data and what was tuned on which: tests/bench/drift_data.py. Options: `--seeds N` (streams per case), `--only NAME`,
+`--piece K/N` (a part of the streams).
 """
 
 from __future__ import annotations
