@@ -1,10 +1,10 @@
 """Streams of answers with a known change, for the evaluation of drift detection.
 
-*Tuned on*: the MT-Bench answers (choice of features, their weights and the ridge, at disjoint halves of its questions), and the generated assistants, CLINC and JailbreakBench (windows, weights,
-how causes are told), with other seeds than those reported. Why new topics were missed was looked at on Banking77, where the kernel of
-questions was found; its width, ridge and number of buckets were chosen on CLINC's intents within a domain. So sampling is fresh, but no set is wholly unseen
-except river's streams. The generated texts come from a grammar with ten topics and five writers, because Portuguese answers of several
-models are not publicly at hand.
+*Tuned on*: the MT-Bench answers (choice of features, their weights and the ridge, at disjoint halves of its questions), and the generated
+assistants, CLINC and JailbreakBench (windows, weights, how causes are told), with other seeds than those reported. Why new topics were
+missed was looked at on Banking77, where the kernel of questions was found; its width, ridge and number of buckets were chosen on CLINC's
+intents within a domain. So sampling is fresh, but no set is wholly unseen except river's streams. The generated texts come from a grammar
+with ten topics and five writers, because Portuguese answers of several models are not publicly at hand.
 """
 
 from __future__ import annotations
