@@ -22,6 +22,7 @@ from schemas.samples import Sample
 
 SCALES: Mapping[int, tuple[int, float]] = {50: (1, 0.35), 100: (2, 0.3), 200: (2, 0.35)}
 """Answers of the present window -> looked at every so many blocks, with this share of a cycle's evidence."""
+_FOLLOWED = sum(WEIGHTS[metric] for metric in BINARIES)
 RETURNED = 3
 """Looks in a row at the largest window that find nothing, after which a drift has ceased."""
 UNREMARKABLE = 1e-3
@@ -176,7 +177,7 @@ class Monitor:
         status = self.status
         # binaries are followed with every answer; the others share what is left, what does not vary takes none of it
         shares = {test.metric: WEIGHTS[test.metric] for test in found if test.metric not in BINARIES}
-        weight *= (1 - sum(WEIGHTS[metric] for metric in BINARIES)) / max(sum(shares.values()), 1e-9)
+        weight *= (1 - _FOLLOWED) / max(sum(shares.values()), 1e-9)
         for test in found:
             share = weight * shares.get(test.metric, 0.0)
             gained = share * e_value(test.tested.p, enough / share) if share else 0.0
