@@ -70,7 +70,7 @@ def agents(settings: Settings, source: str, backfill: Backfill | None = None) ->
         budgets(topics, rules, source),
         anomaly(topics, _checked(lambda: anomaly_settings(settings.anomaly)), _checked(lambda: objectives(settings.slos)), source),
         guards(topics, _checked(lambda: guard_settings(settings.guards)), source),
-        drift(topics, drifts, source),
+        _checked(lambda: drift(topics, drifts, source)),
         *listening,
         alerts(topics, alert_settings(settings.alerts), source),
         controls(topics, _checked(lambda: read_switches(settings.switches)), source),

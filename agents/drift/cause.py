@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.drift.metrics import INPUT, SPEED, Units, asked, scaled, shares, test_of
-from agents.drift.rows import CATEGORIES, Rows
+from agents.drift.rows import CATEGORIES, Rows, answers, questions
 from agents.drift.text import Floats
 from agents.drift.two_sample import Tested, category_test, kernel_test
 from schemas.outputs import DriftCause
@@ -151,13 +151,13 @@ def _asked(
 def _explained_by_questions(units: Units, total: Tested) -> float:
     """Share of the answers' drift that is gone when answers are taken relative to what a ridge regression on their questions predicts."""
     chosen = units.rows["text"] & asked(units.rows)
-    answers, new = units.mean(units.rows["answer"], chosen)
-    questions, _ = units.mean(units.rows["question"], chosen)
+    said, new = units.mean(answers(units.rows), chosen)
+    wanted, _ = units.mean(questions(units.rows), chosen)
     if len(new) < 24:
         return 1.0
     spoken, _ = units.mean(_one_hot(units.rows["codes"][:, CATEGORIES.index("question_language")]), chosen)
-    x = np.hstack([questions / 200.0, 2.0 * spoken])
-    y = scaled(answers)
+    x = np.hstack([wanted, 2.0 * spoken])
+    y = scaled(said)
     x, y = x - x.mean(axis=0), y - y.mean(axis=0)
     gram = x @ x.T
     ridge = 0.3 * float(np.trace(gram)) / len(new)
@@ -171,7 +171,7 @@ def _alike(old: Rows, new: Rows) -> tuple[Rows, Rows]:
     a, b = old[asked(old)], new[asked(new)]
     if not len(a) or not len(b):
         return a, b
-    x, y = a["question"].astype(float), b["question"].astype(float)
+    x, y = questions(a), questions(b)
     x /= np.linalg.norm(x, axis=1, keepdims=True)
     y /= np.linalg.norm(y, axis=1, keepdims=True)
     like = y @ x.T
@@ -181,7 +181,7 @@ def _alike(old: Rows, new: Rows) -> tuple[Rows, Rows]:
     return a[chosen], b[same]
 
 
-def _one_hot(codes: NDArray[np.uint16]) -> Floats:
+def _one_hot(codes: NDArray[np.uint8]) -> Floats:
     return np.asarray(codes[:, None] == np.unique(codes)[None, :], np.float64)
 
 

@@ -13,19 +13,22 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.drift.rows import BINARIES, CATEGORIES, NUMBERS, Rows
-from agents.drift.text import GRAMS, STYLE, Floats
+from agents.drift.rows import BINARIES, CATEGORIES, NUMBERS, Rows, answers, questions
+from agents.drift.text import STYLE, Floats
 from agents.drift.two_sample import NOTHING, RIDGE, Bools, Tested, binary_test, category_test, kernel_test, rank_test, topics_test
 
 MOST = 4
 """Answers of a session in one unit: a few very long sessions must not leave nothing to compare."""
 
 WEIGHTS: Mapping[str, float] = {
-    "answer_text": 0.34, "question_text": 0.13, "refusal": 0.15, "output_tokens": 0.06, "tenant": 0.05, "answer_language": 0.05,
-    "question_language": 0.05, "retrieval_score": 0.04, "output_invalid": 0.03, "tool": 0.02, "finish_reason": 0.02, "failed": 0.02,
-    "input_tokens": 0.01, "truncated": 0.01, "rail_blocked": 0.01, "latency_ms": 0.005, "ttft_ms": 0.005,
+    "answer_text": 0.3, "question_text": 0.13, "refusal": 0.22, "output_tokens": 0.05, "tenant": 0.05, "answer_language": 0.04,
+    "question_language": 0.05, "retrieval_score": 0.03, "output_invalid": 0.04, "tool": 0.02, "finish_reason": 0.02, "failed": 0.02,
+    "input_tokens": 0.01, "truncated": 0.005, "rail_blocked": 0.005, "latency_ms": 0.005, "ttft_ms": 0.005,
 }  # fmt: skip
-"""Share of each metric in the evidence; a cost per answer follows its tokens."""
+"""Share of each metric in the evidence, that of metrics without variation goes to the others; a cost per answer follows its tokens."""
+
+STYLE_SHARE = 0.5
+"""Variance of the style features, which are few and the same for all topics, beside that of the n-grams."""
 
 RIDGES: Mapping[str, float] = {"answer_text": RIDGE, "question_text": 3.0}
 """Questions are short, so what they have in common counts more than their single words."""
@@ -72,22 +75,24 @@ class Units(NamedTuple):
 
     def mean(self, values: NDArray[Any], chosen: Bools) -> tuple[Floats, Bools]:
         """Means over the chosen rows of each unit that has any, and which of these units are new."""
+        data = values[chosen].astype(np.result_type(values.dtype, np.float32))
+        if len(self.new) == len(self.of):  # each row is a unit
+            return data, self.new[chosen]
         count = np.bincount(self.of[chosen], minlength=len(self.new))
         has = count > 0
-        data = values[chosen].astype(np.float64)
         if data.ndim == 1:
             sums = np.bincount(self.of[chosen], data, len(self.new))
             return sums[has] / count[has], self.new[has]
         order = np.argsort(self.of[chosen], kind="stable")
         sums = np.add.reduceat(data[order], np.concatenate([[0], np.cumsum(count[has])[:-1]]), axis=0)
-        return sums / count[has][:, None], self.new[has]
+        return sums / count[has][:, None].astype(data.dtype), self.new[has]
 
 
 def features_of(metric: str, units: Units) -> tuple[Floats, Bools]:
     """The vectors of a text metric, style scaled by its spread over all units."""
     if metric == "question_text":
-        return units.mean(units.rows["question"], asked(units.rows))
-    vectors, new = units.mean(units.rows["answer"], units.rows["text"])
+        return units.mean(questions(units.rows), asked(units.rows))
+    vectors, new = units.mean(answers(units.rows), units.rows["text"])
     return scaled(vectors), new
 
 
@@ -98,13 +103,13 @@ def asked(rows: Rows) -> Bools:
 
 
 def scaled(vectors: Floats) -> Floats:
-    """n-grams to a length of about 1, style to unit variance in total, outliers clipped."""
-    style = vectors[:, GRAMS:]
-    if not len(style):
+    """Style to a variance of ``STYLE_SHARE`` in total, outliers clipped, beside n-grams of length 1."""
+    if not len(vectors):
         return vectors
+    grams, style = vectors[:, :-STYLE], vectors[:, -STYLE:]
     spread = style.std(axis=0)
-    style = np.clip((style - style.mean(axis=0)) / np.where(spread > 1e-9, spread, 1.0), -3, 3) / np.sqrt(STYLE)
-    return np.hstack([vectors[:, :GRAMS] / 200.0, style])
+    style = np.clip((style - style.mean(axis=0)) / np.where(spread > 1e-9, spread, 1.0), -3, 3) * np.float32(np.sqrt(STYLE_SHARE / STYLE))
+    return np.hstack([grams, style])
 
 
 def test_of(metric: str, units: Units) -> Test:

@@ -11,17 +11,18 @@ from numpy.typing import NDArray
 
 from agents.drift.cause import Candidate, explain
 from agents.drift.evidence import CYCLE, e_value
-from agents.drift.metrics import INPUT, WEIGHTS, Test, Units, asked, features_of, leading, test_of, tests
-from agents.drift.rows import BINARIES, CATEGORIES, NUMBERS, Rows
+from agents.drift.metrics import INPUT, WEIGHTS, Test, Units, asked, features_of, leading, scaled, test_of, tests
+from agents.drift.rows import BINARIES, CATEGORIES, NUMBERS, Rows, answers, questions
 from agents.drift.series import BLOCK, WINDOW, Kept, Series
 from agents.drift.shares import change_evidence
-from agents.drift.text import GRAMS, STYLE_NAMES, Floats, word_vector, words_of
+from agents.drift.text import STYLE, STYLE_NAMES, Floats, Small, words_of
 from agents.drift.two_sample import kernel_test
 from schemas.outputs import DriftCause
 from schemas.samples import Sample
 
 SCALES: Mapping[int, tuple[int, float]] = {50: (1, 0.35), 100: (2, 0.3), 200: (2, 0.35)}
 """Answers of the present window -> looked at every so many blocks, with this share of a cycle's evidence."""
+_FOLLOWED = sum(WEIGHTS[metric] for metric in BINARIES)
 RETURNED = 3
 """Looks in a row at the largest window that find nothing, after which a drift has ceased."""
 UNREMARKABLE = 1e-3
@@ -96,9 +97,12 @@ class Monitor:
         """Whether there is a reference to compare with."""
         return self.status.blocks > 0
 
-    def add(self, sample: Sample) -> list[Look]:
-        """Take the next answer; every ``BLOCK`` answers all metrics are looked at, binaries with each."""
-        full = self.series.add(sample)
+    def add(self, sample: Sample, enough: float, embedded: Small | None = None) -> list[Look]:
+        """Take the next answer; every ``BLOCK`` answers all metrics are looked at, binaries with each.
+
+        ``enough``: the evidence that would be reported if no other series had any.
+        """
+        full = self.series.add(sample, embedded)
         if self.status.drift is None:
             self._follow_binaries()
         if not full:
@@ -121,7 +125,7 @@ class Monitor:
             found = tests(units)
             looks.append(Look(float(groups[1]["time"][-1]), size, self.series.kept.version, found))
             if status.drift is None:
-                self._weigh(found, share * every * BLOCK / CYCLE)
+                self._weigh(found, share * every * BLOCK / CYCLE, enough)
             elif size == max(SCALES):
                 self._look_for_return(found)
         return looks
@@ -169,12 +173,14 @@ class Monitor:
         found = {size: group[0][group[0]["seq"] < window["seq"][0]] for size, group in groups.items() if group is not None}
         return {size: rows["binaries"][leading(rows["session"])] for size, rows in found.items()}
 
-    def _weigh(self, found: list[Test], weight: float) -> None:
+    def _weigh(self, found: list[Test], weight: float, enough: float) -> None:
         status = self.status
+        # binaries are followed with every answer; the others share what is left, what does not vary takes none of it
+        shares = {test.metric: WEIGHTS[test.metric] for test in found if test.metric not in BINARIES}
+        weight *= (1 - _FOLLOWED) / max(sum(shares.values()), 1e-9)
         for test in found:
-            if test.metric in BINARIES:  # followed with every answer
-                continue
-            gained = e_value(test.tested.p) * weight * WEIGHTS[test.metric]
+            share = weight * shares.get(test.metric, 0.0)
+            gained = share * e_value(test.tested.p, enough / share) if share else 0.0
             if gained:
                 status.by_metric[test.metric] = status.by_metric.get(test.metric, 0.0) + gained
         status.evidence = sum(status.by_metric.values())
@@ -280,19 +286,19 @@ class Monitor:
             return []
         direction = kernel_test(features, new).direction
         difference = features[new].mean(axis=0) - features[~new].mean(axis=0)
-        style = difference[GRAMS:] * direction[GRAMS:]
-        found = [(float(style[i]), ("" if difference[GRAMS + i] > 0 else "-") + STYLE_NAMES[i]) for i in np.argsort(-style)[:4]]
+        style = (difference * direction)[-STYLE:]
+        found = [(float(style[i]), ("" if difference[i - STYLE] > 0 else "-") + STYLE_NAMES[i]) for i in np.argsort(-style)[:4]]
         total = float(difference @ direction)
         terms = [name for gain, name in found if gain > 0.03 * total]
         kept = self.series.kept
         first = int(units.rows["seq"][units.new[units.of]][0])
         after = [words_of(example.excerpt) for example in kept.after if example.seq >= first]
         before = [words_of(example.excerpt) for example in kept.before]
-        return [*terms, *_words(after, before, direction[:GRAMS], ""), *_words(before, after, -direction[:GRAMS], "-")]
+        return [*terms, *_words(after, before, ""), *_words(before, after, "-")]
 
 
-def _words(here: list[list[str]], there: list[list[str]], direction: Floats, sign: str) -> list[str]:
-    """Words much more frequent here than there that also point in the direction of the difference."""
+def _words(here: list[list[str]], there: list[list[str]], sign: str) -> list[str]:
+    """Words much more frequent here than there."""
     count: dict[str, int] = {}
     for words in here:
         for word in words:
@@ -301,7 +307,7 @@ def _words(here: list[list[str]], there: list[list[str]], direction: Floats, sig
     scored = []
     for word, number in count.items():
         gap = number / len(here) - sum(word in words for words in other) / max(1, len(other))
-        if gap >= 0.25 and float(word_vector(word) @ direction) > 0:
+        if gap >= 0.25:
             scored.append((-gap, word))
     return [sign + word for _, word in sorted(scored)[:4]]
 
@@ -322,12 +328,10 @@ def _projected(metric: str, old: Rows, new: Rows, rows: Rows) -> Floats:
         codes = np.unique(np.concatenate([old["codes"][:, at], new["codes"][:, at]]))
         gaps = {int(code): float((new["codes"][:, at] == code).mean() - (old["codes"][:, at] == code).mean()) for code in codes}
         return np.array([gaps.get(int(code), 0.0) for code in rows["codes"][:, at]])
-    both = np.concatenate([old, new])
-    names = {"answer_text": "answer", "question_text": "question"}
-    chosen = rows["text"] if metric == "answer_text" else asked(rows)
-    vectors = both[names[metric]].astype(np.float64)
-    direction = kernel_test(vectors / 100.0, np.arange(len(both)) >= len(old)).direction
-    found = rows[names[metric]].astype(np.float64) @ direction
+    every = np.concatenate([old, new, rows])
+    vectors, chosen = (scaled(answers(every)), rows["text"]) if metric == "answer_text" else (questions(every), asked(rows))
+    both = len(old) + len(new)
+    found = vectors[both:] @ kernel_test(vectors[:both], np.arange(both) >= len(old)).direction
     found[~chosen] = np.nan
     return found
 

@@ -1,4 +1,7 @@
-"""Scores of answers (of judges, people or code): whether they have fallen against the reference. Only the fall is looked for."""
+"""Scores of answers (of judges, people or code): whether they have fallen against the reference. Only the fall is looked for.
+
+Right or wrong is followed with every score, as the shares of :mod:`agents.drift.shares` are; marks are compared every ``BLOCK`` scores.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,8 @@ import msgspec
 import numpy as np
 
 from agents.drift.evidence import e_value
+from agents.drift.shares import LEAST as LEAST_SINCE
+from agents.drift.shares import SHIFTS, change_evidence
 from agents.drift.two_sample import Tested, binary_test, location_test
 
 REFERENCE = 500
@@ -19,7 +24,10 @@ BLOCK = 10
 CYCLE = 200
 SCALES: Mapping[int, tuple[int, float]] = {25: (1, 0.25), 50: (1, 0.45), 100: (2, 0.15), 200: (4, 0.15)}
 """Scores of the present window -> looked at every so many blocks, with this share of a cycle's evidence."""
+FALLS = tuple(shift for shift in SHIFTS if shift < 0)
 RETURNED = 3
+"""Looks in a row at the latest ``RECENT`` scores that find nothing, after which a fall is over."""
+RECENT = 50
 EXAMPLES = 5
 
 
@@ -46,8 +54,8 @@ class Quality(msgspec.Struct, array_like=True, gc=False):
     evidence: float = 0.0
     drop: Drop | None = None
 
-    def add(self, time: float, score: float, response_id: str) -> list[tuple[int, Tested]]:
-        """Take the next score; the looks that were due, as (window size, test)."""
+    def add(self, time: float, score: float, response_id: str, enough: float) -> list[tuple[int, Tested]]:
+        """Take the next score; the looks that were due, as (window size, test). ``enough``: evidence that would be reported."""
         if len(self.reference) < LEAST:
             self.reference.append(score)
             return []
@@ -57,10 +65,16 @@ class Quality(msgspec.Struct, array_like=True, gc=False):
             if self.drop is None and len(self.reference) < REFERENCE:
                 self.reference.append(left)
         self.count += 1
+        known, present = np.array(self.reference), np.array([score for _, score, _ in self.window])
+        binary = bool(np.isin(known, (0.0, 1.0)).all() and np.isin(present, (0.0, 1.0)).all())
+        if binary and self.drop is None:
+            starts = np.arange(max(0, len(present) - LEAST_SINCE + 1))
+            found = change_evidence(known > 0.5, present > 0.5, starts, learning=len(known) < REFERENCE, shifts=FALLS)
+            self.evidence = found / CYCLE
         if self.count % BLOCK:
             return []
         block = self.count // BLOCK
-        if (block - 1) % (CYCLE // BLOCK) == 0 and self.drop is None:
+        if (block - 1) % (CYCLE // BLOCK) == 0 and self.drop is None and not binary:
             self.evidence = 0.0
         looks = []
         for size, (every, share) in SCALES.items():
@@ -68,12 +82,13 @@ class Quality(msgspec.Struct, array_like=True, gc=False):
                 continue
             tested = self._compare(size)
             looks.append((size, tested))
-            if self.drop is None:
-                self.evidence += e_value(tested.p) * share * every * BLOCK / CYCLE
-            elif size == 50:
+            if self.drop is None and not binary:
+                weight = share * every * BLOCK / CYCLE
+                self.evidence += weight * e_value(tested.p, enough / weight)
+            elif self.drop is not None and size == RECENT:
                 self.drop.returned = self.drop.returned + 1 if tested.p > 0.05 else 0
-                if self.drop.returned >= RETURNED:
-                    self.drop, self.evidence = None, 0.0
+                if self.drop.returned >= RETURNED:  # what had fallen is left behind, or it would be told of again
+                    self.drop, self.evidence, self.window = None, 0.0, self.window[-RECENT:]
         return looks
 
     def declare(self) -> Drop:

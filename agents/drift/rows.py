@@ -1,4 +1,4 @@
-"""A sampled answer as a row of a fixed size: 440 bytes, whatever its text."""
+"""A sampled answer as a row of a fixed size: 347 bytes, whatever its text."""
 
 from __future__ import annotations
 
@@ -8,7 +8,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.drift.text import ANSWER, QUESTION, answer_vector, language, question_vector
+from agents.drift.text import (
+    GRAMS,
+    LENGTH,
+    SHAPES,
+    STYLE,
+    WORDS,
+    Floats,
+    Small,
+    answer_grams,
+    answer_style,
+    language,
+    packed,
+    question_vectors,
+    question_words,
+    unpacked,
+)  # fmt: skip
 from schemas.samples import Sample
 
 NUMBERS = ("input_tokens", "output_tokens", "cost_usd", "latency_ms", "ttft_ms", "retrieval_score")
@@ -26,14 +41,18 @@ ROW = np.dtype(
         ("text", "?"),
         ("numbers", "<f4", (len(NUMBERS),)),
         ("binaries", "i1", (len(BINARIES),)),
-        ("codes", "<u2", (len(CATEGORIES),)),
-        ("answer", "i1", (ANSWER,)),
-        ("question", "i1", (QUESTION,)),
+        ("codes", "u1", (len(CATEGORIES),)),
+        ("style", "i1", (STYLE,)),
+        ("grams", "u1", ((GRAMS + SHAPES) // 2,)),
+        ("question", "<u2", (WORDS,)),
     ]
 )
 """Missing numbers are NaN, missing binaries -1. ``text``: whether the answer is one, not an error."""
 
 Rows = NDArray[Any]
+
+FEATURES = "2"
+"""Of the layout and meaning of a row: another value with every change of them."""
 
 MAX_NAMES = 200
 """Values of a category that are told apart in one series."""
@@ -48,8 +67,8 @@ def empty_rows() -> Rows:
     return np.empty(0, ROW)
 
 
-def row_of(sample: Sample, seq: int, names: list[list[str]]) -> Rows:
-    """One row. ``names``: per category the values known so far, grows."""
+def row_of(sample: Sample, seq: int, names: list[list[str]], embedded: Small | None = None) -> Rows:
+    """One row. ``names``: per category the values known so far, grows; ``embedded``: what a model that is plugged in says of the answer."""
     row = np.zeros(1, ROW)
     failed = sample.outcome in _FAILED
     text = bool(sample.answer.strip()) and not failed
@@ -75,17 +94,27 @@ def row_of(sample: Sample, seq: int, names: list[list[str]]) -> Rows:
     )  # fmt: skip
     row["codes"] = [_code(known, value) for known, value in zip(names, values, strict=True)]
     if text:
-        row["answer"] = answer_vector(sample.answer)
+        row["style"], row["grams"] = answer_style(sample.answer), packed(answer_grams(sample.answer, embedded))
     if sample.question:
-        row["question"] = question_vector(sample.question)
+        row["question"] = question_words(sample.question)
     return row
+
+
+def answers(rows: Rows) -> Floats:
+    """Vectors of the answers: n-grams of characters and of shapes, each of length 1, then style in its own units."""
+    return np.hstack([unpacked(np.ascontiguousarray(rows["grams"])) / np.float32(LENGTH), rows["style"]])
+
+
+def questions(rows: Rows) -> Floats:
+    """Vectors of the questions, of length 1."""
+    return question_vectors(rows["question"])
 
 
 def recoded(rows: Rows, names: list[list[str]], new_names: list[list[str]]) -> Rows:
     """Rows of one series for another one, whose names grow."""
     rows = rows.copy()
     for at, known in enumerate(names):
-        codes = np.array([_code(new_names[at], name) for name in known] or [0], np.uint16)
+        codes = np.array([_code(new_names[at], name) for name in known] or [0], np.uint8)
         rows["codes"][:, at] = codes[rows["codes"][:, at]]
     return rows
 

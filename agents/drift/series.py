@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.drift.rows import CATEGORIES, ROW, Rows, empty_rows, recoded, row_of
+from agents.drift.text import Small
 from agents.drift.two_sample import Bools, Floats
 from schemas.samples import Sample
 
@@ -54,6 +55,8 @@ class Kept(msgspec.Struct, gc=False, array_like=True):
     names: list[list[str]] = msgspec.field(default_factory=lambda: [[] for _ in CATEGORIES])
     before: list[Example] = []
     after: list[Example] = []
+    features: str = ""
+    """How the rows were made (see ``rows.FEATURES``); such of another make cannot be compared."""
 
 
 class Series:
@@ -95,12 +98,12 @@ class Series:
         kept.next, kept.inherited, kept.begun = len(self.reference), model, other.kept.begun
         kept.before = [*other.kept.before, *other.kept.after][-EXAMPLES:]
 
-    def add(self, sample: Sample) -> bool:
+    def add(self, sample: Sample, embedded: Small | None = None) -> bool:
         """Take the next answer; whether a block is full, which ``roll`` then moves on."""
         kept = self.kept
         if not kept.next:
             kept.begun = sample.time
-        row = row_of(sample, kept.next, kept.names)
+        row = row_of(sample, kept.next, kept.names, embedded)
         self.fresh.append(row)
         self.block = np.concatenate([self.block, row])
         kept.after.append(Example(kept.next, sample.response_id, sample.answer[:EXCERPT]))

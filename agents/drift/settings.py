@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from agents.drift.evidence import CYCLE
+from agents.drift.quality import CYCLE as SCORES
 
 
 class DriftSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -16,10 +17,13 @@ class DriftSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     samples_per_minute: Annotated[int, Meta(ge=1, le=1_000)] = 60
     """Answers of a feature and model that are looked at per minute of event time; beyond it a random choice of sessions."""
-    false_alarms: Annotated[float, Meta(gt=0, le=100)] = 0.5
-    """At most so many per 10,000 answers of an unchanged series, and as false discovery rate over all series: 0.5 is 2%."""
+    false_alarms: Annotated[float, Meta(gt=0, le=100)] = 1.0
+    """At most so many per 10,000 answers of an unchanged series, and as false discovery rate over all series: 1 is 4%. So for scores."""
     max_series: Annotated[int, Meta(ge=1)] = 5_000
-    """Features and models watched per partition; the longest idle gives way. One takes up to 250 kB."""
+    """Features and models watched per partition; the longest idle gives way. One takes up to 200 kB."""
+
+    embedding: str = ""
+    """A function ``module:function`` from texts to an array of float32 (n, d), by which answers are compared as well. Empty: none."""
 
     @property
     def per_period(self) -> int:
@@ -30,6 +34,11 @@ class DriftSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     def level(self) -> float:
         """Expected false alarms per cycle."""
         return min(0.5, self.false_alarms * CYCLE / 10_000)
+
+    @property
+    def score_level(self) -> float:
+        """Expected false alarms per cycle of the scores of one judge."""
+        return min(0.5, self.false_alarms * SCORES / 10_000)
 
 
 def drift_settings(table: Mapping[str, Any]) -> DriftSettings:

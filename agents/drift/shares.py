@@ -7,19 +7,23 @@ expectation grows by at most 1 per answer while nothing changes, so an alarm at 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betaln, expit, logit  # type: ignore[import-untyped]
 
 from agents.drift.two_sample import Bools, inflation
 
-SHIFTS = np.array([-4.0, -2.0, -1.0, 1.0, 2.0, 4.0])
+SHIFTS = (-3.0, -1.5, 1.5, 3.0)
 """Log odds ratios a change is looked for with; an alternative between two of them loses little."""
 LEAST = 8
 """Answers before and since a change that are enough to compare."""
 
 
-def change_evidence(reference: Bools, present: Bools, starts: NDArray[np.int64], *, learning: bool) -> float:
+def change_evidence(
+    reference: Bools, present: Bools, starts: NDArray[np.int64], *, learning: bool, shifts: Sequence[float] = SHIFTS
+) -> float:
     """Sum of the e-values of "changed at present[k]" over ``starts``. While ``learning``, what came before ``k`` is reference as well.
 
     An e-value is the likelihood of what came since, with the reference's odds shifted, over its Beta-binomial prediction from the
@@ -33,8 +37,8 @@ def change_evidence(reference: Bools, present: Bools, starts: NDArray[np.int64],
     since, hit = len(present) - starts, hits[-1] - hits[starts]
     known, known_hit = len(reference) + learning * starts, int(reference.sum()) + learning * hits[starts]
     usual = logit((known_hit + 0.5) / (known + 1.0))
-    shares = expit(usual[:, None] + SHIFTS)
-    shifted = np.logaddexp.reduce(hit[:, None] * np.log(shares) + (since - hit)[:, None] * np.log1p(-shares), axis=1) - np.log(len(SHIFTS))
+    shares = expit(usual[:, None] + np.array(shifts))
+    shifted = np.logaddexp.reduce(hit[:, None] * np.log(shares) + (since - hit)[:, None] * np.log1p(-shares), axis=1) - np.log(len(shifts))
     a, b = known_hit + 0.5, known - known_hit + 0.5
     predicted = betaln(a + hit, b + since - hit) - betaln(a, b)
     gain = shifted - predicted

@@ -7,6 +7,7 @@ here.
 
 from __future__ import annotations
 
+import logging
 from bisect import insort
 from collections import deque
 from collections.abc import Iterator, Mapping
@@ -15,20 +16,24 @@ from math import inf
 import msgspec
 import numpy as np
 
+from agents.drift.embedding import Embedding, EmbeddingError
 from agents.drift.evidence import e_bh
 from agents.drift.monitor import Monitor, Status
 from agents.drift.quality import Quality
 from agents.drift.report import STAGE, Key, drift_ceased, drift_finding, drop_ceased, drop_finding, rows_of, score_row
-from agents.drift.rows import ROW, Rows
+from agents.drift.rows import FEATURES, ROW, Rows
 from agents.drift.series import Kept
 from agents.drift.settings import DriftSettings
 from agents.drift.tap import PERIOD
+from agents.drift.text import Small
 from agents.messages import messages
 from agents.watermark import Reached, Source, Watermark
 from schemas.findings import Finding, Findings
 from schemas.samples import Acceptance, Sample, Samples, Score
 from streams.effects import Effects, Message
 from streams.state import Batch
+
+log = logging.getLogger(__name__)
 
 SETTLE = 30.0
 """Seconds after its end until a period is taken: what a service publishes a little late still counts."""
@@ -88,15 +93,20 @@ class DriftState:
     """State of the agent ``drift`` for one partition (see :class:`streams.state.PartitionState`).
 
     ``source``: the Kafka cluster, for dead letters; ``findings``: the topic for what is found; ``accepts``: the topic of acceptances;
-    ``sources``: partitions of stage 1.
+    ``sources``: partitions of stage 1; ``embedding``: of answers. References of another make are learned anew.
     """
 
-    def __init__(self, partition: int, source: str, findings: str, accepts: str, settings: DriftSettings, sources: int) -> None:
+    def __init__(
+        self, partition: int, source: str, findings: str, accepts: str, settings: DriftSettings, sources: int,
+        embedding: Embedding | None = None,
+    ) -> None:  # fmt: skip
         self._partition = partition
         self._source = source
         self._topic = findings
         self._accepts = accepts
         self._settings = settings
+        self._embedding = embedding
+        self._features = f"{FEATURES} {embedding.name}" if embedding else FEATURES
         self._watermark = Watermark(sources)
         self._closed = 0
         self._samples: dict[int, dict[Key, list[Sample]]] = {}
@@ -106,6 +116,8 @@ class DriftState:
         self._series: dict[Key, Watched] = {}
         self._remembered: deque[tuple[int, Key, list[str]]] = deque()
         self._series_of: dict[str, Key] = {}
+        self._enough, self._enough_scores = 1 / settings.level, 1 / settings.score_level
+        """Evidence that one series, or the scores of one judge, would need alone."""
         self._new_samples: list[Sample] = []
         self._new_scores: list[Score] = []
         self._new_remembered: list[tuple[int, Key, list[str]]] = []
@@ -214,12 +226,20 @@ class DriftState:
             self._report(key, end * PERIOD, found)
 
     def _take(self, period: int, found: list[Finding], effects: Effects) -> None:
-        for key, held in sorted(self._samples.pop(period, {}).items()):
+        watched = self._series.values()
+        self._enough = max(1, sum(one.monitor.watched for one in watched)) / self._settings.level
+        self._enough_scores = max(1, sum(len(one.quality) for one in watched)) / self._settings.score_level
+        by_key = self._samples.pop(period, {})
+        embedded = self._embedded([sample for held in by_key.values() for sample in held], effects)
+        for key, held in sorted(by_key.items()):
             self._pending -= len(held)
             self._known.difference_update(sample.response_id for sample in held)
-            watched = self._watched(key, period * PERIOD, found)
+            series = self._watched(key, period * PERIOD, found)
             for sample in sorted(held, key=lambda sample: (sample.time, sample.response_id)):
-                self._look(key, watched, sample, found, effects)
+                if embedded is None:
+                    self._look(key, series, sample, None, found, effects)
+                elif (vector := embedded.get(sample.response_id)) is not None:
+                    self._look(key, series, sample, vector, found, effects)
             self._changed.add(key)
             self._remember(period, key, [sample.response_id for sample in held], new=True)
         scores = self._scores.pop(period, [])
@@ -229,11 +249,22 @@ class DriftState:
             self._score(score, effects)
         self._forget(period)
 
-    def _look(self, key: Key, watched: Watched, sample: Sample, found: list[Finding], effects: Effects) -> None:
+    def _embedded(self, samples: list[Sample], effects: Effects) -> dict[str, Small] | None:
+        """By response, if there is a model for it; empty if it fails, and then these answers are not looked at."""
+        if self._embedding is None or not samples:
+            return None
+        try:
+            return dict(zip((s.response_id for s in samples), self._embedding([s.answer for s in samples]), strict=True))
+        except EmbeddingError as error:
+            log.warning("%d answers are not compared: %s", len(samples), error)
+            effects.count("drift_not_embedded", by=len(samples))
+            return {}
+
+    def _look(self, key: Key, watched: Watched, sample: Sample, embedded: Small | None, found: list[Finding], effects: Effects) -> None:
         """The next answer of a series, and what is seen with it."""
         monitor = watched.monitor
         before = monitor.drift
-        looks = monitor.add(sample)
+        looks = monitor.add(sample, self._enough, embedded)
         if before is not None and monitor.drift is None:
             found.append(drift_ceased(key, before, looks[-1].time))
         elif before is None and monitor.evidence >= 1 / self._settings.level and key in self._discoveries():
@@ -257,8 +288,8 @@ class DriftState:
             effects.count("drift_scores", "too_many_judges")
             return
         quality = watched.quality.setdefault(score.name, Quality())
-        looks = quality.add(score.time, score.value, score.response_id)
-        if looks and quality.drop is None and quality.evidence >= 1 / self._settings.level and (key, score.name) in self._drops():
+        looks = quality.add(score.time, score.value, score.response_id, self._enough_scores)
+        if quality.drop is None and quality.evidence >= 1 / self._settings.score_level and (key, score.name) in self._drops():
             quality.declare()
         for size, tested in looks:
             row = score_row(key, score.name, score.time, size, tested, len(quality.reference), quality.drop, quality.evidence)
@@ -267,7 +298,7 @@ class DriftState:
 
     def _drops(self) -> list[tuple[Key, str]]:
         judged = {(key, name): quality.evidence for key, one in self._series.items() for name, quality in one.quality.items()}
-        return e_bh(judged, len(judged), self._settings.level)
+        return e_bh(judged, len(judged), self._settings.score_level)
 
     def _report(self, key: Key, time: float, found: list[Finding]) -> None:
         """What holds is said every period, or else ``alerts`` would take it for over."""
@@ -285,7 +316,7 @@ class DriftState:
         watched = self._series.get(key)
         if watched is not None:
             return watched
-        watched = Watched()
+        watched = self._new_watched()
         others = [other for other in self._series if other.feature == key.feature and self._series[other].monitor.watched]
         if others:
             latest = max(others, key=lambda other: (self._series[other].monitor.series.last, other))
@@ -300,6 +331,9 @@ class DriftState:
             self._changed.discard(idle)
             self._gone.add(idle)
         return watched
+
+    def _new_watched(self, version: int = 1) -> Watched:
+        return Watched(Monitor(Kept(version=version, features=self._features)))
 
     def _withdraw(self, key: Key, time: float, found: list[Finding]) -> None:
         watched = self._series[key]
@@ -401,6 +435,9 @@ class DriftState:
 
     def _restore(self, place: Place) -> None:
         known = self._series.get(place.key)
+        if place.kept.features != self._features:
+            self._series[place.key] = self._new_watched(place.kept.version + 1)
+            return
         watched = Watched(Monitor(place.kept, place.status), place.quality)
         series = watched.monitor.series
         if known is not None:

@@ -1,18 +1,19 @@
 """Tests of whether two groups of observations come from the same distribution. Each returns a p-value that holds if labels may be permuted.
 
-Which group an observation belongs to enters only at the end, so scaling and kernels may use all of them.
+Which group an observation belongs to enters only at the end, so scaling and kernels may use all of them. Matrices are in single precision:
+what is regularised so much needs no more.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg.lapack import dpotrf, dpotri  # type: ignore[import-untyped]
+from scipy.linalg.lapack import spotrf, spotri  # type: ignore[import-untyped]
 from scipy.special import gammaincc, gammaln, ndtr, ndtri  # type: ignore[import-untyped]
 
-Floats = NDArray[np.float64]
+Floats = NDArray[np.floating[Any]]
 Bools = NDArray[np.bool_]
 
 TINY = 1e-300
@@ -44,21 +45,20 @@ def kernel_test(features: Floats, new: Bools, strength: float = RIDGE) -> Kernel
     are known exactly (Kazi-Aoual et al. 1995), its skewness as that of a weighted sum of chi-squares; the tail is Pearson's type III.
     """
     n = len(new)
-    x = features - features.mean(axis=0)
+    x = (features - features.mean(axis=0)).astype(np.float32)
     ridge = strength * float(np.einsum("ij,ij->", x, x)) / n
     if n < 12 or ridge <= 0.0:
         return KernelTested(0.0, 1.0, np.zeros(features.shape[1]))
-    labels = new - new.mean()
-    labels = labels / np.sqrt(labels @ labels)
+    labels = _labels(new)
     # H = x (x'x + ridge)^-1 x' is the classifier's hat matrix; it is centred because x is. Whichever side of x is shorter is factorised.
     if n <= x.shape[1]:
         inverse = _inverse(x @ x.T, ridge)
-        shrunk = np.eye(n) - ridge * inverse  # H itself
+        shrunk = np.eye(n, dtype=np.float32) - np.float32(ridge) * inverse  # H itself
         leverage = np.diag(shrunk)
         direction = x.T @ (inverse @ labels)
     else:
         inverse = _inverse(x.T @ x, ridge)
-        shrunk = np.eye(x.shape[1]) - ridge * inverse  # has the eigenvalues of H
+        shrunk = np.eye(x.shape[1], dtype=np.float32) - np.float32(ridge) * inverse  # has the eigenvalues of H
         leverage = np.einsum("ij,ij->i", x @ inverse, x)
         direction = inverse @ (x.T @ labels)
     return KernelTested(*_permuted_share(float(labels @ x @ direction), shrunk, leverage, labels), direction)
@@ -69,25 +69,24 @@ def topics_test(features: Floats, new: Bools, strength: float = RIDGE) -> Tested
     n = len(new)
     if n < 12 or not features.any():
         return NOTHING
-    x = features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-9)
-    gram = np.exp(2.0 * (x @ x.T - 1.0))
+    x = (features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-9)).astype(np.float32)
+    gram = np.exp(2 * (x @ x.T - 1))
     means = gram.mean(axis=0)
     gram += means.mean() - means[:, None] - means
     ridge = strength * float(np.trace(gram)) / n
     if ridge <= 1e-9:
         return NOTHING
-    labels = new - new.mean()
-    labels = labels / np.sqrt(labels @ labels)
-    shrunk = np.eye(n) - ridge * _inverse(gram, ridge)
+    labels = _labels(new)
+    shrunk = np.eye(n, dtype=np.float32) - np.float32(ridge) * _inverse(gram, ridge)
     return Tested(*_permuted_share(float(labels @ shrunk @ labels), shrunk, np.diag(shrunk), labels))
 
 
 def _permuted_share(statistic: float, shrunk: Floats, leverage: Floats, labels: Floats) -> tuple[float, float]:
     """Standardised, and p, of the share of the labels that a hat matrix explains. ``shrunk``: a matrix with its eigenvalues."""
     n = len(labels)
-    square = shrunk @ shrunk
-    t, t2 = float(np.trace(shrunk)), float(np.trace(square))
-    t3, s2 = float(np.einsum("ij,ij->", square, shrunk)), float(leverage @ leverage)
+    leverage = leverage.astype(np.float64)
+    t, t2 = float(np.trace(shrunk)), float(np.vdot(shrunk, shrunk))
+    t3, s2 = float(np.vdot(shrunk @ shrunk, shrunk)), float(leverage @ leverage)
     s2_labels = float(np.sum(labels**4))
     mean = t / (n - 1)
     variance = 2 * ((n - 1) * t2 - t * t) / ((n - 1) ** 2 * (n + 1)) + (
@@ -101,11 +100,18 @@ def _permuted_share(statistic: float, shrunk: Floats, leverage: Floats, labels: 
     return float(z), max(p, TINY)
 
 
+def _labels(new: Bools) -> Floats:
+    centred = new - new.mean()
+    found: Floats = (centred / np.sqrt(centred @ centred)).astype(np.float32)
+    return found
+
+
 def _inverse(gram: Floats, ridge: float) -> Floats:
-    gram[np.diag_indices(len(gram))] += ridge
-    factor, _ = dpotrf(gram, lower=1, overwrite_a=1)
-    half, _ = dpotri(factor, lower=1, overwrite_c=1)
-    found: Floats = np.tril(half) + np.tril(half, -1).T
+    gram[np.diag_indices(len(gram))] += np.float32(ridge)
+    factor, _ = spotrf(gram.T, lower=1, overwrite_a=1)  # of a symmetric matrix the transpose, in the order of Fortran, needs no copy
+    half, _ = spotri(factor, lower=1, overwrite_c=1)
+    found: Floats = half + half.T
+    found[np.diag_indices(len(gram))] /= 2
     return found
 
 

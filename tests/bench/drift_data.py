@@ -1,10 +1,10 @@
 """Streams of answers with a known change, for the evaluation of drift detection.
 
-*Tuned on*: the MT-Bench answers (choice of features and ridge), and the generated assistants, CLINC and JailbreakBench (windows, weights,
-how causes are told), with other seeds than those reported. Why new topics were missed was looked at on Banking77, where the kernel of
-questions was found; its width and ridge were chosen on CLINC's intents within a domain. So sampling is fresh, but no set is wholly unseen
-except river's streams. The generated texts come from a grammar with ten topics and five writers, because Portuguese answers of several
-models are not publicly at hand.
+*Tuned on*: the MT-Bench answers (choice of features, their weights and the ridge, at disjoint halves of its questions), and the generated
+assistants, CLINC and JailbreakBench (windows, weights, how causes are told), with other seeds than those reported. Why new topics were
+missed was looked at on Banking77, where the kernel of questions was found; its width, ridge and number of buckets were chosen on CLINC's
+intents within a domain. So sampling is fresh, but no set is wholly unseen except river's streams. The generated texts come from a grammar
+with ten topics and five writers, because Portuguese answers of several models are not publicly at hand.
 """
 
 from __future__ import annotations
@@ -90,12 +90,16 @@ class MtBench:
         return Case(f"{before} > {after}", stream, 80, frozenset({"silent_provider_change"}))
 
 
-def refusals(share: float, spacing: float = 30.0) -> Make:
-    """JailbreakBench: answers to attacks, refused or not by the word of the guards' model, so many refused."""
+def refusals(share: float, spacing: float = 30.0, model: str = "") -> Make:
+    """JailbreakBench: answers to attacks, refused or not by the word of the guards' model, so many refused; of one ``model`` or of all."""
     from agents.guards.text.refusal import REFUSAL_THRESHOLD, refusal_probability
 
     rows = [json.loads(line) for line in (DATA / "jailbreakbench" / "attacks.jsonl").read_text("utf-8").splitlines()]
-    texts = [(str(row.get("prompt") or row.get("goal") or ""), str(row["response"])) for row in rows if row.get("response")]
+    texts = [
+        (str(row.get("prompt") or row.get("goal") or ""), str(row["response"]))
+        for row in rows
+        if row.get("response") and model in ("", row["model"])
+    ]
     said = [(question, answer, refusal_probability(answer) >= REFUSAL_THRESHOLD) for question, answer in texts]
     groups = {refused: [(q, a) for q, a, r in said if r is refused] for refused in (True, False)}
 

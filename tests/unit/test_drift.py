@@ -18,7 +18,21 @@ from agents.drift.quality import Quality
 from agents.drift.rows import ROW
 from agents.drift.series import REFERENCE, WINDOW
 from agents.drift.shares import change_evidence
-from agents.drift.text import ANSWER, QUESTION, Floats, answer_vector, language, question_vector
+from agents.drift.text import (
+    GRAMS,
+    QUESTION,
+    SHAPES,
+    STYLE,
+    WORDS,
+    Floats,
+    answer_grams,
+    answer_style,
+    language,
+    packed,
+    question_vectors,
+    question_words,
+    unpacked,
+)  # fmt: skip
 from agents.drift.two_sample import Bools, binary_test, category_test, kernel_test, location_test, rank_test, topics_test
 from schemas.samples import Sample
 from tests.unit.drift_data import LISTS, START, sample
@@ -30,7 +44,7 @@ def run(answers: list[Sample], monitor: Monitor | None = None) -> tuple[Monitor,
     """A series over these answers; how many it took until a drift was seen."""
     monitor = monitor or Monitor()
     for number, answer in enumerate(answers, 1):
-        monitor.add(answer)
+        monitor.add(answer, NEEDED)
         if monitor.drift is None and monitor.evidence >= NEEDED:
             monitor.declare()
             return monitor, number
@@ -188,7 +202,7 @@ class TestQuality:
         rng = random.Random(14)
         quality, seen = Quality(), None
         for n in range(400):
-            quality.add(float(n), float(rng.random() < (0.84 if n < 200 else 0.5)), f"a{n}")
+            quality.add(float(n), float(rng.random() < (0.84 if n < 200 else 0.5)), f"a{n}", NEEDED)
             if quality.drop is None and quality.evidence >= NEEDED:
                 drop, seen = quality.declare(), n
         assert seen is not None and 200 <= seen < 250
@@ -200,8 +214,19 @@ class TestQuality:
         rng = random.Random(15)
         quality = Quality()
         for n in range(2000):
-            quality.add(float(n), float(rng.random() < (0.84 if n < 200 else after)), f"a{n}")
+            quality.add(float(n), float(rng.random() < (0.84 if n < 200 else after)), f"a{n}", NEEDED)
             assert quality.evidence < NEEDED
+
+    def test_a_fall_that_is_over_is_not_told_of_again(self) -> None:
+        rng = random.Random(16)
+        quality, drops = Quality(), []
+        for n in range(1_200):
+            quality.add(float(n), float(rng.random() < (0.4 if 200 <= n < 300 else 0.84)), f"a{n}", NEEDED)
+            if quality.drop is None and quality.evidence >= NEEDED:
+                quality.declare()
+                drops.append(n)
+        assert len(drops) == 1 and 200 <= drops[0] < 250
+        assert quality.drop is None
 
 
 def _p(test: Callable[[np.random.Generator], float], number: int = 400) -> np.ndarray:  # type: ignore[type-arg]
@@ -269,11 +294,11 @@ class TestTwoSample:
 
     @given(st.floats(1e-10, 1.0))
     def test_e_values_never_exceed_one_over_p(self, p: float) -> None:
-        assert 0 <= e_value(p) <= 1 / p
+        assert 0 <= e_value(p, NEEDED) <= 1 / p
 
     def test_the_expectation_of_an_e_value_is_one(self) -> None:
         grid = np.exp(np.linspace(np.log(1e-14), 0.0, 200_001))
-        values = np.array([e_value(p) for p in grid])
+        values = np.array([e_value(p, NEEDED) for p in grid])
         assert np.sum((values[1:] + values[:-1]) / 2 * np.diff(grid)) == pytest.approx(1.0, abs=0.01)
 
     def test_more_series_need_more_evidence_unless_many_show_it(self) -> None:
@@ -317,8 +342,13 @@ class TestText:
     @settings(max_examples=50)
     @given(st.text(max_size=300))
     def test_any_text_has_vectors_of_fixed_size(self, text: str) -> None:
-        assert answer_vector(text).shape == (ANSWER,)
-        assert question_vector(text).shape == (QUESTION,)
+        grams = answer_grams(text)
+        assert (unpacked(packed(grams)[None])[0] == grams).all() and grams.shape == (GRAMS + SHAPES,)
+        assert answer_style(text).shape == (STYLE,)
+        words = question_words(text)
+        assert words.shape == (WORDS,)
+        assert question_vectors(words[None]).shape == (1, QUESTION)
+        assert np.isclose(np.linalg.norm(question_vectors(words[None])), float(words.any()))
         assert language(text) in ("en", "pt", "es", "other")
 
     @pytest.mark.parametrize(
@@ -333,4 +363,4 @@ class TestText:
         assert language(text) == expected
 
     def test_a_row_is_small(self) -> None:
-        assert ROW.itemsize <= 460
+        assert ROW.itemsize <= 360
