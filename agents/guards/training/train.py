@@ -17,12 +17,14 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+from scipy.sparse import csr_matrix, diags, vstack  # type: ignore[import-untyped]
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 
+from agents.guards.text.concepts import MEANING
 from agents.guards.text.linear import SCALE, LinearModel, cue_words, ngrams
 from agents.guards.text.refusal import without_quotes
-from agents.guards.training import injection_grammar, injection_varied, refusal_grammar, refusal_varied
+from agents.guards.training import injection_families, injection_grammar, injection_varied, refusal_grammar, refusal_varied
 from agents.guards.training.grammar import Grammar, joined
 
 __all__ = ["EXAMPLES", "main", "make_examples", "train"]
@@ -31,7 +33,8 @@ __all__ = ["EXAMPLES", "main", "make_examples", "train"]
 _FUNCTION_WORDS: Final = frozenset(
     "the a an to of and in is it this that for on with as i im you we my your our their or at by from be are was has have its so but however if what when here heres there "
     'also may more some any these those he she they his her him them which who about into than then if as for . ? ! : " ` { < | [ # ^ '
-    "o a os as um uma de do da dos das em no na nos nas e ou que se por para com como mas porem seu sua meu minha nosso nossa eu voce ele ela ao aos isso este esta esse essa mais ja foi ser ha entanto aqui qual sao pelo pela".split()
+    "how what when where who why which me us will would can could do does did am were been being not no any all every just now before after tell give show get got let like want need please one out up "
+    "o a os as um uma de do da dos das em no na nos nas e ou que se por para com como mas porem seu sua meu minha nosso nossa eu voce ele ela ao aos isso este esta esse essa mais ja foi ser ha entanto aqui qual sao pelo pela me te nos quando onde quem quero preciso pode posso diga antes agora tudo todo toda nao sim".split()
 )
 """An n-gram of these alone says nothing; a long text has so many that together they would decide."""
 
@@ -43,12 +46,13 @@ _COMMON: Final = frozenset(
 )
 """Too common in answers and questions to be a reason for scoring."""
 _COMMON_IN: Final = {
+    "injection": frozenset("answer customer know order line word used user users store car question company text set".split()),
     "refusal": frozenset(
         "address ai am answer app ask asking assistant book can change creating d data engage file happy help id ill items ive let making message model must note open out person "
         "place please point position process provide put question questions rather resources say score share should sides since something status thats topic understand ways will".split()
-    )
+    ),
 }
-"""The same, of answers alone."""
+"""The same, of questions or answers alone."""
 
 
 def _telling(text: str, singles: bool) -> list[str]:
@@ -59,7 +63,7 @@ Rules = Mapping[str, Sequence[str]]
 Example = tuple[str, bool]
 
 MODELS: Final = Path(__file__).parents[1] / "models"
-EXAMPLES: Final = 20_000
+EXAMPLES: Final = 35_000
 """Of each language and model."""
 _SPLIT_FROM: Final = 12
 """Rules with at least this many productions leave a fifth of them to validation."""
@@ -119,8 +123,8 @@ def planted(grammar: Grammar, rng: random.Random) -> Example:
 
 
 _ATTACKS: Final[tuple[Rules, Rules]] = (
-    joined(injection_grammar.ENGLISH, injection_varied.ENGLISH),
-    joined(injection_grammar.PORTUGUESE, injection_varied.PORTUGUESE),
+    joined(joined(injection_grammar.ENGLISH, injection_varied.ENGLISH), injection_families.ENGLISH),
+    joined(joined(injection_grammar.PORTUGUESE, injection_varied.PORTUGUESE), injection_families.PORTUGUESE),
 )
 _REFUSALS: Final[tuple[Rules, Rules]] = (
     joined(refusal_grammar.ENGLISH, refusal_varied.ENGLISH),
@@ -134,6 +138,14 @@ KINDS: Final[dict[str, tuple[Callable[[Grammar, random.Random], Example], tuple[
 }
 
 
+_OF_MEANINGS: Final = 0.5
+"""Scale of a feature of meanings: they are far-reaching, and cost as much as several words."""
+_DROPPED: Final = 0.3
+"""Share of the n-grams of a text that training does not see."""
+_WHOLE: Final = 1 - _DROPPED / 2
+"""Weights were learned from parts of texts and meet whole ones: between one (words add nothing new) and the same sum."""
+
+
 def make_examples(kind: str, count: int, seed: int, select: Callable[[Rules], Rules] = lambda rules: rules) -> Iterator[Example]:
     """`count` distinct examples in each language. `select` takes the part of the rules to use."""
     maker, languages = KINDS[kind]
@@ -143,18 +155,36 @@ def make_examples(kind: str, count: int, seed: int, select: Callable[[Rules], Ru
         yield from sorted({maker(grammar, rng) for _ in range(count)})
 
 
-def train(kind: str, examples: Sequence[Example], *, strength: float = 3.0, weights: int = 20_000) -> LinearModel:
-    """Logistic regression (L2) on n-grams; the `weights` largest are kept. Refusals are told without single words."""
+def train(kind: str, examples: Sequence[Example], *, strength: float = 1.0, weights: int = 30_000) -> LinearModel:
+    """Logistic regression (L2) on n-grams; the `weights` largest are kept. Refusals are told without single words.
+
+    Each example is seen twice, each time without another part of its n-grams, so that a text is told by many of them and not by
+    the few that suffice in the templates (dropout as regularisation: Wager, Wang and Liang, NIPS 2013).
+    """
     singles = kind != "refusal"
     vectorizer = CountVectorizer(analyzer=partial(_telling, singles=singles), binary=True, min_df=4, dtype=np.float32)
     matrix = vectorizer.fit_transform([text for text, _ in examples])
-    classifier = LogisticRegression(C=strength, solver="liblinear", random_state=0).fit(matrix, [label for _, label in examples])
-    coefficients = {gram: round(float(classifier.coef_[0, column]) * SCALE) for gram, column in vectorizer.vocabulary_.items()}
+    scales = np.ones(matrix.shape[1], np.float32)
+    for gram, column in vectorizer.vocabulary_.items():
+        if MEANING in gram:
+            scales[column] = _OF_MEANINGS
+    noised = vstack([_thinned(matrix, seed) for seed in (0, 1)]) @ diags(scales)
+    classifier = LogisticRegression(C=strength, solver="liblinear", random_state=0).fit(noised, 2 * [label for _, label in examples])
+    coefficients = {
+        gram: round(float(classifier.coef_[0, column] * scales[column]) * _WHOLE * SCALE) for gram, column in vectorizer.vocabulary_.items()
+    }
     largest = sorted(coefficients.items(), key=lambda item: (-abs(item[1]), item[0]))[:weights]
     cues = find_cues(examples, _COMMON_IN.get(kind, frozenset()), 1 if kind == "refusal" else 2)
     least = 2 if kind == "injection" else 1  # documents are scored once and remembered, so they may cost more
     bias = round(float(classifier.intercept_[0]) * SCALE)
     return LinearModel(bias, dict(sorted((g, w) for g, w in largest if w)), cues, singles=singles, least=least)
+
+
+def _thinned(matrix: csr_matrix, seed: int) -> csr_matrix:
+    """`matrix` without some of its entries, by chance."""
+    kept = matrix.copy()
+    kept.data *= np.random.default_rng(seed).random(len(kept.data)) > _DROPPED
+    return kept
 
 
 def find_cues(examples: Sequence[Example], common: frozenset[str], times: int) -> list[str]:
