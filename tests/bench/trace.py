@@ -88,15 +88,25 @@ def engine(directory: Path) -> Iterator[tuple[str, int]]:
         process.wait(60)
 
 
-def fill(client: Any, rows: int) -> float:
-    """Seconds it took."""
+def fill(client: Any, rows: int, console: Console) -> float:
+    """Seconds it took. Tells at each block how far it has come."""
     begun = time.perf_counter()
     step = DAYS * 86_400_000 // rows
     for begin in range(0, rows, BLOCK):
         given = {"begin": begin, "count": min(BLOCK, rows - begin), "step": step, "prose": _PROSE, "rows": rows}
         for statement in (INTERACTIONS, FEEDBACK, EVALUATIONS):
             client.command(statement.format(**given))
+        done, taken = min(begin + BLOCK, rows), time.perf_counter() - begun
+        console.print(f"{done:,} of {rows:,} made in {taken:.0f} s, about {taken * (rows - done) / done:.0f} s to go")
     client.command(ALERTS.format(rows=rows))
+    return time.perf_counter() - begun
+
+
+def settle(client: Any) -> float:
+    """Seconds until the merges that filling has left are done, five minutes at most: they are no part of a story's cost."""
+    begun = time.perf_counter()
+    while time.perf_counter() - begun < 300 and client.query("SELECT count() FROM system.merges").result_rows[0][0]:
+        time.sleep(1)
     return time.perf_counter() - begun
 
 
@@ -129,7 +139,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=given.directory, prefix="mirante-trace-") as directory, engine(Path(directory)) as (url, pid):
         client = connect(url)
         migrate(client)
-        console.print(f"{given.rows:,} interactions made in {fill(client, given.rows):.0f} s")
+        console.print(f"{given.rows:,} interactions made in {fill(client, given.rows, console):.0f} s")
+        console.print(f"merges done after another {settle(client):.0f} s")
         sizes = client.query(
             "SELECT table, sum(rows), count(), sum(bytes_on_disk) FROM system.parts WHERE active AND database = 'mirante' "
             "AND table IN ('interactions_data', 'ids') GROUP BY table ORDER BY table"
