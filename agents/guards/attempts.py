@@ -12,7 +12,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from agents.guards.text.injection import INJECTION_THRESHOLD, injection_probability
+from agents.guards.text.injection import DOCUMENT_THRESHOLD, INJECTION_THRESHOLD, injection_probability
 from schemas.events import Message, Request
 
 __all__ = ["Attempt", "attempts"]
@@ -41,10 +41,10 @@ def attempts(request: Request) -> list[Attempt]:
         retrieved = message.role in ("tool", "function")
         for text in _texts(message.content):
             probability = _of_document(text) if retrieved else injection_probability(text)
-            if probability >= INJECTION_THRESHOLD:
+            if probability >= (DOCUMENT_THRESHOLD if retrieved else INJECTION_THRESHOLD):
                 found.append(Attempt("tool" if retrieved else "question", round(probability, 2)))
     for document in request.documents or ():
-        if document.text and (probability := _of_document(document.text)) >= INJECTION_THRESHOLD:
+        if document.text and (probability := _of_document(document.text)) >= DOCUMENT_THRESHOLD:
             found.append(Attempt("document", round(probability, 2), document.id or f"text:{_digest(document.text)}"))
     return found[:_MOST]
 

@@ -1,19 +1,21 @@
 """The guards, measured: `python -m tests.bench.guards` (needs scikit-learn for the baselines; `--pairs 0` leaves stage 1 out).
 
 Personal data per kind on generated, labelled text; refusals and injections on data not trained on, beside string matching, plain patterns
-and a TF-IDF classifier; twice, the second time on hand-written texts that were kept aside until the models were done; microseconds per kB;
+and a TF-IDF classifier; then on hand-written texts of which only totals were looked at; microseconds per kB;
 what all guards cost stage 1.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 
 from rich.console import Console
 
 from agents.guards.text.injection import INJECTION_THRESHOLD, injection_probability
 from agents.guards.text.refusal import REFUSAL_THRESHOLD, refusal_probability
 from tests.bench import guard_texts_blind as blind
+from tests.bench import guard_texts_third as third
 from tests.bench import pii, refusals_injections, stage1
 from tests.bench.refusals_injections import by_pattern, by_strings, figures, table
 
@@ -21,8 +23,16 @@ from tests.bench.refusals_injections import by_pattern, by_strings, figures, tab
 def kept_aside(console: Console) -> None:
     """The hand-written texts that nothing was chosen by."""
     shown = table("Kept aside until the end: written by hand, with hard negatives")
-    refusals = (("en", blind.REFUSALS_EN, blind.ANSWERS_EN), ("pt", blind.REFUSALS_PT, blind.ANSWERS_PT))
-    attacks = (("en", blind.ATTACKS_EN, blind.TRIGGERS_EN), ("pt", blind.ATTACKS_PT, blind.TRIGGERS_PT))
+    refusals: tuple[tuple[str, Sequence[str], Sequence[str]], ...] = (
+        ("en", blind.REFUSALS_EN, blind.ANSWERS_EN),
+        ("pt", blind.REFUSALS_PT, blind.ANSWERS_PT),
+    )
+    attacks: tuple[tuple[str, Sequence[str], Sequence[str]], ...] = (
+        ("en", blind.ATTACKS_EN, blind.TRIGGERS_EN),
+        ("pt", blind.ATTACKS_PT, blind.TRIGGERS_PT),
+        ("en, third set", third.ATTACKS_EN, third.TRIGGERS_EN),
+        ("pt, third set", third.ATTACKS_PT, third.TRIGGERS_PT),
+    )
     for language, yes, no in refusals:
         name = f"{language}: refusals ({len(yes)} + {len(no)})"
         shown.add_row(name, "Mirante", *figures(refusal_probability, REFUSAL_THRESHOLD, yes, no))

@@ -27,7 +27,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import make_pipeline
 
-from agents.guards.text.injection import INJECTION_THRESHOLD, injection_probability
+from agents.guards.text.injection import DOCUMENT_THRESHOLD, INJECTION_THRESHOLD, injection_probability
 from agents.guards.text.refusal import REFUSAL_THRESHOLD, refusal_probability
 from tests.bench import guard_texts as own
 
@@ -191,7 +191,7 @@ def injections(console: Console) -> None:
     console.print(shown)
     shown = table("Indirect injection: retrieved documents")
     for name, yes, no in documents:
-        shown.add_row(f"{name} ({len(yes)} + {len(no)})", "Mirante", *figures(as_document, INJECTION_THRESHOLD, yes, no))
+        shown.add_row(f"{name} ({len(yes)} + {len(no)})", "Mirante", *figures(as_document, DOCUMENT_THRESHOLD, yes, no))
         shown.add_row("", "patterns", *figures(by_pattern, 0.5, yes, no), end_section=True)
     console.print(shown)
     console.print(

@@ -88,14 +88,16 @@ def engine(directory: Path) -> Iterator[tuple[str, int]]:
         process.wait(60)
 
 
-def fill(client: Any, rows: int) -> float:
-    """Seconds it took."""
+def fill(client: Any, rows: int, console: Console) -> float:
+    """Seconds it took. Tells at each block how far it has come."""
     begun = time.perf_counter()
     step = DAYS * 86_400_000 // rows
     for begin in range(0, rows, BLOCK):
         given = {"begin": begin, "count": min(BLOCK, rows - begin), "step": step, "prose": _PROSE, "rows": rows}
         for statement in (INTERACTIONS, FEEDBACK, EVALUATIONS):
             client.command(statement.format(**given))
+        done, taken = min(begin + BLOCK, rows), time.perf_counter() - begun
+        console.print(f"{done:,} of {rows:,} made in {taken:.0f} s, about {taken * (rows - done) / done:.0f} s to go")
     client.command(ALERTS.format(rows=rows))
     return time.perf_counter() - begun
 
@@ -139,7 +141,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=given.directory, prefix="mirante-trace-") as directory, engine(Path(directory)) as (url, pid):
         client = connect(url)
         migrate(client)
-        console.print(f"{given.rows:,} interactions made in {fill(client, given.rows):.0f} s")
+        console.print(f"{given.rows:,} interactions made in {fill(client, given.rows, console):.0f} s")
         console.print(f"merged in {until_merged(client):.0f} s: what is measured is a database at rest, not one that has just got a month at once")
         sizes = client.query(
             "SELECT table, sum(rows), count(), sum(bytes_on_disk) FROM system.parts WHERE active AND database = 'mirante' "

@@ -86,7 +86,9 @@ def test_the_shipped_model_is_small() -> None:
     assert 1_000 < len(load_model("refusal").weights) <= 20_000
 
 
-WORDS = st.sampled_from(["I", "can't", "cannot", "help", "with", "that", "sorry,", "não", "posso", 'ajudar.{"', "\n"])
+WORDS = st.sampled_from(
+    ["I", "can't", "cannot", "help", "with", "that", "sorry,", "não", "posso", 'ajudar.{"', "\n", "ignore", "your", "rules"]
+)
 
 
 @given(st.lists(WORDS, max_size=40).map(" ".join))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 import msgspec
 
@@ -25,6 +26,8 @@ _DATES = (
 """Year first, with the time; and year last."""
 
 _DETECTORS = (secrets, emails, ibans, companies, addresses, pix_keys)
+_CACHED_TEXTS = 4_096
+_CACHED_CHARACTERS = 2_048
 _encode = msgspec.json.Encoder().encode
 
 
@@ -32,8 +35,18 @@ def find(text: str) -> list[Span]:
     """The personal data and secrets in `text`, in order of position; spans do not overlap.
 
     Masking every span leaves a text in which nothing is found: detectors run until they find no more, each time on a text in which what was
-    found is blank, and blanks look to them as tags do.
+    found is blank, and blanks look to them as tags do. What a text holds is remembered for a while: each call of a conversation brings the
+    messages before it again.
     """
+    return list(_remembered(text) if len(text) <= _CACHED_CHARACTERS else _find(text))
+
+
+@lru_cache(maxsize=_CACHED_TEXTS)
+def _remembered(text: str) -> list[Span]:
+    return _find(text)
+
+
+def _find(text: str) -> list[Span]:
     if not has_candidates(_encode(text)):
         return []
     folded = fold(text)

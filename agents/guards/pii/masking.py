@@ -123,8 +123,10 @@ def _masked_text(text: str, key: str, tag: Tag, counts: Counter[str]) -> str:
             counts.update(inside)
             return _encode(masked).decode()
     spans = _explained(text, key) if key and len(text) <= _SHORT else find(text)
+    if not spans:
+        return text
     counts.update(span.kind for span in spans)
-    return _replaced(text, spans, tag) if spans else text
+    return _replaced(text, spans, tag)
 
 
 def _explained(text: str, key: str) -> list[Span]:

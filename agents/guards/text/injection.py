@@ -8,10 +8,12 @@ from typing import Final
 
 from agents.guards.text.linear import LinearModel, load_model
 
-__all__ = ["INJECTION_THRESHOLD", "injection_probability"]
+__all__ = ["DOCUMENT_THRESHOLD", "INJECTION_THRESHOLD", "injection_probability"]
 
-INJECTION_THRESHOLD: Final = 0.6
-"""A text with at least this probability is an attempt."""
+INJECTION_THRESHOLD: Final = 0.65
+"""A question with at least this probability is an attempt."""
+DOCUMENT_THRESHOLD: Final = 0.5
+"""A retrieved text with at least this probability holds orders to the model."""
 
 _LONGEST: Final = 24_000
 """Characters of one text that are looked at: the first half and the last, so that no text takes milliseconds."""

@@ -17,6 +17,7 @@ from typing import Final
 import msgspec
 
 from agents.guards.scan import Scanner
+from agents.guards.text.concepts import concept_grams
 
 __all__ = ["SCALE", "LinearModel", "cue_words", "load_model", "ngrams"]
 
@@ -52,7 +53,7 @@ def tokens(text: str) -> list[str]:
 def ngrams(text: str, *, singles: bool) -> set[str]:
     """Pairs and triples of the words and marks of `text`, and pairs around one word (`cannot_help`).
 
-    `singles` adds the words themselves: they tell the topic, which helps with attacks and misleads with answers.
+    `singles` adds the words themselves and their meanings: they tell the topic, which helps with attacks and misleads with answers.
     """
     words = tokens(text)
     words.insert(0, "^")
@@ -60,6 +61,7 @@ def ngrams(text: str, *, singles: bool) -> set[str]:
     grams = set(pairs)
     if singles:
         grams.update(words)
+        grams |= concept_grams(words)
     grams.update([f"{pair} {c}" for pair, c in zip(pairs, words[2:], strict=False)])
     grams.update([f"{a}_{c}" for a, c in zip(words, words[2:], strict=False)])
     return grams
@@ -138,8 +140,9 @@ class LinearModel:
         """The bias and the weight of each n-gram of `text`, each once however often it occurs: as over `ngrams`, four times as fast."""
         words = tokens(text)
         found: dict[str, int] = {}
-        if self.singles and (known := self._single_weights.keys() & words):
-            found.update((word, self._single_weights[word]) for word in known)
+        if self.singles:
+            singles = self._single_weights
+            found.update([(gram, singles[gram]) for gram in singles.keys() & {*words, *concept_grams(words)}])
         words.insert(0, "^")
         words += ("", "")
         ends = self._ends

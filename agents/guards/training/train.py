@@ -12,20 +12,22 @@ import unicodedata
 import zlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
+from scipy.sparse import csr_matrix, diags, vstack  # type: ignore[import-untyped]
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 
+from agents.guards.text.concepts import MEANING
 from agents.guards.text.linear import SCALE, LinearModel, cue_words, ngrams
 from agents.guards.text.refusal import without_quotes
-from agents.guards.training import injection_grammar, injection_varied, refusal_grammar, refusal_varied
+from agents.guards.training import injection_families, injection_grammar, injection_varied, refusal_grammar, refusal_varied
 from agents.guards.training.grammar import Grammar, joined
 
-__all__ = ["EXAMPLES", "main", "make_examples", "train"]
+__all__ = ["TRAININGS", "main", "make_examples", "train"]
 
 # ruff: noqa: E501, SIM905
 _FUNCTION_WORDS: Final = frozenset(
@@ -34,6 +36,11 @@ _FUNCTION_WORDS: Final = frozenset(
     "o a os as um uma de do da dos das em no na nos nas e ou que se por para com como mas porem seu sua meu minha nosso nossa eu voce ele ela ao aos isso este esta esse essa mais ja foi ser ha entanto aqui qual sao pelo pela".split()
 )
 """An n-gram of these alone says nothing; a long text has so many that together they would decide."""
+_EVERYDAY: Final = frozenset(
+    "how what when where who why which me us will would can could do does did am were been being not no any all every just now before after tell give show get got let like want need please one out up "
+    "me te nos quando onde quem quero preciso pode posso diga antes agora tudo todo toda nao sim".split()
+)
+"""The same in questions; of answers they say whether something was declined."""
 
 
 _COMMON: Final = frozenset(
@@ -43,24 +50,47 @@ _COMMON: Final = frozenset(
 )
 """Too common in answers and questions to be a reason for scoring."""
 _COMMON_IN: Final = {
+    "injection": frozenset("answer customer know order line word used user users store car question company text set".split()),
     "refusal": frozenset(
         "address ai am answer app ask asking assistant book can change creating d data engage file happy help id ill items ive let making message model must note open out person "
         "place please point position process provide put question questions rather resources say score share should sides since something status thats topic understand ways will".split()
-    )
+    ),
 }
-"""The same, of answers alone."""
+"""The same, of questions or answers alone."""
 
 
 def _telling(text: str, singles: bool) -> list[str]:
-    return sorted(gram for gram in ngrams(text, singles=singles) if not _FUNCTION_WORDS.issuperset(re.split("[ _]", gram)))
+    silent = _silent(singles)
+    return sorted(gram for gram in ngrams(text, singles=singles) if not silent.issuperset(re.split("[ _]", gram)))
+
+
+@cache
+def _silent(questions: bool) -> frozenset[str]:
+    return _FUNCTION_WORDS | _EVERYDAY if questions else _FUNCTION_WORDS
 
 
 Rules = Mapping[str, Sequence[str]]
 Example = tuple[str, bool]
 
 MODELS: Final = Path(__file__).parents[1] / "models"
-EXAMPLES: Final = 20_000
-"""Of each language and model."""
+
+
+class Training(NamedTuple):
+    examples: int
+    """Of each language."""
+    strength: float
+    """Inverse of the L2 penalty."""
+    weights: int
+    """The largest that are kept."""
+    dropped: float
+    """Share of the n-grams of a text that training does not see."""
+
+
+TRAININGS: Final = {
+    "refusal": Training(20_000, 3.0, 20_000, 0.0),
+    "injection": Training(35_000, 1.0, 30_000, 0.3),
+    "injection_retrieved": Training(35_000, 1.0, 30_000, 0.3),
+}
 _SPLIT_FROM: Final = 12
 """Rules with at least this many productions leave a fifth of them to validation."""
 
@@ -119,8 +149,8 @@ def planted(grammar: Grammar, rng: random.Random) -> Example:
 
 
 _ATTACKS: Final[tuple[Rules, Rules]] = (
-    joined(injection_grammar.ENGLISH, injection_varied.ENGLISH),
-    joined(injection_grammar.PORTUGUESE, injection_varied.PORTUGUESE),
+    joined(joined(injection_grammar.ENGLISH, injection_varied.ENGLISH), injection_families.ENGLISH),
+    joined(joined(injection_grammar.PORTUGUESE, injection_varied.PORTUGUESE), injection_families.PORTUGUESE),
 )
 _REFUSALS: Final[tuple[Rules, Rules]] = (
     joined(refusal_grammar.ENGLISH, refusal_varied.ENGLISH),
@@ -134,6 +164,10 @@ KINDS: Final[dict[str, tuple[Callable[[Grammar, random.Random], Example], tuple[
 }
 
 
+_OF_MEANINGS: Final = 0.5
+"""Scale of a feature of meanings: they are far-reaching, and cost as much as several words."""
+
+
 def make_examples(kind: str, count: int, seed: int, select: Callable[[Rules], Rules] = lambda rules: rules) -> Iterator[Example]:
     """`count` distinct examples in each language. `select` takes the part of the rules to use."""
     maker, languages = KINDS[kind]
@@ -143,23 +177,44 @@ def make_examples(kind: str, count: int, seed: int, select: Callable[[Rules], Ru
         yield from sorted({maker(grammar, rng) for _ in range(count)})
 
 
-def train(kind: str, examples: Sequence[Example], *, strength: float = 3.0, weights: int = 20_000) -> LinearModel:
-    """Logistic regression (L2) on n-grams; the `weights` largest are kept. Refusals are told without single words."""
+def train(kind: str, examples: Sequence[Example]) -> LinearModel:
+    """Logistic regression (L2) on n-grams. Refusals are told without single words.
+
+    With dropout each example is seen twice, each time without another part of its n-grams, so that a text is told by many of them and not
+    by the few that suffice in the templates (dropout as regularisation: Wager, Wang and Liang, NIPS 2013).
+    """
+    _, strength, weights, dropped = TRAININGS[kind]
     singles = kind != "refusal"
     vectorizer = CountVectorizer(analyzer=partial(_telling, singles=singles), binary=True, min_df=4, dtype=np.float32)
     matrix = vectorizer.fit_transform([text for text, _ in examples])
-    classifier = LogisticRegression(C=strength, solver="liblinear", random_state=0).fit(matrix, [label for _, label in examples])
-    coefficients = {gram: round(float(classifier.coef_[0, column]) * SCALE) for gram, column in vectorizer.vocabulary_.items()}
+    scales = np.ones(matrix.shape[1], np.float32)
+    for gram, column in vectorizer.vocabulary_.items():
+        if MEANING in gram:
+            scales[column] = _OF_MEANINGS
+    seen = [matrix] if not dropped else [_thinned(matrix, dropped, seed) for seed in (0, 1)]
+    labels = [label for _, label in examples] * len(seen)
+    classifier = LogisticRegression(C=strength, solver="liblinear", random_state=0).fit(vstack(seen) @ diags(scales), labels)
+    whole = 1 - dropped / 2  # learned from parts of texts, met by whole ones: between one (words add nothing new) and the same sum
+    coefficients = {
+        gram: round(float(classifier.coef_[0, column] * scales[column]) * whole * SCALE) for gram, column in vectorizer.vocabulary_.items()
+    }
     largest = sorted(coefficients.items(), key=lambda item: (-abs(item[1]), item[0]))[:weights]
-    cues = find_cues(examples, _COMMON_IN.get(kind, frozenset()), 1 if kind == "refusal" else 2)
+    cues = find_cues(kind, examples, 1 if kind == "refusal" else 2)
     least = 2 if kind == "injection" else 1  # documents are scored once and remembered, so they may cost more
     bias = round(float(classifier.intercept_[0]) * SCALE)
     return LinearModel(bias, dict(sorted((g, w) for g, w in largest if w)), cues, singles=singles, least=least)
 
 
-def find_cues(examples: Sequence[Example], common: frozenset[str], times: int) -> list[str]:
+def _thinned(matrix: csr_matrix, dropped: float, seed: int) -> csr_matrix:
+    """`matrix` without some of its entries, by chance."""
+    kept = matrix.copy()
+    kept.data *= np.random.default_rng(seed).random(len(kept.data)) > dropped
+    return kept
+
+
+def find_cues(kind: str, examples: Sequence[Example], times: int) -> list[str]:
     """A small set of words that meets nearly every positive example `times` times, rare ones among the others first (greedy cover)."""
-    excluded = _FUNCTION_WORDS | _COMMON | common
+    excluded = _silent(kind != "refusal") | _COMMON | _COMMON_IN.get(kind, frozenset())
     others: Counter[bytes] = Counter()
     found: dict[bytes, set[int]] = defaultdict(set)
     for number, (text, label) in enumerate(examples):
@@ -187,13 +242,13 @@ def find_cues(examples: Sequence[Example], common: frozenset[str], times: int) -
 def main() -> None:
     """Prints figures on left-out templates, then trains on all and writes the models."""
     for kind in KINDS:
-        model = train(kind, list(make_examples(kind, EXAMPLES, 1, lambda rules: half(rules, training=True))))
+        model = train(kind, list(make_examples(kind, TRAININGS[kind].examples, 1, lambda rules: half(rules, training=True))))
         held = list(make_examples(kind, 3000, 2, lambda rules: half(rules, training=False)))
         scored = [(model.probability(text) >= 0.5, label) for text, label in held]
         found = sum(hit for hit, label in scored if label) / sum(label for _, label in scored)
         false = sum(hit for hit, label in scored if not label) / sum(not label for _, label in scored)
         print(f"{kind}: templates not trained on: {found:.1%} found, {false:.1%} of the others flagged ({len(held)} texts)")
-        final = train(kind, list(make_examples(kind, EXAMPLES, 1)))
+        final = train(kind, list(make_examples(kind, TRAININGS[kind].examples, 1)))
         path = MODELS / f"{kind}.json"
         path.write_bytes(final.to_json())
         print(f"{path.name}: {len(final.weights)} weights, {len(final.cues)} cues, {path.stat().st_size} bytes")
