@@ -112,7 +112,7 @@ class Runtime(Service):
         self._consumer().resume_partitions({TP(topic, partition) for topic in agent.inputs if topic not in topics})
 
     def status(self) -> dict[str, Any]:
-        """How far this worker is: durable offsets summed by topic, what waits for its counterpart, seconds since anything came of the input."""
+        """How far this worker is: durable offsets summed by topic, what waits for its counterpart, seconds since anything came of it."""
         return {
             "ready": not self.problems(),
             "inputs": sorted(self.readers),

@@ -142,7 +142,7 @@ def main() -> None:
         client = connect(url)
         migrate(client)
         console.print(f"{given.rows:,} interactions made in {fill(client, given.rows, console):.0f} s")
-        console.print(f"merged in {until_merged(client):.0f} s: what is measured is a database at rest, not one that has just got a month at once")
+        console.print(f"merged in {until_merged(client):.0f} s; what is measured is a database at rest")
         sizes = client.query(
             "SELECT table, sum(rows), count(), sum(bytes_on_disk) FROM system.parts WHERE active AND database = 'mirante' "
             "AND table IN ('interactions_data', 'ids') GROUP BY table ORDER BY table"
