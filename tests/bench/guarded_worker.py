@@ -1,33 +1,55 @@
-"""What the guards cost a whole worker, with Kafka and ClickHouse: `python -m tests.bench.guarded_worker`. One run of each, in turn."""
+"""What the guards cost a whole worker, with Kafka and ClickHouse: `python -m tests.bench.guarded_worker`. One run of each, in turn, on
+the traffic of the throughput benchmark (1 kB, nothing to find) and on the demo's (conversations, en and pt, documents, tools)."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
 import sys
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from rich.console import Console
+from rich.table import Table
 
 from streams.kafka import client_options
+from streams.traffic.demo import demo
 from streams.traffic.load import Load
 from streams.traffic.publisher import MAX_SPEED, publish
+from streams.traffic.record import REQUESTS, RESPONSES, TimedRecord
 from tests.bench.throughput import START_US, fresh_stack, run_worker
 
+GUARDED, UNGUARDED = "streams.cli", "tests.bench.unguarded"
 
-async def measure(module: str, events: int) -> float:
-    """Events per second."""
-    load = Load(pairs=events // 2, run="guards", start_us=START_US, rate=1_000.0)
+
+def traffic(name: str, events: int) -> list[TimedRecord]:
+    records: Iterable[TimedRecord]
+    if name == "load":
+        records = Load(pairs=events // 2, run="guards", start_us=START_US, rate=1_000.0).records()
+    else:
+        records = demo(start=datetime.fromtimestamp(START_US / 1e6, UTC), rate=500.0, count=events // 2)
+    return list(records)
+
+
+async def measure(module: str, records: list[TimedRecord]) -> float:
+    """Requests and responses per second."""
+    events = sum(record.topic in (REQUESTS, RESPONSES) for record in records)
     async with fresh_stack() as stack:
-        await publish(load.records(), speed=MAX_SPEED, **client_options(stack.settings))
+        await publish(iter(records), speed=MAX_SPEED, **client_options(stack.settings))
         seconds, _ = await run_worker(stack, [sys.executable, "-m", module, "worker"], events)
     return events / seconds
 
 
 async def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--events", type=int, default=200_000)
     events = parser.parse_args().events
-    off = await measure("tests.bench.unguarded", events)
-    on = await measure("streams.cli", events)
-    print(f"worker on 1 kB events: guards off {off:,.0f}/s, on {on:,.0f}/s, falls by {1 - on / off:.1%} (aim: < 35%)")
+    table = Table("traffic", "off, events/s", "on, events/s", "falls by (aim: < 35%)", title="A worker with guards off and on")
+    for name in ("load", "demo"):
+        records = traffic(name, events)
+        off, on = await measure(UNGUARDED, records), await measure(GUARDED, records)
+        table.add_row(name, f"{off:,.0f}", f"{on:,.0f}", f"{1 - on / off:.1%}")
+    Console(width=100).print(table)
 
 
 if __name__ == "__main__":
