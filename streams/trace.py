@@ -62,28 +62,33 @@ class Story:
 def story(ask: Ask, kind: Kind, value: str, decode: Callable[[str], Any]) -> Story | None:
     """Everything about an id, None if no interaction has it. ``decode``: of columns that hold JSON.
 
-    What a query costs is mostly its analysis, so there are few, and side by side: of a response, what names it is asked for at once.
+    What a query costs is mostly its analysis, so there are few, and side by side: alerts about a response are asked for at once, and
+    feedback and evaluations only where the table of ids knows of some.
     """
     found = Story()
-    with ThreadPoolExecutor(3) as pool:
-        named = pool.submit(_related, ask, _BY_RESPONSE, _responses([value]), decode) if kind == "response_id" else None
+    with ThreadPoolExecutor(2) as pool:
+        named = pool.submit(_related, ask, _ALERTS, _responses([value]), decode) if kind == "response_id" else None
         calls = ask(_interactions("* EXCEPT (version)", kind, MAX_CALLS), {"ids": [value]})
         if not calls:
             return None
         found.truncated = len(calls) > MAX_CALLS
         found.calls = calls[:MAX_CALLS]
         given = _given(found.calls)
-        if named is None:
-            named = pool.submit(_related, ask, _BY_RESPONSE, given, decode)
         complete = kind == "trace_id" and not found.truncated  # nothing else is in the trace
         traces = [] if complete else sorted({call["trace_id"] for call in found.calls} - {""})
         relatives = pool.submit(ask, _interactions(_STEP, "trace_id", MAX_STEPS), {"ids": traces}) if traces else None
-        related = [_related(ask, _BY_CALL, given, decode), named.result()]
+        related = [_related(ask, _BY_CALL if named is not None else _BY_CALL | _ALERTS, given, decode)]
+        if named is not None:
+            related.append(named.result())
+        places = related[0][0].pop("ids")
+        related.append(_related(ask, *_said_at(places, given), decode))
         steps = relatives.result() if relatives is not None else []
     found.truncated = found.truncated or len(steps) > MAX_STEPS
     columns = _STEP.split(", ")
     own = [{column: call[column] for column in columns} for call in found.calls]
     found.steps = tree_of({_key(step): step for step in (*own, *steps[:MAX_STEPS])}.values())
+    for name in _SAID:
+        _attach(found, name, ())
     for tables, absent in related:
         found.absent += absent
         for name, rows in tables.items():
@@ -99,16 +104,14 @@ def _key(step: Row) -> tuple[str, str, str, str]:
     return step["tenant"], step["feature"], step["time"], step["request_id"]
 
 
-def _where(source: str, columns: str, ids: str) -> str:
-    hashes = f"SELECT cityHash64(arrayJoin({ids}))"  # a subquery: of other forms with a list, some do not use the primary key
-    found = f"SELECT DISTINCT {columns} FROM mirante.ids WHERE source = '{source}' AND hash IN ({hashes})"
-    return f"({columns}) IN ({found})"
+_HASHES = "(SELECT cityHash64(arrayJoin(%(ids)s)))"
+"""A subquery: of other forms with a list, some do not use the primary key."""
 
 
 def _interactions(columns: str, kind: Kind, most: int) -> str:
-    where = _where("interactions", "tenant, feature, time", "%(ids)s")
+    places = f"SELECT DISTINCT tenant, feature, time FROM mirante.ids WHERE source = 'interactions' AND hash IN {_HASHES}"
     return (
-        f"SELECT {columns} FROM mirante.interactions_data FINAL PREWHERE {where} WHERE {kind} IN %(ids)s "
+        f"SELECT {columns} FROM mirante.interactions_data FINAL PREWHERE (tenant, feature, time) IN ({places}) WHERE {kind} IN %(ids)s "
         f"ORDER BY time, request_id LIMIT {most + 1}"
     )
 
@@ -118,9 +121,7 @@ _NEAR = (
     "AND time <= parseDateTime64BestEffort(%(until)s, 3, 'UTC') + INTERVAL 1 DAY"
 )
 """Rows with these calls' features and about their time. A label's time is when the answer ended, a pair's when the shadow was asked."""
-_BY_RESPONSE = {
-    "evaluations": f"SELECT * FROM mirante.evaluations_data FINAL PREWHERE {_where('evaluations', 'tenant, time', '%(responses)s')} "
-    "WHERE response_id IN %(responses)s ORDER BY time, event_id",
+_ALERTS = {
     "alerts": "SELECT alert_id, name, severity, status, labels, annotations, starts_at, ends_at, updated_at, value, expected, "
     "threshold, JSONExtract(evidence, 'response_ids', 'Array(String)') AS response_ids FROM mirante.alerts_data FINAL "
     "PREWHERE (starts_at, alert_id) IN "
@@ -129,14 +130,29 @@ _BY_RESPONSE = {
 }
 """Table -> what it holds of given responses."""
 _BY_CALL = {
-    "feedback": f"SELECT * FROM mirante.feedback_data FINAL PREWHERE {_where('feedback', 'tenant, time', '%(all)s')} "
-    "WHERE (response_id != '' AND response_id IN %(responses)s) OR (response_id = '' AND request_id IN %(requests)s) "
-    "OR (response_id = '' AND request_id = '' AND session_id IN %(sessions)s) ORDER BY time, event_id",
+    "ids": "SELECT DISTINCT source, tenant, toString(time) AS time FROM mirante.ids WHERE source IN ('feedback', 'evaluations') "
+    f"AND hash IN {_HASHES}",
     "labels": f"SELECT * FROM mirante.labels WHERE {_NEAR} AND response_id IN %(responses)s ORDER BY time, label_id",
     "shadow_pairs": f"SELECT * FROM mirante.shadow_pairs WHERE {_NEAR} "
     "AND (live_request_id IN %(requests)s OR request_id IN %(requests)s) ORDER BY time, request_id",
 }
-"""Table -> what it holds of given calls."""
+"""Table -> what it holds of given calls; of ``ids``, where there is something that was said of them."""
+_SAID = {
+    "feedback": "SELECT * FROM mirante.feedback_data FINAL PREWHERE (tenant, time) IN %(feedback)s "
+    "WHERE (response_id != '' AND response_id IN %(responses)s) OR (response_id = '' AND request_id IN %(requests)s) "
+    "OR (response_id = '' AND request_id = '' AND session_id IN %(sessions)s) ORDER BY time, event_id",
+    "evaluations": "SELECT * FROM mirante.evaluations_data FINAL PREWHERE (tenant, time) IN %(evaluations)s "
+    "WHERE response_id IN %(responses)s ORDER BY time, event_id",
+}
+"""Table -> what was said of given calls at given places."""
+
+
+def _said_at(places: Iterable[Row], given: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, Any]]:
+    """Queries to make, and what they need to know."""
+    at: dict[str, list[tuple[str, str]]] = {}
+    for place in places:
+        at.setdefault(place["source"], []).append((place["tenant"], place["time"]))
+    return {name: _SAID[name] for name in at}, {**given, **at}
 
 
 def _responses(responses: Sequence[str]) -> dict[str, Any]:
@@ -152,7 +168,7 @@ def _given(calls: Sequence[Row]) -> dict[str, Any]:
         **_responses(responses),
         "requests": requests,
         "sessions": sessions or [""],
-        "all": sorted({*responses, *requests, *sessions}),
+        "ids": sorted({*responses, *requests, *sessions}),
         "tenants": sorted({call["tenant"] for call in calls}),
         "features": sorted({call["feature"] for call in calls}),
         "since": min(call["time"] for call in calls),
@@ -165,6 +181,8 @@ def _related(
 ) -> tuple[dict[str, list[Row]], list[str]]:
     """What these tables hold, and which of them do not exist."""
     absent: list[str] = []
+    if not queries:
+        return {}, absent
     try:
         rows = ask(_union(queries), given)
     except NoTable:
