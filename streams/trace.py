@@ -80,8 +80,8 @@ def story(ask: Ask, kind: Kind, value: str, decode: Callable[[str], Any]) -> Sto
         related = [_related(ask, _BY_CALL if named is not None else _BY_CALL | _ALERTS, given, decode)]
         if named is not None:
             related.append(named.result())
-        places = related[0][0].pop("ids")
-        related.append(_related(ask, *_said_at(places, given), decode))
+        said = {row["source"] for row in related[0][0].pop("ids")}
+        related.append(_related(ask, {name: sql for name, sql in _SAID.items() if name in said}, given, decode))
         steps = relatives.result() if relatives is not None else []
     found.truncated = found.truncated or len(steps) > MAX_STEPS
     columns = _STEP.split(", ")
@@ -108,10 +108,14 @@ _HASHES = "(SELECT cityHash64(arrayJoin(%(ids)s)))"
 """A subquery: of other forms with a list, some do not use the primary key."""
 
 
+def _where(source: str, columns: str) -> str:
+    return f"({columns}) IN (SELECT DISTINCT {columns} FROM mirante.ids WHERE source = '{source}' AND hash IN {_HASHES})"
+
+
 def _interactions(columns: str, kind: Kind, most: int) -> str:
-    places = f"SELECT DISTINCT tenant, feature, time FROM mirante.ids WHERE source = 'interactions' AND hash IN {_HASHES}"
+    where = _where("interactions", "tenant, feature, time")
     return (
-        f"SELECT {columns} FROM mirante.interactions_data FINAL PREWHERE (tenant, feature, time) IN ({places}) WHERE {kind} IN %(ids)s "
+        f"SELECT {columns} FROM mirante.interactions_data FINAL PREWHERE {where} WHERE {kind} IN %(ids)s "
         f"ORDER BY time, request_id LIMIT {most + 1}"
     )
 
@@ -130,29 +134,20 @@ _ALERTS = {
 }
 """Table -> what it holds of given responses."""
 _BY_CALL = {
-    "ids": "SELECT DISTINCT source, tenant, toString(time) AS time FROM mirante.ids WHERE source IN ('feedback', 'evaluations') "
-    f"AND hash IN {_HASHES}",
+    "ids": f"SELECT DISTINCT source FROM mirante.ids WHERE source IN ('feedback', 'evaluations') AND hash IN {_HASHES}",
     "labels": f"SELECT * FROM mirante.labels WHERE {_NEAR} AND response_id IN %(responses)s ORDER BY time, label_id",
     "shadow_pairs": f"SELECT * FROM mirante.shadow_pairs WHERE {_NEAR} "
     "AND (live_request_id IN %(requests)s OR request_id IN %(requests)s) ORDER BY time, request_id",
 }
-"""Table -> what it holds of given calls; of ``ids``, where there is something that was said of them."""
+"""Table -> what it holds of given calls; of ``ids``, which of the tables of `_SAID` hold something."""
 _SAID = {
-    "feedback": "SELECT * FROM mirante.feedback_data FINAL PREWHERE (tenant, time) IN %(feedback)s "
+    "feedback": f"SELECT * FROM mirante.feedback_data FINAL PREWHERE {_where('feedback', 'tenant, time')} "
     "WHERE (response_id != '' AND response_id IN %(responses)s) OR (response_id = '' AND request_id IN %(requests)s) "
     "OR (response_id = '' AND request_id = '' AND session_id IN %(sessions)s) ORDER BY time, event_id",
-    "evaluations": "SELECT * FROM mirante.evaluations_data FINAL PREWHERE (tenant, time) IN %(evaluations)s "
+    "evaluations": f"SELECT * FROM mirante.evaluations_data FINAL PREWHERE {_where('evaluations', 'tenant, time')} "
     "WHERE response_id IN %(responses)s ORDER BY time, event_id",
 }
-"""Table -> what was said of given calls at given places."""
-
-
-def _said_at(places: Iterable[Row], given: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, Any]]:
-    """Queries to make, and what they need to know."""
-    at: dict[str, list[tuple[str, str]]] = {}
-    for place in places:
-        at.setdefault(place["source"], []).append((place["tenant"], place["time"]))
-    return {name: _SAID[name] for name in at}, {**given, **at}
+"""Table -> what was said of given calls."""
 
 
 def _responses(responses: Sequence[str]) -> dict[str, Any]:
