@@ -64,6 +64,10 @@ class Due(NamedTuple):
         return self.request is not None and not self.request.unanswered
 
 
+_NEVER = 2**62
+"""The second of deadlines that are infinite: a setting of the join may be."""
+
+
 class _Deadlines:
     """(due, request_id) in order. Near ones are a heap; further ones lie in a bucket for each second until it comes: most are settled by
     then, and cost no more than an append. Entries are discarded lazily: who gets one looks whether it still holds."""
@@ -78,7 +82,7 @@ class _Deadlines:
         self._horizon = 0
 
     def add(self, due: float, request_id: str) -> None:
-        second = floor(due)
+        second = floor(due) if due < inf else _NEVER
         if second < self._horizon:
             heappush(self._near, (due, request_id))
         elif (bucket := self._far.get(second)) is not None:

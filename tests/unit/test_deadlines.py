@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, cast
 
 from hypothesis import given
@@ -13,7 +14,7 @@ MOMENTS = st.floats(min_value=-3.0, max_value=30.0, allow_nan=False)
 IDS = st.sampled_from("abcdefgh")
 STEPS = st.lists(
     st.one_of(
-        st.tuples(st.just("add"), MOMENTS, IDS),
+        st.tuples(st.just("add"), MOMENTS | st.just(math.inf), IDS),
         st.tuples(st.just("settle"), IDS),
         st.tuples(st.just("passed"), MOMENTS),
         st.tuples(st.just("first")),
