@@ -32,7 +32,7 @@ from streams.effects import Effects
 from streams.metrics import Metrics
 from streams.processing_time import ProcessingTime
 from streams.sink import Sink
-from streams.state import Batch, PartitionState
+from streams.state import Batch, InPieces, PartitionState
 
 log = logging.getLogger(__name__)
 
@@ -157,9 +157,9 @@ class Checkpointer:
 
     @property
     def waiting(self) -> float:
-        """Entries of state that wait for input still to come."""
+        """Entries of state that wait for input still to come, or for their turn."""
         gauges = [partition.state.gauges() for partition in self._partitions.values()]
-        return sum(g.get("open_requests", 0) + g.get("waiting_responses", 0) for g in gauges)
+        return sum(g.get("open_requests", 0) + g.get("waiting_responses", 0) + g.get("drift_due", 0) for g in gauges)
 
     @property
     def quiet_seconds(self) -> float:
@@ -222,6 +222,8 @@ class Checkpointer:
         generation = self._generation
         await self._room.wait()
         partition = self._partitions.get(batch.partition)
+        if partition is not None:
+            await self._proceed(partition)  # what a former owner left
         if partition is None or generation != self._generation:
             return  # revoked while the batch waited: its next owner reads it
         wanted = partition.offsets.get(batch.topic, 0)
@@ -242,6 +244,23 @@ class Checkpointer:
                 written = batch.records[0].timestamp / 1000
                 self._oldest = written if self._oldest is None else min(self._oldest, written)
         self._acks.append(acknowledge)
+        self._limit()
+        await self._proceed(partition)
+
+    async def _proceed(self, partition: _Partition) -> None:
+        """Let the state finish what is due, and everything else run in between."""
+        generation = self._generation
+        while isinstance(partition.state, InPieces) and generation == self._generation:
+            more = partition.state.proceed(self._effects)
+            partition.applied += 1
+            self._limit()
+            if not more:
+                return
+            await asyncio.sleep(0)
+            await self._room.wait()
+
+    def _limit(self) -> None:
+        """A checkpoint is due when too much is pending, and for some agents as soon as there is anything to send."""
         if self._effects.row_count >= self._max_pending_rows:
             self._room.clear()
             self._due.set()

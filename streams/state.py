@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from streams.effects import Effects
 
@@ -53,3 +53,14 @@ class PartitionState(Protocol):
 
     def gauges(self) -> Mapping[str, float]:
         """Sizes for the metrics, such as open joins."""
+
+
+@runtime_checkable
+class InPieces(Protocol):
+    """State of an agent to which few records can make much work, which would keep everything else on the worker waiting."""
+
+    def proceed(self, effects: Effects) -> bool:
+        """Do a piece, of tens of milliseconds, of the work that the records applied have made due; returns whether there is more.
+
+        All of it is done before the next batch is applied. What is left when the state is captured is part of the state.
+        """

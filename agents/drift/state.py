@@ -1,8 +1,8 @@
 """Stage 2: sampled answers and scores to drift.
 
-A period of 30 s is taken when the watermark has passed its end: of each series the answers of the smallest ranks, in order of time. So the
-result depends neither on how the input was cut nor on the order among source partitions. What comes for a period that is over is ignored
-here.
+A period of 30 s is over when the watermark has passed its end; what comes for it later is ignored here. Then it is taken: of each series
+the answers of the smallest ranks, in order of time. So the result depends neither on how the input was cut nor on the order among source
+partitions. A catch-up ends hours of periods at once: they are taken series by series, a few answers at a time (``proceed``).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from bisect import insort
 from collections import deque
 from collections.abc import Iterator, Mapping
 from math import inf
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -42,10 +43,14 @@ REMEMBERED = 120
 MAX_REMEMBERED = 100_000
 MAX_PENDING = 200_000
 """Samples and scores of periods that are not over."""
+AT_A_TIME = 50
+"""Answers looked at before others may run: some 30 ms."""
 JUDGES = 4
 """Names of scores that are watched per series."""
 
 _PIECE = 20
+_NONE: tuple[str, ...] = ()
+"""Before every series."""
 
 
 class Place(msgspec.Struct, array_like=True, gc=False):
@@ -62,7 +67,11 @@ class Place(msgspec.Struct, array_like=True, gc=False):
 
 
 class Saved(msgspec.Struct, array_like=True, gc=False):
-    """A piece of state in the changelog. ``closed``: periods before it are over, 0 before the first."""
+    """A piece of state in the changelog.
+
+    ``closed``: periods before it were taken, 0 before the first; ``taken``: of that period, the series up to this one; ``over``: periods
+    before it are over.
+    """
 
     closed: int
     clocks: list[Reached] = []
@@ -71,6 +80,8 @@ class Saved(msgspec.Struct, array_like=True, gc=False):
     series: list[Place] = []
     gone: list[Key] = []
     remembered: list[tuple[int, Key, list[str]]] = []
+    taken: Key | None = None
+    over: int = 0
 
 
 _decode_samples = msgspec.msgpack.Decoder(Samples).decode
@@ -90,7 +101,7 @@ class Watched:
 
 
 class DriftState:
-    """State of the agent ``drift`` for one partition (see :class:`streams.state.PartitionState`).
+    """State of the agent ``drift`` for one partition (see :class:`streams.state.PartitionState` and ``InPieces``).
 
     ``source``: the Kafka cluster, for dead letters; ``findings``: the topic for what is found; ``accepts``: the topic of acceptances;
     ``sources``: partitions of stage 1; ``embedding``: of answers. References of another make are learned anew.
@@ -108,16 +119,19 @@ class DriftState:
         self._embedding = embedding
         self._features = f"{FEATURES} {embedding.name}" if embedding else FEATURES
         self._watermark = Watermark(sources)
-        self._closed = 0
+        self._closed = self._over = 0
+        self._taken: Key | None = None
+        self._queue: list[Key] = []
+        """Series of the period being taken that are to come, the next one last."""
         self._samples: dict[int, dict[Key, list[Sample]]] = {}
         self._scores: dict[int, list[Score]] = {}
         self._pending = 0
         self._known: set[str] = set()
         self._series: dict[Key, Watched] = {}
+        self._watching: set[Key] = set()
+        """Series that have a reference."""
         self._remembered: deque[tuple[int, Key, list[str]]] = deque()
         self._series_of: dict[str, Key] = {}
-        self._enough, self._enough_scores = 1 / settings.level, 1 / settings.score_level
-        """Evidence that one series, or the scores of one judge, would need alone."""
         self._new_samples: list[Sample] = []
         self._new_scores: list[Score] = []
         self._new_remembered: list[tuple[int, Key, list[str]]] = []
@@ -141,7 +155,18 @@ class DriftState:
                     self._put_score(score, effects)
                 self._watermark.hear(Source(message.source, message.partition), message.clock, message.idle)
                 self._dirty = True
-                self._advance(found, effects)
+                self._end_periods(effects)
+        self._tell(found, effects)
+
+    def proceed(self, effects: Effects) -> bool:
+        found: list[Finding] = []
+        looked_at = 0
+        while looked_at < AT_A_TIME and self._closed < self._over:
+            looked_at += self._take_next(found, effects)
+        self._tell(found, effects)
+        return self._closed < self._over
+
+    def _tell(self, found: list[Finding], effects: Effects) -> None:
         if found or self._closed != self._told:
             self._told = self._closed
             clock = self._closed * PERIOD
@@ -158,18 +183,18 @@ class DriftState:
         """Findings are emitted as periods close."""
 
     def gauges(self) -> Mapping[str, float]:
-        watched = self._series.values()
         return {
             "drift_series": len(self._series),
-            "drift_watched": sum(one.monitor.watched for one in watched),
-            "drift_drifted": sum(one.monitor.drift is not None for one in watched),
+            "drift_watched": len(self._watching),
+            "drift_drifted": sum(one.monitor.drift is not None for one in self._series.values()),
             "drift_pending": self._pending,
+            "drift_due": sum(period < self._over for period in self._samples.keys() | self._scores.keys()),
         }
 
     # Samples
 
     def _put(self, sample: Sample, effects: Effects) -> None:
-        if sample.time // PERIOD < self._closed:
+        if sample.time // PERIOD < self._over:
             effects.count("late_for_drift")
         elif self._hold(sample):
             self._new_samples.append(sample)
@@ -178,20 +203,20 @@ class DriftState:
         """Keep the smallest ranks of each series and period; whether this is one of them so far."""
         if sample.response_id in self._known:
             return False
-        held = self._samples.setdefault(int(sample.time // PERIOD), {}).setdefault(Key(sample.feature, sample.model), [])
+        period = int(sample.time // PERIOD)
+        held = self._samples.setdefault(period, {}).setdefault(Key(sample.feature, sample.model), [])
         if len(held) >= self._settings.per_period:
             if _rank(sample) > _rank(held[-1]):
                 return False
             self._known.discard(held.pop().response_id)
-            self._pending -= 1
+            self._pending -= period >= self._over
         insort(held, sample, key=_rank)
         self._known.add(sample.response_id)
-        self._pending += 1
+        self._pending += period >= self._over
         return True
 
     def _put_score(self, score: Score, effects: Effects) -> None:
-        period = int(score.time // PERIOD)
-        if period < self._closed:
+        if score.time // PERIOD < self._over:
             effects.count("late_for_drift")
         elif self._hold_score(score):
             self._new_scores.append(score)
@@ -200,58 +225,81 @@ class DriftState:
         if score.event_id in self._known:
             return False
         self._known.add(score.event_id)
-        self._scores.setdefault(int(score.time // PERIOD), []).append(score)
-        self._pending += 1
+        period = int(score.time // PERIOD)
+        self._scores.setdefault(period, []).append(score)
+        self._pending += period >= self._over
         return True
 
     # Time
 
-    def _advance(self, found: list[Finding], effects: Effects) -> None:
-        """Take every period that is over for all sources; and the oldest when more is held than may be."""
+    def _end_periods(self, effects: Effects) -> None:
+        """Every period is over that is so for all sources; and the oldest when more is held than may be."""
         clock = self._watermark.time
         if clock > -inf:
-            self._close_until(int((clock - SETTLE) // PERIOD), found, effects)
+            self._end_until(int((clock - SETTLE) // PERIOD))
         while self._pending > MAX_PENDING:
             effects.count("drift_closed_early")
-            self._close_until(min(self._samples.keys() | self._scores.keys()) + 1, found, effects)
+            self._end_until(min(p for p in self._samples.keys() | self._scores.keys() if p >= self._over) + 1)
 
-    def _close_until(self, end: int, found: list[Finding], effects: Effects) -> None:
-        if end <= self._closed:
-            return
-        for period in sorted(period for period in self._samples.keys() | self._scores.keys() if period < end):
-            self._take(period, found, effects)
-        self._closed = end
+    def _end_until(self, end: int) -> None:
+        if end > self._over:
+            held = self._samples.keys() | self._scores.keys()
+            self._pending -= sum(self._held(period) for period in held if self._over <= period < end)
+            self._over = end
+
+    def _held(self, period: int) -> int:
+        return sum(map(len, self._samples.get(period, {}).values())) + len(self._scores.get(period, ()))
+
+    def _take_next(self, found: list[Finding], effects: Effects) -> int:
+        """The next series of the earliest period that is over; after the last one its scores. Returns how many answers were looked at."""
         self._dirty = True
+        if self._taken is None:
+            due = [period for period in self._samples.keys() | self._scores.keys() if period < self._over]
+            if not due:
+                self._close(self._over, found)
+                return 0
+            self._closed = min(due)
+        period = self._closed
+        if by_key := self._samples.get(period):
+            self._queue = self._queue or sorted(by_key, reverse=True)
+            key = self._queue.pop()
+            held = by_key.pop(key)
+            self._take(period, key, held, found, effects)
+            self._taken = key
+            return len(held)
+        self._samples.pop(period, None)
+        self._take_scores(self._scores.pop(period, []), effects)
+        self._forget(period)
+        self._close(period + 1, found)
+        return 0
+
+    def _close(self, end: int, found: list[Finding]) -> None:
+        self._closed, self._taken = end, None
         for key in sorted(self._series):
             self._report(key, end * PERIOD, found)
 
-    def _take(self, period: int, found: list[Finding], effects: Effects) -> None:
-        watched = self._series.values()
-        self._enough = max(1, sum(one.monitor.watched for one in watched)) / self._settings.level
-        self._enough_scores = max(1, sum(len(one.quality) for one in watched)) / self._settings.score_level
-        by_key = self._samples.pop(period, {})
-        embedded = self._embedded([sample for held in by_key.values() for sample in held], effects)
-        for key, held in sorted(by_key.items()):
-            self._pending -= len(held)
-            self._known.difference_update(sample.response_id for sample in held)
-            series = self._watched(key, period * PERIOD, found)
-            for sample in sorted(held, key=lambda sample: (sample.time, sample.response_id)):
-                if embedded is None:
-                    self._look(key, series, sample, None, found, effects)
-                elif (vector := embedded.get(sample.response_id)) is not None:
-                    self._look(key, series, sample, vector, found, effects)
-            self._changed.add(key)
-            self._remember(period, key, [sample.response_id for sample in held], new=True)
-        scores = self._scores.pop(period, [])
-        self._pending -= len(scores)
+    def _take(self, period: int, key: Key, held: list[Sample], found: list[Finding], effects: Effects) -> None:
+        self._known.difference_update(sample.response_id for sample in held)
+        embedded = self._embedded(held, effects)
+        series = self._watched(key, period * PERIOD, found)
+        for sample in sorted(held, key=lambda sample: (sample.time, sample.response_id)):
+            if embedded is None:
+                self._look(key, series, sample, None, found, effects)
+            elif (vector := embedded.get(sample.response_id)) is not None:
+                self._look(key, series, sample, vector, found, effects)
+        self._changed.add(key)
+        self._remember(period, key, [sample.response_id for sample in held], new=True)
+
+    def _take_scores(self, scores: list[Score], effects: Effects) -> None:
         self._known.difference_update(score.event_id for score in scores)
+        judged = sum(len(one.quality) for one in self._series.values())
+        enough = max(1, judged) / self._settings.score_level
         for score in sorted(scores, key=lambda score: (score.time, score.event_id)):
-            self._score(score, effects)
-        self._forget(period)
+            self._score(score, enough, effects)
 
     def _embedded(self, samples: list[Sample], effects: Effects) -> dict[str, Small] | None:
         """By response, if there is a model for it; empty if it fails, and then these answers are not looked at."""
-        if self._embedding is None or not samples:
+        if self._embedding is None:
             return None
         try:
             return dict(zip((s.response_id for s in samples), self._embedding([s.answer for s in samples]), strict=True))
@@ -264,7 +312,9 @@ class DriftState:
         """The next answer of a series, and what is seen with it."""
         monitor = watched.monitor
         before = monitor.drift
-        looks = monitor.add(sample, self._enough, embedded)
+        looks = monitor.add(sample, max(1, len(self._watching)) / self._settings.level, embedded)
+        if monitor.watched:
+            self._watching.add(key)
         if before is not None and monitor.drift is None:
             found.append(drift_ceased(key, before, looks[-1].time))
         elif before is None and monitor.evidence >= 1 / self._settings.level and key in self._discoveries():
@@ -276,9 +326,10 @@ class DriftState:
 
     def _discoveries(self) -> list[Key]:
         evidence = {key: one.monitor.evidence for key, one in self._series.items() if one.monitor.evidence > 0}
-        return e_bh(evidence, sum(one.monitor.watched for one in self._series.values()), self._settings.level)
+        return e_bh(evidence, len(self._watching), self._settings.level)
 
-    def _score(self, score: Score, effects: Effects) -> None:
+    def _score(self, score: Score, enough: float, effects: Effects) -> None:
+        """``enough``: the evidence that would be reported if no other scores had any."""
         key = self._series_of.get(score.response_id)
         watched = None if key is None else self._series.get(key)
         if key is None or watched is None:
@@ -288,7 +339,7 @@ class DriftState:
             effects.count("drift_scores", "too_many_judges")
             return
         quality = watched.quality.setdefault(score.name, Quality())
-        looks = quality.add(score.time, score.value, score.response_id, self._enough_scores)
+        looks = quality.add(score.time, score.value, score.response_id, enough)
         if quality.drop is None and quality.evidence >= 1 / self._settings.score_level and (key, score.name) in self._drops():
             quality.declare()
         for size, tested in looks:
@@ -317,7 +368,7 @@ class DriftState:
         if watched is not None:
             return watched
         watched = self._new_watched()
-        others = [other for other in self._series if other.feature == key.feature and self._series[other].monitor.watched]
+        others = [other for other in self._watching if other.feature == key.feature]
         if others:
             latest = max(others, key=lambda other: (self._series[other].monitor.series.last, other))
             watched.monitor.series.inherit(self._series[latest].monitor.series, latest.model)
@@ -329,6 +380,7 @@ class DriftState:
             self._withdraw(idle, time, found)
             del self._series[idle]
             self._changed.discard(idle)
+            self._watching.discard(idle)
             self._gone.add(idle)
         return watched
 
@@ -347,6 +399,7 @@ class DriftState:
             self._withdraw(key, self._closed * PERIOD + 1.0, found)
             watched = self._series[key]
             watched.monitor.renew()
+            self._watching.discard(key)
             watched.quality = {}
             self._changed.add(key)
         effects.count("drift_accepted", "" if keys else "unknown_series")
@@ -379,41 +432,43 @@ class DriftState:
             [self._place(key, whole=False) for key in sorted(self._changed)],
             sorted(self._gone),
             self._new_remembered,
+            self._taken,
+            self._over,
         )
         self._forget_changes()
         return _encode_saved(saved)
 
     def snapshot(self) -> Iterator[bytes]:
-        yield _encode_saved(Saved(self._closed, self._watermark.all(), remembered=list(self._remembered)))
+        def saved(**what: Any) -> bytes:
+            return _encode_saved(Saved(self._closed, taken=self._taken, over=self._over, **what))
+
+        yield saved(clocks=self._watermark.all(), remembered=list(self._remembered))
         for by_key in self._samples.values():
             for held in by_key.values():
-                yield _encode_saved(Saved(self._closed, samples=held))
+                yield saved(samples=held)
         for scores in self._scores.values():
-            yield _encode_saved(Saved(self._closed, scores=scores))
+            yield saved(scores=scores)
         keys = sorted(self._series)
         for at in range(0, len(keys), _PIECE):
-            yield _encode_saved(Saved(self._closed, series=[self._place(key, whole=True) for key in keys[at : at + _PIECE]]))
+            yield saved(series=[self._place(key, whole=True) for key in keys[at : at + _PIECE]])
 
     def load(self, piece: bytes) -> None:
         saved = _decode_saved(piece)
-        self._closed = self._told = max(self._closed, saved.closed)
+        self._end_until(max(saved.over, saved.closed))  # an older state has no ``over``: all that was over was taken
+        if (saved.closed, saved.taken or _NONE) > (self._closed, self._taken or _NONE):
+            self._closed, self._taken = saved.closed, saved.taken
+            self._drop_taken()
+        self._told = self._closed
         self._watermark.load(saved.clocks)
-        for period in [period for period in self._samples if period < self._closed]:
-            for held in self._samples.pop(period).values():
-                self._pending -= len(held)
-                self._known.difference_update(sample.response_id for sample in held)
-        for period in [period for period in self._scores if period < self._closed]:
-            scores = self._scores.pop(period)
-            self._pending -= len(scores)
-            self._known.difference_update(score.event_id for score in scores)
         for sample in saved.samples:
-            if sample.time // PERIOD >= self._closed:
+            if not self._was_taken(int(sample.time // PERIOD), Key(sample.feature, sample.model)):
                 self._hold(sample)
         for score in saved.scores:
             if score.time // PERIOD >= self._closed:
                 self._hold_score(score)
         for key in saved.gone:
             self._series.pop(key, None)
+            self._watching.discard(key)
         for place in saved.series:
             self._restore(place)
         known = {(period, key) for period, key, _ in self._remembered} if saved.remembered else set()
@@ -423,6 +478,19 @@ class DriftState:
         if self._closed:
             self._forget(self._closed - 1)
         self._forget_changes()
+
+    def _was_taken(self, period: int, key: Key) -> bool:
+        return (period, key) <= (self._closed, self._taken or _NONE)
+
+    def _drop_taken(self) -> None:
+        for period in [period for period in self._samples if period <= self._closed]:
+            by_key = self._samples[period]
+            for key in [key for key in by_key if self._was_taken(period, key)]:
+                self._known.difference_update(sample.response_id for sample in by_key.pop(key))
+            if not by_key:
+                del self._samples[period]
+        for period in [period for period in self._scores if period < self._closed]:
+            self._known.difference_update(score.event_id for score in self._scores.pop(period))
 
     def _place(self, key: Key, *, whole: bool) -> Place:
         watched = self._series[key]
@@ -437,6 +505,7 @@ class DriftState:
         known = self._series.get(place.key)
         if place.kept.features != self._features:
             self._series[place.key] = self._new_watched(place.kept.version + 1)
+            self._watching.discard(place.key)
             return
         watched = Watched(Monitor(place.kept, place.status), place.quality)
         series = watched.monitor.series
@@ -445,6 +514,7 @@ class DriftState:
             series.reference, series.window, series.block = old.reference, old.window, old.block
         series.load(np.frombuffer(place.rows, ROW), *(np.frombuffer(at, np.int32) for at in (place.reference, place.window, place.block)))
         self._series[place.key] = watched
+        (self._watching.add if watched.monitor.watched else self._watching.discard)(place.key)
 
     def _forget_changes(self) -> None:
         for key in self._changed:

@@ -20,15 +20,12 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import os
 import random
 import resource
 import statistics
 import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
-
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import msgspec
 import numpy as np
@@ -480,7 +477,10 @@ def cost() -> None:
             said = [_renamed(rng.choice(texts), number, k, at + k) for k in range(25)]
             clock = at + 60.0 if offset == len(chosen) - 1 else at
             value = msgspec.msgpack.encode(Samples("c", 0, clock + 60.0 if clock > at else at, False, said))
-            state.apply(FakeBatch("samples", 0, [Record("samples", 0, offset, 0, None, value, ())], offset + 1), Effects())
+            effects = Effects()
+            state.apply(FakeBatch("samples", 0, [Record("samples", 0, offset, 0, None, value, ())], offset + 1), effects)
+            while state.proceed(effects):
+                pass
             samples += len(said)
         state.changes()
         spent = time.process_time() - begun

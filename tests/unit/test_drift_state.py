@@ -12,7 +12,7 @@ import pytest
 from agents.drift.monitor import Monitor
 from agents.drift.report import Key
 from agents.drift.settings import DriftSettings, drift_settings
-from agents.drift.state import DriftState
+from agents.drift.state import AT_A_TIME, DriftState
 from schemas.findings import Finding, Findings
 from schemas.samples import Acceptance, Sample, Samples, Score
 from streams.effects import Effects
@@ -45,6 +45,10 @@ def stream(number: int = 300, change: int = 200, **after: Any) -> list[Sample]:
     return [sample(n, rng, **({"style": LISTS, **after} if n >= change else {})) for n in range(number)]
 
 
+def renamed(samples: Sequence[Sample], feature: str) -> list[Sample]:
+    return [msgspec.structs.replace(s, feature=feature, response_id=f"{feature}-{s.response_id}") for s in samples]
+
+
 def in_messages(samples: Sequence[Sample], size: int = 20, scores: Sequence[Score] = ()) -> list[Samples]:
     cut = [samples[at : at + size] for at in range(0, len(samples), size)]
     said = [message(part, part[-1].time, scores=[s for s in scores if part[0].time <= s.time < part[-1].time + 30]) for part in cut]
@@ -64,8 +68,14 @@ def rows(effects: Effects) -> list[dict[str, Any]]:
 def run(state: DriftState, messages: Sequence[Samples], effects: Effects | None = None) -> Effects:
     effects = effects or Effects()
     for one in messages:
-        state.apply(batch(one), effects)
+        take(state, batch(one), effects)
     return effects
+
+
+def take(state: DriftState, one: FakeBatch, effects: Effects) -> None:
+    state.apply(one, effects)
+    while state.proceed(effects):
+        pass
 
 
 class TestDrift:
@@ -207,6 +217,58 @@ class TestFaithful:
                     state.load(piece)
         assert rows(effects) == rows(whole)
         assert findings(effects) == findings(whole)
+
+
+    @pytest.mark.parametrize("seed", [10, 11])
+    def test_restarts_between_the_pieces_of_a_catch_up(self, seed: int) -> None:
+        samples = stream(260, 150)
+        crowd = [*samples, *renamed(samples, "search")]
+        messages = in_messages(crowd, len(crowd), TestScores().scores(samples, 200))
+        whole = run(new_state(), messages)
+        rng = random.Random(seed)
+        state, saved, effects = new_state(), [], Effects()
+        for one in messages:
+            state.apply(batch(one), effects)
+            more = True
+            while more:
+                more = state.proceed(effects)
+                if rng.random() < 0.1:
+                    saved = list(state.snapshot())
+                    state.changes()
+                elif (piece := state.changes()) is not None:
+                    saved.append(piece)
+                if rng.random() < 0.3:
+                    state = new_state()
+                    for piece in saved:
+                        state.load(piece)
+                        state.load(piece)
+        assert rows(effects) == rows(whole)
+        assert findings(effects) == findings(whole)
+        assert state.gauges()["drift_due"] == state.gauges()["drift_pending"] == 0
+
+
+class TestPieces:
+    def test_a_catch_up_is_taken_a_few_answers_at_a_time(self) -> None:
+        state, effects = new_state(), Effects()
+        samples = stream(200)
+        state.apply(batch(message(samples, samples[-1].time), message([], samples[-1].time + 600)), effects)
+        assert effects.messages == [] and state.gauges()["drift_due"] == 200
+        assert state.proceed(effects)
+        assert 0 < 200 - state.gauges()["drift_due"] <= AT_A_TIME
+        while state.proceed(effects):
+            pass
+        assert state.gauges()["drift_due"] == 0
+
+    def test_what_comes_for_a_period_that_is_over_but_not_taken_is_late(self) -> None:
+        samples = stream(200)
+        late = sample(10, random.Random(12), response_id="late")
+        state, effects = new_state(), Effects()
+        state.apply(batch(*in_messages(samples, 200)), effects)
+        state.apply(batch(message([late], late.time)), effects)
+        assert effects.counts["late_for_drift", ""] == 1
+        while state.proceed(effects):
+            pass
+        assert rows(effects) == rows(run(new_state(), in_messages(samples, 200)))
 
 
 class TestSettings:
