@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import zlib
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
+from itertools import combinations
+from math import sqrt
+from statistics import fmean as mean
 from typing import Any, NamedTuple
 
 import msgspec
@@ -19,6 +22,10 @@ _FEW = 2
 _SHARE = 0.8
 _GROWTH = 0.3
 """By how much of the first half of the span the calls, or the tokens per call, of the second exceed it."""
+_SOON = 120
+"""Seconds in which a quarter of ``calls`` is a loop already, if they grow by a third of it: a pace beyond that of agents at work."""
+_STEADY = 3.3
+"""Standard deviations of a trend that are steady growth, and no chance."""
 STILL = 0.75
 """A loop has ceased when it is below so much of every threshold: it must not come and go."""
 _LEAST_SPAN = 60
@@ -53,28 +60,45 @@ def find_loop(laps: Sequence[tuple[int, Lap]], end: int, rule: RunawayTable, eas
             what = "one call" if len(common) == 1 else "two calls"
             reason = f"{repeated} of {calls} calls in {minutes} minutes repeat {what} almost word for word"
             return Loop(repeated, rule.repeats, calls, usd, reason)
-    if calls > rule.calls * ease and (growth := _growth(laps, 1 + _GROWTH * ease)) is not None:
+    if calls > rule.calls * ease and (growth := _growth(laps, 1 + _GROWTH * ease, _STEADY * ease)) is not None:
         return Loop(calls, rule.calls, calls, usd, f"{calls} calls in {minutes} minutes, and {growth}")
+    soon = [(window, lap) for window, lap in laps if window >= end - _SOON]
+    lately = sum(lap.requests for _, lap in soon)
+    if lately >= rule.calls / 4 * ease and (growth := _growth(soon, 1 + _GROWTH / 3 * ease, _STEADY * ease)) is not None:
+        return Loop(lately, rule.calls / 4, calls, usd, f"{lately} calls in {_SOON // 60} minutes, and {growth}")
     return None
 
 
-def _growth(laps: Sequence[tuple[int, Lap]], factor: float) -> str | None:
-    """What grows from the first half of the time to the second."""
-    first, last = min(window for window, _ in laps), max(window for window, _ in laps) + BUCKET
-    if last - first < _LEAST_SPAN:
+def _growth(laps: Sequence[tuple[int, Lap]], factor: float, least: float) -> str | None:
+    """What grows from the first half of the time to the second by ``factor``, and all the time."""
+    windows = _windows(laps)
+    if (windows[-1][0] - windows[0][0]) + BUCKET < _LEAST_SPAN:
         return None
-    middle = (first + last - BUCKET) / 2
-    earlier, later = [lap for window, lap in laps if window < middle], [lap for window, lap in laps if window >= middle]
-    before, after = sum(lap.requests for lap in earlier), sum(lap.requests for lap in later)
-    if not before or not after:
-        return None
-    if after >= factor * before:
+    middle = (windows[0][0] + windows[-1][0]) / 2
+    before, after = sum(calls for window, calls, _ in windows if window < middle), sum(c for window, c, _ in windows if window >= middle)
+    if before and after >= factor * before and _trend([calls for _, calls, _ in windows]) >= least:
         return f"their rate grows ({before} in the first half, {after} in the second)"
-    size_before = sum(lap.tokens for lap in earlier) / before
-    size_after = sum(lap.tokens for lap in later) / after
-    if size_before and size_after >= factor * size_before:
-        return f"they grow (from {size_before:,.0f} to {size_after:,.0f} tokens per call)"
+    sizes = [(window, tokens / calls) for window, calls, tokens in windows if tokens]
+    small, large = [size for window, size in sizes if window < middle], [size for window, size in sizes if window >= middle]
+    if small and large and mean(large) >= factor * mean(small) and _trend([size for _, size in sizes]) >= least:
+        return f"they grow (from {mean(small):,.0f} to {mean(large):,.0f} tokens per call)"
     return None
+
+
+def _windows(laps: Sequence[tuple[int, Lap]]) -> list[tuple[int, int, int]]:
+    """(window, calls, tokens), ascending."""
+    sums: defaultdict[int, list[int]] = defaultdict(lambda: [0, 0])
+    for window, lap in laps:
+        sums[window][0] += lap.requests
+        sums[window][1] += lap.tokens
+    return [(window, calls, tokens) for window, (calls, tokens) in sorted(sums.items()) if calls]
+
+
+def _trend(values: Sequence[float]) -> float:
+    """Standardised trend of values in order of time (Mann, Econometrica 1945; Kendall): 3 is improbable for values without one."""
+    n = len(values)
+    rises = sum((later > earlier) - (later < earlier) for earlier, later in combinations(values, 2))
+    return (rises - 1) / sqrt(n * (n - 1) * (2 * n + 5) / 18) if n > 1 else 0.0
 
 
 def signature_of(request: Request) -> int | None:

@@ -343,7 +343,8 @@ def test_calls_that_repeat_each_other_are_a_loop_and_different_ones_are_not() ->
 def many_calls(stage: Stage2, calls: list[int], tokens: list[int]) -> None:
     for n, (count, size) in enumerate(zip(calls, tokens, strict=True)):
         at = MIDNIGHT + 10 * n
-        stage.send(part(stage.id("session"), at, usage(count, 0.01, count * size, {n: count}), "s1"), clock=float(at))
+        different = {100 * n + k: 1 for k in range(count)}
+        stage.send(part(stage.id("session"), at, usage(count, 0.01, count * size, different), "s1"), clock=float(at))
 
 
 def test_hundreds_of_calls_that_grow_are_a_loop_and_steady_ones_are_not() -> None:
@@ -354,6 +355,19 @@ def test_hundreds_of_calls_that_grow_are_a_loop_and_steady_ones_are_not() -> Non
     assert names(growing.found) == names(faster.found) == [("RunawayLoop", True)]
     assert "tokens per call" in growing.found[0].cause and "rate grows" in faster.found[0].cause
     assert not steady.found
+
+
+def test_a_loop_that_feeds_itself_is_found_within_two_minutes_and_parallel_calls_are_none() -> None:
+    feeding, parallel = runaway(), runaway()
+    many_calls(feeding, [5] * 12, [1_500 + 75 * n for n in range(12)])
+    (found,) = feeding.found
+    assert found.time <= MIDNIGHT + 120 and "in 2 minutes, and they grow" in found.cause
+    rng = random.Random(6)
+    for run in range(20):  # documents of any length, many at once
+        many_calls(parallel, [15] * 12, [int(2_000 * rng.lognormvariate(0, 0.3)) for _ in range(12)])
+        parallel.send(clock=MIDNIGHT + HOUR * (run + 1))
+        assert not parallel.found
+        parallel = runaway()
 
 
 def test_a_long_chat_is_no_loop() -> None:
