@@ -131,7 +131,12 @@ class Recent:
         lap = Lap(saved.version, saved.requests, saved.tokens, money, saved.signatures, saved.examples)
         self.put(key_of(saved.values), origin, lap, now)
 
-    def forget_changes(self) -> None:
+    def loaded(self, now: int) -> None:
+        """A piece is loaded. If it was before, it has brought back groups that pause."""
+        last = now - self._pause - BUCKET
+        for key in {key for key, _ in self._changed}:
+            if all(origin.window <= last for origin in self._groups.get(key, ())):
+                self._groups.pop(key, None)
         self._changed.clear()
 
     def _saved(self, key: Key, origin: Origin, lap: Lap) -> SavedLap:

@@ -23,8 +23,8 @@ _SHARE = 0.8
 _GROWTH = 0.3
 """By how much of the first half of the span the calls, or the tokens per call, of the second exceed it."""
 _SOON = 120
-"""Seconds in which a quarter of ``calls`` is a loop already, if they grow by a third of it: a pace beyond that of agents at work."""
-_STEADY = 3.3
+"""Seconds in which a quarter of ``calls`` is a loop already, if they grow by half of it: a pace beyond that of agents at work."""
+_STEADY = 3.5
 """Standard deviations of a trend that are steady growth, and no chance."""
 STILL = 0.75
 """A loop has ceased when it is below so much of every threshold: it must not come and go."""
@@ -64,7 +64,7 @@ def find_loop(laps: Sequence[tuple[int, Lap]], end: int, rule: RunawayTable, eas
         return Loop(calls, rule.calls, calls, usd, f"{calls} calls in {minutes} minutes, and {growth}")
     soon = [(window, lap) for window, lap in laps if window >= end - _SOON]
     lately = sum(lap.requests for _, lap in soon)
-    if lately >= rule.calls / 4 * ease and (growth := _growth(soon, 1 + _GROWTH / 3 * ease, _STEADY * ease)) is not None:
+    if lately >= rule.calls / 4 * ease and (growth := _growth(soon, 1 + _GROWTH / 2 * ease, _STEADY * ease)) is not None:
         return Loop(lately, rule.calls / 4, calls, usd, f"{lately} calls in {_SOON // 60} minutes, and {growth}")
     return None
 

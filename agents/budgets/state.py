@@ -408,7 +408,7 @@ class BudgetState:
                 self._drop_pending(self._rules[known_before.rule], known_before.start, key_of(known_before.values))
         self._ledger.forget_changes()
         for recent in self._recent.values():
-            recent.forget_changes()
+            recent.loaded(self._grid)
         self._changed.clear()
         self._touched.clear()
 

@@ -5,7 +5,7 @@ budget at a random moment. Segments settle as they go, with the last 64 alive, a
 *Crossing delay*: records from the one that holds the crossing part to the one whose application reports it; 0 is the same record. The
 ledger's sums are compared with the sum of what was sent.
 
-A second table: what the matcher costs stage 1 per interaction.
+A second table: what the matcher costs stage 1 per interaction. A third: which sessions are taken for loops (`--only loops`).
 """
 
 from __future__ import annotations
@@ -23,10 +23,12 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from agents.budgets.rules import read_rules
-from agents.budgets.runaway import signature_of
+from agents.budgets.recent import Lap
+from agents.budgets.rules import RunawayTable, read_rules
+from agents.budgets.runaway import find_loop, signature_of
 from agents.budgets.state import BudgetState
 from agents.budgets.usage import Group, Usage, UsagePart, UsageParts
+from agents.budgets.windows import BUCKET
 from schemas.events import decode_request
 from schemas.findings import Findings
 from streams.effects import Effects
@@ -50,11 +52,16 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--users", type=int, default=1_000_000)
     options.add_argument("--window", default="day", help="of the budget; such as '24h' for a rolling one")
+    options.add_argument("--only", choices=["ledger", "matcher", "loops"], help="only this table")
     options.add_argument("--burn", action="store_true", help="with burn rates per user")
     given = options.parse_args()
     console = Console()
-    ledger(console, given.users, given.window, given.burn)
-    matcher(console)
+    if given.only in (None, "ledger"):
+        ledger(console, given.users, given.window, given.burn)
+    if given.only in (None, "matcher"):
+        matcher(console)
+    if given.only in (None, "loops"):
+        loops(console)
 
 
 def ledger(console: Console, users: int, window: str, burn: bool) -> None:
@@ -157,6 +164,39 @@ def matcher(console: Console) -> None:
         signature_of(call)
     table.add_row("signature of 240 characters, for loops", "", f"{(time.process_time() - began) / len(calls) * 1e6:.2f}")
     console.print(table)
+
+
+def loops(console: Console) -> None:
+    """Sessions of five minutes at a Poisson rate, no call like another, whose tokens vary (standard deviation of the logarithm) and grow
+    by a share of the first per minute."""
+    rates, growths, runs = (20, 30, 60, 120), (0.0, 0.05, 0.2, 0.3), 400
+    table = Table("vary", "grow", *(f"{rate}/min" for rate in rates))
+    table.title = f"Sessions reported as loops, and within two minutes ({runs} of each kind)"
+    rng = random.Random(20)
+    for sigma in (0.1, 0.3, 0.8):
+        for growth in growths:
+            cells = []
+            for rate in rates:
+                found = [end for _ in range(runs) if (end := _reported(rng, rate, sigma, growth)) is not None]
+                cells.append(f"{len(found) / runs:.1%}, {sum(end <= 120 for end in found) / runs:.0%}")
+            table.add_row(f"{sigma}", f"{growth:.0%}", *cells, end_section=growth == growths[-1])
+    console.print(table)
+
+
+def _reported(rng: random.Random, rate: float, sigma: float, growth: float) -> int | None:
+    rule = RunawayTable()
+    laps: list[tuple[int, Lap]] = []
+    at = rng.expovariate(rate / 60)
+    for window in range(0, 300, BUCKET):
+        calls = tokens = 0
+        while at < window + BUCKET:
+            calls, tokens = calls + 1, tokens + int(2_000 * (1 + growth * at / 60) * rng.lognormvariate(0, sigma))
+            at += rng.expovariate(rate / 60)
+        if calls:
+            laps.append((window, Lap(1, calls, tokens, 0, (), ())))
+        if find_loop(laps, window + BUCKET, rule) is not None:
+            return window + BUCKET
+    return None
 
 
 if __name__ == "__main__":
