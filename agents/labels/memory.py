@@ -146,7 +146,7 @@ class Memory:
                 self.add_session(Session(head))
         told = [(serial, taken[request_id]) for serial, request_id in saved.answers if request_id not in self.answers]
         told += [item for item in saved.turns if item[1].request_id not in self.answers]
-        new = [Answer(self.sessions[serial], turn) for serial, turn in told]
+        new = [Answer.to(turn, self.sessions[serial]) for serial, turn in told]
         for answer in new:
             self.add_answer(answer)
         for request_id, known in saved.known:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import dataclass, field
-from sys import intern
+from functools import lru_cache
+from typing import NamedTuple
 
 import msgspec
 
@@ -89,29 +90,45 @@ class Session:
     def add(self, answer: Answer) -> int:
         """Where it stands now."""
         answers = self.answers
-        if not answers or answers[-1].position < answer.position:
+        if not answers or answers[-1].turn.time < answer.turn.time:
             answers.append(answer)
             return len(answers) - 1
-        at = bisect_left(answers, answer.position, key=lambda other: other.position)
+        at = bisect_left(answers, _position(answer), key=_position)
         answers.insert(at, answer)
         return at
 
 
-class Answer:
-    """An answer and everything known about it. ``there``: when the user had it before their eyes, epoch seconds; ``series``: what answers
-    are thought to be alike in, tenant and feature; ``judged``: its score has counted for satisfaction."""
+class Names(NamedTuple):
+    """Many answers have these in common, and few there are of them. ``series``: what answers are thought to be alike in."""
 
-    __slots__ = ("judged", "known", "position", "series", "session", "there", "turn")
+    tenant: str
+    feature: str
+    model: str
+    series: str
 
-    def __init__(self, session: Session, turn: Turn) -> None:
-        self.session = session
-        self.turn = turn
-        turn.tenant, turn.feature, turn.model = intern(turn.tenant), intern(turn.feature), intern(turn.model)  # many turns, few names
-        self.there = turn.ended if turn.ended > turn.time else turn.time
-        self.position = turn.time, turn.request_id
-        self.series = intern(f"{turn.tenant}\n{turn.feature}")
-        self.known = Known()
-        self.judged = False
+
+@lru_cache(maxsize=8_192)
+def _names(tenant: str, feature: str, model: str) -> Names:
+    return Names(tenant, feature, model, f"{tenant}\n{feature}")
+
+
+class Answer(msgspec.Struct, eq=False):
+    """An answer and everything known about it. ``there``: when the user had it before their eyes, epoch seconds; ``series``: as in
+    ``Names``; ``judged``: its score has counted for satisfaction; ``about``: of its label as JSON what all versions begin with, until the
+    final one."""
+
+    session: Session
+    turn: Turn
+    there: float
+    series: str
+    known: Known
+    judged: bool = False
+    about: bytes = b""
+
+    @classmethod
+    def to(cls, turn: Turn, session: Session) -> Answer:
+        turn.tenant, turn.feature, turn.model, series = _names(turn.tenant, turn.feature, turn.model)
+        return cls(session, turn, turn.ended if turn.ended > turn.time else turn.time, series, Known())
 
     @property
     def reacted(self) -> bool:
@@ -120,20 +137,21 @@ class Answer:
 
     def evidence(self) -> list[Evidence]:
         """What users did in the order in which it was first heard of, then what they wrote, then that they left."""
-        known = self.known
-        found: list[Evidence] = [(said.vote, said.event_id) for said in known.said.values()]
-        if known.reaction is not None:
+        known, session = self.known, self.session
+        found: list[Evidence] = [(said.vote, said.event_id) for said in known.said.values()] if known.said else []
+        if known.reaction is not None and known.reaction.votes:
             found += [(vote, known.reaction.event_id) for vote in known.reaction.votes]
         if known.repeat is not None:
             found.append((REPEATS[known.repeat.level], known.repeat.event_id))
-        if self.session.head.ended and self.session.answers[-1] is self:
+        if session.head.ended and session.answers[-1] is self:
             found.append((LEFT, None))
         return found
 
     @property
     def explicit(self) -> bool:
         """Whether the user said what they think of it."""
-        return not _EXPLICIT_KINDS.isdisjoint(self.known.said)
+        said = self.known.said
+        return bool(said) and not _EXPLICIT_KINDS.isdisjoint(said)
 
     def hear(self, vote: Vote, time: float, event_id: str) -> bool:
         """Take a vote of a feedback event. False if it is known or an older one of its kind."""
@@ -143,6 +161,10 @@ class Answer:
             return False
         self.known.said[kind] = Said(time, event_id, vote)
         return True
+
+
+def _position(answer: Answer) -> tuple[float, str]:
+    return answer.turn.time, answer.turn.request_id
 
 
 LEFT = Vote("session_end", "")

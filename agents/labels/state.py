@@ -254,8 +254,7 @@ class LabelsState:
         while self._next_end() < boundary:
             self._end(self._memory.sessions[self._pop_due()])
         if self._news:
-            for answer in self._news:
-                self._publisher.publish(answer, effects)
+            self._publisher.publish(self._news)
             self._memory.learned(self._news)
             self._news = {}
         while self._judging and self._judging[0][0] < boundary:
@@ -373,7 +372,7 @@ class LabelsState:
         if turn.response_id in self._memory.of_response:  # another call's answer under the same id: the first keeps the label
             effects.count("labels_late", "response_id_taken")
             return
-        answer = Answer(session, turn)
+        answer = Answer.to(turn, session)
         at = self._memory.add_answer(answer)
         self._await_judgement(answer)
         self._touch(session, answer.there)
