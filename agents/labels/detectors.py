@@ -37,7 +37,7 @@ class Reader:
 
     def prepare(self, comments: Iterable[str], pairs: Iterable[tuple[str, str]]) -> None:
         """Read what is about to be asked for, and compare pairs of an earlier and a later question."""
-        pairs = list(pairs)
+        pairs = dict.fromkeys(pairs)
         known: dict[str, Text] = {}
         unread: list[str] = []
         for text in dict.fromkeys(chain(comments, chain.from_iterable(pairs))):

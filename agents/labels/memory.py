@@ -34,18 +34,19 @@ class Remembered(msgspec.Struct, array_like=True, gc=False):
 
 
 class Memory:
-    """``sessions`` by serial and by key, ``answers`` by request id and by response id."""
+    """``sessions`` by serial, those with an id by that; ``answers`` by request id and by response id."""
 
     def __init__(self) -> None:
         self.sessions: dict[int, Session] = {}
-        self.of_key: dict[str, list[Session]] = {}
+        self.of_id: dict[str | None, list[Session]] = {}
         self.answers: dict[str, Answer] = {}
         self.of_response: dict[str, Answer] = {}
         self._forget_changes()
 
     def add_session(self, session: Session) -> None:
         self.sessions[session.head.serial] = session
-        self.of_key.setdefault(session.head.key, []).append(session)
+        if (session_id := session.id) is not None:
+            self.of_id.setdefault(session_id, []).append(session)
         self.changed(session)
 
     def add_answer(self, answer: Answer) -> int:
@@ -72,10 +73,11 @@ class Memory:
             self._drop(answer)
         serial = session.head.serial
         del self.sessions[serial]
-        left = self.of_key[session.head.key]
-        left.remove(session)
-        if not left:
-            del self.of_key[session.head.key]
+        if (session_id := session.id) is not None:
+            left = self.of_id[session_id]
+            left.remove(session)
+            if not left:
+                del self.of_id[session_id]
         self._changed_sessions.pop(serial, None)
         self._gone_sessions.append(serial)
 

@@ -67,7 +67,8 @@ class Known(msgspec.Struct, array_like=True, gc=False):
 
 
 class SessionHead(msgspec.Struct, array_like=True, gc=False):
-    """``start`` and ``last``: first and last activity, epoch seconds.
+    """``key``: s and the session's id, or r and the request's of a turn that is a session of its own. ``start`` and ``last``: first and last
+    activity, epoch seconds.
 
     ``forgotten``: time up to which answers of this session have been given up for want of room.
     """
@@ -86,6 +87,11 @@ class Session:
 
     head: SessionHead
     answers: list[Answer] = field(default_factory=list)
+
+    @property
+    def id(self) -> str | None:
+        key = self.head.key
+        return key[1:] if key[0] == "s" else None
 
     def add(self, answer: Answer) -> int:
         """Where it stands now."""
@@ -150,8 +156,7 @@ class Answer(msgspec.Struct, eq=False):
     @property
     def explicit(self) -> bool:
         """Whether the user said what they think of it."""
-        said = self.known.said
-        return bool(said) and not _EXPLICIT_KINDS.isdisjoint(said)
+        return not _EXPLICIT_KINDS.isdisjoint(self.known.said)
 
     def hear(self, vote: Vote, time: float, event_id: str) -> bool:
         """Take a vote of a feedback event. False if it is known or an older one of its kind."""
@@ -161,6 +166,10 @@ class Answer(msgspec.Struct, eq=False):
             return False
         self.known.said[kind] = Said(time, event_id, vote)
         return True
+
+
+def session_key(turn: Turn) -> str:
+    return f"r{turn.request_id}" if turn.session_id is None else f"s{turn.session_id}"
 
 
 def _position(answer: Answer) -> tuple[float, str]:

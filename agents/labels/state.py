@@ -20,7 +20,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from heapq import heappop, heappush
 from math import inf
-from operator import itemgetter
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 import msgspec
@@ -30,7 +30,7 @@ from agents.labels.inbox import Entry, Inbox
 from agents.labels.memory import CANDIDATES, ENTRIES, REMEMBERED, Memory, Remembered
 from agents.labels.publishing import Publisher, label_id
 from agents.labels.reliability import VOTERS, Counts, LabelModel, Slope, Vote
-from agents.labels.sessions import Answer, Reaction, Repeat, Session, SessionHead
+from agents.labels.sessions import Answer, Reaction, Repeat, Session, SessionHead, session_key
 from agents.labels.settings import LabelSettings
 from agents.labels.waiting import Waiting
 from agents.messages import messages
@@ -47,6 +47,7 @@ STAGE = "labels"
 
 _ACCEPTED = Vote("acceptance", "strong")
 
+_there = attrgetter("there")
 
 PERIOD = 5
 """Seconds of event time in which everything new about an answer becomes one version of its label. Stage 1 tells how far it is every ten
@@ -137,7 +138,7 @@ class LabelsState:
         self._memory = Memory()
         self._due: list[tuple[float, int]] = []
         self._awaited: set[int] = set()
-        self._judging: deque[tuple[float, Answer]] = deque()
+        self._judging: deque[Answer] = deque()
         self._opinions: dict[tuple[int, tuple[str, str]], Opinions] = {}
         self._expiring: list[tuple[float, int]] = []
         self._changed_opinions: set[tuple[int, tuple[str, str]]] = set()
@@ -229,7 +230,7 @@ class LabelsState:
         """Before that nothing happens by itself."""
         judged, ending, expiring = self._judging, self._due, self._expiring
         return min(
-            judged[0][0] if judged else inf, ending[0][0] if ending else inf, expiring[0][0] if expiring else inf, self._waiting.patience
+            judged[0].there + self._settings.judged_after if judged else inf, ending[0][0] if ending else inf, expiring[0][0] if expiring else inf, self._waiting.patience
         )  # fmt: skip
 
     def _go_to(self, moment: float) -> None:
@@ -257,45 +258,51 @@ class LabelsState:
             self._publisher.publish(self._news)
             self._memory.learned(self._news)
             self._news = {}
-        while self._judging and self._judging[0][0] < boundary:
-            self._judge(self._judging.popleft()[1])
-        for answer in self._finished:
-            if answer.known.published is not None:
-                total, answers = self._finals.get(answer.series, (0.0, 0))
-                self._finals[answer.series] = total + answer.known.published.score, answers + 1
-                self._changed_finals.add(answer.series)
-            self._judge(answer)
-        self._finished = []
+        judging, after, judged = self._judging, self._settings.judged_after, []
+        while judging and judging[0].there + after < boundary:
+            judged.append(judging.popleft())
+        if self._finished:
+            for answer in self._finished:
+                if answer.known.published is not None:
+                    total, answers = self._finals.get(answer.series, (0.0, 0))
+                    self._finals[answer.series] = total + answer.known.published.score, answers + 1
+                    self._changed_finals.add(answer.series)
+            judged += self._finished
+            self._finished = []
+        if judged:
+            self._judge(judged)
         self._expire(boundary, effects)
 
     def _prepare(self, taken: Iterable[Entry]) -> None:
         """Read and compare at once what will probably be compared one by one."""
         comments: list[str] = []
-        pairs: dict[tuple[str, str], None] = {}
+        pairs: list[tuple[str, str]] = []
         asked: dict[str, list[str]] = {}
         for _, _, _, item in taken:
             if isinstance(item, Signal):
                 if item.comment:
                     comments.append(item.comment)
             elif item.session_id is not None:
-                key = _session_key(item)
-                earlier = asked.get(key)
+                session_id, question = item.session_id, item.question
+                earlier = asked.get(session_id)
                 if earlier is None:
-                    known = self._memory.of_key.get(key)
-                    earlier = asked[key] = [answer.turn.question for answer in known[-1].answers[-CANDIDATES:]] if known else []
-                if item.question:
-                    pairs.update(((question, item.question), None) for question in earlier[-CANDIDATES:] if question)
-                earlier.append(item.question)
+                    known = self._memory.of_id.get(session_id)
+                    if known is None:
+                        asked[session_id] = [question]
+                        continue
+                    earlier = asked[session_id] = [answer.turn.question for answer in known[-1].answers[-CANDIDATES:]]
+                if question:
+                    pairs += [(before, question) for before in earlier[-CANDIDATES:] if before]
+                earlier.append(question)
         if comments or pairs:
             self._detectors.prepare(comments, pairs)
 
     def _await_judgement(self, answer: Answer) -> None:
         """In the order of time, in which answers come but for late ones."""
-        due = answer.there + self._settings.judged_after
-        if self._judging and due < self._judging[-1][0]:
-            insort(self._judging, (due, answer), key=itemgetter(0))
+        if self._judging and answer.there < self._judging[-1].there:
+            insort(self._judging, answer, key=_there)
         else:
-            self._judging.append((due, answer))
+            self._judging.append(answer)
 
     def _next_end(self) -> float:
         """When the next session ends, if nothing more happens in it."""
@@ -337,19 +344,22 @@ class LabelsState:
 
     # Satisfaction
 
-    def _judge(self, answer: Answer) -> None:
+    def _judge(self, answers: Iterable[Answer]) -> None:
         """The score of an answer counts for the satisfaction of its feature, once."""
-        if answer.judged:
-            return
-        answer.judged = True
-        turn, published, window = answer.turn, answer.known.published, int(self._now) // WINDOW * WINDOW
-        score = self._publisher.judge(answer.series, (), False, False).score if published is None else published.score
-        key = window, (turn.tenant, turn.feature)
-        opinions = self._opinions.get(key)
-        if opinions is None:
-            opinions = self._opinions[key] = Opinions(*key)
-        opinions.add(score, turn.response_id)
-        self._changed_opinions.add(key)
+        window = int(self._now) // WINDOW * WINDOW
+        of_series: dict[str, Opinions] = {}
+        for answer in answers:
+            if answer.judged:
+                continue
+            answer.judged = True
+            published, series = answer.known.published, answer.series
+            opinions = of_series.get(series)
+            if opinions is None:
+                key = window, (answer.turn.tenant, answer.turn.feature)
+                opinions = of_series[series] = self._opinions.setdefault(key, Opinions(*key))
+                self._changed_opinions.add(key)
+            score = self._publisher.judge(series, (), False, False).score if published is None else published.score
+            opinions.add(score, answer.turn.response_id)
 
     def _tell_satisfaction(self, effects: Effects) -> None:
         """Windows that are over, to where their series come together; to everybody, how far this partition is."""
@@ -376,9 +386,10 @@ class LabelsState:
         at = self._memory.add_answer(answer)
         self._await_judgement(answer)
         self._touch(session, answer.there)
-        session.head.start = min(session.head.start, turn.time)
+        if turn.time < session.head.start:
+            session.head.start = turn.time
         # A turn that comes late also gives those after it another past.
-        for later in range(at, min(at + CANDIDATES + 1, len(session.answers))):
+        for later in range(at or 1, min(at + CANDIDATES + 1, len(session.answers))):
             self._react(session, later)
         if self._waiting:
             for signal in self._waiting.of(turn):
@@ -391,27 +402,25 @@ class LabelsState:
 
     def _session_of(self, turn: Turn, effects: Effects) -> Session | None:
         """The session a turn belongs to, a new one if need be; None if it is too late."""
-        key, gap = _session_key(turn), self._settings.gap
+        gap, time = self._settings.gap, turn.time
         found: Session | None = None
-        for session in self._memory.of_key.get(key, ()):
+        for session in self._memory.of_id.get(turn.session_id, ()):
             head = session.head
-            if head.start - gap <= turn.time <= head.last + gap and (found is None or head.last > found.head.last):
+            if head.start - gap <= time <= head.last + gap and (found is None or head.last > found.head.last):
                 found = session
         if found is not None:
-            return None if turn.time <= found.head.forgotten else found
-        if max(turn.time, turn.ended) + gap + self._settings.retention <= self._now:
+            return None if time <= found.head.forgotten else found
+        if max(time, turn.ended) + gap + self._settings.retention <= self._now:
             return None
         while len(self._memory.sessions) >= self._settings.sessions:
             self._evict(effects)
         self._serial += 1
-        found = Session(SessionHead(self._serial, key, turn.time, turn.time))
+        found = Session(SessionHead(self._serial, session_key(turn), time, time))
         self._memory.add_session(found)
         return found
 
     def _react(self, session: Session, at: int) -> None:
         """What a turn says about the answers before it."""
-        if not at:
-            return
         turn = session.answers[at].turn
         seen = [answer for answer in session.answers[max(0, at - REMEMBERED) : at] if answer.there <= turn.time]
         if not seen:
@@ -468,7 +477,7 @@ class LabelsState:
             return self._memory.answers.get(signal.request_id)
         seen = (
             answer
-            for session in self._memory.of_key.get(f"s{signal.session_id}", ())
+            for session in self._memory.of_id.get(signal.session_id, ())
             if session.head.start <= signal.time <= session.head.last + self._settings.gap
             for answer in session.answers
             if answer.turn.ended <= signal.time
@@ -493,7 +502,8 @@ class LabelsState:
         """There was activity. An ended session goes on if it was within the gap: what is final stays so."""
         head = session.head
         self._memory.changed(session)
-        head.last = max(head.last, time)
+        if time > head.last:
+            head.last = time
         head.ended = False
         self._await_end(session)
 
@@ -513,7 +523,7 @@ class LabelsState:
             self._learn(answer)
 
     def _learn(self, answer: Answer) -> None:
-        if answer.explicit and not answer.known.learned:
+        if answer.known.said and answer.explicit and not answer.known.learned:
             answer.known.learned = True
             lesson = Lesson(answer.turn.request_id, answer.series, [vote for vote, _ in answer.evidence()], answer.reacted)
             self._lessons[lesson.request_id] = lesson
@@ -596,8 +606,8 @@ class LabelsState:
                     self._await_end(session)
             for answer in answers:
                 self._await_judgement(answer)
-        while self._judging and self._judging[0][0] < self._now:
-            self._judging.popleft()[1].judged = True
+        while self._judging and self._judging[0].there + self._settings.judged_after < self._now:
+            self._judging.popleft().judged = True
         self._opinions.update({(item.window, item.series): item for item in saved.opinions})
         current = int(self._now) // WINDOW * WINDOW
         self._opinions = {key: item for key, item in self._opinions.items() if key[0] >= current}
@@ -619,10 +629,6 @@ def _decode_state(piece: bytes) -> Saved:
             "(docs/operations.md, Labels) and start them again, or go on with the version that wrote it"
         )
     return _decode_saved(piece)
-
-
-def _session_key(turn: Turn) -> str:
-    return f"r{turn.request_id}" if turn.session_id is None else f"s{turn.session_id}"
 
 
 def _unmatched(signal: Signal) -> str:
