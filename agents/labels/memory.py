@@ -65,8 +65,11 @@ class Memory:
         self._changed_sessions[session.head.serial] = session
 
     def learned(self, answers: Mapping[Answer, None]) -> None:
-        """What is known of these has changed, though they may be forgotten by now."""
+        """What is known of these has changed. One that had to make room meanwhile has said its last word."""
         self._changed_answers |= answers
+        for answer in self._departed:
+            self._changed_answers.pop(answer, None)
+        self._departed = []
 
     def forget_session(self, session: Session) -> None:
         for answer in session.answers:
@@ -91,6 +94,7 @@ class Memory:
         del self.answers[request_id], self.of_response[answer.turn.response_id]
         self._new_answers.pop(request_id, None)
         self._changed_answers.pop(answer, None)
+        self._departed.append(answer)
 
     # Persistence
 
@@ -100,6 +104,7 @@ class Memory:
         self._changed_answers: dict[Answer, None] = {}
         self._gone_sessions: list[int] = []
         self._gone_answers: list[str] = []
+        self._departed: list[Answer] = []
 
     def take_changes(self) -> Remembered | None:
         """Since the last call; None if there are none."""
@@ -108,9 +113,7 @@ class Memory:
         changes = Remembered(
             sessions=[session.head for session in self._changed_sessions.values()],
             answers=[(serial, request_id) for request_id, serial in self._new_answers.items()],
-            known=[
-                (request_id, answer.known) for answer in self._changed_answers if (request_id := answer.turn.request_id) in self.answers
-            ],  # one that had to make room has said its last word
+            known=[(answer.turn.request_id, answer.known) for answer in self._changed_answers],
             forgotten=self._gone_answers,
             ended=self._gone_sessions,
         )

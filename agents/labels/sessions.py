@@ -83,10 +83,11 @@ class SessionHead(msgspec.Struct, array_like=True, gc=False):
 
 @dataclass(slots=True, eq=False)
 class Session:
-    """``answers`` in the order of (time of the request, id)."""
+    """``answers`` in the order of (time of the request, id); ``awaited``: somebody will look whether it has ended."""
 
     head: SessionHead
     answers: list[Answer] = field(default_factory=list)
+    awaited: bool = False
 
     @property
     def id(self) -> str | None:

@@ -137,7 +137,6 @@ class LabelsState:
         self._waiting = Waiting()
         self._memory = Memory()
         self._due: list[tuple[float, int]] = []
-        self._awaited: set[int] = set()
         self._judging: deque[Answer] = deque()
         self._opinions: dict[tuple[int, tuple[str, str]], Opinions] = {}
         self._expiring: list[tuple[float, int]] = []
@@ -252,8 +251,8 @@ class LabelsState:
 
     def _close_period(self, boundary: float, effects: Effects) -> None:
         """What is due before the end of a period; then labels, and what they teach."""
-        while self._next_end() < boundary:
-            self._end(self._memory.sessions[self._pop_due()])
+        for session in self._ending(boundary):
+            self._end(session)
         if self._news:
             self._publisher.publish(self._news)
             self._memory.learned(self._news)
@@ -277,23 +276,23 @@ class LabelsState:
         """Read and compare at once what will probably be compared one by one."""
         comments: list[str] = []
         pairs: list[tuple[str, str]] = []
-        asked: dict[str, list[str]] = {}
+        asked: dict[str, list[Turn]] = {}
         for _, _, _, item in taken:
             if isinstance(item, Signal):
                 if item.comment:
                     comments.append(item.comment)
             elif item.session_id is not None:
-                session_id, question = item.session_id, item.question
+                session_id, question, time = item.session_id, item.question, item.time
                 earlier = asked.get(session_id)
                 if earlier is None:
                     known = self._memory.of_id.get(session_id)
                     if known is None:
-                        asked[session_id] = [question]
+                        asked[session_id] = [item]
                         continue
-                    earlier = asked[session_id] = [answer.turn.question for answer in known[-1].answers[-CANDIDATES:]]
+                    earlier = asked[session_id] = [answer.turn for answer in known[-1].answers[-CANDIDATES:]]
                 if question:
-                    pairs += [(before, question) for before in earlier[-CANDIDATES:] if before]
-                earlier.append(question)
+                    pairs += [(turn.question, question) for turn in earlier[-CANDIDATES:] if turn.question and turn.ended <= time]
+                earlier.append(item)
         if comments or pairs:
             self._detectors.prepare(comments, pairs)
 
@@ -304,29 +303,27 @@ class LabelsState:
         else:
             self._judging.append(answer)
 
-    def _next_end(self) -> float:
-        """When the next session ends, if nothing more happens in it."""
-        while self._due:
-            due, serial = self._due[0]
-            session = self._memory.sessions.get(serial)
-            if session is not None and not session.head.ended and session.head.last + self._settings.gap == due:
-                return due
-            self._pop_due()
-            if session is not None and not session.head.ended:
-                self._await_end(session)
-        return inf
-
     def _await_end(self, session: Session) -> None:
         """One entry per session: what happens in it meanwhile is looked at when its time has come."""
-        serial = session.head.serial
-        if serial not in self._awaited:
-            self._awaited.add(serial)
-            heappush(self._due, (session.head.last + self._settings.gap, serial))
+        if not session.awaited:
+            session.awaited = True
+            heappush(self._due, (session.head.last + self._settings.gap, session.head.serial))
 
-    def _pop_due(self) -> int:
-        serial = heappop(self._due)[1]
-        self._awaited.discard(serial)
-        return serial
+    def _ending(self, boundary: float) -> Iterator[Session]:
+        """Sessions that end before it, one after another, unless something happens in them."""
+        due, sessions, gap = self._due, self._memory.sessions, self._settings.gap
+        while due and due[0][0] < boundary:
+            end, serial = heappop(due)
+            session = sessions.get(serial)
+            if session is None:
+                continue
+            session.awaited = False
+            if session.head.ended:
+                continue
+            if session.head.last + gap == end:
+                yield session
+            else:
+                self._await_end(session)
 
     def _expire(self, boundary: float, effects: Effects) -> None:
         """Forget sessions whose time for late feedback has passed, and feedback whose answer has not come."""
@@ -517,13 +514,15 @@ class LabelsState:
     def _finish(self, answer: Answer) -> None:
         """No more is expected to be heard of an answer: its label is final, and teaches."""
         self._news[answer] = None
-        if not answer.known.final:
-            answer.known.final = True
+        known = answer.known
+        if not known.final:
+            known.final = True
             self._finished.append(answer)
-            self._learn(answer)
+            if known.said:
+                self._learn(answer)
 
     def _learn(self, answer: Answer) -> None:
-        if answer.known.said and answer.explicit and not answer.known.learned:
+        if answer.explicit and not answer.known.learned:
             answer.known.learned = True
             lesson = Lesson(answer.turn.request_id, answer.series, [vote for vote, _ in answer.evidence()], answer.reacted)
             self._lessons[lesson.request_id] = lesson
@@ -546,8 +545,7 @@ class LabelsState:
             if session is not None and session.head.ended and self._expiry(session) == due:
                 self._memory.forget_session(session)
                 return
-        self._next_end()
-        session = self._memory.sessions[self._pop_due()]
+        session = next(self._ending(inf))
         self._end(session)
         self._memory.forget_session(session)
         effects.count("labels_late", "session_given_up")
