@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from hashlib import blake2b
@@ -37,34 +37,39 @@ class _Subject(msgspec.Struct, gc=False):
     time: datetime
 
 
+class _Signal(msgspec.Struct, gc=False):
+    """:class:`schemas.outputs.Signal`, made of its fields in their order."""
+
+    kind: str
+    weight: float
+    event_id: str | None
+
+
 class _Version(msgspec.Struct, gc=False):
     """The rest of it."""
 
     label: outputs.LabelName
     score: float
     explicit: bool
-    signals: list[outputs.Signal]
+    signals: list[_Signal]
     final: bool
     version: int
 
 
 class Verdict(NamedTuple):
-    """What is to be said of an answer, all of which follows from the votes and the model. ``evidence``: names of the votes."""
+    """What is to be said of an answer, all of which follows from the votes and the model. ``kinds``, ``weights``: of the votes;
+    ``evidence``: their names."""
 
     label: outputs.LabelName
     score: float
     explicit: bool
+    kinds: list[str]
     weights: list[float]
     evidence: str
 
-    def repeats(self, before: Published, final: bool) -> bool:
-        """Whether this says nothing that was not said before."""
-        return (
-            before.label == self.label
-            and before.final == final
-            and before.evidence == self.evidence
-            and abs(before.score - self.score) < MATERIAL
-        )
+
+Judged = tuple[str, bool, bool, tuple[Vote, ...]]
+"""A series, whether a later turn reacted, whether the label is final, and the votes."""
 
 
 class Publisher:
@@ -77,26 +82,27 @@ class Publisher:
         self._topic = topic
         self._partitions = partitions
         self._model = model
-        self._verdicts: dict[tuple[str, bool, bool, tuple[Vote, ...]], Verdict] = {}
+        self._verdicts: dict[Judged, Verdict] = {}
         self._keys: list[bytes] = []
         self._values: list[bytes] = []
-        self._labels: Counter[str] = Counter()
+        self._labels: defaultdict[str, int] = defaultdict(int)
 
     def forget(self) -> None:
         """The model has learned."""
         self._verdicts.clear()
 
-    def judge(self, series: str, votes: tuple[Vote, ...], reacted: bool, final: bool) -> Verdict:
-        key = series, reacted, final, votes
-        found = self._verdicts.get(key)
+    def judge(self, judged: Judged) -> Verdict:
+        found = self._verdicts.get(judged)
         if found is None:
+            series, reacted, final, votes = judged
             opinion = self._model.judge(series, votes, reacted=reacted, settled=final)
             score = round(opinion.score, 4)
             informed = reacted or votes not in ((), (LEFT,))  # that someone left is no opinion
-            found = self._verdicts[key] = Verdict(
+            found = self._verdicts[judged] = Verdict(
                 "neutral" if not informed else "positive" if score >= POSITIVE else "negative" if score <= NEGATIVE else "neutral",
                 score,
                 any(vote.voter in EXPLICIT for vote in votes),
+                [vote.voter for vote in votes],
                 [round(weight, 3) for weight in opinion.weights],
                 " ".join([NAMES[vote] for vote in votes]),
             )
@@ -104,24 +110,27 @@ class Publisher:
 
     def publish(self, answers: Iterable[Answer]) -> None:
         """New versions of the labels of those of which there is something new to say."""
+        keys, values, labels = self._keys, self._values, self._labels
         for answer in answers:
-            known, evidence = answer.known, answer.evidence()
-            final, reacted = known.final, known.reaction is not None or known.repeat is not None
-            if not (evidence or final or reacted):
+            known, (votes, events) = answer.known, answer.evidence()
+            final, reacted, before = known.final, known.reaction is not None or known.repeat is not None, known.published
+            if not (votes or final or reacted):
                 continue
-            votes = tuple([vote for vote, _ in evidence]) if evidence else ()
-            verdict, before = self.judge(answer.series, votes, reacted, final), known.published
-            if before is not None and verdict.repeats(before, final):
-                continue
-            label, score, explicit, weights, names = verdict
-            version = 1 if before is None else before.version + 1
+            label, score, explicit, kinds, weights, names = self.judge((answer.series, reacted, final, votes))
+            version = 1
+            if before is not None:
+                if (
+                    before.label == label and before.final == final and before.evidence == names and abs(before.score - score) < MATERIAL
+                ):
+                    continue
+                version = before.version + 1
             known.published = Published(version, label, score, final, names)
-            signals = [outputs.Signal(kind=vote.voter, weight=weight, event_id=event_id) for (vote, event_id), weight in zip(evidence, weights, strict=True)] if evidence else []
             about = answer.about or _about(answer)
             answer.about = b"" if final else about  # hardly anything comes after
-            self._keys.append(answer.turn.response_id.encode())
-            self._values.append(about + _encode(_Version(label, score, explicit, signals, final, version))[1:])
-            self._labels[label] += 1
+            signals = list(map(_Signal, kinds, weights, events))
+            keys.append(answer.turn.response_id.encode())
+            values.append(about + _encode(_Version(label, score, explicit, signals, final, version))[1:])
+            labels[label] += 1
 
     def send(self, effects: Effects) -> None:
         """What has been published since the last call, to the topic; the table's rows are the same."""
@@ -129,7 +138,7 @@ class Publisher:
         effects.row_all(LabelRow.TABLE, self._values)
         for label, count in self._labels.items():
             effects.count("labels", label, count)
-        self._keys, self._values, self._labels = [], [], Counter()
+        self._keys, self._values, self._labels = [], [], defaultdict(int)
 
 
 def _about(answer: Answer) -> bytes:

@@ -51,10 +51,6 @@ class Published(msgspec.Struct, array_like=True, gc=False, frozen=True):
     evidence: str
 
 
-Evidence = tuple[Vote, str | None]
-"""A vote and the event it was seen in."""
-
-
 class Known(msgspec.Struct, array_like=True, gc=False):
     """What is known of an answer. ``learned``: it has taught."""
 
@@ -142,17 +138,27 @@ class Answer(msgspec.Struct, eq=False):
         """Whether a later turn says something about it."""
         return self.known.reaction is not None or self.known.repeat is not None
 
-    def evidence(self) -> list[Evidence]:
-        """What users did in the order in which it was first heard of, then what they wrote, then that they left."""
+    def evidence(self) -> tuple[tuple[Vote, ...], list[str | None]]:
+        """Votes and the events they were seen in: what users did in the order in which it was first heard of, then what they wrote, then
+        that they left."""
         known, session = self.known, self.session
-        found: list[Evidence] = [(said.vote, said.event_id) for said in known.said.values()] if known.said else []
-        if known.reaction is not None and known.reaction.votes:
-            found += [(vote, known.reaction.event_id) for vote in known.reaction.votes]
-        if known.repeat is not None:
-            found.append((REPEATS[known.repeat.level], known.repeat.event_id))
+        votes: list[Vote] = []
+        events: list[str | None] = []
+        for said in known.said.values():
+            votes.append(said.vote)
+            events.append(said.event_id)
+        reaction, repeat = known.reaction, known.repeat
+        if reaction is not None:
+            for vote in reaction.votes:
+                votes.append(vote)
+                events.append(reaction.event_id)
+        if repeat is not None:
+            votes.append(REPEATS[repeat.level])
+            events.append(repeat.event_id)
         if session.head.ended and session.answers[-1] is self:
-            found.append((LEFT, None))
-        return found
+            votes.append(LEFT)
+            events.append(None)
+        return tuple(votes), events
 
     @property
     def explicit(self) -> bool:

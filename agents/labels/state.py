@@ -355,7 +355,7 @@ class LabelsState:
                 key = window, (answer.turn.tenant, answer.turn.feature)
                 opinions = of_series[series] = self._opinions.setdefault(key, Opinions(*key))
                 self._changed_opinions.add(key)
-            score = self._publisher.judge(series, (), False, False).score if published is None else published.score
+            score = self._publisher.judge((series, False, False, ())).score if published is None else published.score
             opinions.add(score, answer.turn.response_id)
 
     def _tell_satisfaction(self, effects: Effects) -> None:
@@ -524,7 +524,7 @@ class LabelsState:
     def _learn(self, answer: Answer) -> None:
         if answer.explicit and not answer.known.learned:
             answer.known.learned = True
-            lesson = Lesson(answer.turn.request_id, answer.series, [vote for vote, _ in answer.evidence()], answer.reacted)
+            lesson = Lesson(answer.turn.request_id, answer.series, list(answer.evidence()[0]), answer.reacted)
             self._lessons[lesson.request_id] = lesson
             self._new_lessons.append(lesson)
 
