@@ -16,6 +16,7 @@ from itertools import chain
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix  # type: ignore[import-untyped]
@@ -74,6 +75,16 @@ class Counted(NamedTuple):
     numbers: frozenset[str]
 
 
+class Block(NamedTuple):
+    """The same of many texts, side by side. ``bounds``: where each part of each text begins, and the end."""
+
+    buckets: Ints
+    counts: Ints
+    bounds: Ints
+    lengths: list[int]
+    numbers: list[frozenset[str]]
+
+
 NOTHING = Counted(np.empty(0, np.int32), np.empty(0, np.int32), (0,) * PARTS, 0, frozenset())
 
 
@@ -87,15 +98,23 @@ def count_all(texts: Sequence[str]) -> list[Counted]:
     found: list[Counted] = []
     for at in range(0, len(texts), _AT_ONCE):
         cleaned = [normalise(text) for text in texts[at : at + _AT_ONCE]]
-        counted = iter(_count_clean([clean for clean in cleaned if clean]))
+        counted = _counted([clean for clean in cleaned if clean])
         found += [next(counted) if clean else NOTHING for clean in cleaned]
     return found
 
 
-def _count_clean(cleaned: list[str]) -> Iterator[Counted]:
-    """Of texts that are not empty."""
+def _counted(cleaned: list[str]) -> Iterator[Counted]:
     if not cleaned:
         return
+    block = _count_clean(cleaned)
+    bounds = block.bounds.tolist()
+    for n, (length, numbers) in enumerate(zip(block.lengths, block.numbers, strict=True)):
+        a, b, c, d = bounds[PARTS * n : PARTS * (n + 1) + 1]
+        yield Counted(block.buckets[a:d], block.counts[a:d], (b - a, c - b, d - c), length, numbers)
+
+
+def _count_clean(cleaned: list[str]) -> Block:
+    """Of texts that are not empty."""
     codes = np.frombuffer(f" {'  '.join(cleaned)} ".encode("latin-1"), dtype=np.uint8)
     sizes = np.fromiter(map(len, cleaned), np.int32, len(cleaned)) + 2
     ends = np.cumsum(sizes)
@@ -125,12 +144,13 @@ def _count_clean(cleaned: list[str]) -> Iterator[Counted]:
     starts = np.flatnonzero(np.concatenate((_FIRST, every[1:] != every[:-1])))
     counts = np.diff(starts, append=len(every)).astype(np.int32)
     distinct = every[starts]
-    parts = np.searchsorted(distinct, np.arange(PARTS * len(cleaned) + 1, dtype=np.int32) * PART).tolist()
-    buckets = distinct % BUCKETS
-    for n, clean in enumerate(cleaned):
-        a, b, c, d = parts[PARTS * n : PARTS * (n + 1) + 1]
-        numbers = frozenset(filter(str.isdigit, clean.split())) if _HAS_DIGIT(clean) else _NO_NUMBERS
-        yield Counted(buckets[a:d], counts[a:d], (b - a, c - b, d - c), clean.count(" ") + 1, numbers)
+    return Block(
+        distinct % BUCKETS,
+        counts,
+        np.searchsorted(distinct, np.arange(PARTS * len(cleaned) + 1, dtype=np.int32) * PART).astype(np.int32),
+        [clean.count(" ") + 1 for clean in cleaned],
+        [frozenset(filter(str.isdigit, clean.split())) if _HAS_DIGIT(clean) else _NO_NUMBERS for clean in cleaned],
+    )
 
 
 def _bucket(hashed: NDArray[np.uint64]) -> Ints:
@@ -138,7 +158,7 @@ def _bucket(hashed: NDArray[np.uint64]) -> Ints:
     return ((hashed ^ (hashed >> _FOLD)) * _MIX >> _SHIFT).astype(np.int32)
 
 
-class Text(NamedTuple):
+class Text(msgspec.Struct, frozen=True, eq=False, gc=False):
     """A text as the detectors see it. The weights of each part have length 1, and so has ``meaning``."""
 
     buckets: Ints
@@ -154,7 +174,7 @@ class Text(NamedTuple):
     """Log-odds of ``TONES``."""
 
 
-class Likeness(NamedTuple):
+class Likeness(msgspec.Struct, frozen=True, gc=False):
     """What two questions have in common."""
 
     same: float
@@ -192,6 +212,9 @@ class TextModel:
             # The features' standardisation is part of the first layer.
             self._from_features = hidden / scale[:, None]
             self._from_nothing = hidden_bias - (mean / scale) @ hidden
+        self._nothing = Text(
+            NOTHING.buckets, np.empty(0, np.float32), 0, _NO_NUMBERS, 0.0, 0.0, np.zeros(meaning.shape[1], np.float32), self._tone_bias.tolist()
+        )  # fmt: skip
 
     def read(self, text: str) -> Text:
         """The text as numbers."""
@@ -199,17 +222,29 @@ class TextModel:
 
     def read_all(self, texts: Sequence[str]) -> list[Text]:
         """``read`` of each."""
-        return [read for at in range(0, len(texts), _AT_ONCE) for read in self._read(count_all(texts[at : at + _AT_ONCE]))]
+        found: list[Text] = []
+        for at in range(0, len(texts), _AT_ONCE):
+            cleaned = [normalise(text) for text in texts[at : at + _AT_ONCE]]
+            read = self._read([clean for clean in cleaned if clean])
+            found += [next(read) if clean else self._nothing for clean in cleaned]
+        return found
 
-    def _read(self, counted: list[Counted]) -> Iterator[Text]:
-        rows, mass = weigh(counted, self.rarity)
-        projected = rows @ self._project
+    def _read(self, cleaned: list[str]) -> Iterator[Text]:
+        """Of texts that are not empty."""
+        if not cleaned:
+            return
+        block = _count_clean(cleaned)
+        starts = block.bounds[::PARTS]
+        weights, mass = _weigh(block.buckets, block.counts, np.diff(block.bounds), self.rarity)
+        projected = _rows(weights, block.buckets, starts) @ self._project
         meanings = projected[:, : -len(TONES)]
         meanings /= np.sqrt((meanings * meanings).sum(axis=1, keepdims=True)).clip(min=1e-12)
         tones = (projected[:, -len(TONES) :] + self._tone_bias).tolist()
-        starts = rows.indptr.tolist()
-        for n, (item, (words, stems), tone) in enumerate(zip(counted, mass.tolist(), tones, strict=True)):
-            yield Text(item.buckets, rows.data[starts[n] : starts[n + 1]], item.length, item.numbers, words, stems, meanings[n], tone)
+        ends = starts.tolist()
+        for n, (a, b, length, numbers, (words, stems), tone) in enumerate(
+            zip(ends[:-1], ends[1:], block.lengths, block.numbers, mass.tolist(), tones, strict=True)
+        ):
+            yield Text(block.buckets[a:b], weights[a:b], length, numbers, words, stems, meanings[n], tone)
 
     def pairs(self, earlier: Sequence[Text], later: Sequence[Text]) -> NDArray[np.float64]:
         """What earlier and later questions have in common, row by row: ``PAIR_FEATURES``."""
@@ -255,22 +290,29 @@ def weigh(counted: Sequence[Counted], rarity: Floats) -> tuple[Any, NDArray[Any]
     """Texts as rows of a sparse matrix, TF-IDF with logarithmic frequency, where each part has length 1; and for each the rarity of its
     words, summed, and of their beginnings."""
     buckets = [item.buckets for item in counted]
-    every = np.concatenate(buckets) if buckets else NOTHING.buckets
-    rare = rarity[every]
-    weights = _FREQUENCY[np.concatenate([item.counts for item in counted])] * rare
     sizes = np.fromiter(chain.from_iterable([item.sizes for item in counted]), np.int64, PARTS * len(counted))
+    weights, mass = _weigh(np.concatenate(buckets), np.concatenate([item.counts for item in counted]), sizes, rarity)
+    return _sparse(buckets, weights), mass
+
+
+def _weigh(buckets: Ints, counts: Ints, sizes: NDArray[Any], rarity: Floats) -> tuple[Floats, NDArray[Any]]:
+    """Weights of the buckets, and of each text both sums. ``sizes``: of the parts of all texts."""
+    rare = rarity[buckets]
+    weights = _FREQUENCY[counts] * rare
     part_of = np.repeat(np.arange(len(sizes)), sizes)
     lengths = np.sqrt(np.bincount(part_of, weights * weights, len(sizes))).clip(min=1e-12).astype(np.float32)
-    mass = np.bincount(part_of, rare, len(sizes)).reshape(-1, PARTS)[:, ::2]
-    return _sparse(buckets, weights / lengths[part_of]), mass
+    return weights / lengths[part_of], np.bincount(part_of, rare, len(sizes)).reshape(-1, PARTS)[:, ::2]
 
 
 def _sparse(buckets: list[Ints], weights: list[Floats] | Floats) -> Any:
     """Rows of a matrix, each with its buckets in ascending order."""
     starts = np.zeros(len(buckets) + 1, np.int32)
     np.cumsum([len(row) for row in buckets], out=starts[1:])
-    data = np.concatenate(weights) if isinstance(weights, list) else weights
-    found = csr_matrix((data, np.concatenate(buckets), starts), shape=(len(buckets), BUCKETS))
+    return _rows(np.concatenate(weights) if isinstance(weights, list) else weights, np.concatenate(buckets), starts)
+
+
+def _rows(weights: Floats, buckets: Ints, starts: Ints) -> Any:
+    found = csr_matrix((weights, buckets, starts), shape=(len(starts) - 1, BUCKETS))
     found.has_canonical_format = True
     return found
 
