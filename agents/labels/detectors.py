@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from itertools import chain
 from math import exp
 
+import numpy as np
+
 from agents.labels.reliability import Vote
 from agents.labels.text import Likeness, Text, TextModel, text_model
 
@@ -38,18 +40,14 @@ class Reader:
     def prepare(self, comments: Iterable[str], pairs: Iterable[tuple[str, str]]) -> None:
         """Read what is about to be asked for, and compare pairs of an earlier and a later question."""
         pairs = dict.fromkeys(pairs)
-        known: dict[str, Text] = {}
-        unread: list[str] = []
-        for text in dict.fromkeys(chain(comments, chain.from_iterable(pairs))):
-            read = self._texts.get(text) or self._older.get(text)
-            if read is None:
-                unread.append(text)
-            else:
-                known[text] = read
-        known |= zip(unread, self.model.read_all(unread), strict=True)
-        self._keep(known)
-        alike = self.model.compare([known[earlier] for earlier, _ in pairs], [known[later] for _, later in pairs]) if pairs else []
-        self._pairs = dict(zip(pairs, alike, strict=True))
+        wanted = dict.fromkeys(chain(chain.from_iterable(pairs), comments))
+        kept = [self._texts.get(text) or self._older.get(text) for text in wanted]
+        read = iter(self.model.read_all([text for text, known in zip(wanted, kept, strict=True) if known is None]))
+        texts = [known or next(read) for known in kept]
+        self._keep(dict(zip(wanted, texts, strict=True)))
+        place = dict(zip(wanted, range(len(wanted)), strict=True))
+        earlier, later = (np.array([place[pair[side]] for pair in pairs], np.intp) for side in (0, 1))
+        self._pairs = dict(zip(pairs, self.model.compare_among(texts, earlier, later), strict=True)) if pairs else {}
 
     def read(self, text: str) -> Text:
         found = self._texts.get(text) or self._older.get(text)

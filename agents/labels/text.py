@@ -23,6 +23,7 @@ from scipy.sparse import csr_matrix  # type: ignore[import-untyped]
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]
+Places = NDArray[np.intp]
 
 PART = 1 << 14
 PARTS = 3
@@ -248,23 +249,29 @@ class TextModel:
 
     def pairs(self, earlier: Sequence[Text], later: Sequence[Text]) -> NDArray[np.float64]:
         """What earlier and later questions have in common, row by row: ``PAIR_FEATURES``."""
-        met = _sparse([text.buckets for text in earlier], [text.weights for text in earlier]).multiply(
-            _sparse([text.buckets for text in later], [text.weights for text in later])
-        )
+        return self._pairs(*_side_by_side(earlier, later))
+
+    def _pairs(self, texts: Sequence[Text], earlier: Places, later: Places) -> NDArray[np.float64]:
+        """``earlier``, ``later``: places in ``texts``, each of which is looked at once, however many pairs it belongs to."""
+        rows = _sparse([text.buckets for text in texts], [text.weights for text in texts])
+        met = _of(rows, earlier).multiply(_of(rows, later))
         pair_of = np.repeat(np.arange(len(earlier)), np.diff(met.indptr))
         place = met.indices // PART + PARTS * pair_of
         alike = np.bincount(place, met.data, PARTS * len(earlier)).reshape(-1, PARTS)
         shared = np.bincount(place, self.rarity[met.indices], PARTS * len(earlier)).reshape(-1, PARTS)
-        first, second = (shared[:, 0] / (np.array([text.mass for text in texts]) + 1e-6) for texts in (earlier, later))
-        first_stems, second_stems = (shared[:, 2] / (np.array([text.stem_mass for text in texts]) + 1e-6) for texts in (earlier, later))
-        lengths, later_lengths = (np.array([text.length for text in texts], np.float64) for texts in (earlier, later))
-        ratio = np.log((later_lengths + 1) / (lengths + 1))
-        meanings, later_meanings = (
-            np.concatenate([text.meaning for text in texts]).reshape(len(texts), -1) for texts in (earlier, later)
-        )  # fmt: skip
-        meaning = (meanings * later_meanings).sum(axis=1)
-        differ = [bool(b.numbers and a.numbers and a.numbers.isdisjoint(b.numbers)) for a, b in zip(earlier, later, strict=True)]
-        tones = np.fromiter(chain.from_iterable([text.tone for text in later]), np.float64, len(TONES) * len(later)).reshape(-1, len(TONES))
+        mass, stem_mass = np.array([text.mass for text in texts]) + 1e-6, np.array([text.stem_mass for text in texts]) + 1e-6
+        first, second = shared[:, 0] / mass[earlier], shared[:, 0] / mass[later]
+        first_stems, second_stems = shared[:, 2] / stem_mass[earlier], shared[:, 2] / stem_mass[later]
+        lengths = np.array([text.length for text in texts], np.float64)
+        later_lengths = lengths[later]
+        ratio = np.log((later_lengths + 1) / (lengths[earlier] + 1))
+        meanings = np.concatenate([text.meaning for text in texts]).reshape(len(texts), -1)
+        meaning = (meanings[earlier] * meanings[later]).sum(axis=1)
+        numbers = [text.numbers for text in texts]
+        differ = [
+            bool(b and a and a.isdisjoint(b)) for a, b in ((numbers[i], numbers[j]) for i, j in zip(earlier.tolist(), later.tolist(), strict=True))
+        ]
+        tones = np.array([text.tone for text in texts])[later]
         return np.column_stack(
             (
                 alike[:, 1], alike[:, 0], meaning, np.minimum(first, second), np.maximum(first, second), np.abs(ratio), differ,
@@ -275,14 +282,19 @@ class TextModel:
 
     def compare(self, earlier: Sequence[Text], later: Sequence[Text]) -> list[Likeness]:
         """How alike earlier and later questions are, pair by pair."""
-        features = self.pairs(earlier, later)
+        return self.compare_among(*_side_by_side(earlier, later))
+
+    def compare_among(self, texts: Sequence[Text], earlier: Places, later: Places) -> list[Likeness]:
+        """The same of pairs among some texts."""
+        features = self._pairs(texts, earlier, later)
         # Not a product of matrices, whose last bit depends on their size.
         hidden = np.repeat(self._from_nothing[None, :], len(features), axis=0)
         for values, weights in zip(features.T, self._from_features, strict=True):
             hidden += values[:, None] * weights
         np.tanh(hidden, out=hidden)
         same = 1 / (1 + np.exp(-((hidden * self._out).sum(axis=1) + self._out_bias)))
-        same[[not (a.length and b.length) for a, b in zip(earlier, later, strict=True)]] = 0.0  # who says nothing asks nothing
+        silent = np.array([not text.length for text in texts])
+        same[silent[earlier] | silent[later]] = 0.0  # who says nothing asks nothing
         return list(map(Likeness, same.tolist(), features[:, _STEMS].tolist(), features[:, 2].tolist()))
 
 
@@ -309,6 +321,17 @@ def _sparse(buckets: list[Ints], weights: list[Floats] | Floats) -> Any:
     starts = np.zeros(len(buckets) + 1, np.int32)
     np.cumsum([len(row) for row in buckets], out=starts[1:])
     return _rows(np.concatenate(weights) if isinstance(weights, list) else weights, np.concatenate(buckets), starts)
+
+
+def _side_by_side(earlier: Sequence[Text], later: Sequence[Text]) -> tuple[list[Text], Places, Places]:
+    return [*earlier, *later], np.arange(len(earlier)), np.arange(len(earlier), len(earlier) + len(later))
+
+
+def _of(rows: Any, places: Places) -> Any:
+    """Some of them, which may be the same."""
+    found = rows[places]
+    found.has_canonical_format = True
+    return found
 
 
 def _rows(weights: Floats, buckets: Ints, starts: Ints) -> Any:
