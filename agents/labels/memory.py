@@ -69,7 +69,7 @@ class Memory:
         self._changed_answers |= answers
         for answer in self._departed:
             self._changed_answers.pop(answer, None)
-        self._departed = []
+        self._departed.clear()
 
     def forget_session(self, session: Session) -> None:
         for answer in session.answers:
