@@ -8,7 +8,7 @@ from math import exp
 
 import numpy as np
 
-from agents.labels.reliability import Vote
+from agents.labels.reliability import VOTES, Vote
 from agents.labels.text import Likeness, Text, TextModel, text_model
 
 WEAK, STRONG = 0.5, 0.85
@@ -81,7 +81,7 @@ class Reformulation:
 
     def vote(self, probability: float) -> Vote | None:
         level = _level(probability)
-        return None if level is None else Vote("reformulation", level)
+        return None if level is None else VOTES["reformulation"][level]
 
 
 class Tone:
@@ -106,7 +106,7 @@ class Tone:
             return []
         kind, odds = ("complaint", complaint) if complaint >= acceptance else ("acceptance", acceptance)
         level = _level(_logistic(odds))
-        return [] if level is None else [Vote(kind, level)]
+        return [] if level is None else [VOTES[kind][level]]
 
     def _said(self, message: str) -> tuple[float, float]:
         """Log-odds."""
@@ -148,7 +148,7 @@ class Dwell:
         if seconds is None or seconds < 0 or answer_chars <= 0:
             return None
         ratio = seconds * self.CHARS_PER_SECOND / answer_chars
-        return Vote("dwell", "short" if ratio < 0.25 and seconds < 20 else "read" if ratio < 4 else "long")
+        return VOTES["dwell"]["short" if ratio < 0.25 and seconds < 20 else "read" if ratio < 4 else "long"]
 
 
 class Edit:
@@ -156,15 +156,15 @@ class Edit:
 
     def vote(self, distance: float | None) -> Vote:
         if distance is None:
-            return Vote("edit", "middle")
-        return Vote("edit", "small" if distance < 0.15 else "middle" if distance < 0.5 else "large")
+            return VOTES["edit"]["middle"]
+        return VOTES["edit"]["small" if distance < 0.15 else "middle" if distance < 0.5 else "large"]
 
 
 class Rating:
     """A grade from 0 to 1."""
 
     def vote(self, value: float | None) -> Vote | None:
-        return None if value is None else Vote("rating", "low" if value < 0.4 else "middle" if value < 0.7 else "high")
+        return None if value is None else VOTES["rating"]["low" if value < 0.4 else "middle" if value < 0.7 else "high"]
 
 
 class Comment:
@@ -176,8 +176,8 @@ class Comment:
     def vote(self, text: str) -> Vote:
         complaint, acceptance = self._tone.probabilities(text)
         if max(complaint, acceptance) < WEAK:
-            return Vote("comment", "plain")
-        return Vote("comment", "bad" if complaint >= acceptance else "good")
+            return VOTES["comment"]["plain"]
+        return VOTES["comment"]["bad" if complaint >= acceptance else "good"]
 
 
 class Detectors:
@@ -205,5 +205,5 @@ class Detectors:
             case "dwell":
                 vote = self.dwell.vote(value, answer_chars)
             case _:
-                vote = Vote(kind, "")
+                vote = VOTES[kind][""]
         return [] if vote is None else [vote]

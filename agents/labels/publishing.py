@@ -119,9 +119,7 @@ class Publisher:
             label, score, explicit, kinds, weights, names = self.judge((answer.series, reacted, final, votes))
             version = 1
             if before is not None:
-                if (
-                    before.label == label and before.final == final and before.evidence == names and abs(before.score - score) < MATERIAL
-                ):
+                if before.label == label and before.final == final and before.evidence == names and abs(before.score - score) < MATERIAL:
                     continue
                 version = before.version + 1
             known.published = Published(version, label, score, final, names)

@@ -87,8 +87,9 @@ class Vote(NamedTuple):
     level: str
 
 
-VOTES = {name: [Vote(name, level) for level in voter.levels] for name, voter in VOTERS.items()}
-NAMES = {vote: f"{vote.voter}:{vote.level}" for votes in VOTES.values() for vote in votes}
+VOTES = {name: {level: Vote(name, level) for level in voter.levels} for name, voter in VOTERS.items()}
+"""All there are, by voter and level."""
+NAMES = {vote: f"{vote.voter}:{vote.level}" for votes in VOTES.values() for vote in votes.values()}
 """Names of the votes' counts."""
 
 
@@ -104,14 +105,14 @@ class _Level(NamedTuple):
 
 _LEVELS = {
     name: {
-        level: _Level(NAMES[Vote(name, level)], *prior, EXPLICIT_WEIGHT if voter.explicit else PRIOR_WEIGHT, voter.reaction)
+        level: _Level(NAMES[VOTES[name][level]], *prior, EXPLICIT_WEIGHT if voter.explicit else PRIOR_WEIGHT, voter.reaction)
         for level, prior in voter.levels.items()
     }
     for name, voter in VOTERS.items()
 }
 _NEVER = (0.0, 0.0)
 _BEHAVIOUR = [
-    (name, [NAMES[vote] for vote in VOTES[name]]) for name, voter in VOTERS.items() if not (voter.explicit or voter.reaction)
+    (name, [NAMES[vote] for vote in VOTES[name].values()]) for name, voter in VOTERS.items() if not (voter.explicit or voter.reaction)
 ]
 """The voters whose absence counts where they are reported, and the names of their counts."""
 

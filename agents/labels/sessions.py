@@ -63,8 +63,8 @@ class Known(msgspec.Struct, array_like=True, gc=False):
 
 
 class SessionHead(msgspec.Struct, array_like=True, gc=False):
-    """``key``: s and the session's id, or r and the request's of a turn that is a session of its own. ``start`` and ``last``: first and last
-    activity, epoch seconds.
+    """``key``: s and the session's id, or r and the request's of a turn that is a session of its own. ``start`` and ``last``: first and
+    last activity, epoch seconds.
 
     ``forgotten``: time up to which answers of this session have been given up for want of room.
     """
@@ -183,8 +183,8 @@ def _position(answer: Answer) -> tuple[float, str]:
     return answer.turn.time, answer.turn.request_id
 
 
-LEFT = Vote("session_end", "")
-REPEATS = {vote.level: vote for vote in VOTES["reformulation"]}
+LEFT = VOTES["session_end"][""]
+REPEATS = VOTES["reformulation"]
 
 
 def _kind(voter: str) -> str:

@@ -29,7 +29,7 @@ from agents.labels.detectors import STRONG, Detectors
 from agents.labels.inbox import Entry, Inbox
 from agents.labels.memory import CANDIDATES, ENTRIES, REMEMBERED, Memory, Remembered
 from agents.labels.publishing import Publisher, label_id
-from agents.labels.reliability import VOTERS, Counts, LabelModel, Slope, Vote
+from agents.labels.reliability import VOTERS, VOTES, Counts, LabelModel, Slope, Vote
 from agents.labels.sessions import Answer, Reaction, Repeat, Session, SessionHead, session_key
 from agents.labels.settings import LabelSettings
 from agents.labels.waiting import Waiting
@@ -45,7 +45,8 @@ __all__ = ["LabelsState", "label_id"]
 
 STAGE = "labels"
 
-_ACCEPTED = Vote("acceptance", "strong")
+_ACCEPTED = VOTES["acceptance"]["strong"]
+_ELSEWHERE = VOTES["topic_change"][""]
 
 _there = attrgetter("there")
 
@@ -229,8 +230,11 @@ class LabelsState:
         """Before that nothing happens by itself."""
         judged, ending, expiring = self._judging, self._due, self._expiring
         return min(
-            judged[0].there + self._settings.judged_after if judged else inf, ending[0][0] if ending else inf, expiring[0][0] if expiring else inf, self._waiting.patience
-        )  # fmt: skip
+            judged[0].there + self._settings.judged_after if judged else inf,
+            ending[0][0] if ending else inf,
+            expiring[0][0] if expiring else inf,
+            self._waiting.patience,
+        )
 
     def _go_to(self, moment: float) -> None:
         """Nothing happens until then, but that a minute may be over."""
@@ -422,13 +426,17 @@ class LabelsState:
         seen = [answer for answer in session.answers[max(0, at - REMEMBERED) : at] if answer.there <= turn.time]
         if not seen:
             return
-        latest = seen[0] if len(seen) == 1 else max(seen, key=lambda answer: (answer.turn.ended, answer.turn.request_id))
+        latest = seen[-1]
+        for answer in seen[:-1]:
+            ended = answer.turn.ended
+            if ended >= latest.turn.ended and (ended, answer.turn.request_id) > (latest.turn.ended, latest.turn.request_id):
+                latest = answer
         detectors = self._detectors
         votes = detectors.tone.votes(turn.question)
         reaction = latest.known.reaction
         if reaction is None or (turn.time, turn.request_id) < (reaction.time, reaction.request_id):
             if not votes and detectors.topic_change.changed(latest.turn.question, turn.question):
-                votes = [Vote("topic_change", "")]
+                votes = [_ELSEWHERE]
             latest.known.reaction = Reaction(turn.time, turn.request_id, turn.event_id, votes)
             self._news[latest] = None
         if _ACCEPTED in votes:  # "thanks, and ..." repeats nothing
@@ -441,9 +449,9 @@ class LabelsState:
 
     def _repeated(self, earlier: list[Answer], turn: Turn) -> tuple[float, Answer]:
         """The answer whose question a turn asks again: the latest that surely is, else the most alike."""
-        best = (0.0, earlier[-1])
+        best, probability_of = (0.0, earlier[-1]), self._detectors.reformulation.probability
         for answer in reversed(earlier):
-            probability = self._detectors.reformulation.probability(answer.turn.question, turn.question)
+            probability = probability_of(answer.turn.question, turn.question)
             if probability >= STRONG:
                 return probability, answer
             if probability > best[0]:

@@ -213,9 +213,9 @@ class TextModel:
             # The features' standardisation is part of the first layer.
             self._from_features = hidden / scale[:, None]
             self._from_nothing = hidden_bias - (mean / scale) @ hidden
-        self._nothing = Text(
-            NOTHING.buckets, np.empty(0, np.float32), 0, _NO_NUMBERS, 0.0, 0.0, np.zeros(meaning.shape[1], np.float32), self._tone_bias.tolist()
-        )  # fmt: skip
+        no_meaning: Floats = np.zeros(meaning.shape[1], np.float32)
+        no_weights: Floats = np.empty(0, np.float32)
+        self._nothing = Text(NOTHING.buckets, no_weights, 0, _NO_NUMBERS, 0.0, 0.0, no_meaning, self._tone_bias.tolist())
 
     def read(self, text: str) -> Text:
         """The text as numbers."""
@@ -269,7 +269,8 @@ class TextModel:
         meaning = (meanings[earlier] * meanings[later]).sum(axis=1)
         numbers = [text.numbers for text in texts]
         differ = [
-            bool(b and a and a.isdisjoint(b)) for a, b in ((numbers[i], numbers[j]) for i, j in zip(earlier.tolist(), later.tolist(), strict=True))
+            bool(numbers[b] and numbers[a] and numbers[a].isdisjoint(numbers[b]))
+            for a, b in zip(earlier.tolist(), later.tolist(), strict=True)
         ]
         tones = np.array([text.tone for text in texts])[later]
         return np.column_stack(
