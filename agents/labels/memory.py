@@ -45,8 +45,8 @@ class Memory:
 
     def add_session(self, session: Session) -> None:
         self.sessions[session.head.serial] = session
-        if (session_id := session.id) is not None:
-            self.of_id.setdefault(session_id, []).append(session)
+        if session.id is not None:
+            self.of_id.setdefault(session.id, []).append(session)
         self.changed(session)
 
     def add_answer(self, answer: Answer) -> int:
@@ -76,11 +76,11 @@ class Memory:
             self._drop(answer)
         serial = session.head.serial
         del self.sessions[serial]
-        if (session_id := session.id) is not None:
-            left = self.of_id[session_id]
+        if session.id is not None:
+            left = self.of_id[session.id]
             left.remove(session)
             if not left:
-                del self.of_id[session_id]
+                del self.of_id[session.id]
         self._changed_sessions.pop(serial, None)
         self._gone_sessions.append(serial)
 
@@ -148,7 +148,7 @@ class Memory:
             if head.serial in self.sessions:
                 self.sessions[head.serial].head = head
             else:
-                self.add_session(Session(head))
+                self.add_session(Session.of(head))
         told = [(serial, taken[request_id]) for serial, request_id in saved.answers if request_id not in self.answers]
         told += [item for item in saved.turns if item[1].request_id not in self.answers]
         new = [Answer.to(turn, self.sessions[serial]) for serial, turn in told]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -77,18 +76,18 @@ class SessionHead(msgspec.Struct, array_like=True, gc=False):
     forgotten: float = 0.0
 
 
-@dataclass(slots=True, eq=False)
-class Session:
-    """``answers`` in the order of (time of the request, id); ``awaited``: somebody will look whether it has ended."""
+class Session(msgspec.Struct, eq=False):
+    """``id``: its ``session_id``, if it has one; ``answers`` in the order of (time of the request, id); ``awaited``: somebody will look
+    whether it has ended."""
 
     head: SessionHead
-    answers: list[Answer] = field(default_factory=list)
+    id: str | None
+    answers: list[Answer] = []
     awaited: bool = False
 
-    @property
-    def id(self) -> str | None:
-        key = self.head.key
-        return key[1:] if key[0] == "s" else None
+    @classmethod
+    def of(cls, head: SessionHead) -> Session:
+        return cls(head, head.key[1:] if head.key[0] == "s" else None)
 
     def add(self, answer: Answer) -> int:
         """Where it stands now."""
@@ -131,6 +130,7 @@ class Answer(msgspec.Struct, eq=False):
     @classmethod
     def to(cls, turn: Turn, session: Session) -> Answer:
         turn.tenant, turn.feature, turn.model, series = _names(turn.tenant, turn.feature, turn.model)
+        turn.session_id = session.id  # the same, held once
         return cls(session, turn, turn.ended if turn.ended > turn.time else turn.time, series, Known())
 
     @property

@@ -140,7 +140,7 @@ class LabelsState:
         self._due: list[tuple[float, int]] = []
         self._judging: deque[Answer] = deque()
         self._opinions: dict[tuple[int, tuple[str, str]], Opinions] = {}
-        self._expiring: list[tuple[float, int]] = []
+        self._expiring: deque[tuple[float, int]] = deque()
         self._changed_opinions: set[tuple[int, tuple[str, str]]] = set()
         self._saved_at = 0.0
         self._news: dict[Answer, None] = {}
@@ -332,13 +332,21 @@ class LabelsState:
     def _expire(self, boundary: float, effects: Effects) -> None:
         """Forget sessions whose time for late feedback has passed, and feedback whose answer has not come."""
         while self._expiring and self._expiring[0][0] < boundary:
-            due, serial = heappop(self._expiring)
+            due, serial = self._expiring.popleft()
             session = self._memory.sessions.get(serial)
             if session is not None and session.head.ended and self._expiry(session) == due:
                 self._memory.forget_session(session)
         if self._waiting.patience <= boundary or len(self._waiting) > self._settings.waiting:
             for signal in self._waiting.give_up(boundary, self._settings.waiting):
                 effects.count("labels_feedback", _unmatched(signal))
+
+    def _await_expiry(self, session: Session) -> None:
+        """In the order of time, in which sessions end but for those that were evicted or come from a snapshot."""
+        entry = self._expiry(session), session.head.serial
+        if self._expiring and entry < self._expiring[-1]:
+            insort(self._expiring, entry)
+        else:
+            self._expiring.append(entry)
 
     def _expiry(self, session: Session) -> float:
         return session.head.last + self._settings.gap + self._settings.retention
@@ -416,7 +424,7 @@ class LabelsState:
         while len(self._memory.sessions) >= self._settings.sessions:
             self._evict(effects)
         self._serial += 1
-        found = Session(SessionHead(self._serial, session_key(turn), time, time))
+        found = Session(SessionHead(self._serial, session_key(turn), time, time), turn.session_id)
         self._memory.add_session(found)
         return found
 
@@ -515,7 +523,7 @@ class LabelsState:
     def _end(self, session: Session) -> None:
         session.head.ended = True
         self._memory.changed(session)
-        heappush(self._expiring, (self._expiry(session), session.head.serial))
+        self._await_expiry(session)
         for answer in session.answers:
             self._finish(answer)
 
@@ -548,7 +556,7 @@ class LabelsState:
     def _evict(self, effects: Effects) -> None:
         """Make room for a session: an ended one goes, else the one that has been quiet for longest, whose labels become final."""
         while self._expiring:
-            due, serial = heappop(self._expiring)
+            due, serial = self._expiring.popleft()
             session = self._memory.sessions.get(serial)
             if session is not None and session.head.ended and self._expiry(session) == due:
                 self._memory.forget_session(session)
@@ -607,7 +615,7 @@ class LabelsState:
             sessions, answers = self._memory.load(saved.remembered, taken)
             for session in sessions:
                 if session.head.ended:
-                    heappush(self._expiring, (self._expiry(session), session.head.serial))
+                    self._await_expiry(session)
                 else:
                     self._await_end(session)
             for answer in answers:
