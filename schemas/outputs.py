@@ -67,19 +67,19 @@ class Signal(_Output):
     event_id: str | None = None
 
 
-class Label(_Output):
+class Label(_Output, kw_only=True):
     """Whether an answer satisfied its user. `score` is the probability that it did."""
 
     label_id: str
     response_id: str
-    time: Time
-    label: LabelName
-    score: Unit
     request_id: str | None = None
     session_id: str | None = None
     tenant: str = "default"
     feature: str | None = None
     model: str | None = None
+    time: Time
+    label: LabelName
+    score: Unit
     explicit: bool = False
     signals: list[Signal] = msgspec.field(default_factory=list)
     final: bool = False

@@ -4,8 +4,10 @@ carried out by the checkpoint (streams/checkpoint.py)."""
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import repeat
 from typing import NamedTuple
 
 from schemas.outputs import DeadLetter
@@ -23,6 +25,10 @@ class Message(NamedTuple):
     headers: Headers = ()
 
 
+_message = partial(tuple.__new__, Message)
+"""Of its fields: a third of the time that the constructor takes."""
+
+
 @dataclass(slots=True)
 class Effects:
     """Everything to be made durable by one checkpoint. ``rows``: table -> JSON objects, one per row."""
@@ -33,6 +39,10 @@ class Effects:
     counts: defaultdict[tuple[str, str], int] = field(default_factory=lambda: defaultdict(int))
     """(metric, label) -> how often, for the metrics of the worker."""
     row_count: int = 0
+
+    def message_all(self, topic: str, partitions: Iterable[int], keys: Iterable[bytes], values: Iterable[bytes]) -> None:
+        """A message for each key, without headers."""
+        self.messages += map(_message, zip(repeat(topic), partitions, keys, values, repeat(()), strict=False))
 
     def row(self, table: str, row: bytes) -> None:
         self.rows[table].append(row)

@@ -7,7 +7,6 @@ else: after a crash the same events come again, perhaps grouped otherwise, so wh
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
@@ -35,8 +34,7 @@ class Texts(msgspec.Struct, gc=False):
 _texts = msgspec.json.Decoder(Texts).decode
 
 
-@dataclass(slots=True)
-class Call:
+class Call(msgspec.Struct, eq=False):
     """An answered interaction. Texts of ``request``, ``response`` and ``row`` are not masked: what is sent on comes from ``texts``, or
     from ``line``, the row as JSON with personal data masked. ``time``, ``ended``: event times of request and response, epoch seconds.
     ``late``: it was told as unanswered before. ``plain``: nothing in it had to be masked."""

@@ -6,7 +6,9 @@ from collections.abc import Iterable
 from itertools import chain
 from math import exp
 
-from agents.labels.reliability import Vote
+import numpy as np
+
+from agents.labels.reliability import VOTES, Vote
 from agents.labels.text import Likeness, Text, TextModel, text_model
 
 WEAK, STRONG = 0.5, 0.85
@@ -37,19 +39,15 @@ class Reader:
 
     def prepare(self, comments: Iterable[str], pairs: Iterable[tuple[str, str]]) -> None:
         """Read what is about to be asked for, and compare pairs of an earlier and a later question."""
-        pairs = list(pairs)
-        known: dict[str, Text] = {}
-        unread: list[str] = []
-        for text in dict.fromkeys(chain(comments, chain.from_iterable(pairs))):
-            read = self._texts.get(text) or self._older.get(text)
-            if read is None:
-                unread.append(text)
-            else:
-                known[text] = read
-        known |= zip(unread, self.model.read_all(unread), strict=True)
-        self._keep(known)
-        alike = self.model.compare([known[earlier] for earlier, _ in pairs], [known[later] for _, later in pairs]) if pairs else []
-        self._pairs = dict(zip(pairs, alike, strict=True))
+        pairs = dict.fromkeys(pairs)
+        wanted = dict.fromkeys(chain(chain.from_iterable(pairs), comments))
+        kept = [self._texts.get(text) or self._older.get(text) for text in wanted]
+        read = iter(self.model.read_all([text for text, known in zip(wanted, kept, strict=True) if known is None]))
+        texts = [known or next(read) for known in kept]
+        self._keep(dict(zip(wanted, texts, strict=True)))
+        place = dict(zip(wanted, range(len(wanted)), strict=True))
+        earlier, later = (np.array([place[pair[side]] for pair in pairs], np.intp) for side in (0, 1))
+        self._pairs = dict(zip(pairs, self.model.compare_among(texts, earlier, later), strict=True)) if pairs else {}
 
     def read(self, text: str) -> Text:
         found = self._texts.get(text) or self._older.get(text)
@@ -83,7 +81,7 @@ class Reformulation:
 
     def vote(self, probability: float) -> Vote | None:
         level = _level(probability)
-        return None if level is None else Vote("reformulation", level)
+        return None if level is None else VOTES["reformulation"][level]
 
 
 class Tone:
@@ -108,7 +106,7 @@ class Tone:
             return []
         kind, odds = ("complaint", complaint) if complaint >= acceptance else ("acceptance", acceptance)
         level = _level(_logistic(odds))
-        return [] if level is None else [Vote(kind, level)]
+        return [] if level is None else [VOTES[kind][level]]
 
     def _said(self, message: str) -> tuple[float, float]:
         """Log-odds."""
@@ -150,7 +148,7 @@ class Dwell:
         if seconds is None or seconds < 0 or answer_chars <= 0:
             return None
         ratio = seconds * self.CHARS_PER_SECOND / answer_chars
-        return Vote("dwell", "short" if ratio < 0.25 and seconds < 20 else "read" if ratio < 4 else "long")
+        return VOTES["dwell"]["short" if ratio < 0.25 and seconds < 20 else "read" if ratio < 4 else "long"]
 
 
 class Edit:
@@ -158,15 +156,15 @@ class Edit:
 
     def vote(self, distance: float | None) -> Vote:
         if distance is None:
-            return Vote("edit", "middle")
-        return Vote("edit", "small" if distance < 0.15 else "middle" if distance < 0.5 else "large")
+            return VOTES["edit"]["middle"]
+        return VOTES["edit"]["small" if distance < 0.15 else "middle" if distance < 0.5 else "large"]
 
 
 class Rating:
     """A grade from 0 to 1."""
 
     def vote(self, value: float | None) -> Vote | None:
-        return None if value is None else Vote("rating", "low" if value < 0.4 else "middle" if value < 0.7 else "high")
+        return None if value is None else VOTES["rating"]["low" if value < 0.4 else "middle" if value < 0.7 else "high"]
 
 
 class Comment:
@@ -178,8 +176,8 @@ class Comment:
     def vote(self, text: str) -> Vote:
         complaint, acceptance = self._tone.probabilities(text)
         if max(complaint, acceptance) < WEAK:
-            return Vote("comment", "plain")
-        return Vote("comment", "bad" if complaint >= acceptance else "good")
+            return VOTES["comment"]["plain"]
+        return VOTES["comment"]["bad" if complaint >= acceptance else "good"]
 
 
 class Detectors:
@@ -207,5 +205,5 @@ class Detectors:
             case "dwell":
                 vote = self.dwell.vote(value, answer_chars)
             case _:
-                vote = Vote(kind, "")
+                vote = VOTES[kind][""]
         return [] if vote is None else [vote]

@@ -63,8 +63,9 @@ class Inbox:
         self._sort()
         end = bisect_left(self._queue, until, key=_time)
         taken, self._queue = self._queue[:end], self._queue[end:]
-        for kind, waiting in enumerate(self._waiting):
-            waiting.difference_update([entry[2] for entry in taken if entry[1] == kind])
+        turns, signals = self._waiting
+        for _, kind, key, _ in taken:
+            (signals if kind else turns).remove(key)
         return taken
 
     def _sort(self) -> None:

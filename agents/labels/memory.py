@@ -34,18 +34,19 @@ class Remembered(msgspec.Struct, array_like=True, gc=False):
 
 
 class Memory:
-    """``sessions`` by serial and by key, ``answers`` by request id and by response id."""
+    """``sessions`` by serial, those with an id by that; ``answers`` by request id and by response id."""
 
     def __init__(self) -> None:
         self.sessions: dict[int, Session] = {}
-        self.of_key: dict[str, list[Session]] = {}
+        self.of_id: dict[str | None, list[Session]] = {}
         self.answers: dict[str, Answer] = {}
         self.of_response: dict[str, Answer] = {}
         self._forget_changes()
 
     def add_session(self, session: Session) -> None:
         self.sessions[session.head.serial] = session
-        self.of_key.setdefault(session.head.key, []).append(session)
+        if session.id is not None:
+            self.of_id.setdefault(session.id, []).append(session)
         self.changed(session)
 
     def add_answer(self, answer: Answer) -> int:
@@ -64,18 +65,22 @@ class Memory:
         self._changed_sessions[session.head.serial] = session
 
     def learned(self, answers: Mapping[Answer, None]) -> None:
-        """What is known of these has changed, though they may be forgotten by now."""
+        """What is known of these has changed. One that had to make room meanwhile has said its last word."""
         self._changed_answers |= answers
+        for answer in self._departed:
+            self._changed_answers.pop(answer, None)
+        self._departed.clear()
 
     def forget_session(self, session: Session) -> None:
         for answer in session.answers:
             self._drop(answer)
         serial = session.head.serial
         del self.sessions[serial]
-        left = self.of_key[session.head.key]
-        left.remove(session)
-        if not left:
-            del self.of_key[session.head.key]
+        if session.id is not None:
+            left = self.of_id[session.id]
+            left.remove(session)
+            if not left:
+                del self.of_id[session.id]
         self._changed_sessions.pop(serial, None)
         self._gone_sessions.append(serial)
 
@@ -89,6 +94,7 @@ class Memory:
         del self.answers[request_id], self.of_response[answer.turn.response_id]
         self._new_answers.pop(request_id, None)
         self._changed_answers.pop(answer, None)
+        self._departed.append(answer)
 
     # Persistence
 
@@ -98,6 +104,7 @@ class Memory:
         self._changed_answers: dict[Answer, None] = {}
         self._gone_sessions: list[int] = []
         self._gone_answers: list[str] = []
+        self._departed: list[Answer] = []
 
     def take_changes(self) -> Remembered | None:
         """Since the last call; None if there are none."""
@@ -106,9 +113,7 @@ class Memory:
         changes = Remembered(
             sessions=[session.head for session in self._changed_sessions.values()],
             answers=[(serial, request_id) for request_id, serial in self._new_answers.items()],
-            known=[
-                (request_id, answer.known) for answer in self._changed_answers if (request_id := answer.turn.request_id) in self.answers
-            ],  # one that had to make room has said its last word
+            known=[(answer.turn.request_id, answer.known) for answer in self._changed_answers],
             forgotten=self._gone_answers,
             ended=self._gone_sessions,
         )
@@ -143,10 +148,10 @@ class Memory:
             if head.serial in self.sessions:
                 self.sessions[head.serial].head = head
             else:
-                self.add_session(Session(head))
+                self.add_session(Session.of(head))
         told = [(serial, taken[request_id]) for serial, request_id in saved.answers if request_id not in self.answers]
         told += [item for item in saved.turns if item[1].request_id not in self.answers]
-        new = [Answer(self.sessions[serial], turn) for serial, turn in told]
+        new = [Answer.to(turn, self.sessions[serial]) for serial, turn in told]
         for answer in new:
             self.add_answer(answer)
         for request_id, known in saved.known:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import NamedTuple
@@ -12,7 +14,7 @@ from agents.labels.reliability import EXPLICIT, NAMES, LabelModel, Vote
 from agents.labels.sessions import LEFT, Answer, Published
 from schemas import outputs
 from schemas.rows import LabelRow
-from streams.effects import Effects, Message
+from streams.effects import Effects
 from streams.partitioner import partitions_of
 
 POSITIVE, NEGATIVE = 0.7, 0.35
@@ -22,14 +24,52 @@ MATERIAL = 0.1
 _encode = msgspec.json.Encoder().encode
 
 
-class Verdict(NamedTuple):
-    """What is to be said of an answer, all of which follows from the votes and the model. ``evidence``: names of the votes."""
+class _Subject(msgspec.Struct, gc=False):
+    """The part of :class:`schemas.outputs.Label` that all versions have in common."""
+
+    label_id: str
+    response_id: str
+    request_id: str
+    session_id: str | None
+    tenant: str
+    feature: str | None
+    model: str | None
+    time: datetime
+
+
+class _Signal(msgspec.Struct, gc=False):
+    """:class:`schemas.outputs.Signal`, made of its fields in their order."""
+
+    kind: str
+    weight: float
+    event_id: str | None
+
+
+class _Version(msgspec.Struct, gc=False):
+    """The rest of it."""
 
     label: outputs.LabelName
     score: float
     explicit: bool
+    signals: list[_Signal]
+    final: bool
+    version: int
+
+
+class Verdict(NamedTuple):
+    """What is to be said of an answer, all of which follows from the votes and the model. ``kinds``, ``weights``: of the votes;
+    ``evidence``: their names."""
+
+    label: outputs.LabelName
+    score: float
+    explicit: bool
+    kinds: list[str]
     weights: list[float]
     evidence: str
+
+
+Judged = tuple[str, bool, bool, tuple[Vote, ...]]
+"""A series, whether a later turn reacted, whether the label is final, and the votes."""
 
 
 class Publisher:
@@ -42,75 +82,73 @@ class Publisher:
         self._topic = topic
         self._partitions = partitions
         self._model = model
-        self._verdicts: dict[tuple[str, bool, bool, tuple[Vote, ...]], Verdict] = {}
+        self._verdicts: dict[Judged, Verdict] = {}
         self._keys: list[bytes] = []
         self._values: list[bytes] = []
+        self._labels: defaultdict[str, int] = defaultdict(int)
 
     def forget(self) -> None:
         """The model has learned."""
         self._verdicts.clear()
 
-    def judge(self, series: str, votes: tuple[Vote, ...], reacted: bool, final: bool) -> Verdict:
-        key = series, reacted, final, votes
-        found = self._verdicts.get(key)
+    def judge(self, judged: Judged) -> Verdict:
+        found = self._verdicts.get(judged)
         if found is None:
+            series, reacted, final, votes = judged
             opinion = self._model.judge(series, votes, reacted=reacted, settled=final)
             score = round(opinion.score, 4)
             informed = reacted or votes not in ((), (LEFT,))  # that someone left is no opinion
-            found = self._verdicts[key] = Verdict(
+            found = self._verdicts[judged] = Verdict(
                 "neutral" if not informed else "positive" if score >= POSITIVE else "negative" if score <= NEGATIVE else "neutral",
                 score,
                 any(vote.voter in EXPLICIT for vote in votes),
+                [vote.voter for vote in votes],
                 [round(weight, 3) for weight in opinion.weights],
                 " ".join([NAMES[vote] for vote in votes]),
             )
         return found
 
-    def publish(self, answer: Answer, effects: Effects) -> bool:
-        """A new version of the label, if it says something new."""
-        known, evidence = answer.known, answer.evidence()
-        final, reacted = known.final, known.reaction is not None or known.repeat is not None
-        if not (evidence or final or reacted):
-            return False
-        label, score, explicit, weights, names = self.judge(answer.series, tuple([vote for vote, _ in evidence]), reacted, final)
-        before = known.published
-        if before is None:
+    def publish(self, answers: Iterable[Answer]) -> None:
+        """New versions of the labels of those of which there is something new to say."""
+        keys, values, labels = self._keys, self._values, self._labels
+        for answer in answers:
+            known, (votes, events) = answer.known, answer.evidence()
+            final, reacted, before = known.final, known.reaction is not None or known.repeat is not None, known.published
+            if not (votes or final or reacted):
+                continue
+            label, score, explicit, kinds, weights, names = self.judge((answer.series, reacted, final, votes))
             version = 1
-        elif (before.label, before.final, before.evidence) == (label, final, names) and abs(before.score - score) < MATERIAL:
-            return False
-        else:
-            version = before.version + 1
-        known.published = Published(version, label, score, final, names)
-        turn = answer.turn
-        key = turn.response_id.encode()
-        signals = [
-            outputs.Signal(kind=vote.voter, weight=weight, event_id=event_id)  # type: ignore[arg-type]
-            for (vote, event_id), weight in zip(evidence, weights, strict=True)
-        ]
-        value = _encode(
-            outputs.Label(
-                time=datetime.fromtimestamp(answer.there, UTC), label_id=_label_id(key), response_id=turn.response_id, label=label,
-                score=score, request_id=turn.request_id, session_id=turn.session_id, tenant=turn.tenant, feature=turn.feature or None,
-                model=turn.model or None, explicit=explicit, signals=signals, final=final, version=version,
-            )
-        )  # fmt: skip
-        self._keys.append(key)
-        self._values.append(value)
-        effects.count("labels", label)
-        return True
+            if before is not None:
+                if before.label == label and before.final == final and before.evidence == names and abs(before.score - score) < MATERIAL:
+                    continue
+                version = before.version + 1
+            known.published = Published(version, label, score, final, names)
+            about = answer.about or _about(answer)
+            answer.about = b"" if final else about  # hardly anything comes after
+            signals = list(map(_Signal, kinds, weights, events))
+            keys.append(answer.turn.response_id.encode())
+            values.append(about + _encode(_Version(label, score, explicit, signals, final, version))[1:])
+            labels[label] += 1
 
     def send(self, effects: Effects) -> None:
         """What has been published since the last call, to the topic; the table's rows are the same."""
-        homes = partitions_of(self._keys, self._partitions).tolist()
-        effects.messages += map(Message, [self._topic] * len(homes), homes, self._keys, self._values)
+        effects.message_all(self._topic, partitions_of(self._keys, self._partitions).tolist(), self._keys, self._values)
         effects.row_all(LabelRow.TABLE, self._values)
-        self._keys, self._values = [], []
+        for label, count in self._labels.items():
+            effects.count("labels", label, count)
+        self._keys, self._values, self._labels = [], [], defaultdict(int)
+
+
+def _about(answer: Answer) -> bytes:
+    """How the JSON of all versions of a label begins."""
+    turn = answer.turn
+    subject = _Subject(
+        label_id(turn.response_id), turn.response_id, turn.request_id, turn.session_id, turn.tenant, turn.feature or None,
+        turn.model or None, datetime.fromtimestamp(answer.there, UTC),
+    )  # fmt: skip
+    return _encode(subject)[:-1] + b","
 
 
 def label_id(response_id: str) -> str:
     """The identity of a response's label."""
-    return _label_id(response_id.encode())
-
-
-def _label_id(response_id: bytes) -> str:
-    return blake2b(response_id, digest_size=16).hexdigest()
+    return blake2b(response_id.encode(), digest_size=16).hexdigest()

@@ -87,11 +87,34 @@ class Vote(NamedTuple):
     level: str
 
 
-VOTES = {name: [Vote(name, level) for level in voter.levels] for name, voter in VOTERS.items()}
-NAMES = {vote: f"{vote.voter}:{vote.level}" for votes in VOTES.values() for vote in votes}
+VOTES = {name: {level: Vote(name, level) for level in voter.levels} for name, voter in VOTERS.items()}
+"""All there are, by voter and level."""
+NAMES = {vote: f"{vote.voter}:{vote.level}" for votes in VOTES.values() for vote in votes.values()}
 """Names of the votes' counts."""
-_REACTIONS = frozenset(name for name, voter in VOTERS.items() if voter.reaction)
-_BEHAVIOUR = [name for name, voter in VOTERS.items() if not (voter.explicit or voter.reaction)]
+
+
+class _Level(NamedTuple):
+    """``name``: of its counts. How often it is thought to occur at first, and how many answers that is worth."""
+
+    name: str
+    satisfied: float
+    dissatisfied: float
+    weight: float
+    reaction: bool
+
+
+_LEVELS = {
+    name: {
+        level: _Level(NAMES[VOTES[name][level]], *prior, EXPLICIT_WEIGHT if voter.explicit else PRIOR_WEIGHT, voter.reaction)
+        for level, prior in voter.levels.items()
+    }
+    for name, voter in VOTERS.items()
+}
+_NEVER = (0.0, 0.0)
+_BEHAVIOUR = [
+    (name, [NAMES[vote] for vote in VOTES[name].values()]) for name, voter in VOTERS.items() if not (voter.explicit or voter.reaction)
+]
+"""The voters whose absence counts where they are reported, and the names of their counts."""
 
 
 class Counts(msgspec.Struct, array_like=True, gc=False):
@@ -142,9 +165,8 @@ class LabelModel:
         self._counts: dict[str, Counts] = {GLOBAL: Counts(GLOBAL)}
         self._slope = Slope()
         self._dirty: set[str] = set()
-        # What the counts amount to, until they change.
-        self._rates: dict[Vote, Level] = {}
         self._standings: dict[str, _Standing] = {}
+        """What the counts amount to, until they change."""
 
     def judge(self, series: str, votes: Sequence[Vote], *, reacted: bool = False, settled: bool = False) -> Opinion:
         """The probability that the user was satisfied. ``reacted``: a later turn is known; ``settled``: the session has ended."""
@@ -164,12 +186,7 @@ class LabelModel:
 
     def rate(self, series: str, vote: Vote) -> Level:
         """How often a level is thought to occur with satisfied and with dissatisfied users."""
-        whole = self._rates.get(vote)
-        if whole is None:
-            prior_weight = EXPLICIT_WEIGHT if vote.voter in EXPLICIT else PRIOR_WEIGHT
-            whole = self._rates[vote] = _rates(self._counts[GLOBAL], vote, VOTERS[vote.voter].levels[vote.level], prior_weight)
-        own = self._counts.get(series)
-        return whole if own is None or series == GLOBAL else _rates(own, vote, whole, SERIES_WEIGHT)
+        return _rate(*self._counts_of(series), _LEVELS[vote.voter][vote.level])
 
     def learn(self, series: str, votes: Sequence[Vote], *, reacted: bool = False) -> None:
         """Take in a settled answer with explicit feedback, once. Does nothing if there is none."""
@@ -190,7 +207,7 @@ class LabelModel:
                     counts.levels.setdefault(NAMES[vote], [0.0, 0.0])[index] += share
             if sum(counts.seen) > FORGET_AT:
                 _halve(counts)
-        self._forget_sums()
+        self._standings.clear()
 
     def observe(self, series: str, total: float, answers: int = 1) -> None:
         """Take in the scores of answers that have become final, summed, for the share of satisfied users."""
@@ -215,14 +232,14 @@ class LabelModel:
         for item in counts:
             self._counts[item.series] = item
         self._slope = slope
-        self._forget_sums()
+        self._standings.clear()
 
     def __len__(self) -> int:
         return len(self._counts)
 
-    def _forget_sums(self) -> None:
-        self._rates.clear()
-        self._standings.clear()
+    def _counts_of(self, series: str) -> tuple[Counts, Counts | None]:
+        """Of the whole, and of the series if it has some."""
+        return self._counts[GLOBAL], None if series == GLOBAL else self._counts.get(series)
 
     def _both(self, series: str) -> list[Counts]:
         if series not in self._counts and len(self._counts) <= MOST_SERIES:
@@ -236,8 +253,7 @@ class LabelModel:
         name = GLOBAL if own is None else series
         found = self._standings.get(name)
         if found is None:
-            reported = frozenset([name for name in _BEHAVIOUR if _reported(own, name) >= REPORTED] if own is not None else ())
-            found = self._standings[name] = _Standing(name, reported)
+            found = self._standings[name] = _Standing(name, frozenset() if own is None else _reported(own.levels))
         return found
 
     def _odds(self, standing: _Standing, vote: Vote) -> float:
@@ -251,9 +267,12 @@ class LabelModel:
         """Log-odds of none of a voter's levels."""
         known = standing.absent.get(name)
         if known is None:
-            rates = [self.rate(standing.series, vote) for vote in VOTES[name]]
-            rest = max(1 - sum([rate[0] for rate in rates]), 0.01), max(1 - sum([rate[1] for rate in rates]), 0.01)
-            known = standing.absent[name] = _log_odds(rest)
+            satisfied = dissatisfied = 0.0
+            whole, own = self._counts_of(standing.series)
+            for level in _LEVELS[name].values():
+                rate = _rate(whole, own, level)
+                satisfied, dissatisfied = satisfied + rate[0], dissatisfied + rate[1]
+            known = standing.absent[name] = _log_odds((max(1 - satisfied, 0.01), max(1 - dissatisfied, 0.01)))
         return known
 
     def _implied(self, standing: _Standing, votes: Sequence[Vote], reacted: bool, settled: bool) -> float:
@@ -261,9 +280,11 @@ class LabelModel:
         key = frozenset([vote.voter for vote in votes]), reacted, settled
         known = standing.silence.get(key)
         if known is None:
-            seen = (_REACTIONS if reacted else frozenset[str]()) | (standing.reported if settled else frozenset[str]())
-            silent = seen - key[0]
-            known = standing.silence[key] = sum([self._absent(standing, name) for name in VOTERS if name in silent])
+            known = 0.0
+            for name, voter in VOTERS.items():
+                if name not in key[0] and ((reacted and voter.reaction) or (settled and name in standing.reported)):
+                    known += self._absent(standing, name)
+            standing.silence[key] = known
         return known
 
     def _regress(self, shown: float, said: float) -> None:
@@ -284,18 +305,34 @@ class LabelModel:
         self._slope = Slope(min(max(slope, 0.2), 1.0), offset, (a, b, c))
 
 
-def _rates(counts: Counts, vote: Vote, prior: Level, weight: float) -> Level:
-    had = counts.levels.get(NAMES[vote], (0.0, 0.0))
-    of = counts.reacted if vote.voter in _REACTIONS else counts.seen
-    return (had[0] + weight * prior[0]) / (of[0] + weight), (had[1] + weight * prior[1]) / (of[1] + weight)
+def _rate(whole: Counts, own: Counts | None, level: _Level) -> Level:
+    """A series' own counts are shrunk to those of the whole, and those to the prior."""
+    name, satisfied, dissatisfied, weight, reaction = level
+    had, of = whole.levels.get(name, _NEVER), whole.reacted if reaction else whole.seen
+    satisfied, dissatisfied = (had[0] + weight * satisfied) / (of[0] + weight), (had[1] + weight * dissatisfied) / (of[1] + weight)
+    if own is None:
+        return satisfied, dissatisfied
+    had, of, weight = own.levels.get(name, _NEVER), own.reacted if reaction else own.seen, SERIES_WEIGHT
+    return (had[0] + weight * satisfied) / (of[0] + weight), (had[1] + weight * dissatisfied) / (of[1] + weight)
 
 
 def _log_odds(rates: Level) -> float:
-    return max(-MOST_LOG_ODDS, min(MOST_LOG_ODDS, log(rates[0] / rates[1])))
+    odds = log(rates[0] / rates[1])
+    return odds if -MOST_LOG_ODDS <= odds <= MOST_LOG_ODDS else MOST_LOG_ODDS if odds > 0 else -MOST_LOG_ODDS
 
 
-def _reported(counts: Counts, name: str) -> float:
-    return sum([sum(counts.levels.get(NAMES[vote], ())) for vote in VOTES[name]])
+def _reported(levels: Mapping[str, Sequence[float]]) -> frozenset[str]:
+    """Voters that a series has been seen to report."""
+    found = []
+    for voter, names in _BEHAVIOUR:
+        seen = 0.0
+        for name in names:
+            had = levels.get(name)
+            if had is not None:
+                seen += had[0] + had[1]
+        if seen >= REPORTED:
+            found.append(voter)
+    return frozenset(found)
 
 
 def _halve(counts: Counts) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from dataclasses import dataclass, field
-from sys import intern
+from functools import lru_cache
+from typing import NamedTuple
 
 import msgspec
 
@@ -50,10 +50,6 @@ class Published(msgspec.Struct, array_like=True, gc=False, frozen=True):
     evidence: str
 
 
-Evidence = tuple[Vote, str | None]
-"""A vote and the event it was seen in."""
-
-
 class Known(msgspec.Struct, array_like=True, gc=False):
     """What is known of an answer. ``learned``: it has taught."""
 
@@ -66,7 +62,8 @@ class Known(msgspec.Struct, array_like=True, gc=False):
 
 
 class SessionHead(msgspec.Struct, array_like=True, gc=False):
-    """``start`` and ``last``: first and last activity, epoch seconds.
+    """``key``: s and the session's id, or r and the request's of a turn that is a session of its own. ``start`` and ``last``: first and
+    last activity, epoch seconds.
 
     ``forgotten``: time up to which answers of this session have been given up for want of room.
     """
@@ -79,56 +76,89 @@ class SessionHead(msgspec.Struct, array_like=True, gc=False):
     forgotten: float = 0.0
 
 
-@dataclass(slots=True, eq=False)
-class Session:
-    """``answers`` in the order of (time of the request, id)."""
+class Session(msgspec.Struct, eq=False):
+    """``id``: its ``session_id``, if it has one; ``answers`` in the order of (time of the request, id); ``awaited``: somebody will look
+    whether it has ended."""
 
     head: SessionHead
-    answers: list[Answer] = field(default_factory=list)
+    id: str | None
+    answers: list[Answer] = []
+    awaited: bool = False
+
+    @classmethod
+    def of(cls, head: SessionHead) -> Session:
+        return cls(head, head.key[1:] if head.key[0] == "s" else None)
 
     def add(self, answer: Answer) -> int:
         """Where it stands now."""
         answers = self.answers
-        if not answers or answers[-1].position < answer.position:
+        if not answers or answers[-1].turn.time < answer.turn.time:
             answers.append(answer)
             return len(answers) - 1
-        at = bisect_left(answers, answer.position, key=lambda other: other.position)
+        at = bisect_left(answers, _position(answer), key=_position)
         answers.insert(at, answer)
         return at
 
 
-class Answer:
-    """An answer and everything known about it. ``there``: when the user had it before their eyes, epoch seconds; ``series``: what answers
-    are thought to be alike in, tenant and feature; ``judged``: its score has counted for satisfaction."""
+class Names(NamedTuple):
+    """Many answers have these in common, and few there are of them. ``series``: what answers are thought to be alike in."""
 
-    __slots__ = ("judged", "known", "position", "series", "session", "there", "turn")
+    tenant: str
+    feature: str
+    model: str
+    series: str
 
-    def __init__(self, session: Session, turn: Turn) -> None:
-        self.session = session
-        self.turn = turn
-        turn.tenant, turn.feature, turn.model = intern(turn.tenant), intern(turn.feature), intern(turn.model)  # many turns, few names
-        self.there = turn.ended if turn.ended > turn.time else turn.time
-        self.position = turn.time, turn.request_id
-        self.series = intern(f"{turn.tenant}\n{turn.feature}")
-        self.known = Known()
-        self.judged = False
+
+@lru_cache(maxsize=8_192)
+def _names(tenant: str, feature: str, model: str) -> Names:
+    return Names(tenant, feature, model, f"{tenant}\n{feature}")
+
+
+class Answer(msgspec.Struct, eq=False):
+    """An answer and everything known about it. ``there``: when the user had it before their eyes, epoch seconds; ``series``: as in
+    ``Names``; ``judged``: its score has counted for satisfaction; ``about``: of its label as JSON what all versions begin with, until the
+    final one."""
+
+    session: Session
+    turn: Turn
+    there: float
+    series: str
+    known: Known
+    judged: bool = False
+    about: bytes = b""
+
+    @classmethod
+    def to(cls, turn: Turn, session: Session) -> Answer:
+        turn.tenant, turn.feature, turn.model, series = _names(turn.tenant, turn.feature, turn.model)
+        turn.session_id = session.id  # the same, held once
+        return cls(session, turn, turn.ended if turn.ended > turn.time else turn.time, series, Known())
 
     @property
     def reacted(self) -> bool:
         """Whether a later turn says something about it."""
         return self.known.reaction is not None or self.known.repeat is not None
 
-    def evidence(self) -> list[Evidence]:
-        """What users did in the order in which it was first heard of, then what they wrote, then that they left."""
-        known = self.known
-        found: list[Evidence] = [(said.vote, said.event_id) for said in known.said.values()]
-        if known.reaction is not None:
-            found += [(vote, known.reaction.event_id) for vote in known.reaction.votes]
-        if known.repeat is not None:
-            found.append((REPEATS[known.repeat.level], known.repeat.event_id))
-        if self.session.head.ended and self.session.answers[-1] is self:
-            found.append((LEFT, None))
-        return found
+    def evidence(self) -> tuple[tuple[Vote, ...], list[str | None]]:
+        """Votes and the events they were seen in: what users did in the order in which it was first heard of, then what they wrote, then
+        that they left."""
+        known, session = self.known, self.session
+        votes: list[Vote] = []
+        events: list[str | None] = []
+        for said in known.said.values():
+            votes.append(said.vote)
+            events.append(said.event_id)
+        reaction, repeat = known.reaction, known.repeat
+        if reaction is not None:
+            for vote in reaction.votes:
+                votes.append(vote)
+                events.append(reaction.event_id)
+        if repeat is not None:
+            votes.append(REPEATS[repeat.level])
+            events.append(repeat.event_id)
+        if session.head.ended and session.answers[-1] is self:
+            votes.append(LEFT)
+            events.append(None)
+        return tuple(votes), events
 
     @property
     def explicit(self) -> bool:
@@ -145,8 +175,16 @@ class Answer:
         return True
 
 
-LEFT = Vote("session_end", "")
-REPEATS = {vote.level: vote for vote in VOTES["reformulation"]}
+def session_key(turn: Turn) -> str:
+    return f"r{turn.request_id}" if turn.session_id is None else f"s{turn.session_id}"
+
+
+def _position(answer: Answer) -> tuple[float, str]:
+    return answer.turn.time, answer.turn.request_id
+
+
+LEFT = VOTES["session_end"][""]
+REPEATS = VOTES["reformulation"]
 
 
 def _kind(voter: str) -> str:

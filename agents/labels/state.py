@@ -20,7 +20,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from heapq import heappop, heappush
 from math import inf
-from operator import itemgetter
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 import msgspec
@@ -29,8 +29,8 @@ from agents.labels.detectors import STRONG, Detectors
 from agents.labels.inbox import Entry, Inbox
 from agents.labels.memory import CANDIDATES, ENTRIES, REMEMBERED, Memory, Remembered
 from agents.labels.publishing import Publisher, label_id
-from agents.labels.reliability import VOTERS, Counts, LabelModel, Slope, Vote
-from agents.labels.sessions import Answer, Reaction, Repeat, Session, SessionHead
+from agents.labels.reliability import VOTERS, VOTES, Counts, LabelModel, Slope, Vote
+from agents.labels.sessions import Answer, Reaction, Repeat, Session, SessionHead, session_key
 from agents.labels.settings import LabelSettings
 from agents.labels.waiting import Waiting
 from agents.messages import messages
@@ -45,8 +45,10 @@ __all__ = ["LabelsState", "label_id"]
 
 STAGE = "labels"
 
-_ACCEPTED = Vote("acceptance", "strong")
+_ACCEPTED = VOTES["acceptance"]["strong"]
+_ELSEWHERE = VOTES["topic_change"][""]
 
+_there = attrgetter("there")
 
 PERIOD = 5
 """Seconds of event time in which everything new about an answer becomes one version of its label. Stage 1 tells how far it is every ten
@@ -136,10 +138,9 @@ class LabelsState:
         self._waiting = Waiting()
         self._memory = Memory()
         self._due: list[tuple[float, int]] = []
-        self._awaited: set[int] = set()
-        self._judging: deque[tuple[float, Answer]] = deque()
+        self._judging: deque[Answer] = deque()
         self._opinions: dict[tuple[int, tuple[str, str]], Opinions] = {}
-        self._expiring: list[tuple[float, int]] = []
+        self._expiring: deque[tuple[float, int]] = deque()
         self._changed_opinions: set[tuple[int, tuple[str, str]]] = set()
         self._saved_at = 0.0
         self._news: dict[Answer, None] = {}
@@ -229,8 +230,11 @@ class LabelsState:
         """Before that nothing happens by itself."""
         judged, ending, expiring = self._judging, self._due, self._expiring
         return min(
-            judged[0][0] if judged else inf, ending[0][0] if ending else inf, expiring[0][0] if expiring else inf, self._waiting.patience
-        )  # fmt: skip
+            judged[0].there + self._settings.judged_after if judged else inf,
+            ending[0][0] if ending else inf,
+            expiring[0][0] if expiring else inf,
+            self._waiting.patience,
+        )
 
     def _go_to(self, moment: float) -> None:
         """Nothing happens until then, but that a minute may be over."""
@@ -251,81 +255,84 @@ class LabelsState:
 
     def _close_period(self, boundary: float, effects: Effects) -> None:
         """What is due before the end of a period; then labels, and what they teach."""
-        while self._next_end() < boundary:
-            self._end(self._memory.sessions[self._pop_due()])
+        for session in self._ending(boundary):
+            self._end(session)
         if self._news:
-            for answer in self._news:
-                self._publisher.publish(answer, effects)
+            self._publisher.publish(self._news)
             self._memory.learned(self._news)
             self._news = {}
-        while self._judging and self._judging[0][0] < boundary:
-            self._judge(self._judging.popleft()[1])
-        for answer in self._finished:
-            if answer.known.published is not None:
-                total, answers = self._finals.get(answer.series, (0.0, 0))
-                self._finals[answer.series] = total + answer.known.published.score, answers + 1
-                self._changed_finals.add(answer.series)
-            self._judge(answer)
-        self._finished = []
+        judging, after, judged = self._judging, self._settings.judged_after, []
+        while judging and judging[0].there + after < boundary:
+            judged.append(judging.popleft())
+        if self._finished:
+            for answer in self._finished:
+                if answer.known.published is not None:
+                    total, answers = self._finals.get(answer.series, (0.0, 0))
+                    self._finals[answer.series] = total + answer.known.published.score, answers + 1
+                    self._changed_finals.add(answer.series)
+            judged += self._finished
+            self._finished = []
+        if judged:
+            self._judge(judged)
         self._expire(boundary, effects)
 
     def _prepare(self, taken: Iterable[Entry]) -> None:
         """Read and compare at once what will probably be compared one by one."""
         comments: list[str] = []
-        pairs: dict[tuple[str, str], None] = {}
-        asked: dict[str, list[str]] = {}
+        pairs: list[tuple[str, str]] = []
+        asked: dict[str, list[Turn]] = {}
         for _, _, _, item in taken:
             if isinstance(item, Signal):
                 if item.comment:
                     comments.append(item.comment)
             elif item.session_id is not None:
-                key = _session_key(item)
-                earlier = asked.get(key)
+                session_id, question, time = item.session_id, item.question, item.time
+                earlier = asked.get(session_id)
                 if earlier is None:
-                    known = self._memory.of_key.get(key)
-                    earlier = asked[key] = [answer.turn.question for answer in known[-1].answers[-CANDIDATES:]] if known else []
-                if item.question:
-                    pairs.update(((question, item.question), None) for question in earlier[-CANDIDATES:] if question)
-                earlier.append(item.question)
+                    known = self._memory.of_id.get(session_id)
+                    if known is None:
+                        asked[session_id] = [item]
+                        continue
+                    earlier = asked[session_id] = [answer.turn for answer in known[-1].answers[-CANDIDATES:]]
+                if question:
+                    pairs += [(turn.question, question) for turn in earlier[-CANDIDATES:] if turn.question and turn.ended <= time]
+                earlier.append(item)
         if comments or pairs:
             self._detectors.prepare(comments, pairs)
 
     def _await_judgement(self, answer: Answer) -> None:
         """In the order of time, in which answers come but for late ones."""
-        due = answer.there + self._settings.judged_after
-        if self._judging and due < self._judging[-1][0]:
-            insort(self._judging, (due, answer), key=itemgetter(0))
+        if self._judging and answer.there < self._judging[-1].there:
+            insort(self._judging, answer, key=_there)
         else:
-            self._judging.append((due, answer))
-
-    def _next_end(self) -> float:
-        """When the next session ends, if nothing more happens in it."""
-        while self._due:
-            due, serial = self._due[0]
-            session = self._memory.sessions.get(serial)
-            if session is not None and not session.head.ended and session.head.last + self._settings.gap == due:
-                return due
-            self._pop_due()
-            if session is not None and not session.head.ended:
-                self._await_end(session)
-        return inf
+            self._judging.append(answer)
 
     def _await_end(self, session: Session) -> None:
         """One entry per session: what happens in it meanwhile is looked at when its time has come."""
-        serial = session.head.serial
-        if serial not in self._awaited:
-            self._awaited.add(serial)
-            heappush(self._due, (session.head.last + self._settings.gap, serial))
+        if not session.awaited:
+            session.awaited = True
+            heappush(self._due, (session.head.last + self._settings.gap, session.head.serial))
 
-    def _pop_due(self) -> int:
-        serial = heappop(self._due)[1]
-        self._awaited.discard(serial)
-        return serial
+    def _ending(self, boundary: float) -> Iterator[Session]:
+        """Sessions that end before it, one after another, unless something happens in them."""
+        due, sessions, gap = self._due, self._memory.sessions, self._settings.gap
+        while due and due[0][0] < boundary:
+            end, serial = heappop(due)
+            session = sessions.get(serial)
+            if session is None:
+                continue
+            session.awaited = False
+            if session.head.ended:
+                continue
+            if session.head.last + gap == end:
+                yield session
+            else:
+                self._await_end(session)
 
     def _expire(self, boundary: float, effects: Effects) -> None:
         """Forget sessions whose time for late feedback has passed, and feedback whose answer has not come."""
         while self._expiring and self._expiring[0][0] < boundary:
-            due, serial = heappop(self._expiring)
+            due, serial = self._expiring.popleft()
             session = self._memory.sessions.get(serial)
             if session is not None and session.head.ended and self._expiry(session) == due:
                 self._memory.forget_session(session)
@@ -333,24 +340,35 @@ class LabelsState:
             for signal in self._waiting.give_up(boundary, self._settings.waiting):
                 effects.count("labels_feedback", _unmatched(signal))
 
+    def _await_expiry(self, session: Session) -> None:
+        """In the order of time, in which sessions end but for those that were evicted or come from a snapshot."""
+        entry = self._expiry(session), session.head.serial
+        if self._expiring and entry < self._expiring[-1]:
+            insort(self._expiring, entry)
+        else:
+            self._expiring.append(entry)
+
     def _expiry(self, session: Session) -> float:
         return session.head.last + self._settings.gap + self._settings.retention
 
     # Satisfaction
 
-    def _judge(self, answer: Answer) -> None:
+    def _judge(self, answers: Iterable[Answer]) -> None:
         """The score of an answer counts for the satisfaction of its feature, once."""
-        if answer.judged:
-            return
-        answer.judged = True
-        turn, published, window = answer.turn, answer.known.published, int(self._now) // WINDOW * WINDOW
-        score = self._publisher.judge(answer.series, (), False, False).score if published is None else published.score
-        key = window, (turn.tenant, turn.feature)
-        opinions = self._opinions.get(key)
-        if opinions is None:
-            opinions = self._opinions[key] = Opinions(*key)
-        opinions.add(score, turn.response_id)
-        self._changed_opinions.add(key)
+        window = int(self._now) // WINDOW * WINDOW
+        of_series: dict[str, Opinions] = {}
+        for answer in answers:
+            if answer.judged:
+                continue
+            answer.judged = True
+            published, series = answer.known.published, answer.series
+            opinions = of_series.get(series)
+            if opinions is None:
+                key = window, (answer.turn.tenant, answer.turn.feature)
+                opinions = of_series[series] = self._opinions.setdefault(key, Opinions(*key))
+                self._changed_opinions.add(key)
+            score = self._publisher.judge((series, False, False, ())).score if published is None else published.score
+            opinions.add(score, answer.turn.response_id)
 
     def _tell_satisfaction(self, effects: Effects) -> None:
         """Windows that are over, to where their series come together; to everybody, how far this partition is."""
@@ -373,13 +391,14 @@ class LabelsState:
         if turn.response_id in self._memory.of_response:  # another call's answer under the same id: the first keeps the label
             effects.count("labels_late", "response_id_taken")
             return
-        answer = Answer(session, turn)
+        answer = Answer.to(turn, session)
         at = self._memory.add_answer(answer)
         self._await_judgement(answer)
         self._touch(session, answer.there)
-        session.head.start = min(session.head.start, turn.time)
+        if turn.time < session.head.start:
+            session.head.start = turn.time
         # A turn that comes late also gives those after it another past.
-        for later in range(at, min(at + CANDIDATES + 1, len(session.answers))):
+        for later in range(at or 1, min(at + CANDIDATES + 1, len(session.answers))):
             self._react(session, later)
         if self._waiting:
             for signal in self._waiting.of(turn):
@@ -392,38 +411,40 @@ class LabelsState:
 
     def _session_of(self, turn: Turn, effects: Effects) -> Session | None:
         """The session a turn belongs to, a new one if need be; None if it is too late."""
-        key, gap = _session_key(turn), self._settings.gap
+        gap, time = self._settings.gap, turn.time
         found: Session | None = None
-        for session in self._memory.of_key.get(key, ()):
+        for session in self._memory.of_id.get(turn.session_id, ()):
             head = session.head
-            if head.start - gap <= turn.time <= head.last + gap and (found is None or head.last > found.head.last):
+            if head.start - gap <= time <= head.last + gap and (found is None or head.last > found.head.last):
                 found = session
         if found is not None:
-            return None if turn.time <= found.head.forgotten else found
-        if max(turn.time, turn.ended) + gap + self._settings.retention <= self._now:
+            return None if time <= found.head.forgotten else found
+        if max(time, turn.ended) + gap + self._settings.retention <= self._now:
             return None
         while len(self._memory.sessions) >= self._settings.sessions:
             self._evict(effects)
         self._serial += 1
-        found = Session(SessionHead(self._serial, key, turn.time, turn.time))
+        found = Session(SessionHead(self._serial, session_key(turn), time, time), turn.session_id)
         self._memory.add_session(found)
         return found
 
     def _react(self, session: Session, at: int) -> None:
         """What a turn says about the answers before it."""
-        if not at:
-            return
         turn = session.answers[at].turn
         seen = [answer for answer in session.answers[max(0, at - REMEMBERED) : at] if answer.there <= turn.time]
         if not seen:
             return
-        latest = seen[0] if len(seen) == 1 else max(seen, key=lambda answer: (answer.turn.ended, answer.turn.request_id))
+        latest = seen[-1]
+        for answer in seen[:-1]:
+            ended = answer.turn.ended
+            if ended >= latest.turn.ended and (ended, answer.turn.request_id) > (latest.turn.ended, latest.turn.request_id):
+                latest = answer
         detectors = self._detectors
         votes = detectors.tone.votes(turn.question)
         reaction = latest.known.reaction
         if reaction is None or (turn.time, turn.request_id) < (reaction.time, reaction.request_id):
             if not votes and detectors.topic_change.changed(latest.turn.question, turn.question):
-                votes = [Vote("topic_change", "")]
+                votes = [_ELSEWHERE]
             latest.known.reaction = Reaction(turn.time, turn.request_id, turn.event_id, votes)
             self._news[latest] = None
         if _ACCEPTED in votes:  # "thanks, and ..." repeats nothing
@@ -436,9 +457,9 @@ class LabelsState:
 
     def _repeated(self, earlier: list[Answer], turn: Turn) -> tuple[float, Answer]:
         """The answer whose question a turn asks again: the latest that surely is, else the most alike."""
-        best = (0.0, earlier[-1])
+        best, probability_of = (0.0, earlier[-1]), self._detectors.reformulation.probability
         for answer in reversed(earlier):
-            probability = self._detectors.reformulation.probability(answer.turn.question, turn.question)
+            probability = probability_of(answer.turn.question, turn.question)
             if probability >= STRONG:
                 return probability, answer
             if probability > best[0]:
@@ -469,7 +490,7 @@ class LabelsState:
             return self._memory.answers.get(signal.request_id)
         seen = (
             answer
-            for session in self._memory.of_key.get(f"s{signal.session_id}", ())
+            for session in self._memory.of_id.get(signal.session_id, ())
             if session.head.start <= signal.time <= session.head.last + self._settings.gap
             for answer in session.answers
             if answer.turn.ended <= signal.time
@@ -494,29 +515,32 @@ class LabelsState:
         """There was activity. An ended session goes on if it was within the gap: what is final stays so."""
         head = session.head
         self._memory.changed(session)
-        head.last = max(head.last, time)
+        if time > head.last:
+            head.last = time
         head.ended = False
         self._await_end(session)
 
     def _end(self, session: Session) -> None:
         session.head.ended = True
         self._memory.changed(session)
-        heappush(self._expiring, (self._expiry(session), session.head.serial))
+        self._await_expiry(session)
         for answer in session.answers:
             self._finish(answer)
 
     def _finish(self, answer: Answer) -> None:
         """No more is expected to be heard of an answer: its label is final, and teaches."""
         self._news[answer] = None
-        if not answer.known.final:
-            answer.known.final = True
+        known = answer.known
+        if not known.final:
+            known.final = True
             self._finished.append(answer)
-            self._learn(answer)
+            if known.said:
+                self._learn(answer)
 
     def _learn(self, answer: Answer) -> None:
         if answer.explicit and not answer.known.learned:
             answer.known.learned = True
-            lesson = Lesson(answer.turn.request_id, answer.series, [vote for vote, _ in answer.evidence()], answer.reacted)
+            lesson = Lesson(answer.turn.request_id, answer.series, list(answer.evidence()[0]), answer.reacted)
             self._lessons[lesson.request_id] = lesson
             self._new_lessons.append(lesson)
 
@@ -532,13 +556,12 @@ class LabelsState:
     def _evict(self, effects: Effects) -> None:
         """Make room for a session: an ended one goes, else the one that has been quiet for longest, whose labels become final."""
         while self._expiring:
-            due, serial = heappop(self._expiring)
+            due, serial = self._expiring.popleft()
             session = self._memory.sessions.get(serial)
             if session is not None and session.head.ended and self._expiry(session) == due:
                 self._memory.forget_session(session)
                 return
-        self._next_end()
-        session = self._memory.sessions[self._pop_due()]
+        session = next(self._ending(inf))
         self._end(session)
         self._memory.forget_session(session)
         effects.count("labels_late", "session_given_up")
@@ -592,13 +615,13 @@ class LabelsState:
             sessions, answers = self._memory.load(saved.remembered, taken)
             for session in sessions:
                 if session.head.ended:
-                    heappush(self._expiring, (self._expiry(session), session.head.serial))
+                    self._await_expiry(session)
                 else:
                     self._await_end(session)
             for answer in answers:
                 self._await_judgement(answer)
-        while self._judging and self._judging[0][0] < self._now:
-            self._judging.popleft()[1].judged = True
+        while self._judging and self._judging[0].there + self._settings.judged_after < self._now:
+            self._judging.popleft().judged = True
         self._opinions.update({(item.window, item.series): item for item in saved.opinions})
         current = int(self._now) // WINDOW * WINDOW
         self._opinions = {key: item for key, item in self._opinions.items() if key[0] >= current}
@@ -620,10 +643,6 @@ def _decode_state(piece: bytes) -> Saved:
             "(docs/operations.md, Labels) and start them again, or go on with the version that wrote it"
         )
     return _decode_saved(piece)
-
-
-def _session_key(turn: Turn) -> str:
-    return f"r{turn.request_id}" if turn.session_id is None else f"s{turn.session_id}"
 
 
 def _unmatched(signal: Signal) -> str:

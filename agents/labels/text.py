@@ -16,12 +16,14 @@ from itertools import chain
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix  # type: ignore[import-untyped]
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]
+Places = NDArray[np.intp]
 
 PART = 1 << 14
 PARTS = 3
@@ -74,6 +76,16 @@ class Counted(NamedTuple):
     numbers: frozenset[str]
 
 
+class Block(NamedTuple):
+    """The same of many texts, side by side. ``bounds``: where each part of each text begins, and the end."""
+
+    buckets: Ints
+    counts: Ints
+    bounds: Ints
+    lengths: list[int]
+    numbers: list[frozenset[str]]
+
+
 NOTHING = Counted(np.empty(0, np.int32), np.empty(0, np.int32), (0,) * PARTS, 0, frozenset())
 
 
@@ -87,15 +99,23 @@ def count_all(texts: Sequence[str]) -> list[Counted]:
     found: list[Counted] = []
     for at in range(0, len(texts), _AT_ONCE):
         cleaned = [normalise(text) for text in texts[at : at + _AT_ONCE]]
-        counted = iter(_count_clean([clean for clean in cleaned if clean]))
+        counted = _counted([clean for clean in cleaned if clean])
         found += [next(counted) if clean else NOTHING for clean in cleaned]
     return found
 
 
-def _count_clean(cleaned: list[str]) -> Iterator[Counted]:
-    """Of texts that are not empty."""
+def _counted(cleaned: list[str]) -> Iterator[Counted]:
     if not cleaned:
         return
+    block = _count_clean(cleaned)
+    bounds = block.bounds.tolist()
+    for n, (length, numbers) in enumerate(zip(block.lengths, block.numbers, strict=True)):
+        a, b, c, d = bounds[PARTS * n : PARTS * (n + 1) + 1]
+        yield Counted(block.buckets[a:d], block.counts[a:d], (b - a, c - b, d - c), length, numbers)
+
+
+def _count_clean(cleaned: list[str]) -> Block:
+    """Of texts that are not empty."""
     codes = np.frombuffer(f" {'  '.join(cleaned)} ".encode("latin-1"), dtype=np.uint8)
     sizes = np.fromiter(map(len, cleaned), np.int32, len(cleaned)) + 2
     ends = np.cumsum(sizes)
@@ -125,12 +145,13 @@ def _count_clean(cleaned: list[str]) -> Iterator[Counted]:
     starts = np.flatnonzero(np.concatenate((_FIRST, every[1:] != every[:-1])))
     counts = np.diff(starts, append=len(every)).astype(np.int32)
     distinct = every[starts]
-    parts = np.searchsorted(distinct, np.arange(PARTS * len(cleaned) + 1, dtype=np.int32) * PART).tolist()
-    buckets = distinct % BUCKETS
-    for n, clean in enumerate(cleaned):
-        a, b, c, d = parts[PARTS * n : PARTS * (n + 1) + 1]
-        numbers = frozenset(filter(str.isdigit, clean.split())) if _HAS_DIGIT(clean) else _NO_NUMBERS
-        yield Counted(buckets[a:d], counts[a:d], (b - a, c - b, d - c), clean.count(" ") + 1, numbers)
+    return Block(
+        distinct % BUCKETS,
+        counts,
+        np.searchsorted(distinct, np.arange(PARTS * len(cleaned) + 1, dtype=np.int32) * PART).astype(np.int32),
+        [clean.count(" ") + 1 for clean in cleaned],
+        [frozenset(filter(str.isdigit, clean.split())) if _HAS_DIGIT(clean) else _NO_NUMBERS for clean in cleaned],
+    )
 
 
 def _bucket(hashed: NDArray[np.uint64]) -> Ints:
@@ -138,7 +159,7 @@ def _bucket(hashed: NDArray[np.uint64]) -> Ints:
     return ((hashed ^ (hashed >> _FOLD)) * _MIX >> _SHIFT).astype(np.int32)
 
 
-class Text(NamedTuple):
+class Text(msgspec.Struct, frozen=True, eq=False, gc=False):
     """A text as the detectors see it. The weights of each part have length 1, and so has ``meaning``."""
 
     buckets: Ints
@@ -154,7 +175,7 @@ class Text(NamedTuple):
     """Log-odds of ``TONES``."""
 
 
-class Likeness(NamedTuple):
+class Likeness(msgspec.Struct, frozen=True, gc=False):
     """What two questions have in common."""
 
     same: float
@@ -192,6 +213,9 @@ class TextModel:
             # The features' standardisation is part of the first layer.
             self._from_features = hidden / scale[:, None]
             self._from_nothing = hidden_bias - (mean / scale) @ hidden
+        no_meaning: Floats = np.zeros(meaning.shape[1], np.float32)
+        no_weights: Floats = np.empty(0, np.float32)
+        self._nothing = Text(NOTHING.buckets, no_weights, 0, _NO_NUMBERS, 0.0, 0.0, no_meaning, self._tone_bias.tolist())
 
     def read(self, text: str) -> Text:
         """The text as numbers."""
@@ -199,37 +223,56 @@ class TextModel:
 
     def read_all(self, texts: Sequence[str]) -> list[Text]:
         """``read`` of each."""
-        return [read for at in range(0, len(texts), _AT_ONCE) for read in self._read(count_all(texts[at : at + _AT_ONCE]))]
+        found: list[Text] = []
+        for at in range(0, len(texts), _AT_ONCE):
+            cleaned = [normalise(text) for text in texts[at : at + _AT_ONCE]]
+            read = self._read([clean for clean in cleaned if clean])
+            found += [next(read) if clean else self._nothing for clean in cleaned]
+        return found
 
-    def _read(self, counted: list[Counted]) -> Iterator[Text]:
-        rows, mass = weigh(counted, self.rarity)
-        projected = rows @ self._project
+    def _read(self, cleaned: list[str]) -> Iterator[Text]:
+        """Of texts that are not empty."""
+        if not cleaned:
+            return
+        block = _count_clean(cleaned)
+        starts = block.bounds[::PARTS]
+        weights, mass = _weigh(block.buckets, block.counts, np.diff(block.bounds), self.rarity)
+        projected = _rows(weights, block.buckets, starts) @ self._project
         meanings = projected[:, : -len(TONES)]
         meanings /= np.sqrt((meanings * meanings).sum(axis=1, keepdims=True)).clip(min=1e-12)
         tones = (projected[:, -len(TONES) :] + self._tone_bias).tolist()
-        starts = rows.indptr.tolist()
-        for n, (item, (words, stems), tone) in enumerate(zip(counted, mass.tolist(), tones, strict=True)):
-            yield Text(item.buckets, rows.data[starts[n] : starts[n + 1]], item.length, item.numbers, words, stems, meanings[n], tone)
+        ends = starts.tolist()
+        for n, (a, b, length, numbers, (words, stems), tone) in enumerate(
+            zip(ends[:-1], ends[1:], block.lengths, block.numbers, mass.tolist(), tones, strict=True)
+        ):
+            yield Text(block.buckets[a:b], weights[a:b], length, numbers, words, stems, meanings[n], tone)
 
     def pairs(self, earlier: Sequence[Text], later: Sequence[Text]) -> NDArray[np.float64]:
         """What earlier and later questions have in common, row by row: ``PAIR_FEATURES``."""
-        met = _sparse([text.buckets for text in earlier], [text.weights for text in earlier]).multiply(
-            _sparse([text.buckets for text in later], [text.weights for text in later])
-        )
+        return self._pairs(*_side_by_side(earlier, later))
+
+    def _pairs(self, texts: Sequence[Text], earlier: Places, later: Places) -> NDArray[np.float64]:
+        """``earlier``, ``later``: places in ``texts``, each of which is looked at once, however many pairs it belongs to."""
+        rows = _sparse([text.buckets for text in texts], [text.weights for text in texts])
+        met = _of(rows, earlier).multiply(_of(rows, later))
         pair_of = np.repeat(np.arange(len(earlier)), np.diff(met.indptr))
         place = met.indices // PART + PARTS * pair_of
         alike = np.bincount(place, met.data, PARTS * len(earlier)).reshape(-1, PARTS)
         shared = np.bincount(place, self.rarity[met.indices], PARTS * len(earlier)).reshape(-1, PARTS)
-        first, second = (shared[:, 0] / (np.array([text.mass for text in texts]) + 1e-6) for texts in (earlier, later))
-        first_stems, second_stems = (shared[:, 2] / (np.array([text.stem_mass for text in texts]) + 1e-6) for texts in (earlier, later))
-        lengths, later_lengths = (np.array([text.length for text in texts], np.float64) for texts in (earlier, later))
-        ratio = np.log((later_lengths + 1) / (lengths + 1))
-        meanings, later_meanings = (
-            np.concatenate([text.meaning for text in texts]).reshape(len(texts), -1) for texts in (earlier, later)
-        )  # fmt: skip
-        meaning = (meanings * later_meanings).sum(axis=1)
-        differ = [bool(b.numbers and a.numbers and a.numbers.isdisjoint(b.numbers)) for a, b in zip(earlier, later, strict=True)]
-        tones = np.fromiter(chain.from_iterable([text.tone for text in later]), np.float64, len(TONES) * len(later)).reshape(-1, len(TONES))
+        mass, stem_mass = np.array([text.mass for text in texts]) + 1e-6, np.array([text.stem_mass for text in texts]) + 1e-6
+        first, second = shared[:, 0] / mass[earlier], shared[:, 0] / mass[later]
+        first_stems, second_stems = shared[:, 2] / stem_mass[earlier], shared[:, 2] / stem_mass[later]
+        lengths = np.array([text.length for text in texts], np.float64)
+        later_lengths = lengths[later]
+        ratio = np.log((later_lengths + 1) / (lengths[earlier] + 1))
+        meanings = np.concatenate([text.meaning for text in texts]).reshape(len(texts), -1)
+        meaning = (meanings[earlier] * meanings[later]).sum(axis=1)
+        numbers = [text.numbers for text in texts]
+        differ = [
+            bool(numbers[b] and numbers[a] and numbers[a].isdisjoint(numbers[b]))
+            for a, b in zip(earlier.tolist(), later.tolist(), strict=True)
+        ]
+        tones = np.array([text.tone for text in texts])[later]
         return np.column_stack(
             (
                 alike[:, 1], alike[:, 0], meaning, np.minimum(first, second), np.maximum(first, second), np.abs(ratio), differ,
@@ -240,14 +283,19 @@ class TextModel:
 
     def compare(self, earlier: Sequence[Text], later: Sequence[Text]) -> list[Likeness]:
         """How alike earlier and later questions are, pair by pair."""
-        features = self.pairs(earlier, later)
+        return self.compare_among(*_side_by_side(earlier, later))
+
+    def compare_among(self, texts: Sequence[Text], earlier: Places, later: Places) -> list[Likeness]:
+        """The same of pairs among some texts."""
+        features = self._pairs(texts, earlier, later)
         # Not a product of matrices, whose last bit depends on their size.
         hidden = np.repeat(self._from_nothing[None, :], len(features), axis=0)
         for values, weights in zip(features.T, self._from_features, strict=True):
             hidden += values[:, None] * weights
         np.tanh(hidden, out=hidden)
         same = 1 / (1 + np.exp(-((hidden * self._out).sum(axis=1) + self._out_bias)))
-        same[[not (a.length and b.length) for a, b in zip(earlier, later, strict=True)]] = 0.0  # who says nothing asks nothing
+        silent = np.array([not text.length for text in texts])
+        same[silent[earlier] | silent[later]] = 0.0  # who says nothing asks nothing
         return list(map(Likeness, same.tolist(), features[:, _STEMS].tolist(), features[:, 2].tolist()))
 
 
@@ -255,22 +303,40 @@ def weigh(counted: Sequence[Counted], rarity: Floats) -> tuple[Any, NDArray[Any]
     """Texts as rows of a sparse matrix, TF-IDF with logarithmic frequency, where each part has length 1; and for each the rarity of its
     words, summed, and of their beginnings."""
     buckets = [item.buckets for item in counted]
-    every = np.concatenate(buckets) if buckets else NOTHING.buckets
-    rare = rarity[every]
-    weights = _FREQUENCY[np.concatenate([item.counts for item in counted])] * rare
     sizes = np.fromiter(chain.from_iterable([item.sizes for item in counted]), np.int64, PARTS * len(counted))
+    weights, mass = _weigh(np.concatenate(buckets), np.concatenate([item.counts for item in counted]), sizes, rarity)
+    return _sparse(buckets, weights), mass
+
+
+def _weigh(buckets: Ints, counts: Ints, sizes: NDArray[Any], rarity: Floats) -> tuple[Floats, NDArray[Any]]:
+    """Weights of the buckets, and of each text both sums. ``sizes``: of the parts of all texts."""
+    rare = rarity[buckets]
+    weights = _FREQUENCY[counts] * rare
     part_of = np.repeat(np.arange(len(sizes)), sizes)
     lengths = np.sqrt(np.bincount(part_of, weights * weights, len(sizes))).clip(min=1e-12).astype(np.float32)
-    mass = np.bincount(part_of, rare, len(sizes)).reshape(-1, PARTS)[:, ::2]
-    return _sparse(buckets, weights / lengths[part_of]), mass
+    return weights / lengths[part_of], np.bincount(part_of, rare, len(sizes)).reshape(-1, PARTS)[:, ::2]
 
 
 def _sparse(buckets: list[Ints], weights: list[Floats] | Floats) -> Any:
     """Rows of a matrix, each with its buckets in ascending order."""
     starts = np.zeros(len(buckets) + 1, np.int32)
     np.cumsum([len(row) for row in buckets], out=starts[1:])
-    data = np.concatenate(weights) if isinstance(weights, list) else weights
-    found = csr_matrix((data, np.concatenate(buckets), starts), shape=(len(buckets), BUCKETS))
+    return _rows(np.concatenate(weights) if isinstance(weights, list) else weights, np.concatenate(buckets), starts)
+
+
+def _side_by_side(earlier: Sequence[Text], later: Sequence[Text]) -> tuple[list[Text], Places, Places]:
+    return [*earlier, *later], np.arange(len(earlier)), np.arange(len(earlier), len(earlier) + len(later))
+
+
+def _of(rows: Any, places: Places) -> Any:
+    """Some of them, which may be the same."""
+    found = rows[places]
+    found.has_canonical_format = True
+    return found
+
+
+def _rows(weights: Floats, buckets: Ints, starts: Ints) -> Any:
+    found = csr_matrix((weights, buckets, starts), shape=(len(starts) - 1, BUCKETS))
     found.has_canonical_format = True
     return found
 

@@ -80,7 +80,9 @@ class Stage2:
         self._offset += len(records)
         before = len(self.effects.messages)
         self.state.apply(FakeBatch("turns", 0, records, self._offset), self.effects)
-        found = [msgspec.json.decode(message.value, type=Label) for message in self.effects.messages[before:] if message.topic == LABELS]
+        sent = [message.value for message in self.effects.messages[before:] if message.topic == LABELS]
+        found = [msgspec.json.decode(value, type=Label) for value in sent]
+        assert [msgspec.json.encode(label) for label in found] == sent, "put together of parts, it is the event of the contract"
         self.published += found
         return found
 

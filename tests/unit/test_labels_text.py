@@ -7,6 +7,7 @@ from itertools import pairwise
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import astuple
 
 from agents.labels.detectors import Reader, Reformulation, Tone
 from agents.labels.text import BUCKETS, MAX_CHARS, PART, count, normalise, text_model
@@ -51,9 +52,10 @@ def test_what_is_made_of_a_text_does_not_depend_on_its_company(texts: list[str])
     together = model.read_all(texts)
     for text, read in zip(texts, together, strict=True):
         alone = model.read(text)
-        assert all(np.array_equal(one, other) for one, other in zip(alone, read, strict=True))
+        assert all(np.array_equal(one, other) for one, other in zip(astuple(alone), astuple(read), strict=True))
     alike = model.compare(together[:-1], together[1:])
     assert alike == [model.compare([a], [b])[0] for a, b in pairwise(together)]
+    assert alike == model.compare_among(together, np.arange(len(texts) - 1), np.arange(1, len(texts)))
 
 
 def test_what_was_prepared_is_found_as_if_it_had_not_been() -> None:
