@@ -33,3 +33,14 @@ INSERT INTO mirante.ids
 SELECT cityHash64(id) AS hash, 'alerts' AS source, '' AS tenant, '' AS feature, starts_at AS time
 FROM mirante.alerts_data
 ARRAY JOIN arrayDistinct(JSONExtract(evidence, 'response_ids', 'Array(String)')) AS id;
+
+-- Feedback is found by what it is about: an answer, else a request, else a session. By its session as well, as until now, every story of
+-- a session would have to look for its answer's feedback. What was entered before stays; it leads to rows that are then not shown.
+ALTER TABLE mirante.ids_of_feedback MODIFY QUERY
+SELECT
+    cityHash64(multiIf(response_id != '', response_id, request_id != '', request_id, session_id)) AS hash,
+    'feedback' AS source,
+    tenant,
+    '' AS feature,
+    time
+FROM mirante.feedback_data;
