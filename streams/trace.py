@@ -59,33 +59,30 @@ class Story:
 def story(ask: Ask, kind: Kind, value: str, decode: Callable[[str], Any]) -> Story | None:
     """Everything about an id, None if no interaction has it. ``decode``: of columns that hold JSON.
 
-    First the few columns that say where the calls are and what belongs to them; then their texts, their relatives and what was said of
-    them side by side. What a query costs is mostly its analysis, so tables are asked only where ``ids`` knows of rows.
+    What a query costs is mostly its analysis, so there are few, and side by side: tables are asked only where ``ids`` knows of rows.
     """
     found = Story()
-    most = MAX_STEPS if kind == "trace_id" else MAX_CALLS
-    named = ask(_interactions(f"{_STEP}, session_id", kind, 1, most), _ids([value]))
-    if not named:
-        return None
-    found.truncated = len(named) > MAX_CALLS
-    own = named[:most]
-    traces = [] if kind == "trace_id" else sorted({call["trace_id"] for call in own} - {""})
-    with ThreadPoolExecutor(2) as pool:
-        calls = pool.submit(ask, _CALLS, {"keys": tuple(_key(call) for call in named[:MAX_CALLS])})
+    with ThreadPoolExecutor(1) as pool:
+        calls = ask(_interactions("* EXCEPT (version)", kind, 1, MAX_CALLS), _ids([value]))
+        if not calls:
+            return None
+        found.truncated = len(calls) > MAX_CALLS
+        found.calls = calls[:MAX_CALLS]
+        complete = kind == "trace_id" and not found.truncated  # nothing else is in the trace
+        traces = [] if complete else sorted({call["trace_id"] for call in found.calls} - {""})
         relatives = pool.submit(ask, _interactions(_STEP, "trace_id", len(traces), MAX_STEPS), _ids(traces)) if traces else None
-        given = _given(named[:MAX_CALLS])
+        given = _given(found.calls)
         known = ask(_sources(len(given["ids"])), given)
         found.absent = [name for name in _SAID if f"'{name}'" not in known[0]["sources"]]
         rows: dict[str, list[Row]] = {name: [] for name in _SAID}
         said = _said([row["source"] for row in known if row["source"] in _SAID], len(given["ids"]))
         for row in ask(said, given) if said else []:
             rows[row["section"]].append(decode(row["row"]))
-        found.calls = sorted(calls.result(), key=lambda call: (call["time"], call["request_id"]))
         steps = relatives.result() if relatives is not None else []
     found.truncated = found.truncated or len(steps) > MAX_STEPS
     columns = _STEP.split(", ")
-    own_steps = [{column: call[column] for column in columns} for call in own]
-    found.steps = tree_of({_key(step): step for step in (*own_steps, *steps[:MAX_STEPS])}.values())
+    own = [{column: call[column] for column in columns} for call in found.calls]
+    found.steps = tree_of({_key(step): step for step in (*own, *steps[:MAX_STEPS])}.values())
     for name in _SAID:
         _attach(found, name, rows[name])
     for call in found.calls:
@@ -95,8 +92,8 @@ def story(ask: Ask, kind: Kind, value: str, decode: Callable[[str], Any]) -> Sto
 
 
 def _key(step: Row) -> tuple[str, str, str, str]:
-    """The sort key of an interaction, its time as ClickHouse takes it for one."""
-    return step["tenant"], step["feature"], step["time"].replace("T", " ").rstrip("Z"), step["request_id"]
+    """The sort key of an interaction."""
+    return step["tenant"], step["feature"], step["time"], step["request_id"]
 
 
 def _hashes(count: int) -> str:
@@ -119,10 +116,6 @@ def _interactions(columns: str, kind: Kind, count: int, most: int) -> str:
         f"SELECT {columns} FROM mirante.interactions_data FINAL PREWHERE {_where('interactions', 'tenant, feature, time', count)} "
         f"WHERE {kind} IN %(ids)s ORDER BY time, request_id LIMIT {most + 1}"
     )
-
-
-_CALLS = "SELECT * EXCEPT (version) FROM mirante.interactions_data FINAL PREWHERE (tenant, feature, time, request_id) IN %(keys)s"
-"""Given calls, with their texts."""
 
 
 def _sources(count: int) -> str:
