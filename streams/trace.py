@@ -1,18 +1,19 @@
 """From any id back to its cause: what was asked with which context, what was answered, and what was said of it since.
 
 Reads the storage tables rather than the views over them, because only their sort keys may be tested before versions are merged
-(PREWHERE under FINAL), and that spares reading thousands of texts to show one. The table ``ids`` says where the rows of an id are.
+(PREWHERE under FINAL), and that spares reading thousands of texts to show one. The table ``ids`` says where the rows of an id are, and
+so which of the tables need not be asked at all.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 Row = dict[str, Any]
 Ask = Callable[[str, Mapping[str, Any]], list[Row]]
-"""Runs a query with ``%(name)s`` parameters and returns its rows. Raises :class:`NoTable`. Called from several threads at once."""
+"""Runs a query with ``%(name)s`` parameters and returns its rows. Called from several threads at once."""
 
 Kind = Literal["response_id", "request_id", "trace_id", "session_id"]
 
@@ -31,17 +32,13 @@ _JSON_COLUMNS = (
     "injection", "extra",
 )
 
-class NoTable(LookupError):
-    """The database has no such table: an older Mirante made it, or the agent that fills it is not there yet."""
-
-
 class Story:
     """What is known of an id.
 
     ``calls``: the interactions it names, complete, each with its own ``feedback``, ``evaluations``, ``labels``, ``alerts`` and
     ``shadow_pairs``; ``steps``: roots of the tree of everything in the same traces, each step with ``children`` and ``total_cost_usd``;
-    ``session_feedback``: what users said of the session as a whole; ``absent``: public tables that do not exist; ``truncated``: there is
-    more than is shown.
+    ``session_feedback``: what users said of the session as a whole; ``absent``: tables that cannot be asked, because an older Mirante
+    made the database; ``truncated``: there is more than is shown.
     """
 
     def __init__(self) -> None:
@@ -62,37 +59,32 @@ class Story:
 def story(ask: Ask, kind: Kind, value: str, decode: Callable[[str], Any]) -> Story | None:
     """Everything about an id, None if no interaction has it. ``decode``: of columns that hold JSON.
 
-    What a query costs is mostly its analysis, so there are few, and side by side: alerts about a response are asked for at once, and
-    feedback and evaluations only where the table of ids knows of some.
+    What a query costs is mostly its analysis, so there are few, and side by side: tables are asked only where ``ids`` knows of rows.
     """
     found = Story()
-    with ThreadPoolExecutor(2) as pool:
-        named = pool.submit(_related, ask, _ALERTS, _responses([value]), decode) if kind == "response_id" else None
-        calls = ask(_interactions("* EXCEPT (version)", kind, MAX_CALLS), {"ids": [value]})
+    with ThreadPoolExecutor(1) as pool:
+        calls = ask(_interactions("* EXCEPT (version)", kind, 1, MAX_CALLS), _ids([value]))
         if not calls:
             return None
         found.truncated = len(calls) > MAX_CALLS
         found.calls = calls[:MAX_CALLS]
-        given = _given(found.calls)
         complete = kind == "trace_id" and not found.truncated  # nothing else is in the trace
         traces = [] if complete else sorted({call["trace_id"] for call in found.calls} - {""})
-        relatives = pool.submit(ask, _interactions(_STEP, "trace_id", MAX_STEPS), {"ids": traces}) if traces else None
-        related = [_related(ask, _BY_CALL if named is not None else _BY_CALL | _ALERTS, given, decode)]
-        if named is not None:
-            related.append(named.result())
-        said = {row["source"] for row in related[0][0].pop("ids")}
-        related.append(_related(ask, {name: sql for name, sql in _SAID.items() if name in said}, given, decode))
+        relatives = pool.submit(ask, _interactions(_STEP, "trace_id", len(traces), MAX_STEPS), _ids(traces)) if traces else None
+        given = _given(found.calls)
+        known = ask(_sources(len(given["ids"])), given)
+        found.absent = [name for name in _SAID if f"'{name}'" not in known[0]["sources"]]
+        rows: dict[str, list[Row]] = {name: [] for name in _SAID}
+        said = _said([row["source"] for row in known if row["source"] in _SAID], len(given["ids"]))
+        for row in ask(said, given) if said else []:
+            rows[row["section"]].append(decode(row["row"]))
         steps = relatives.result() if relatives is not None else []
     found.truncated = found.truncated or len(steps) > MAX_STEPS
     columns = _STEP.split(", ")
     own = [{column: call[column] for column in columns} for call in found.calls]
     found.steps = tree_of({_key(step): step for step in (*own, *steps[:MAX_STEPS])}.values())
     for name in _SAID:
-        _attach(found, name, ())
-    for tables, absent in related:
-        found.absent += absent
-        for name, rows in tables.items():
-            _attach(found, name, rows)
+        _attach(found, name, rows[name])
     for call in found.calls:
         for column in _JSON_COLUMNS:
             call[column] = decode(call[column]) if call.get(column) else None
@@ -104,54 +96,73 @@ def _key(step: Row) -> tuple[str, str, str, str]:
     return step["tenant"], step["feature"], step["time"], step["request_id"]
 
 
-_HASHES = "(SELECT cityHash64(arrayJoin(%(ids)s)))"
-"""A subquery: of other forms with a list, some do not use the primary key."""
+def _hashes(count: int) -> str:
+    """Of the ids of `_ids`, each a constant: the primary key is used, and to look one up takes half of what a subquery would."""
+    return ", ".join(f"cityHash64(%(id{n})s)" for n in range(count))
 
 
-def _where(source: str, columns: str) -> str:
-    return f"({columns}) IN (SELECT DISTINCT {columns} FROM mirante.ids WHERE source = '{source}' AND hash IN {_HASHES})"
+def _ids(ids: Sequence[str]) -> dict[str, Any]:
+    return {"ids": list(ids), **{f"id{n}": value for n, value in enumerate(ids)}}
 
 
-def _interactions(columns: str, kind: Kind, most: int) -> str:
-    where = _where("interactions", "tenant, feature, time")
+def _where(source: str, columns: str, count: int) -> str:
+    """That a row of a table lies where `ids` says. ``columns``: of the table's sort key; ``ids`` calls what is its time ``time``."""
+    places = columns.replace("starts_at", "time")
+    return f"({columns}) IN (SELECT {places} FROM mirante.ids WHERE source = '{source}' AND hash IN ({_hashes(count)}))"
+
+
+def _interactions(columns: str, kind: Kind, count: int, most: int) -> str:
     return (
-        f"SELECT {columns} FROM mirante.interactions_data FINAL PREWHERE {where} WHERE {kind} IN %(ids)s "
-        f"ORDER BY time, request_id LIMIT {most + 1}"
+        f"SELECT {columns} FROM mirante.interactions_data FINAL PREWHERE {_where('interactions', 'tenant, feature, time', count)} "
+        f"WHERE {kind} IN %(ids)s ORDER BY time, request_id LIMIT {most + 1}"
     )
 
 
-_NEAR = (
-    "tenant IN %(tenants)s AND feature IN %(features)s AND time >= parseDateTime64BestEffort(%(since)s, 3, 'UTC') - INTERVAL 1 DAY "
-    "AND time <= parseDateTime64BestEffort(%(until)s, 3, 'UTC') + INTERVAL 1 DAY"
-)
-"""Rows with these calls' features and about their time. A label's time is when the answer ended, a pair's when the shadow was asked."""
-_ALERTS = {
-    "alerts": "SELECT alert_id, name, severity, status, labels, annotations, starts_at, ends_at, updated_at, value, expected, "
-    "threshold, JSONExtract(evidence, 'response_ids', 'Array(String)') AS response_ids FROM mirante.alerts_data FINAL "
-    "PREWHERE (starts_at, alert_id) IN "
-    "(SELECT starts_at, alert_id FROM mirante.alerts_data WHERE multiSearchAny(evidence, %(quoted)s)) "
-    "WHERE hasAny(response_ids, %(responses)s) ORDER BY starts_at, alert_id",
-}
-"""Table -> what it holds of given responses."""
-_BY_CALL = {
-    "ids": f"SELECT DISTINCT source FROM mirante.ids WHERE source IN ('feedback', 'evaluations') AND hash IN {_HASHES}",
-    "labels": f"SELECT * FROM mirante.labels WHERE {_NEAR} AND response_id IN %(responses)s ORDER BY time, label_id",
-    "shadow_pairs": f"SELECT * FROM mirante.shadow_pairs WHERE {_NEAR} "
-    "AND (live_request_id IN %(requests)s OR request_id IN %(requests)s) ORDER BY time, request_id",
-}
-"""Table -> what it holds of given calls; of ``ids``, which of the tables of `_SAID` hold something."""
+def _sources(count: int) -> str:
+    """Which tables hold something of these ids, and which there are at all."""
+    return f"SELECT DISTINCT source, toTypeName(source) AS sources FROM mirante.ids WHERE hash IN ({_hashes(count)})"
+
+
+class _Said(NamedTuple):
+    """Of a table: what is shown, which columns of its sort key ``ids`` knows, and which of the rows there belong to the calls."""
+
+    shown: str
+    place: str
+    belongs: str
+    order: str
+
+
 _SAID = {
-    "feedback": f"SELECT * FROM mirante.feedback_data FINAL PREWHERE {_where('feedback', 'tenant, time')} "
-    "WHERE (response_id != '' AND response_id IN %(responses)s) OR (response_id = '' AND request_id IN %(requests)s) "
-    "OR (response_id = '' AND request_id = '' AND session_id IN %(sessions)s) ORDER BY time, event_id",
-    "evaluations": f"SELECT * FROM mirante.evaluations_data FINAL PREWHERE {_where('evaluations', 'tenant, time')} "
-    "WHERE response_id IN %(responses)s ORDER BY time, event_id",
-}
-"""Table -> what was said of given calls."""
+    "feedback": _Said(
+        "*", "tenant, time", "(response_id != '' AND response_id IN %(responses)s) "
+        "OR (response_id = '' AND request_id IN %(requests)s) "
+        "OR (response_id = '' AND request_id = '' AND session_id IN %(sessions)s)",
+        # What was said of the session as a whole comes last: there may be more of it than is shown.
+        "response_id = '' AND request_id = '', time, event_id",
+    ),
+    "evaluations": _Said("*", "tenant, time", "response_id IN %(responses)s", "time, event_id"),
+    "labels": _Said("*", "tenant, feature, time", "response_id IN %(responses)s", "time, label_id"),
+    "shadow_pairs": _Said(
+        "* EXCEPT (version)", "tenant, feature, time", "live_request_id IN %(requests)s OR request_id IN %(requests)s",
+        "time, request_id",
+    ),
+    "alerts": _Said(
+        "alert_id, name, severity, status, labels, annotations, starts_at, ends_at, updated_at, value, expected, threshold, "
+        "JSONExtract(evidence, 'response_ids', 'Array(String)') AS response_ids",
+        "starts_at", "hasAny(response_ids, %(responses)s)", "starts_at, alert_id",
+    ),
+}  # fmt: skip
+"""Table -> what was said of calls."""
 
 
-def _responses(responses: Sequence[str]) -> dict[str, Any]:
-    return {"responses": list(responses) or [""], "quoted": [f'"{response}"' for response in responses] or ['""']}
+def _said(names: Iterable[str], count: int) -> str:
+    """One statement for all these tables; each of its rows is JSON text."""
+    return " UNION ALL ".join(
+        f"SELECT '{name}' AS section, formatRowNoNewline('JSONEachRow', *) AS row FROM (SELECT {said.shown} FROM mirante.{name}_data "
+        f"FINAL PREWHERE {_where(name, said.place, count)} WHERE {said.belongs} ORDER BY {said.order} LIMIT {MAX_RELATED})"
+        for name, said in _SAID.items()
+        if name in names
+    )
 
 
 def _given(calls: Sequence[Row]) -> dict[str, Any]:
@@ -160,45 +171,11 @@ def _given(calls: Sequence[Row]) -> dict[str, Any]:
     requests = sorted({call["request_id"] for call in calls})
     sessions = sorted({call["session_id"] for call in calls} - {""})
     return {
-        **_responses(responses),
+        **_ids(sorted({*responses, *requests, *sessions})),
+        "responses": responses or [""],
         "requests": requests,
         "sessions": sessions or [""],
-        "ids": sorted({*responses, *requests, *sessions}),
-        "tenants": sorted({call["tenant"] for call in calls}),
-        "features": sorted({call["feature"] for call in calls}),
-        "since": min(call["time"] for call in calls),
-        "until": max(call["response_time"] or call["time"] for call in calls),
     }
-
-
-def _related(
-    ask: Ask, queries: Mapping[str, str], given: Mapping[str, Any], decode: Callable[[str], Any]
-) -> tuple[dict[str, list[Row]], list[str]]:
-    """What these tables hold, and which of them do not exist."""
-    absent: list[str] = []
-    if not queries:
-        return {}, absent
-    try:
-        rows = ask(_union(queries), given)
-    except NoTable:
-        exist = {row["name"] for row in ask("SELECT name FROM system.tables WHERE database = 'mirante'", {})}
-        # A query names the public view, or the storage table of the same name.
-        absent = [name for name in queries if name not in exist]
-        left = {name: sql for name, sql in queries.items() if name in exist}
-        rows = ask(_union(left), given) if left else []
-    found: dict[str, list[Row]] = {name: [] for name in queries if name not in absent}
-    for row in rows:
-        found[row["section"]].append(decode(row["row"]))
-    return found, absent
-
-
-def _union(queries: Mapping[str, str]) -> str:
-    """One statement for all; each of its rows is JSON text."""
-    parts = (
-        f"SELECT '{name}' AS section, formatRowNoNewline('JSONEachRow', *) AS row FROM ({sql} LIMIT {MAX_RELATED})"
-        for name, sql in queries.items()
-    )
-    return " UNION ALL ".join(parts)
 
 
 def _attach(found: Story, name: str, rows: Iterable[Row]) -> None:

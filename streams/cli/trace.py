@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 _FORMAT = {
     "output_format_json_quote_64bit_integers": 0, "output_format_json_quote_decimals": 0, "date_time_output_format": "iso",
 }  # fmt: skip
-_UNKNOWN_TABLE = 60
 
 
 def trace(
@@ -85,7 +84,6 @@ def _of_server(url: str) -> Iterator[Ask]:
     from clickhouse_connect.driver.exceptions import DatabaseError
 
     from streams.clickhouse import connect
-    from streams.trace import NoTable
 
     client = connect(url)
 
@@ -93,8 +91,6 @@ def _of_server(url: str) -> Iterator[Ask]:
         try:
             answer = client.raw_query(sql, parameters=dict(parameters), fmt="JSONEachRow", settings=dict(_FORMAT))
         except DatabaseError as error:
-            if getattr(error, "code", None) == _UNKNOWN_TABLE:
-                raise NoTable(str(error)) from error
             raise OSError(f"ClickHouse did not answer: {error}; `mirante doctor` checks its tables") from error
         return [json.loads(line) for line in answer.splitlines()]
 
@@ -109,7 +105,6 @@ def _of_engine(path: Path) -> Iterator[Ask]:
     from clickhouse_connect.driver.binding import finalize_query
 
     from deploy.embedded.clickhouse import ClickHouseError, open_engine
-    from streams.trace import NoTable
 
     with open_engine(path) as engine:
 
@@ -119,8 +114,6 @@ def _of_engine(path: Path) -> Iterator[Ask]:
                 handle.set({name: str(value) for name, value in _FORMAT.items()})
                 return handle.rows(finalize_query(sql, dict(parameters)))
             except ClickHouseError as error:
-                if error.code == _UNKNOWN_TABLE:
-                    raise NoTable(str(error)) from error
                 raise OSError(str(error)) from error
             finally:
                 handle.close()

@@ -160,6 +160,25 @@ def test_a_new_migration_is_applied_to_an_existing_database_and_found_after_a_re
         assert engine.rows("SELECT mirante_quantile([-32768, 0], [1, 1], 0)") == [(0,)]
 
 
+def granule(engine: Engine) -> int:
+    ((made,),) = engine.rows("SELECT create_table_query FROM system.tables WHERE database = 'mirante' AND name = 'interactions_data'")
+    return int(made.partition("index_granularity = ")[2].split(",")[0])
+
+
+def test_interactions_made_anew_have_small_granules_and_those_that_exist_keep_theirs(engine: Engine, tmp_path: Path) -> None:
+    assert granule(engine) == 512
+    with open_engine(tmp_path) as older:
+        # Given a table as it was made before, and a worker that had recorded none of its migrations
+        older.command("CREATE DATABASE mirante")
+        [create] = [s for s in migrations()[0].statements if s.startswith("CREATE TABLE IF NOT EXISTS mirante.interactions_data")]
+        older.command(create)
+        older.command("INSERT INTO mirante.interactions_data (time, request_id, version, outcome) VALUES (1e9, 'r', 1, 'ok')")
+        # When it is migrated, then the rows are where they were, once
+        migrate(older)
+        assert granule(older) == 8192
+        assert older.rows("SELECT request_id, injection FROM mirante.interactions") == [("r", "[]")]
+
+
 def test_every_column_comes_back_as_it_was_written(engine: Engine) -> None:
     row = interaction(
         "complete", tenant="columns", version=2, outcome="ok", time=datetime(2026, 3, 1, 9, 0, 0, 123456, UTC),
