@@ -23,7 +23,7 @@ from scipy.sparse import csr_matrix  # type: ignore[import-untyped]
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]
 
-PART = 1 << 14
+PART = 1 << 15
 PARTS = 3
 """Words and pairs of words take the first part of the buckets, character n-grams the second, beginnings of words the third."""
 BUCKETS = PARTS * PART
@@ -46,6 +46,15 @@ _AT_ONCE = 512
 _FREQUENCY = (1 + np.log(np.arange(MAX_CHARS + 3).clip(min=1))).astype(np.float32)
 _HAS_DIGIT = re.compile(r"[0-9]").search
 _NO_NUMBERS: frozenset[str] = frozenset()
+_LEANING = frozenset(
+    (
+        "it", "its", "this", "that", "these", "those", "they", "them", "their", "there", "he", "him", "his", "she", "her", "hers",
+        "one", "ones", "such", "same", "isso", "isto", "esse", "essa", "esses", "essas", "este", "esta", "estes", "estas", "ele",
+        "ela", "eles", "elas", "dele", "dela", "deles", "delas", "nele", "nela", "nisso", "disso", "la", "ali", "aquilo", "aquele",
+        "aquela", "mesmo", "mesma",
+    )
+)  # fmt: skip
+"""Words that stand for something said before, in English and Portuguese, as ``normalise`` leaves them."""
 
 
 def normalise(text: str) -> str:
@@ -72,9 +81,11 @@ class Counted(NamedTuple):
     length: int
     """Number of words."""
     numbers: frozenset[str]
+    leans: bool
+    """It has a word that stands for something said before."""
 
 
-NOTHING = Counted(np.empty(0, np.int32), np.empty(0, np.int32), (0,) * PARTS, 0, frozenset())
+NOTHING = Counted(np.empty(0, np.int32), np.empty(0, np.int32), (0,) * PARTS, 0, frozenset(), False)
 
 
 def count(text: str) -> Counted:
@@ -129,8 +140,9 @@ def _count_clean(cleaned: list[str]) -> Iterator[Counted]:
     buckets = distinct % BUCKETS
     for n, clean in enumerate(cleaned):
         a, b, c, d = parts[PARTS * n : PARTS * (n + 1) + 1]
-        numbers = frozenset(filter(str.isdigit, clean.split())) if _HAS_DIGIT(clean) else _NO_NUMBERS
-        yield Counted(buckets[a:d], counts[a:d], (b - a, c - b, d - c), clean.count(" ") + 1, numbers)
+        words = clean.split()
+        numbers = frozenset(filter(str.isdigit, words)) if _HAS_DIGIT(clean) else _NO_NUMBERS
+        yield Counted(buckets[a:d], counts[a:d], (b - a, c - b, d - c), len(words), numbers, not _LEANING.isdisjoint(words))
 
 
 def _bucket(hashed: NDArray[np.uint64]) -> Ints:
@@ -145,6 +157,7 @@ class Text(NamedTuple):
     weights: Floats
     length: int
     numbers: frozenset[str]
+    leans: bool
     mass: float
     """Rarity of its words, summed."""
     stem_mass: float
@@ -169,7 +182,7 @@ TONES = ("complaint", "acceptance", "next")
 
 PAIR_FEATURES = (
     "characters", "words", "meaning", "shared_least", "shared_most", "length_ratio", "numbers_differ",
-    "longer", "complaint", "acceptance", "next", "short", "stems", "stems_least", "stems_most",
+    "longer", "complaint", "acceptance", "next", "short", "stems", "stems_least", "stems_most", "leans", "later_leans", "short_first",
 )  # fmt: skip
 
 _STEMS = PAIR_FEATURES.index("stems")
@@ -182,9 +195,10 @@ class TextModel:
     def __init__(self, source: Path | IO[bytes] = MODEL) -> None:
         with np.load(source, allow_pickle=False) as file:
             self.rarity: Floats = file["rarity"].astype(np.float32)
-            meaning = file["meaning"].astype(np.float32) * file["meaning_scale"].astype(np.float32)
-            # Side by side, so that a text's rows are gathered once.
-            self._project: Floats = np.concatenate((meaning, file["tone"].astype(np.float32)), axis=1)
+            # As bytes, a quarter of the size; what some texts need of it is made numbers when they are read.
+            self._meaning: NDArray[np.int8] = file["meaning"]
+            self._meaning_scale: Floats = file["meaning_scale"].astype(np.float32)
+            self._tone: Floats = file["tone"].astype(np.float32)
             self._tone_bias: Floats = file["tone_bias"].astype(np.float32)
             hidden, hidden_bias = file["hidden"].astype(np.float64), file["hidden_bias"].astype(np.float64)
             self._out, self._out_bias = file["out"][:, 0].astype(np.float64), float(file["out_bias"][0])
@@ -203,13 +217,15 @@ class TextModel:
 
     def _read(self, counted: list[Counted]) -> Iterator[Text]:
         rows, mass = weigh(counted, self.rarity)
-        projected = rows @ self._project
-        meanings = projected[:, : -len(TONES)]
+        distinct, place = np.unique(rows.indices, return_inverse=True)
+        placed = csr_matrix((rows.data, place, rows.indptr), shape=(len(counted), len(distinct)))
+        meanings = (placed @ self._meaning[distinct].astype(np.float32)) * self._meaning_scale
         meanings /= np.sqrt((meanings * meanings).sum(axis=1, keepdims=True)).clip(min=1e-12)
-        tones = (projected[:, -len(TONES) :] + self._tone_bias).tolist()
+        tones = (rows @ self._tone + self._tone_bias).tolist()
         starts = rows.indptr.tolist()
         for n, (item, (words, stems), tone) in enumerate(zip(counted, mass.tolist(), tones, strict=True)):
-            yield Text(item.buckets, rows.data[starts[n] : starts[n + 1]], item.length, item.numbers, words, stems, meanings[n], tone)
+            weights = rows.data[starts[n] : starts[n + 1]]
+            yield Text(item.buckets, weights, item.length, item.numbers, item.leans, words, stems, meanings[n], tone)
 
     def pairs(self, earlier: Sequence[Text], later: Sequence[Text]) -> NDArray[np.float64]:
         """What earlier and later questions have in common, row by row: ``PAIR_FEATURES``."""
@@ -235,6 +251,7 @@ class TextModel:
                 alike[:, 1], alike[:, 0], meaning, np.minimum(first, second), np.maximum(first, second), np.abs(ratio), differ,
                 ratio.clip(min=0.0), tones, 1.0 / (1 + later_lengths),
                 alike[:, 2], np.minimum(first_stems, second_stems), np.maximum(first_stems, second_stems),
+                [text.leans for text in earlier], [text.leans for text in later], 1.0 / (1 + lengths),
             )
         )  # fmt: skip
 
