@@ -25,7 +25,7 @@ Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]
 Places = NDArray[np.intp]
 
-PART = 1 << 14
+PART = 1 << 15
 PARTS = 3
 """Words and pairs of words take the first part of the buckets, character n-grams the second, beginnings of words the third."""
 BUCKETS = PARTS * PART
@@ -48,6 +48,15 @@ _AT_ONCE = 512
 _FREQUENCY = (1 + np.log(np.arange(MAX_CHARS + 3).clip(min=1))).astype(np.float32)
 _HAS_DIGIT = re.compile(r"[0-9]").search
 _NO_NUMBERS: frozenset[str] = frozenset()
+_LEANING = frozenset(
+    (
+        "it", "its", "this", "that", "these", "those", "they", "them", "their", "there", "he", "him", "his", "she", "her", "hers",
+        "one", "ones", "such", "same", "isso", "isto", "esse", "essa", "esses", "essas", "este", "esta", "estes", "estas", "ele",
+        "ela", "eles", "elas", "dele", "dela", "deles", "delas", "nele", "nela", "nisso", "disso", "la", "ali", "aquilo", "aquele",
+        "aquela", "mesmo", "mesma",
+    )
+)  # fmt: skip
+"""Words that stand for something said before, in English and Portuguese, as ``normalise`` leaves them."""
 
 
 def normalise(text: str) -> str:
@@ -74,6 +83,8 @@ class Counted(NamedTuple):
     length: int
     """Number of words."""
     numbers: frozenset[str]
+    leans: bool
+    """It has a word that stands for something said before."""
 
 
 class Block(NamedTuple):
@@ -84,9 +95,10 @@ class Block(NamedTuple):
     bounds: Ints
     lengths: list[int]
     numbers: list[frozenset[str]]
+    leans: list[bool]
 
 
-NOTHING = Counted(np.empty(0, np.int32), np.empty(0, np.int32), (0,) * PARTS, 0, frozenset())
+NOTHING = Counted(np.empty(0, np.int32), np.empty(0, np.int32), (0,) * PARTS, 0, frozenset(), False)
 
 
 def count(text: str) -> Counted:
@@ -109,9 +121,9 @@ def _counted(cleaned: list[str]) -> Iterator[Counted]:
         return
     block = _count_clean(cleaned)
     bounds = block.bounds.tolist()
-    for n, (length, numbers) in enumerate(zip(block.lengths, block.numbers, strict=True)):
+    for n, (length, numbers, leans) in enumerate(zip(block.lengths, block.numbers, block.leans, strict=True)):
         a, b, c, d = bounds[PARTS * n : PARTS * (n + 1) + 1]
-        yield Counted(block.buckets[a:d], block.counts[a:d], (b - a, c - b, d - c), length, numbers)
+        yield Counted(block.buckets[a:d], block.counts[a:d], (b - a, c - b, d - c), length, numbers, leans)
 
 
 def _count_clean(cleaned: list[str]) -> Block:
@@ -145,12 +157,14 @@ def _count_clean(cleaned: list[str]) -> Block:
     starts = np.flatnonzero(np.concatenate((_FIRST, every[1:] != every[:-1])))
     counts = np.diff(starts, append=len(every)).astype(np.int32)
     distinct = every[starts]
+    words = [clean.split() for clean in cleaned]
     return Block(
         distinct % BUCKETS,
         counts,
         np.searchsorted(distinct, np.arange(PARTS * len(cleaned) + 1, dtype=np.int32) * PART).astype(np.int32),
-        [clean.count(" ") + 1 for clean in cleaned],
-        [frozenset(filter(str.isdigit, clean.split())) if _HAS_DIGIT(clean) else _NO_NUMBERS for clean in cleaned],
+        list(map(len, words)),
+        [frozenset(filter(str.isdigit, said)) if _HAS_DIGIT(clean) else _NO_NUMBERS for clean, said in zip(cleaned, words, strict=True)],
+        [not _LEANING.isdisjoint(said) for said in words],
     )
 
 
@@ -166,6 +180,7 @@ class Text(msgspec.Struct, frozen=True, eq=False, gc=False):
     weights: Floats
     length: int
     numbers: frozenset[str]
+    leans: bool
     mass: float
     """Rarity of its words, summed."""
     stem_mass: float
@@ -190,7 +205,7 @@ TONES = ("complaint", "acceptance", "next")
 
 PAIR_FEATURES = (
     "characters", "words", "meaning", "shared_least", "shared_most", "length_ratio", "numbers_differ",
-    "longer", "complaint", "acceptance", "next", "short", "stems", "stems_least", "stems_most",
+    "longer", "complaint", "acceptance", "next", "short", "stems", "stems_least", "stems_most", "leans", "later_leans", "short_first",
 )  # fmt: skip
 
 _STEMS = PAIR_FEATURES.index("stems")
@@ -203,9 +218,10 @@ class TextModel:
     def __init__(self, source: Path | IO[bytes] = MODEL) -> None:
         with np.load(source, allow_pickle=False) as file:
             self.rarity: Floats = file["rarity"].astype(np.float32)
-            meaning = file["meaning"].astype(np.float32) * file["meaning_scale"].astype(np.float32)
-            # Side by side, so that a text's rows are gathered once.
-            self._project: Floats = np.concatenate((meaning, file["tone"].astype(np.float32)), axis=1)
+            # As bytes, a quarter of the size; what some texts need of it is made numbers when they are read.
+            self._meaning: NDArray[np.int8] = file["meaning"]
+            self._meaning_scale: Floats = file["meaning_scale"].astype(np.float32)
+            self._tone: Floats = file["tone"].astype(np.float32)
             self._tone_bias: Floats = file["tone_bias"].astype(np.float32)
             hidden, hidden_bias = file["hidden"].astype(np.float64), file["hidden_bias"].astype(np.float64)
             self._out, self._out_bias = file["out"][:, 0].astype(np.float64), float(file["out_bias"][0])
@@ -213,9 +229,9 @@ class TextModel:
             # The features' standardisation is part of the first layer.
             self._from_features = hidden / scale[:, None]
             self._from_nothing = hidden_bias - (mean / scale) @ hidden
-        no_meaning: Floats = np.zeros(meaning.shape[1], np.float32)
+        no_meaning: Floats = np.zeros(self._meaning.shape[1], np.float32)
         no_weights: Floats = np.empty(0, np.float32)
-        self._nothing = Text(NOTHING.buckets, no_weights, 0, _NO_NUMBERS, 0.0, 0.0, no_meaning, self._tone_bias.tolist())
+        self._nothing = Text(NOTHING.buckets, no_weights, 0, _NO_NUMBERS, False, 0.0, 0.0, no_meaning, self._tone_bias.tolist())
 
     def read(self, text: str) -> Text:
         """The text as numbers."""
@@ -237,15 +253,25 @@ class TextModel:
         block = _count_clean(cleaned)
         starts = block.bounds[::PARTS]
         weights, mass = _weigh(block.buckets, block.counts, np.diff(block.bounds), self.rarity)
-        projected = _rows(weights, block.buckets, starts) @ self._project
-        meanings = projected[:, : -len(TONES)]
-        meanings /= np.sqrt((meanings * meanings).sum(axis=1, keepdims=True)).clip(min=1e-12)
-        tones = (projected[:, -len(TONES) :] + self._tone_bias).tolist()
+        meanings = self._meant(block.buckets, weights, starts)
+        tones = (_rows(weights, block.buckets, starts) @ self._tone + self._tone_bias).tolist()
         ends = starts.tolist()
-        for n, (a, b, length, numbers, (words, stems), tone) in enumerate(
-            zip(ends[:-1], ends[1:], block.lengths, block.numbers, mass.tolist(), tones, strict=True)
+        for n, (a, b, length, numbers, leans, (words, stems), tone) in enumerate(
+            zip(ends[:-1], ends[1:], block.lengths, block.numbers, block.leans, mass.tolist(), tones, strict=True)
         ):
-            yield Text(block.buckets[a:b], weights[a:b], length, numbers, words, stems, meanings[n], tone)
+            yield Text(block.buckets[a:b], weights[a:b], length, numbers, leans, words, stems, meanings[n], tone)
+
+    def _meant(self, buckets: Ints, weights: Floats, starts: Ints) -> Floats:
+        """The meaning of each text, of length 1."""
+        here = np.zeros(BUCKETS, bool)
+        here[buckets] = True
+        distinct = np.flatnonzero(here)
+        place = np.empty(BUCKETS, np.int32)
+        place[distinct] = np.arange(len(distinct), dtype=np.int32)
+        rows = csr_matrix((weights, place[buckets], starts), shape=(len(starts) - 1, len(distinct)))
+        meanings: Floats = (rows @ self._meaning[distinct].astype(np.float32)) * self._meaning_scale
+        meanings /= np.sqrt((meanings * meanings).sum(axis=1, keepdims=True)).clip(min=1e-12)
+        return meanings
 
     def pairs(self, earlier: Sequence[Text], later: Sequence[Text]) -> NDArray[np.float64]:
         """What earlier and later questions have in common, row by row: ``PAIR_FEATURES``."""
@@ -273,11 +299,13 @@ class TextModel:
             for a, b in zip(earlier.tolist(), later.tolist(), strict=True)
         ]
         tones = np.array([text.tone for text in texts])[later]
+        leans = np.array([text.leans for text in texts], np.float64)
         return np.column_stack(
             (
                 alike[:, 1], alike[:, 0], meaning, np.minimum(first, second), np.maximum(first, second), np.abs(ratio), differ,
                 ratio.clip(min=0.0), tones, 1.0 / (1 + later_lengths),
                 alike[:, 2], np.minimum(first_stems, second_stems), np.maximum(first_stems, second_stems),
+                leans[earlier], leans[later], 1.0 / (1 + lengths[earlier]),
             )
         )  # fmt: skip
 

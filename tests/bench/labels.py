@@ -2,7 +2,8 @@
 
 *Signals*: each inferred signal on text that was not trained on, in English and Portuguese, beside baselines on the same text: regular
 expressions in the style of LiteLLM's router, Jaccard similarity of words, and character n-gram TF-IDF. Hand-written conversations are in
-``labels_data.py``; with ``--corpus`` (made by `python -m agents.labels.training.corpus`) also intents of clinc_oos and banking77 that were
+``labels_data.py``, rewrites and utterances of chatbots in ``labels_rewrites.py``; with ``--corpus`` (made by
+`python -m agents.labels.training.corpus`) also intents of clinc_oos and banking77 that were
 held out ("same request": two questions of one intent against questions of two), paraphrases by back-translation, second turns of mt_bench
 that were held out, and what users say in the dialogues of iard that were held out. Portuguese of these is machine translation.
 
@@ -20,6 +21,7 @@ import re
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from itertools import permutations
 from pathlib import Path
 
 import msgspec
@@ -38,6 +40,7 @@ from schemas.outputs import Label
 from schemas.turns import Signal, Turn, Turns
 from streams.effects import Effects
 from tests.bench.labels_data import ACCEPTANCES, COMPLAINTS, FEATURES, Known, Triple, reactions, triples, users
+from tests.bench.labels_rewrites import CHATBOT, blocks, conversations
 from tests.unit.builders import FakeBatch
 from tests.unit.builders import Record as KafkaRecord
 
@@ -136,6 +139,24 @@ class Signals:
                 truth,
                 f"Jaccard {area([-jaccard(a, b) for a, b in changed + stayed], truth):.3f}",
             )
+
+    def rewritten(self) -> None:
+        """Rewrites of questions of conversations, and utterances of chatbots, both in ``labels_rewrites.py``."""
+        for language in ("en", "pt"):
+            chance = random.Random(4)
+            talks = conversations(language)
+            same = [pair for talk in talks for pair in talk]
+            others = [
+                (question, chance.choice(chance.choice([t for t in talks if t is not talk]))[1]) for talk in talks for question, _ in talk
+            ]
+            own = [(question, chance.choice([r for q, r in talk if q != question])) for talk in talks for question, _ in talk]
+            self.reformulation("rewrites: against other conversations", language, same, others)
+            self.reformulation("rewrites: against the same conversation", language, same, own)
+        chance = random.Random(5)
+        intents = blocks(CHATBOT)
+        alike = [pair for intent in intents for pair in permutations(intent, 2)]
+        apart = [(text, chance.choice(chance.choice([i for i in intents if i is not intent]))) for intent in intents for text in intent * 3]
+        self.reformulation("chatbots: same request", "pt", alike, apart)
 
     def public(self, records: list[Record]) -> None:
         for name in ("clinc", "banking"):
@@ -280,6 +301,7 @@ def main() -> None:
     console = Console(width=200)
     signals = Signals()
     signals.written()
+    signals.rewritten()
     if given.corpus is not None:
         records = read(given.corpus)
         signals.public(records)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import random
 from itertools import pairwise
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import astuple
 
 from agents.labels.detectors import Reader, Reformulation, Tone
 from agents.labels.text import BUCKETS, MAX_CHARS, PART, count, normalise, text_model
+from agents.labels.training import corpus, grammar
 
 READER = Reader()
 
@@ -76,3 +79,55 @@ def test_a_question_of_its_own_is_neither_complaint_nor_acceptance() -> None:
     tone = Tone(READER)
     for question in ("how do i export my invoices", "qual o horário de funcionamento da loja", "what is the capital of France?"):
         assert max(tone.probabilities(question)) < 0.3
+
+
+@pytest.mark.parametrize(
+    ("question", "same", "other"),
+    [
+        ("how do I get my money back", "request a refund", "how do I get to the airport"),
+        ("meu celular foi roubado", "levaram meu telefone", "meu cartão não chegou"),
+        ("quanto custa o ingresso", "qual é o preço do bilhete", "quanto tempo dura a viagem"),
+        ("where is my package", "onde está minha encomenda", "onde fica o banheiro"),
+    ],
+)
+def test_meaning_is_more_than_words(question: str, same: str, other: str) -> None:
+    read, alike, apart = text_model().read_all((question, same, other))
+    assert read.meaning @ alike.meaning > read.meaning @ apart.meaning
+
+
+@pytest.mark.parametrize(
+    ("question", "rewrite", "other"),
+    [
+        ("how long does it take to arrive", "how long does a parcel to Norway take to arrive", "which documents do I need for an account"),
+        ("posso pagar isso parcelado", "posso pagar a passagem parcelado", "como mudo a senha do portal"),
+    ],
+)
+def test_a_question_that_leans_on_the_conversation_is_the_one_that_stands_alone(question: str, rewrite: str, other: str) -> None:
+    detector = Reformulation(READER)
+    assert detector.probability(question, rewrite) > 0.5 > detector.probability(question, other)
+
+
+def test_leaning_words_are_seen_with_accents_and_as_whole_words_only() -> None:
+    assert count("e lá, quanto custa?").leans and count("how do I cancel it").leans
+    assert not count("the item is in Italy").leans and not count("a elaboração da lasanha").leans
+
+
+def test_held_out_intents_are_not_taught() -> None:
+    data = corpus.shared_data()
+    if data is None:
+        pytest.skip("without the development data")
+    intents = {name: {intent for of, intent, _ in corpus.questions(data) if of == name} for name in corpus.HELD_OUT}
+    held = set().union(*(corpus.held_out(found, corpus.HELD_OUT[name]) for name, found in intents.items()))
+    further = list(corpus.further(data, used=set()))
+    assert len(further) > 10_000
+    assert held and held.isdisjoint(intent for intent, _ in further)
+
+
+def test_what_leans_is_a_part_of_the_question() -> None:
+    chance = random.Random(1)
+    question = "how do I cancel the subscription of my brother?"
+    for _ in range(50):
+        words = grammar.lean(question, "en", chance).rstrip("?").replace("ok, ", "").removeprefix("and ").split()
+        shared = [word for word, asked in zip(words, question.split(), strict=False) if word == asked]
+        assert 2 <= len(shared) < 9 and len(words) - len(shared) <= 1
+    assert grammar.lean("cancel it", "en", chance) == "cancel it"

@@ -143,6 +143,22 @@ def topic_of(question: str, chance: random.Random) -> str:
     return " ".join(words[-chance.randint(1, min(4, len(words))) :]) if words else ""
 
 
+_STANDS_FOR = {
+    "en": ("it", "that", "this", "them", "there", "those", "one", "her", "him", ""),
+    "pt": ("isso", "isto", "ele", "ela", "lá", "esse", "essa", "deles", "dela", ""),
+}
+
+
+def lean(question: str, language: str, chance: random.Random) -> str:
+    """The question as asked when its topic was named before: a word stands for its last ones, or nothing does."""
+    words = question.rstrip("?.! ").split()
+    if len(words) < 4:
+        return question
+    kept = words[: -chance.randint(1, min(4, len(words) - 2))]
+    start = chance.choice(("", "", "", "and ", "ok, ")) if language == "en" else chance.choice(("", "", "", "e ", "tá, "))
+    return f"{start}{' '.join(kept)} {chance.choice(_STANDS_FOR[language])}".strip() + ("?" if chance.random() < 0.5 else "")
+
+
 def disturb(text: str, chance: random.Random) -> str:
     """The text as typed in haste: letters left out, doubled or exchanged, accents and punctuation missing."""
     letters = list(text)

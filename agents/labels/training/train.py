@@ -1,11 +1,14 @@
-"""Makes ``agents/labels/model.npz``. Run: `python -m agents.labels.training.train CORPUS` with the file that ``corpus.py`` wrote.
+"""Makes ``agents/labels/model.npz``. Run: `python -m agents.labels.training.train CORPUS VECTORS`, with what ``corpus.py`` and
+``teacher.py`` wrote.
 
 1. *Rarity*: inverse document frequency of every bucket over the questions and the grammar's sentences.
-2. *Meaning*: truncated SVD of the questions, then linear discriminants (Fisher 1936, shrunk) between intents, with English and Portuguese
-   questions of one intent in one class. Both are linear, so what ships is one matrix.
+2. *Meaning*: a linear map from buckets to the main components of a sentence encoder's vectors (``teacher.py``), by ridge regression: the
+   sum of a sentence's words, their beginnings and n-grams shall lie where the encoder puts it (distillation of an encoder to static
+   vectors, as in Gupta & Jaggi 2021). A Portuguese sentence has the vector of the English one that it translates (Reimers & Gurevych 2020).
 3. *Tone*: logistic regressions of complaint, acceptance and next step on the grammar's sentences and half of iard, against questions.
 4. *Repetition*: a net with 16 tanh units on the features of a pair. The same: paraphrases (back-translation), questions disturbed or
-   asked again, questions of one intent. Not the same: other intents, half of them of the same domain, refinements, next steps, complaints.
+   asked again, questions of one intent, questions that lean on the conversation and the same standing alone. Not the same: other intents,
+   half of them of the same domain, refinements, next steps, complaints.
 
 Deterministic: fixed seeds, one thread. Held-out intents and the benchmark's sentences are not seen.
 """
@@ -19,23 +22,26 @@ from collections import defaultdict
 from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.decomposition import TruncatedSVD
-from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import LogisticRegression
 from sklearn.neural_network import MLPClassifier
 
 from agents.labels import text as texts
 from agents.labels.text import BUCKETS, MODEL, TONES, Counted, TextModel, count_all, weigh
 from agents.labels.training import grammar
-from agents.labels.training.corpus import domains_of, read, shared_data, training_part
+from agents.labels.training.corpus import domains_of, read, shared_data, taught, training_part
+from agents.labels.training.teacher import english
 
 SEED = 6
-DIMENSIONS = 64
-COMPONENTS = 400
+DIMENSIONS = 128
+PENALTY = 1.0
+STEPS = 12
+"""Of conjugate gradients: to stop early regularises too."""
+LEVELS = 31
+"""Of a weight's size: finer ones find nothing more, and the file is a quarter larger."""
 Record = dict[str, Any]
 
 
@@ -80,6 +86,9 @@ def pairs(records: list[Record], domains: dict[str, str], chance: random.Random)
             found.append((question, far[language], 0, 1.0))
             found.append((question, close[language], 0, 1.0))
             found.append((question, grammar.expand(chance.choice(grammar.AGAIN[language]), far[language], chance), 0, 0.5))
+            leaning = grammar.lean(question, language, chance)
+            found.append((leaning, question if back() < 0.5 else paraphrase, 1, 0.5))
+            found.append((leaning, chance.choice((far, close))[language], 0, 0.5))
             topic = grammar.topic_of(question, chance)
             for templates, weight in ((grammar.REFINED, 0.5), (grammar.NEXT, 1.5), (grammar.COMPLAINTS, 0.2), (grammar.ACCEPTANCES, 0.2)):
                 found.append(
@@ -110,16 +119,51 @@ def pairs(records: list[Record], domains: dict[str, str], chance: random.Random)
     return found
 
 
-def projection(
-    questions: list[tuple[str, str]], counted: list[Counted], rarity: NDArray[np.float32]
-) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
-    """From buckets to ``DIMENSIONS`` that part the intents; as whole numbers, and what to multiply each dimension by."""
-    svd = TruncatedSVD(COMPONENTS, random_state=SEED)
-    reduced = svd.fit_transform(weigh(counted, rarity)[0])
-    reduced /= np.linalg.norm(reduced, axis=1, keepdims=True) + 1e-9
-    lda = LinearDiscriminantAnalysis(solver="eigen", shrinkage=0.3).fit(reduced, [intent for _, intent in questions])
-    meaning = svd.components_.T @ lda.scalings_[:, :DIMENSIONS]
-    scale = np.abs(meaning).max(axis=0) / 127
+class Taught(NamedTuple):
+    """What a text means, as the teacher sees it."""
+
+    text: str
+    vector: NDArray[np.float32]
+    intent: str
+    """Empty if it has none."""
+
+
+def lessons(records: list[Record], vectors: NDArray[np.float32]) -> list[Taught]:
+    """Texts in both languages, with the main components of their English sentence's vector."""
+    centred = vectors - vectors.mean(axis=0)
+    components = np.linalg.svd(centred.T @ centred)[0][:, :DIMENSIONS]
+    of = dict(zip(english(records), centred @ components, strict=True))
+    found = []
+    for record in taught(records):
+        intent = "" if record["set"] == "iard_training" else record["intent"]
+        for number in ("", "2"):
+            if f"en{number}" in record:
+                vector = of[record[f"en{number}"]]
+                found += [Taught(record[f"{language}{number}"], vector, intent) for language in ("en", "pt")]
+    return found
+
+
+def projection(lessons: list[Taught], counted: list[Counted], rarity: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    """From buckets to what a text means; as whole numbers, and what to multiply each dimension by. Ridge regression by conjugate gradients
+    (Hestenes & Stiefel 1952), preconditioned by the diagonal, all dimensions at once."""
+    importance = np.array([1.0 if lesson.intent else 0.5 for lesson in lessons], np.float32)
+    x = weigh(counted, rarity)[0].multiply(importance[:, None]).tocsr()
+    y = np.array([lesson.vector for lesson in lessons], np.float32) * importance[:, None]
+    transposed = x.T.tocsr()
+    diagonal = np.asarray(x.multiply(x).sum(axis=0)).reshape(-1, 1) + PENALTY
+    meaning = np.zeros((BUCKETS, y.shape[1]), np.float32)
+    residual = transposed @ y
+    direction = preconditioned = residual / diagonal
+    fit = (residual * preconditioned).sum(axis=0)
+    for _ in range(STEPS):
+        image = transposed @ (x @ direction) + PENALTY * direction
+        step = fit / (direction * image).sum(axis=0)
+        meaning += step * direction
+        residual -= step * image
+        preconditioned = residual / diagonal
+        fit, before = (residual * preconditioned).sum(axis=0), fit
+        direction = preconditioned + fit / before * direction
+    scale = np.abs(meaning).max(axis=0) / LEVELS
     return np.round(meaning / scale).astype(np.int8), scale.astype(np.float32)
 
 
@@ -155,7 +199,7 @@ def held_out_fold(records: list[Record], fold: int) -> set[str]:
     return set(sorted({record["intent"] for record in records})[fold::2])
 
 
-def main(corpus: str) -> None:
+def main(corpus: str, vectors: str) -> None:
     chance = random.Random(SEED)
     data = shared_data()
     if data is None:
@@ -178,12 +222,16 @@ def main(corpus: str) -> None:
     said += [(record[language], "next") for record in tasks[1::2] for language in ("en", "pt")]
     counted_said = count_all([sentence for sentence, _ in said])
 
-    documents = np.zeros(BUCKETS)
-    for item in counted + counted_said[::3]:
-        documents[item.buckets] += 1
-    rarity = (np.log((1 + len(counted)) / (1 + documents)) + 0.3).clip(0.3, 7).astype(np.float16).astype(np.float32)
+    learned = lessons(everything, np.load(vectors, allow_pickle=False).astype(np.float32))
+    counted_learned = count_all([lesson.text for lesson in learned])
 
-    meaning, scale = projection(questions, counted, rarity)
+    documents = np.zeros(BUCKETS)
+    asked = [item for item, lesson in zip(counted_learned, learned, strict=True) if lesson.intent]
+    for item in asked + counted_said:
+        documents[item.buckets] += 1
+    rarity = (np.log((1 + len(asked)) / (1 + documents)) + 0.3).clip(0.3, 7).astype(np.float16).astype(np.float32)
+
+    meaning, scale = projection(learned, counted_learned, rarity)
 
     tone, bias = tones(counted, counted_said, [name for _, name in said], rarity)
 
@@ -193,14 +241,15 @@ def main(corpus: str) -> None:
         "hidden": np.zeros((len(texts.PAIR_FEATURES), 1)), "hidden_bias": np.zeros(1), "out": np.zeros((1, 1)), "out_bias": np.zeros(1),
         "pair_mean": np.zeros(len(texts.PAIR_FEATURES)), "pair_scale": np.ones(len(texts.PAIR_FEATURES)),
     }  # fmt: skip
-    # A projection parts the intents it was made for better than others, and so does the tone. So the net learns from what they make of
+    # A projection knows the sentences it was made for better than others, and so does the tone. So the net learns from what they make of
     # intents that are strange to them.
     examples: list[tuple[str, str, int, float]] = []
     features: list[NDArray[np.float64]] = []
     for fold in (0, 1):
         strange = held_out_fold(records, fold)
+        kept = [at for at, lesson in enumerate(learned) if lesson.intent not in strange]
+        part, part_scale = projection([learned[at] for at in kept], [counted_learned[at] for at in kept], rarity)
         known = [at for at, (_, intent) in enumerate(questions) if intent not in strange]
-        part, part_scale = projection([questions[at] for at in known], [counted[at] for at in known], rarity)
         part_tone, part_bias = tones([counted[at] for at in known], counted_said[::2], [name for _, name in said[::2]], rarity)
         model = TextModel(packed(arrays | {"meaning": part, "meaning_scale": part_scale, "tone": part_tone, "tone_bias": part_bias}))
         found = pairs([record for record in records if record["intent"] in strange], domains, chance)
@@ -224,7 +273,8 @@ def main(corpus: str) -> None:
         "pair_mean": mean, "pair_scale": spread,
     }  # fmt: skip
     MODEL.write_bytes(packed(arrays).getbuffer())
-    print(f"{len(questions)} questions, {len(said)} sentences, {len(examples)} pairs; {MODEL.stat().st_size / 1e6:.1f} MB")
+    size = MODEL.stat().st_size / 1e6
+    print(f"{len(learned)} texts taught, {len(questions)} questions, {len(said)} sentences, {len(examples)} pairs; {size:.1f} MB")
 
 
 if __name__ == "__main__":
