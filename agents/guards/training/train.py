@@ -22,7 +22,7 @@ from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 
 from agents.guards.text.concepts import MEANING
-from agents.guards.text.linear import SCALE, LinearModel, cue_words, ngrams
+from agents.guards.text.linear import SCALE, LinearModel, cues_of, ngrams
 from agents.guards.text.refusal import without_quotes
 from agents.guards.training import injection_families, injection_grammar, injection_varied, refusal_grammar, refusal_varied
 from agents.guards.training.grammar import Grammar, joined
@@ -54,9 +54,11 @@ _COMMON_IN: Final = {
     "refusal": frozenset(
         "address ai am answer app ask asking assistant book can change creating d data engage file happy help id ill items ive let making message model must note open out person "
         "place please point position process provide put question questions rather resources say score share should sides since something status thats topic understand ways will".split()
+        + "area article because describe half know never official produce someone stop translation writing".split()
+        + ["asked me", "help you", "i can", "i will", "is not", "me to", "out of", "to help", "way to"]
     ),
 }
-"""The same, of questions or answers alone."""
+"""The same, of questions or answers alone; for answers also pairs."""
 
 
 def _telling(text: str, singles: bool) -> list[str]:
@@ -91,6 +93,18 @@ TRAININGS: Final = {
     "injection": Training(35_000, 1.0, 30_000, 0.3),
     "injection_retrieved": Training(35_000, 1.0, 30_000, 0.3),
 }
+class Cover(NamedTuple):
+    """How cues are chosen."""
+
+    times: int
+    """Cues that a positive example should have."""
+    rare: int
+    """Added to how often a cue is among the other examples: the more, the more are common cues preferred."""
+    least: int
+    """Positive examples that a cue must help to cover."""
+
+
+COVERS: Final = {"refusal": Cover(4, 5, 30), "injection": Cover(2, 20, 12), "injection_retrieved": Cover(2, 20, 12)}
 _SPLIT_FROM: Final = 12
 """Rules with at least this many productions leave a fifth of them to validation."""
 
@@ -199,7 +213,7 @@ def train(kind: str, examples: Sequence[Example]) -> LinearModel:
         gram: round(float(classifier.coef_[0, column] * scales[column]) * whole * SCALE) for gram, column in vectorizer.vocabulary_.items()
     }
     largest = sorted(coefficients.items(), key=lambda item: (-abs(item[1]), item[0]))[:weights]
-    cues = find_cues(kind, examples, 1 if kind == "refusal" else 2)
+    cues = find_cues(kind, examples)
     least = 2 if kind == "injection" else 1  # documents are scored once and remembered, so they may cost more
     bias = round(float(classifier.intercept_[0]) * SCALE)
     return LinearModel(bias, dict(sorted((g, w) for g, w in largest if w)), cues, singles=singles, least=least)
@@ -212,31 +226,40 @@ def _thinned(matrix: csr_matrix, dropped: float, seed: int) -> csr_matrix:
     return kept
 
 
-def find_cues(kind: str, examples: Sequence[Example], times: int) -> list[str]:
-    """A small set of words that meets nearly every positive example `times` times, rare ones among the others first (greedy cover)."""
-    excluded = _silent(kind != "refusal") | _COMMON | _COMMON_IN.get(kind, frozenset())
-    others: Counter[bytes] = Counter()
-    found: dict[bytes, set[int]] = defaultdict(set)
+def find_cues(kind: str, examples: Sequence[Example]) -> list[str]:
+    """A small set of words (for refusals also pairs of words) that meets nearly every positive example several times, rare ones among the
+    others first (greedy cover)."""
+    cover = COVERS[kind]
+    others: Counter[str] = Counter()
+    found: dict[str, list[int]] = defaultdict(list)
     for number, (text, label) in enumerate(examples):
-        words = {word for word in cue_words(text) if word.decode() not in excluded and not word.isdigit()}
+        cues = {cue for cue in cues_of(text) if _may_be_cue(kind, cue)}
         if label:
-            for word in words:
-                found[word].add(number)
+            for cue in cues:
+                found[cue].append(number)
         else:
-            others.update(words)
-    need = {number: times for number, (_, label) in enumerate(examples) if label}
-    cues: list[str] = []
-    ranked = sorted(found, key=lambda word: (-len(found[word]) / (others[word] + 20), word))
-    for word in ranked:
-        met = [number for number in found[word] if number in need]
-        if len(met) < 12:
+            others.update(cues)
+    need = {number: cover.times for number, (_, label) in enumerate(examples) if label}
+    chosen: list[str] = []
+    for cue in sorted(found, key=lambda cue: (-len(found[cue]) / (others[cue] + cover.rare), cue)):
+        met = [number for number in found[cue] if number in need]
+        if len(met) < cover.least:
             continue
-        cues.append(word.decode())
+        chosen.append(cue)
         for number in met:
             need[number] -= 1
             if not need[number]:
                 del need[number]
-    return cues
+    return chosen
+
+
+def _may_be_cue(kind: str, cue: str) -> bool:
+    words = cue.split()
+    if cue in _COMMON_IN.get(kind, ()) or all(word.isdigit() for word in words):
+        return False
+    if len(words) > 1:
+        return kind == "refusal" and not _FUNCTION_WORDS.issuperset(words)
+    return cue not in _silent(kind != "refusal") and cue not in _COMMON
 
 
 def main() -> None:
