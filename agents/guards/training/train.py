@@ -104,7 +104,7 @@ class Cover(NamedTuple):
     """Positive examples that a cue must help to cover."""
 
 
-COVERS: Final = {"refusal": Cover(4, 5, 30), "injection": Cover(2, 20, 12), "injection_retrieved": Cover(2, 20, 12)}
+COVERS: Final = {"refusal": Cover(4, 5, 30), "injection": Cover(3, 20, 12), "injection_retrieved": Cover(2, 20, 12)}
 _SPLIT_FROM: Final = 12
 """Rules with at least this many productions leave a fifth of them to validation."""
 
