@@ -7,7 +7,7 @@ from functools import cache
 
 import msgspec
 
-from agents.guards.pii import Found, Tagger, has_candidates, mask_json, pii_column
+from agents.guards.pii import Found, Tagger, has_candidates, mask_fields, pii_column
 from schemas.rows import Row
 
 _encode_row = msgspec.json.Encoder().encode
@@ -28,7 +28,7 @@ class Masking:
         line, (marker, identifiers) = _encode_row(row), _of(type(row))
         if not has_candidates(line[line.index(marker) :]):
             return line, {}
-        masked, found = mask_json(line, Tagger(session, self._secret), skip=identifiers)
+        masked, found = mask_fields(line, Tagger(session, self._secret), skip=identifiers)
         if not found:
             return line, {}
         for kinds in found.values():

@@ -92,6 +92,7 @@ def _is_number(data: bytes, end: int) -> bool:
     return True
 
 
+_MOST_ENDS = 200
 # Passes: each has fast automata, all in one have not.
 _numbers, _others, _strokes = Scanner((_NUMBERS,)), Scanner(_OTHERS), Scanner((_CNPJ_WITH_LETTERS,))
 
@@ -103,3 +104,22 @@ def has_candidates(data: bytes) -> bool:
         or _others.finds(data, _on_other, data)
         or (b"/" in data and _strokes.finds(data, _on_other, data))
     )
+
+
+def candidate_ends(data: bytes) -> list[int] | None:
+    """Where in `data` candidates end; None if there are too many to be worth it."""
+    ends: list[int] = []
+
+    def on_number(pattern: int, start: int, end: int, flags: int, data: bytes) -> bool:
+        return _is_number(data, end) and on_other(pattern, start, end, flags, data)
+
+    def on_other(pattern: int, start: int, end: int, flags: int, data: bytes) -> bool:
+        ends.append(end)
+        return len(ends) > _MOST_ENDS
+
+    many = (
+        _numbers.finds(data, on_number, data)
+        or _others.finds(data, on_other, data)
+        or (b"/" in data and _strokes.finds(data, on_other, data))
+    )
+    return None if many else ends

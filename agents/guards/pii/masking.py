@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Mapping
 from decimal import Decimal
+from itertools import accumulate
 from typing import Any
 
 import msgspec
 
-from agents.guards.pii.candidates import has_candidates
+from agents.guards.pii.candidates import candidate_ends, has_candidates
 from agents.guards.pii.context import context
 from agents.guards.pii.finder import find
 from agents.guards.pii.span import Span
@@ -67,19 +69,34 @@ def mask_json(data: bytes, tag: Tag, *, skip: frozenset[str] = frozenset()) -> t
     Masks at any depth: strings, keys below the top level, strings that hold JSON (as JSON), and integers whose key says what they are
     (`{"cpf": 12345678909}` becomes a tag). Fields without findings keep their bytes. Raises msgspec.DecodeError if it is no object.
     """
-    if not has_candidates(data):
-        return data, {}
+    return mask_fields(data, tag, skip=skip) if has_candidates(data) else (data, {})
+
+
+def mask_fields(data: bytes, tag: Tag, *, skip: frozenset[str] = frozenset()) -> tuple[bytes, Found]:
+    """As `mask_json`, of data that has candidates."""
     found: Found = {}
     fields: dict[str, Any] = dict(_fields(data))
-    for name, raw in fields.items():
-        if name in skip or not has_candidates(b'"%s":%s' % (name.encode(), bytes(raw))):
+    for name in _suspects(data, fields):
+        if name in skip:
             continue
         counts: Counter[str] = Counter()
-        masked = _masked(_decode(raw), name, tag, counts)
+        masked = _masked(_decode(fields[name]), name, tag, counts)
         if counts:
             fields[name] = msgspec.Raw(_encode(masked))
             found[name] = counts
     return (_encode(fields), found) if found else (data, found)
+
+
+def _suspects(data: bytes, fields: Mapping[str, Any]) -> list[str]:
+    """The fields of `data` that may hold something. A candidate in a field is one in the whole, so those in which one ends will do."""
+    written = [b'"%s":%s' % (name.encode(), bytes(raw)) for name, raw in fields.items()]
+    compact = sum(map(len, written)) + len(written) + 1 == len(data)  # blanks, escapes in names and repeats only make it longer
+    ends = candidate_ends(data) if compact else None
+    if ends is None:
+        return [name for name, field in zip(fields, written, strict=True) if has_candidates(field)]
+    stops = list(accumulate((len(field) + 1 for field in written), initial=1))
+    held = {bisect_left(stops, end) - 1 for end in ends}
+    return [name for number, name in enumerate(fields) if number in held]
 
 
 def pii_column(found: Found) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ import math
 import unicodedata
 from collections.abc import Iterable
 from importlib.resources import files
-from itertools import pairwise
+from itertools import count, pairwise
 from typing import Final, NamedTuple
 
 import msgspec
@@ -90,8 +90,8 @@ def _plain(text: str) -> bytes:
 
 
 def spaced(data: bytes) -> bytes:
-    """Plain text as words in lower case between blanks."""
-    return b" %b " % data.translate(_WORDS)
+    """Plain text as words in lower case between blanks, one between those that no more than a mark separates."""
+    return b" %b " % data.translate(_WORDS).replace(b"  ", b" ")
 
 
 def tokens(data: bytes) -> list[str]:
@@ -156,7 +156,7 @@ class _Stored(msgspec.Struct):
 def cues_of(text: str) -> set[str]:
     """The words of `text`, and its pairs of words with no more than one mark between: some of them are the cues by which one sees
     whether scoring is worth while."""
-    found = spaced(plain(text)).decode().replace("  ", " ").split(" ")
+    found = spaced(plain(text)).decode().split(" ")
     return {*found, *(f"{a} {b}" for a, b in pairwise(found) if a and b)} - {""}
 
 
@@ -169,9 +169,7 @@ class LinearModel:
         self.singles = singles
         self.weights = weights
         self.cues = frozenset(cues)
-        written = sorted({(f" {cue.replace(' ', blank)} ".encode(), cue) for cue in self.cues for blank in (" ", "  ")})
-        self._written = [cue for _, cue in written]
-        self._cues = Scanner([pattern for pattern, _ in written], once=True)
+        self._cues = Scanner([f" {cue} ".encode() for cue in sorted(self.cues)], once=True)
         self._singles, self._ends = _ends(weights)
         self._weight = (0, *weights.values()).__getitem__
 
@@ -180,12 +178,12 @@ class LinearModel:
         return self._has_cues(plain(text), self.least)
 
     def _has_cues(self, data: bytes, least: int) -> bool:
-        return self._cues.finds(spaced(data), self._on_cue, (least, set()))
+        found = count(1)  # a cue is told once
 
-    def _on_cue(self, number: int, start: int, end: int, flags: int, context: tuple[int, set[str]]) -> bool:
-        least, found = context
-        found.add(self._written[number])
-        return len(found) >= least
+        def enough(cue: int, start: int, end: int, flags: int, context: object) -> bool:
+            return next(found) >= least
+
+        return self._cues.finds(spaced(data), enough, None)
 
     def score(self, text: str, more: int = 0) -> float:
         """`probability`, or 0 if `text` has not at least `least + more` cues, which costs a tenth of scoring."""
