@@ -7,7 +7,7 @@ from functools import cache
 
 import msgspec
 
-from agents.guards.pii import Found, Tagger, has_candidates, mask_fields, pii_column
+from agents.guards.pii import Found, Tagger, candidate_ends, mask_fields, pii_column
 from schemas.rows import Row
 
 _encode_row = msgspec.json.Encoder().encode
@@ -26,9 +26,12 @@ class Masking:
         Columns by which rows are found and joined stay as they are: a service must not use personal data as an id.
         """
         line, (marker, identifiers) = _encode_row(row), _of(type(row))
-        if not has_candidates(line[line.index(marker) :]):
+        start = line.index(marker)
+        ends = candidate_ends(line[start:])
+        if ends == []:
             return line, {}
-        masked, found = mask_fields(line, Tagger(session, self._secret), skip=identifiers)
+        ends = ends and [start + end for end in ends]
+        masked, found = mask_fields(line, ends, Tagger(session, self._secret), skip=identifiers)
         if not found:
             return line, {}
         for kinds in found.values():

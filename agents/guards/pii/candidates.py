@@ -7,6 +7,8 @@ should be false of ids, times, costs and measurements, which every row has.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from agents.guards.scan import Scanner
 
 _SEPARATOR = rb"[ ./()\-\\nrt\x80-\xff]+"
@@ -68,12 +70,19 @@ _NAMES = (
 """What may stand before a number without a space."""
 
 
-def _on_number(pattern: int, start: int, end: int, flags: int, data: bytes) -> bool:
-    return _is_number(data, end)
+class _Scan(NamedTuple):
+    data: bytes
+    ends: list[int]
+    most: int
 
 
-def _on_other(pattern: int, start: int, end: int, flags: int, data: bytes) -> bool:
-    return True
+def _on_number(pattern: int, start: int, end: int, flags: int, scan: _Scan) -> bool:
+    return _is_number(scan.data, end) and _on_other(pattern, start, end, flags, scan)
+
+
+def _on_other(pattern: int, start: int, end: int, flags: int, scan: _Scan) -> bool:
+    scan.ends.append(end)
+    return len(scan.ends) >= scan.most
 
 
 def _is_number(data: bytes, end: int) -> bool:
@@ -99,27 +108,20 @@ _numbers, _others, _strokes = Scanner((_NUMBERS,)), Scanner(_OTHERS), Scanner((_
 
 def has_candidates(data: bytes) -> bool:
     """Whether `data` (JSON in UTF-8, with or without escapes) may hold something `find` finds. Never false when it does."""
-    return (
-        _numbers.finds(data, _on_number, data)
-        or _others.finds(data, _on_other, data)
-        or (b"/" in data and _strokes.finds(data, _on_other, data))
-    )
+    return _reached(_Scan(data, [], 1))
 
 
 def candidate_ends(data: bytes) -> list[int] | None:
-    """Where in `data` candidates end; None if there are too many to be worth it."""
+    """Where in `data` such candidates end; None if there are too many to tell."""
     ends: list[int] = []
+    return None if _reached(_Scan(data, ends, _MOST_ENDS)) else ends
 
-    def on_number(pattern: int, start: int, end: int, flags: int, data: bytes) -> bool:
-        return _is_number(data, end) and on_other(pattern, start, end, flags, data)
 
-    def on_other(pattern: int, start: int, end: int, flags: int, data: bytes) -> bool:
-        ends.append(end)
-        return len(ends) > _MOST_ENDS
-
-    many = (
-        _numbers.finds(data, on_number, data)
-        or _others.finds(data, on_other, data)
-        or (b"/" in data and _strokes.finds(data, on_other, data))
+def _reached(scan: _Scan) -> bool:
+    """Whether there are as many as were asked for."""
+    data = scan.data
+    return (
+        _numbers.finds(data, _on_number, scan)
+        or _others.finds(data, _on_other, scan)
+        or (b"/" in data and _strokes.finds(data, _on_other, scan))
     )
-    return None if many else ends

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
-from itertools import accumulate
 from typing import Any
 
 import msgspec
@@ -69,14 +67,15 @@ def mask_json(data: bytes, tag: Tag, *, skip: frozenset[str] = frozenset()) -> t
     Masks at any depth: strings, keys below the top level, strings that hold JSON (as JSON), and integers whose key says what they are
     (`{"cpf": 12345678909}` becomes a tag). Fields without findings keep their bytes. Raises msgspec.DecodeError if it is no object.
     """
-    return mask_fields(data, tag, skip=skip) if has_candidates(data) else (data, {})
+    ends = candidate_ends(data)
+    return mask_fields(data, ends, tag, skip=skip) if ends != [] else (data, {})
 
 
-def mask_fields(data: bytes, tag: Tag, *, skip: frozenset[str] = frozenset()) -> tuple[bytes, Found]:
-    """As `mask_json`, of data that has candidates."""
+def mask_fields(data: bytes, ends: Sequence[int] | None, tag: Tag, *, skip: frozenset[str] = frozenset()) -> tuple[bytes, Found]:
+    """As `mask_json`, of data in which candidates end at `ends` (None: anywhere)."""
     found: Found = {}
     fields: dict[str, Any] = dict(_fields(data))
-    for name in _suspects(data, fields):
+    for name in _suspects(data, fields, ends):
         if name in skip:
             continue
         counts: Counter[str] = Counter()
@@ -87,16 +86,21 @@ def mask_fields(data: bytes, tag: Tag, *, skip: frozenset[str] = frozenset()) ->
     return (_encode(fields), found) if found else (data, found)
 
 
-def _suspects(data: bytes, fields: Mapping[str, Any]) -> list[str]:
-    """The fields of `data` that may hold something. A candidate in a field is one in the whole, so those in which one ends will do."""
-    written = [b'"%s":%s' % (name.encode(), bytes(raw)) for name, raw in fields.items()]
-    compact = sum(map(len, written)) + len(written) + 1 == len(data)  # blanks, escapes in names and repeats only make it longer
-    ends = candidate_ends(data) if compact else None
-    if ends is None:
-        return [name for name, field in zip(fields, written, strict=True) if has_candidates(field)]
-    stops = list(accumulate((len(field) + 1 for field in written), initial=1))
-    held = {bisect_left(stops, end) - 1 for end in ends}
-    return [name for number, name in enumerate(fields) if number in held]
+def _suspects(data: bytes, fields: Mapping[str, Any], ends: Sequence[int] | None) -> list[str]:
+    """The fields that may hold something. A candidate in a field is one in the whole, so those in which one ends will do."""
+    names: list[str] = []
+    left = sorted(ends or (), reverse=True)
+    position = 1
+    for name, raw in fields.items():
+        position += len(name.encode()) + len(raw) + 4  # `"name":raw,`
+        if left and left[-1] < position:
+            names.append(name)
+            while left and left[-1] < position:
+                left.pop()
+    if ends is not None and position == len(data):
+        return names
+    # too many, or not compact: blanks, escapes in names and repeats make it longer
+    return [name for name, raw in fields.items() if has_candidates(b'"%s":%s' % (name.encode(), bytes(raw)))]
 
 
 def pii_column(found: Found) -> list[dict[str, Any]]:
