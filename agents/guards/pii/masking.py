@@ -61,22 +61,22 @@ def _replaced(text: str, spans: list[Span], tag: Tag) -> str:
     return "".join(parts)
 
 
-def mask_json(data: bytes, tag: Tag, *, skip: frozenset[str] = frozenset()) -> tuple[bytes, Found]:
-    """An encoded JSON object with the texts of all its fields masked, except the top-level fields in `skip`.
+def mask_json(data: bytes, tag: Tag) -> tuple[bytes, Found]:
+    """An encoded JSON object with the texts of all its fields masked.
 
     Masks at any depth: strings, keys below the top level, strings that hold JSON (as JSON), and integers whose key says what they are
     (`{"cpf": 12345678909}` becomes a tag). Fields without findings keep their bytes. Raises msgspec.DecodeError if it is no object.
     """
     ends = candidate_ends(data)
-    return mask_fields(data, ends, tag, skip=skip) if ends != [] else (data, {})
+    return mask_fields(data, ends, tag) if ends != [] else (data, {})
 
 
-def mask_fields(data: bytes, ends: Sequence[int] | None, tag: Tag, *, skip: frozenset[str] = frozenset()) -> tuple[bytes, Found]:
-    """As `mask_json`, of data in which candidates end at `ends` (None: anywhere)."""
+def mask_fields(data: bytes, ends: Sequence[int] | None, tag: Tag, *, skip: str | None = None) -> tuple[bytes, Found]:
+    """As `mask_json`, of data in which candidates end at `ends` (None: anywhere); the field `skip` stays as it is."""
     found: Found = {}
     fields: dict[str, Any] = dict(_fields(data))
     for name in _suspects(data, fields, ends):
-        if name in skip:
+        if name == skip:
             continue
         counts: Counter[str] = Counter()
         masked = _masked(_decode(fields[name]), name, tag, counts)

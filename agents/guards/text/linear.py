@@ -210,16 +210,15 @@ class LinearModel:
         words += ("", "")
         ends = self._ends
         for a, b, c in zip(words, words[1:], words[2:], strict=False):
-            if (end := ends.get(a)) is None:
-                continue
-            seconds, around = end
-            if c in around:
-                found.add(around[c])
-            if (second := seconds.get(b)) is not None:
-                pair, thirds = second
-                found.add(pair)
-                if c in thirds:
-                    found.add(thirds[c])
+            if a in ends:
+                seconds, around = ends[a]
+                if c in around:
+                    found.add(around[c])
+                if b in seconds:
+                    pair, thirds = seconds[b]
+                    found.add(pair)
+                    if c in thirds:
+                        found.add(thirds[c])
         return self.bias + sum(map(self._weight, found))
 
     def to_json(self) -> bytes:
