@@ -7,8 +7,6 @@ should be false of ids, times, costs and measurements, which every row has.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from agents.guards.scan import Scanner
 
 _SEPARATOR = rb"[ ./()\-\\nrt\x80-\xff]+"
@@ -70,19 +68,18 @@ _NAMES = (
 """What may stand before a number without a space."""
 
 
-class _Scan(NamedTuple):
-    data: bytes
-    ends: list[int]
-    most: int
+_Scan = tuple[bytes, list[int], int]
+"""The data, the ends of the candidates met, and how many are enough."""
 
 
 def _on_number(pattern: int, start: int, end: int, flags: int, scan: _Scan) -> bool:
-    return _is_number(scan.data, end) and _on_other(pattern, start, end, flags, scan)
+    return _is_number(scan[0], end) and _on_other(pattern, start, end, flags, scan)
 
 
 def _on_other(pattern: int, start: int, end: int, flags: int, scan: _Scan) -> bool:
-    scan.ends.append(end)
-    return len(scan.ends) >= scan.most
+    _, ends, enough = scan
+    ends.append(end)
+    return len(ends) >= enough
 
 
 def _is_number(data: bytes, end: int) -> bool:
@@ -108,18 +105,17 @@ _numbers, _others, _strokes = Scanner((_NUMBERS,)), Scanner(_OTHERS), Scanner((_
 
 def has_candidates(data: bytes) -> bool:
     """Whether `data` (JSON in UTF-8, with or without escapes) may hold something `find` finds. Never false when it does."""
-    return _reached(_Scan(data, [], 1))
+    return _has_enough((data, [], 1))
 
 
 def candidate_ends(data: bytes) -> list[int] | None:
     """Where in `data` such candidates end; None if there are too many to tell."""
     ends: list[int] = []
-    return None if _reached(_Scan(data, ends, _MOST_ENDS)) else ends
+    return None if _has_enough((data, ends, _MOST_ENDS)) else ends
 
 
-def _reached(scan: _Scan) -> bool:
-    """Whether there are as many as were asked for."""
-    data = scan.data
+def _has_enough(scan: _Scan) -> bool:
+    data = scan[0]
     return (
         _numbers.finds(data, _on_number, scan)
         or _others.finds(data, _on_other, scan)
