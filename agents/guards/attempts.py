@@ -19,6 +19,9 @@ __all__ = ["Attempt", "attempts"]
 
 Where = Literal["question", "tool", "document"]
 
+_SERVICE: Final = ("system", "developer")
+_MODEL: Final = ("assistant", "model")
+_TOOLS: Final = ("tool", "function")
 _MOST: Final = 8
 """Attempts told of one call."""
 _CACHED_TEXTS: Final = 2_048
@@ -37,9 +40,12 @@ class Attempt(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 def attempts(request: Request) -> list[Attempt]:
     """What a call brings that tries to change what the model is told to do; at most eight."""
     found: list[Attempt] = []
-    for message in _new(request.messages or []):
-        retrieved = message.role in ("tool", "function")
-        for text in _texts(message.content):
+    messages = request.messages or []
+    for message in messages[_first_new(messages) :]:
+        if message.role in _SERVICE:
+            continue
+        retrieved = message.role in _TOOLS
+        for text in (message.content,) if isinstance(message.content, str) else _texts(message.content):
             probability = _of_document(text) if retrieved else injection_probability(text)
             if probability >= (DOCUMENT_THRESHOLD if retrieved else INJECTION_THRESHOLD):
                 found.append(Attempt("tool" if retrieved else "question", round(probability, 2)))
@@ -49,24 +55,21 @@ def attempts(request: Request) -> list[Attempt]:
     return found[:_MOST]
 
 
-def _new(messages: list[Message]) -> Iterator[Message]:
-    """The messages after the model's last, without the service's own."""
+def _first_new(messages: list[Message]) -> int:
+    """Where the messages after the model's last begin."""
     first = len(messages)
-    while first and messages[first - 1].role not in ("assistant", "model"):
+    while first and messages[first - 1].role not in _MODEL:
         first -= 1
-    return (message for message in messages[first:] if message.role not in ("system", "developer"))
+    return first
 
 
 def _texts(content: object) -> Iterator[str]:
-    """The text of a message, which may be a list of parts as in OpenAI-style APIs."""
-    if isinstance(content, str):
-        yield content
-    elif isinstance(content, list):
-        for part in content:
-            if isinstance(part, str):
-                yield part
-            elif isinstance(part, dict) and isinstance(text := part.get("text") or part.get("content"), str):
-                yield text
+    """The texts of a message that is a list of parts, as in OpenAI-style APIs."""
+    for part in content if isinstance(content, list) else ():
+        if isinstance(part, str):
+            yield part
+        elif isinstance(part, dict) and isinstance(text := part.get("text") or part.get("content"), str):
+            yield text
 
 
 def _digest(text: str) -> str:

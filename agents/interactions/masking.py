@@ -7,7 +7,7 @@ from functools import cache
 
 import msgspec
 
-from agents.guards.pii import Found, Tagger, has_candidates, mask_json, pii_column
+from agents.guards.pii import Found, Tagger, candidate_ends, mask_fields, pii_column
 from schemas.rows import Row
 
 _encode_row = msgspec.json.Encoder().encode
@@ -25,20 +25,22 @@ class Masking:
 
         Columns by which rows are found and joined stay as they are: a service must not use personal data as an id.
         """
-        line, (marker, identifiers) = _encode_row(row), _of(type(row))
-        if not has_candidates(line[line.index(marker) :]):
+        line, (name, marker) = _encode_row(row), _of(type(row))
+        start = line.index(marker)
+        rest = b"{" + line[start + 1 :]
+        ends = candidate_ends(rest)
+        if ends == []:
             return line, {}
-        masked, found = mask_json(line, Tagger(session, self._secret), skip=identifiers)
+        masked, found = mask_fields(rest, ends, Tagger(session, self._secret), skip=name)
         if not found:
             return line, {}
         for kinds in found.values():
             for kind in kinds:
                 count(kind)
-        return masked[:-1] + b',"pii":' + _encode_row(pii_column(found)) + b"}", found
+        return b'%b,%b,"pii":%b}' % (line[:start], masked[1:-1], _encode_row(pii_column(found))), found
 
 
 @cache
-def _of(kind: type[Row]) -> tuple[bytes, frozenset[str]]:
-    """How the last identifier begins in a line, and the names of all identifiers."""
-    fields = kind.__struct_fields__
-    return f',"{kind.LAST_IDENTIFIER}":'.encode(), frozenset(fields[: fields.index(kind.LAST_IDENTIFIER) + 1])
+def _of(kind: type[Row]) -> tuple[str, bytes]:
+    """The last identifier and how it begins in a line."""
+    return kind.LAST_IDENTIFIER, f',"{kind.LAST_IDENTIFIER}":'.encode()

@@ -1,22 +1,49 @@
-"""Whether a text is worth scoring is decided by one pass over its bytes: as if its words were compared with the model's cues."""
+"""Whether a text is worth scoring is decided by one pass over its bytes: as if its words and pairs were compared with the model's cues."""
 
 from __future__ import annotations
+
+import unicodedata
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.guards.text.linear import cue_words, load_model
+from agents.guards.text.linear import cues_of, load_model, plain
 
 MODELS = {name: load_model(name) for name in ("refusal", "injection", "injection_retrieved")}
-CUES = sorted({cue.decode() for model in MODELS.values() for cue in model.cues})
+CUES = sorted({cue for model in MODELS.values() for cue in model.cues})
 PIECES = st.sampled_from(CUES) | st.sampled_from(["'", "’", " ", ".", "\n", "\0", "é", "AÍ", "Can't", "don’t"]) | st.text(max_size=3)
 WORDS = st.lists(PIECES | PIECES.map(str.upper), max_size=8)
-TEXTS = st.builds(str.join, st.sampled_from([" ", "", "-"]), WORDS)
+TEXTS = st.builds(str.join, st.sampled_from([" ", "", "-", ", ", " - "]), WORDS)
+QUOTES = str.maketrans({"’": "'", "‘": "'", "´": "'", "“": '"', "”": '"', "«": '"', "»": '"'})
 
 
 @pytest.mark.parametrize("name", MODELS)
 @given(text=TEXTS)
 def test_a_text_is_worth_scoring_if_it_has_enough_different_cues(name: str, text: str) -> None:
     model = MODELS[name]
-    assert model.has_cue(text) == (len(model.cues.intersection(cue_words(text))) >= model.least)
+    cues = len(model.cues & cues_of(text))
+    assert model.has_cue(text) == (cues >= model.least)
+    for more in range(4):
+        assert model.score(text, more) == (model.probability(text) if cues >= model.least + more else 0.0)
+
+
+def test_a_pair_has_no_more_than_one_mark_between_its_words() -> None:
+    assert "sorry but" in cues_of("Sorry, but") and "sorry but" in cues_of("sorry\tbut")
+    assert "sorry but" not in cues_of("sorry. - but")
+    assert "cant help" in cues_of("I can’t help")
+
+
+ASCII, LATIN_1, CP1252 = (st.text(alphabet=st.characters(codec=codec)) for codec in ("ascii", "latin-1", "cp1252"))
+
+
+@given(ASCII | LATIN_1 | CP1252 | st.text(alphabet=st.characters()) | st.lists(LATIN_1 | CP1252 | ASCII).map("".join))
+def test_plain_text_is_what_compatibility_decomposition_leaves(text: str) -> None:
+    decomposed = unicodedata.normalize("NFKD", text.translate(QUOTES)).encode("ascii", "ignore")
+    assert plain(text) == decomposed.replace(b"'", b"")
+
+
+def test_every_character_of_one_byte_is_plain_in_its_own_right() -> None:
+    for character in {bytes((byte,)).decode(codec, "ignore") for byte in range(256) for codec in ("latin-1", "cp1252")}:
+        decomposed = unicodedata.normalize("NFKD", character.translate(QUOTES)).encode("ascii", "ignore")
+        assert plain(f"a{character}b") == b"a%bb" % decomposed.replace(b"'", b"")

@@ -133,3 +133,20 @@ def test_a_changed_check_digit_is_noticed(number: str) -> None:
     assert sum(is_pis(number[:10] + last) for last in string.digits) <= 1
     assert sum(is_cnh(number[:9] + f"{checks:02d}") for checks in range(100)) <= 2
     assert sum(is_titulo((number + "0")[:10] + f"{checks:02d}") for checks in range(100)) <= 4
+
+
+@given(st.dictionaries(COLUMNS | TEXT, VALUES, max_size=6))
+def test_what_is_masked_does_not_depend_on_how_the_json_is_laid_out(row: dict[str, Any]) -> None:
+    compact, found = mask_json(msgspec.json.encode(row), TAG)
+    laid_out, also_found = mask_json(json.dumps(row, indent=1).encode(), TAG)
+    assert found == also_found
+    assert msgspec.json.decode(compact) == msgspec.json.decode(laid_out)
+
+
+@settings(max_examples=400)
+@given(st.dictionaries(COLUMNS, VALUES | WRITTEN | st.lists(WRITTEN, max_size=3), max_size=5))
+def test_the_fields_that_are_looked_at_are_all_that_may_hold_something(row: dict[str, Any]) -> None:
+    data = msgspec.json.encode(row)
+    masked, _ = mask_json(data, TAG)
+    each = {name: msgspec.json.decode(mask_json(msgspec.json.encode({name: value}), TAG)[0])[name] for name, value in row.items()}
+    assert msgspec.json.decode(masked) == each

@@ -1,8 +1,8 @@
 """Personal data and secrets in text: found, and masked before anything is stored or sent on."""
 
-from agents.guards.pii.candidates import has_candidates
+from agents.guards.pii.candidates import candidate_ends, has_candidates
 from agents.guards.pii.finder import find
-from agents.guards.pii.masking import Found, Tag, Tagger, mask, mask_json, pii_column
+from agents.guards.pii.masking import Found, Tag, Tagger, mask, mask_fields, mask_json, pii_column
 from agents.guards.pii.span import KINDS, Kind, Span
 
-__all__ = ["KINDS", "Found", "Kind", "Span", "Tag", "Tagger", "find", "has_candidates", "mask", "mask_json", "pii_column"]
+__all__ = ["KINDS", "Found", "Kind", "Span", "Tag", "Tagger", "candidate_ends", "find", "has_candidates", "mask", "mask_fields", "mask_json", "pii_column"]

@@ -68,12 +68,18 @@ _NAMES = (
 """What may stand before a number without a space."""
 
 
-def _on_number(pattern: int, start: int, end: int, flags: int, data: bytes) -> bool:
-    return _is_number(data, end)
+_Scan = tuple[bytes, list[int], int]
+"""The data, the ends of the candidates met, and how many are enough."""
 
 
-def _on_other(pattern: int, start: int, end: int, flags: int, data: bytes) -> bool:
-    return True
+def _on_number(pattern: int, start: int, end: int, flags: int, scan: _Scan) -> bool:
+    return _is_number(scan[0], end) and _on_other(pattern, start, end, flags, scan)
+
+
+def _on_other(pattern: int, start: int, end: int, flags: int, scan: _Scan) -> bool:
+    _, ends, enough = scan
+    ends.append(end)
+    return len(ends) >= enough
 
 
 def _is_number(data: bytes, end: int) -> bool:
@@ -92,14 +98,26 @@ def _is_number(data: bytes, end: int) -> bool:
     return True
 
 
+_MOST_ENDS = 200
 # Passes: each has fast automata, all in one have not.
 _numbers, _others, _strokes = Scanner((_NUMBERS,)), Scanner(_OTHERS), Scanner((_CNPJ_WITH_LETTERS,))
 
 
 def has_candidates(data: bytes) -> bool:
     """Whether `data` (JSON in UTF-8, with or without escapes) may hold something `find` finds. Never false when it does."""
+    return _has_enough((data, [], 1))
+
+
+def candidate_ends(data: bytes) -> list[int] | None:
+    """Where in `data` such candidates end; None if there are too many to tell."""
+    ends: list[int] = []
+    return None if _has_enough((data, ends, _MOST_ENDS)) else ends
+
+
+def _has_enough(scan: _Scan) -> bool:
+    data = scan[0]
     return (
-        _numbers.finds(data, _on_number, data)
-        or _others.finds(data, _on_other, data)
-        or (b"/" in data and _strokes.finds(data, _on_other, data))
+        _numbers.finds(data, _on_number, scan)
+        or _others.finds(data, _on_other, scan)
+        or (b"/" in data and _strokes.finds(data, _on_other, scan))
     )

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
 import msgspec
 
-from agents.guards.pii.candidates import has_candidates
+from agents.guards.pii.candidates import candidate_ends, has_candidates
 from agents.guards.pii.context import context
 from agents.guards.pii.finder import find
 from agents.guards.pii.span import Span
@@ -61,25 +61,46 @@ def _replaced(text: str, spans: list[Span], tag: Tag) -> str:
     return "".join(parts)
 
 
-def mask_json(data: bytes, tag: Tag, *, skip: frozenset[str] = frozenset()) -> tuple[bytes, Found]:
-    """An encoded JSON object with the texts of all its fields masked, except the top-level fields in `skip`.
+def mask_json(data: bytes, tag: Tag) -> tuple[bytes, Found]:
+    """An encoded JSON object with the texts of all its fields masked.
 
     Masks at any depth: strings, keys below the top level, strings that hold JSON (as JSON), and integers whose key says what they are
     (`{"cpf": 12345678909}` becomes a tag). Fields without findings keep their bytes. Raises msgspec.DecodeError if it is no object.
     """
-    if not has_candidates(data):
-        return data, {}
+    ends = candidate_ends(data)
+    return mask_fields(data, ends, tag) if ends != [] else (data, {})
+
+
+def mask_fields(data: bytes, ends: Sequence[int] | None, tag: Tag, *, skip: str | None = None) -> tuple[bytes, Found]:
+    """As `mask_json`, of data in which candidates end at `ends` (None: anywhere); the field `skip` stays as it is."""
     found: Found = {}
     fields: dict[str, Any] = dict(_fields(data))
-    for name, raw in fields.items():
-        if name in skip or not has_candidates(b'"%s":%s' % (name.encode(), bytes(raw))):
+    for name in _suspects(data, fields, ends):
+        if name == skip:
             continue
         counts: Counter[str] = Counter()
-        masked = _masked(_decode(raw), name, tag, counts)
+        masked = _masked(_decode(fields[name]), name, tag, counts)
         if counts:
             fields[name] = msgspec.Raw(_encode(masked))
             found[name] = counts
     return (_encode(fields), found) if found else (data, found)
+
+
+def _suspects(data: bytes, fields: Mapping[str, Any], ends: Sequence[int] | None) -> list[str]:
+    """The fields that may hold something. A candidate in a field is one in the whole, so those in which one ends will do."""
+    names: list[str] = []
+    left = sorted(ends or (), reverse=True)
+    position = 1
+    for name, raw in fields.items():
+        position += len(name.encode()) + len(raw) + 4  # `"name":raw,`
+        if left and left[-1] < position:
+            names.append(name)
+            while left and left[-1] < position:
+                left.pop()
+    if ends is not None and position == len(data):
+        return names
+    # too many, or not compact: blanks, escapes in names and repeats make it longer
+    return [name for name, raw in fields.items() if has_candidates(b'"%s":%s' % (name.encode(), bytes(raw)))]
 
 
 def pii_column(found: Found) -> list[dict[str, Any]]:

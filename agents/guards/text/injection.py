@@ -46,5 +46,5 @@ def injection_probability(text: str, *, retrieved: bool = False) -> float:
         text = text[: _LONGEST // 2] + text[-_LONGEST // 2 :]
     model = _model("injection_retrieved" if retrieved else "injection")
     if len(text) <= _CHUNK:
-        return model.probability(text) if model.has_cue(text) else 0.0
-    return max((model.probability(chunk) for chunk in chunks(text) if model.has_cue(chunk)), default=0.0)
+        return model.score(text)
+    return max(map(model.score, chunks(text))) if model.has_cue(text) else 0.0

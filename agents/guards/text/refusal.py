@@ -20,10 +20,10 @@ REFUSAL_THRESHOLD: Final = 0.8
 
 _HEAD: Final = 400
 _TAIL: Final = 200
+_PER_CUE: Final = 200
+"""Characters for each of which a text needs one more cue to be scored: in more text there is one by chance."""
 _QUOTED_WHOLE: Final = ("{", "[", "```", '"', "“", "«")
 _QUOTE: Final = re.compile("\"[^\"\n]{1,300}\"|“[^”\n]{1,300}”|«[^»\n]{1,300}»")
-_SHORT: Final = 200
-"""Characters up to which an answer is scored without looking for cue words first: most refusals are short."""
 _VALUES: Final = 20
 """Texts of a JSON answer that are looked at one by one."""
 _LONGEST_JSON: Final = 100_000
@@ -53,8 +53,7 @@ def refusal_probability(text: str) -> float:
         return 0.0
     if len(text) > _HEAD + _TAIL:
         text = f"{text[:_HEAD]}\n{text[-_TAIL:]}"
-    model = _model()
-    return model.probability(text) if len(text) <= _SHORT or model.has_cue(text) else 0.0
+    return _model().score(text, more=len(text) // _PER_CUE)
 
 
 def is_refusal(answer: str) -> bool:

@@ -11,7 +11,7 @@ import re
 import unicodedata
 import zlib
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from functools import cache, partial
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -22,7 +22,7 @@ from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 
 from agents.guards.text.concepts import MEANING
-from agents.guards.text.linear import SCALE, LinearModel, cue_words, ngrams
+from agents.guards.text.linear import SCALE, LinearModel, cues_of, ngrams
 from agents.guards.text.refusal import without_quotes
 from agents.guards.training import injection_families, injection_grammar, injection_varied, refusal_grammar, refusal_varied
 from agents.guards.training.grammar import Grammar, joined
@@ -46,17 +46,10 @@ _EVERYDAY: Final = frozenset(
 _COMMON: Final = frozenset(
     "not heres would me such just im other others different understanding json create only take still build else overview significant real policies programming response "
     "outra outro criar dar fazer pode ser general list text story people like use make many need way time work new good first one two example content "
-    "texto lista resposta informacao informação conta pessoas forma dicas tipo".split()
+    "texto lista resposta informacao informação conta pessoas forma dicas tipo "
+    "answer customer know order line word used user users store car question company text set".split()
 )
-"""Too common in answers and questions to be a reason for scoring."""
-_COMMON_IN: Final = {
-    "injection": frozenset("answer customer know order line word used user users store car question company text set".split()),
-    "refusal": frozenset(
-        "address ai am answer app ask asking assistant book can change creating d data engage file happy help id ill items ive let making message model must note open out person "
-        "place please point position process provide put question questions rather resources say score share should sides since something status thats topic understand ways will".split()
-    ),
-}
-"""The same, of questions or answers alone."""
+"""Words too common in questions and documents to be a reason for scoring."""
 
 
 def _telling(text: str, singles: bool) -> list[str]:
@@ -91,6 +84,14 @@ TRAININGS: Final = {
     "injection": Training(35_000, 1.0, 30_000, 0.3),
     "injection_retrieved": Training(35_000, 1.0, 30_000, 0.3),
 }
+_CUES: Final = {"refusal": 4, "injection": 5, "injection_retrieved": 5}
+"""Cues that a positive example should have."""
+_RARE: Final = 5
+"""Added to how often a cue is among the other examples: the more, the more are common cues preferred."""
+_LEAST_MET: Final = 12
+"""Positive examples that a cue must help to cover."""
+_ELSEWHERE: Final = 2
+"""Weight of a harmless example of another model, beside one of its own: in these the everyday words of other texts are met."""
 _SPLIT_FROM: Final = 12
 """Rules with at least this many productions leave a fifth of them to validation."""
 
@@ -177,7 +178,7 @@ def make_examples(kind: str, count: int, seed: int, select: Callable[[Rules], Ru
         yield from sorted({maker(grammar, rng) for _ in range(count)})
 
 
-def train(kind: str, examples: Sequence[Example]) -> LinearModel:
+def train(kind: str, examples: Mapping[str, Sequence[Example]]) -> LinearModel:
     """Logistic regression (L2) on n-grams. Refusals are told without single words.
 
     With dropout each example is seen twice, each time without another part of its n-grams, so that a text is told by many of them and not
@@ -186,23 +187,23 @@ def train(kind: str, examples: Sequence[Example]) -> LinearModel:
     _, strength, weights, dropped = TRAININGS[kind]
     singles = kind != "refusal"
     vectorizer = CountVectorizer(analyzer=partial(_telling, singles=singles), binary=True, min_df=4, dtype=np.float32)
-    matrix = vectorizer.fit_transform([text for text, _ in examples])
+    matrix = vectorizer.fit_transform([text for text, _ in examples[kind]])
     scales = np.ones(matrix.shape[1], np.float32)
     for gram, column in vectorizer.vocabulary_.items():
         if MEANING in gram:
             scales[column] = _OF_MEANINGS
     seen = [matrix] if not dropped else [_thinned(matrix, dropped, seed) for seed in (0, 1)]
-    labels = [label for _, label in examples] * len(seen)
+    labels = [label for _, label in examples[kind]] * len(seen)
     classifier = LogisticRegression(C=strength, solver="liblinear", random_state=0).fit(vstack(seen) @ diags(scales), labels)
     whole = 1 - dropped / 2  # learned from parts of texts, met by whole ones: between one (words add nothing new) and the same sum
     coefficients = {
         gram: round(float(classifier.coef_[0, column] * scales[column]) * whole * SCALE) for gram, column in vectorizer.vocabulary_.items()
     }
     largest = sorted(coefficients.items(), key=lambda item: (-abs(item[1]), item[0]))[:weights]
-    cues = find_cues(kind, examples, 1 if kind == "refusal" else 2)
+    kept = dict(sorted((gram, weight) for gram, weight in largest if weight))
     least = 2 if kind == "injection" else 1  # documents are scored once and remembered, so they may cost more
     bias = round(float(classifier.intercept_[0]) * SCALE)
-    return LinearModel(bias, dict(sorted((g, w) for g, w in largest if w)), cues, singles=singles, least=least)
+    return LinearModel(bias, kept, find_cues(kind, kept, examples), singles=singles, least=least)
 
 
 def _thinned(matrix: csr_matrix, dropped: float, seed: int) -> csr_matrix:
@@ -212,43 +213,54 @@ def _thinned(matrix: csr_matrix, dropped: float, seed: int) -> csr_matrix:
     return kept
 
 
-def find_cues(kind: str, examples: Sequence[Example], times: int) -> list[str]:
-    """A small set of words that meets nearly every positive example `times` times, rare ones among the others first (greedy cover)."""
-    excluded = _silent(kind != "refusal") | _COMMON | _COMMON_IN.get(kind, frozenset())
-    others: Counter[bytes] = Counter()
-    found: dict[bytes, set[int]] = defaultdict(set)
-    for number, (text, label) in enumerate(examples):
-        words = {word for word in cue_words(text) if word.decode() not in excluded and not word.isdigit()}
+def find_cues(kind: str, weights: Mapping[str, int], examples: Mapping[str, Sequence[Example]]) -> list[str]:
+    """A set of words and pairs that speak for the class and meet nearly every positive example several times, those that are rare among
+    the others first (greedy cover). `examples`: of all kinds."""
+    found: dict[str, list[int]] = defaultdict(list)
+    need: dict[int, int] = {}
+    for number, (text, label) in enumerate(examples[kind]):
         if label:
-            for word in words:
-                found[word].add(number)
-        else:
-            others.update(words)
-    need = {number: times for number, (_, label) in enumerate(examples) if label}
-    cues: list[str] = []
-    ranked = sorted(found, key=lambda word: (-len(found[word]) / (others[word] + 20), word))
-    for word in ranked:
-        met = [number for number in found[word] if number in need]
-        if len(met) < 12:
+            need[number] = _CUES[kind]
+            for cue in cues_of(text):
+                if weights.get(cue, 0) > 0 and cue not in _COMMON:
+                    found[cue].append(number)
+    others = _harmless(kind, found.keys(), examples)
+    chosen: list[str] = []
+    for cue in sorted(found, key=lambda cue: (-len(found[cue]) / (others[cue] + _RARE), cue)):
+        met = [number for number in found[cue] if number in need]
+        if len(met) < _LEAST_MET:
             continue
-        cues.append(word.decode())
+        chosen.append(cue)
         for number in met:
             need[number] -= 1
             if not need[number]:
                 del need[number]
-    return cues
+    return chosen
+
+
+def _harmless(kind: str, cues: Set[str], examples: Mapping[str, Sequence[Example]]) -> Counter[str]:
+    """In how many negative examples each cue is, as many being taken of every kind as there are of `kind`."""
+    negative = {name: [text for text, label in made if not label] for name, made in examples.items()}
+    found: Counter[str] = Counter()
+    for name, texts in negative.items():
+        share = 1.0 if name == kind else _ELSEWHERE * len(negative[kind]) / len(texts)
+        counts = Counter(cue for text in texts for cue in cues_of(text) & cues)
+        found.update({cue: round(share * count) for cue, count in counts.items()})
+    return found
 
 
 def main() -> None:
     """Prints figures on left-out templates, then trains on all and writes the models."""
+    part = {kind: list(make_examples(kind, TRAININGS[kind].examples, 1, lambda rules: half(rules, training=True))) for kind in KINDS}
+    whole = {kind: list(make_examples(kind, TRAININGS[kind].examples, 1)) for kind in KINDS}
     for kind in KINDS:
-        model = train(kind, list(make_examples(kind, TRAININGS[kind].examples, 1, lambda rules: half(rules, training=True))))
+        model = train(kind, part)
         held = list(make_examples(kind, 3000, 2, lambda rules: half(rules, training=False)))
         scored = [(model.probability(text) >= 0.5, label) for text, label in held]
         found = sum(hit for hit, label in scored if label) / sum(label for _, label in scored)
         false = sum(hit for hit, label in scored if not label) / sum(not label for _, label in scored)
         print(f"{kind}: templates not trained on: {found:.1%} found, {false:.1%} of the others flagged ({len(held)} texts)")
-        final = train(kind, list(make_examples(kind, TRAININGS[kind].examples, 1)))
+        final = train(kind, whole)
         path = MODELS / f"{kind}.json"
         path.write_bytes(final.to_json())
         print(f"{path.name}: {len(final.weights)} weights, {len(final.cues)} cues, {path.stat().st_size} bytes")
