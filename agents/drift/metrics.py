@@ -22,9 +22,8 @@ MOST = 4
 
 WEIGHTS: Mapping[str, float] = {
     "refusal": 0.4, "output_invalid": 0.06, "failed": 0.02, "truncated": 0.01, "rail_blocked": 0.01,
-    "answer_text": 0.22, "question_text": 0.09, "output_tokens": 0.035, "tenant": 0.035, "question_language": 0.035,
-    "answer_language": 0.03, "retrieval_score": 0.02, "tool": 0.01, "finish_reason": 0.01, "input_tokens": 0.007, "latency_ms": 0.004,
-    "ttft_ms": 0.004,
+    "answer_text": 0.2, "question_text": 0.12, "output_tokens": 0.03, "tenant": 0.035, "question_language": 0.035, "answer_language": 0.03,
+    "retrieval_score": 0.02, "tool": 0.008, "finish_reason": 0.008, "input_tokens": 0.006, "latency_ms": 0.004, "ttft_ms": 0.004,
 }  # fmt: skip
 """Share of each metric in the evidence. Binaries have half, since a flag gains least per answer and so needs a lower bar most; in each half
 the part of metrics without variation goes to the others. A cost per answer follows its tokens."""
