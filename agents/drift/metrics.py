@@ -21,13 +21,14 @@ MOST = 4
 """Answers of a session in one unit: a few very long sessions must not leave nothing to compare."""
 
 WEIGHTS: Mapping[str, float] = {
-    "answer_text": 0.3, "question_text": 0.13, "refusal": 0.22, "output_tokens": 0.05, "tenant": 0.05, "answer_language": 0.04,
-    "question_language": 0.05, "retrieval_score": 0.03, "output_invalid": 0.04, "tool": 0.02, "finish_reason": 0.02, "failed": 0.02,
-    "input_tokens": 0.01, "truncated": 0.005, "rail_blocked": 0.005, "latency_ms": 0.005, "ttft_ms": 0.005,
+    "refusal": 0.4, "output_invalid": 0.06, "failed": 0.02, "truncated": 0.01, "rail_blocked": 0.01,
+    "answer_text": 0.2, "question_text": 0.12, "output_tokens": 0.03, "tenant": 0.035, "question_language": 0.035, "answer_language": 0.03,
+    "retrieval_score": 0.02, "tool": 0.008, "finish_reason": 0.008, "input_tokens": 0.006, "latency_ms": 0.004, "ttft_ms": 0.004,
 }  # fmt: skip
-"""Share of each metric in the evidence, that of metrics without variation goes to the others; a cost per answer follows its tokens."""
+"""Share of each metric in the evidence. Binaries have half, since a flag gains least per answer and so needs a lower bar most; in each half
+the part of metrics without variation goes to the others. A cost per answer follows its tokens."""
 
-STYLE_SHARE = 0.5
+STYLE_SHARE = 0.7
 """Variance of the style features, which are few and the same for all topics, beside that of the n-grams."""
 
 RIDGES: Mapping[str, float] = {"answer_text": RIDGE, "question_text": 3.0}

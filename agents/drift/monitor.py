@@ -22,7 +22,8 @@ from schemas.samples import Sample
 
 SCALES: Mapping[int, tuple[int, float]] = {50: (1, 0.35), 100: (2, 0.3), 200: (2, 0.35)}
 """Answers of the present window -> looked at every so many blocks, with this share of a cycle's evidence."""
-_FOLLOWED = sum(WEIGHTS[metric] for metric in BINARIES)
+FOLLOWED = sum(WEIGHTS[metric] for metric in BINARIES)
+"""Share of the evidence of what is followed with every answer."""
 RETURNED = 3
 """Looks in a row at the largest window that find nothing, after which a drift has ceased."""
 UNREMARKABLE = 1e-3
@@ -151,6 +152,7 @@ class Monitor:
         present = np.concatenate([part["binaries"] for part in rows])
         chosen, learning = leading(np.concatenate([part["session"] for part in rows])), not self.series.frozen
         varying = (np.concatenate([present, *usual.values()]) != present[0]).any(axis=0)
+        weight = FOLLOWED / max(sum(WEIGHTS[metric] for at, metric in enumerate(BINARIES) if varying[at]), 1e-9)
         for at, metric in enumerate(BINARIES):
             status.by_metric.pop(metric, None)
             if not varying[at]:
@@ -163,7 +165,7 @@ class Monitor:
                 starts = np.flatnonzero((since >= least) & (since <= size))
                 found += change_evidence(reference, flags, starts, learning=learning)
                 least = size + 1
-            status.by_metric[metric] = found * WEIGHTS[metric] / CYCLE
+            status.by_metric[metric] = found * weight * WEIGHTS[metric] / CYCLE
         status.evidence = sum(status.by_metric.values())
 
     def _usual_binaries(self) -> dict[int, NDArray[np.int8]]:
@@ -177,7 +179,7 @@ class Monitor:
         status = self.status
         # binaries are followed with every answer; the others share what is left, what does not vary takes none of it
         shares = {test.metric: WEIGHTS[test.metric] for test in found if test.metric not in BINARIES}
-        weight *= (1 - _FOLLOWED) / max(sum(shares.values()), 1e-9)
+        weight *= (1 - FOLLOWED) / max(sum(shares.values()), 1e-9)
         for test in found:
             share = weight * shares.get(test.metric, 0.0)
             gained = share * e_value(test.tested.p, enough / share) if share else 0.0

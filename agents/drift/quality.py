@@ -12,7 +12,7 @@ import numpy as np
 
 from agents.drift.evidence import e_value
 from agents.drift.shares import LEAST as LEAST_SINCE
-from agents.drift.shares import SHIFTS, change_evidence
+from agents.drift.shares import change_evidence
 from agents.drift.two_sample import Tested, binary_test, location_test
 
 REFERENCE = 500
@@ -24,7 +24,8 @@ BLOCK = 10
 CYCLE = 200
 SCALES: Mapping[int, tuple[int, float]] = {25: (1, 0.25), 50: (1, 0.45), 100: (2, 0.15), 200: (4, 0.15)}
 """Scores of the present window -> looked at every so many blocks, with this share of a cycle's evidence."""
-FALLS = tuple(shift for shift in SHIFTS if shift < 0)
+FALLS: Mapping[float, float] = {-1.5: 0.7, -3.0: 0.3}
+"""As ``shares.SHIFTS``: small falls are harder to see."""
 RETURNED = 3
 """Looks in a row at the latest ``RECENT`` scores that find nothing, after which a fall is over."""
 RECENT = 50

@@ -1,4 +1,4 @@
-"""A sampled answer as a row of a fixed size: 347 bytes, whatever its text."""
+"""A sampled answer as a row of a fixed size: 359 bytes, whatever its text."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ ROW = np.dtype(
 
 Rows = NDArray[Any]
 
-FEATURES = "2"
+FEATURES = "3"
 """Of the layout and meaning of a row: another value with every change of them."""
 
 MAX_NAMES = 200

@@ -7,7 +7,7 @@ expectation grows by at most 1 per answer while nothing changes, so an alarm at 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,14 +15,14 @@ from scipy.special import betaln, expit, logit  # type: ignore[import-untyped]
 
 from agents.drift.two_sample import Bools, inflation
 
-SHIFTS = (-3.0, -1.5, 1.5, 3.0)
-"""Log odds ratios a change is looked for with; an alternative between two of them loses little."""
+SHIFTS: Mapping[float, float] = {-3.0: 0.1, -1.5: 0.2, 1.5: 0.45, 3.0: 0.25}
+"""Log odds ratio a change is looked for with -> how much is staked on it: what breaks rises. One between two of them loses little."""
 LEAST = 8
 """Answers before and since a change that are enough to compare."""
 
 
 def change_evidence(
-    reference: Bools, present: Bools, starts: NDArray[np.int64], *, learning: bool, shifts: Sequence[float] = SHIFTS
+    reference: Bools, present: Bools, starts: NDArray[np.int64], *, learning: bool, shifts: Mapping[float, float] = SHIFTS
 ) -> float:
     """Sum of the e-values of "changed at present[k]" over ``starts``. While ``learning``, what came before ``k`` is reference as well.
 
@@ -37,8 +37,9 @@ def change_evidence(
     since, hit = len(present) - starts, hits[-1] - hits[starts]
     known, known_hit = len(reference) + learning * starts, int(reference.sum()) + learning * hits[starts]
     usual = logit((known_hit + 0.5) / (known + 1.0))
-    shares = expit(usual[:, None] + np.array(shifts))
-    shifted = np.logaddexp.reduce(hit[:, None] * np.log(shares) + (since - hit)[:, None] * np.log1p(-shares), axis=1) - np.log(len(shifts))
+    shares = expit(usual[:, None] + np.array(list(shifts)))
+    stakes = np.log(list(shifts.values()))
+    shifted = np.logaddexp.reduce(hit[:, None] * np.log(shares) + (since - hit)[:, None] * np.log1p(-shares) + stakes, axis=1)
     a, b = known_hit + 0.5, known - known_hit + 0.5
     predicted = betaln(a + hit, b + since - hit) - betaln(a, b)
     gain = shifted - predicted

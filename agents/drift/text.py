@@ -1,4 +1,4 @@
-"""Texts as short vectors of small integers: hashed n-grams (feature hashing, Weinberger et al. 2009) and style.
+"""Texts as short vectors of small integers: hashed n-grams (feature hashing, Weinberger et al. 2009), style and layout.
 
 An answer's n-grams are of characters, and of *shapes* of words: short words and marks as they are, longer words by their length alone (text
 distortion, Stamatatos, "Authorship attribution using text distortion", EACL 2017), because who writes shows in how the words are put
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from math import log1p, sqrt
 from typing import Any
 from zlib import crc32
 
@@ -25,7 +26,8 @@ GRAMS = 128
 """Buckets of the character n-grams of an answer."""
 SHAPES = 256
 """Buckets of the n-grams of its words' shapes."""
-STYLE = 32
+STYLE = 44
+"""Features of style: 19 counts and rates, 13 marks, 12 of layout."""
 WORDS = 32
 """Words of a question that are kept, each as sixteen bits."""
 QUESTION = 256
@@ -51,6 +53,7 @@ _BULLET = re.compile(r"^\s*[-*•] ", re.MULTILINE)
 _NUMBERED = re.compile(r"^\s*\d+[.)] ", re.MULTILINE)
 _HEADER = re.compile(r"^#+ ", re.MULTILINE)
 _SENTENCE = re.compile(r"[.!?]+(?:\s|$)")
+_BREAK = re.compile(r"[.!?:]+\s+|\n+")
 
 _LEXICA = tuple(
     frozenset(words.split())
@@ -79,7 +82,7 @@ _STOPWORDS = {
     )
 }
 _COMMON = frozenset().union(*_STOPWORDS.values())
-_MARKS = ",;:!?()\"—'`*$%/"
+_MARKS = ",;:!?()\"—'`*$"
 
 
 def answer_grams(text: str, embedded: Small | None = None) -> Small:
@@ -185,7 +188,9 @@ def quantised(vectors: Floats) -> Small:
 STYLE_NAMES = (
     "length", "words", "words_per_sentence", "lines", "word_length", "vocabulary", "bullets", "numbered_items", "headers", "code",
     "digits", "capitals", "paragraphs", "hedging", "first_person", "second_person", "politeness", "connectives", "negation",
-    *(f"mark {mark}" for mark in _MARKS[: STYLE - 19]),
+    *(f"mark {mark}" for mark in _MARKS),
+    "ends_in_mark", "ends_in_colon", "ends_in_word", "opening", "opening_colon", "first_paragraph", "sentence_spread", "trailing_spaces",
+    "wide_gaps", "paragraphs_by_lines", "bold", "bold_labels",
 )  # fmt: skip
 
 
@@ -213,5 +218,27 @@ def _style(text: str) -> list[float]:
         10.0 * np.sqrt(capitals / size) - 1.5,
         np.log1p(text.count("\n\n")),
         *(np.log1p(value) for value in per_hundred),
-        *(10.0 * np.sqrt(text.count(mark) / size) for mark in _MARKS[: STYLE - 19]),
+        *(10.0 * np.sqrt(text.count(mark) / size) for mark in _MARKS),
+        *_layout(text),
+    ]
+
+
+def _layout(text: str) -> list[float]:
+    """How an answer begins and ends, how even its sentences are, and how it is set."""
+    paragraph = next((part for part in text.split("\n\n") if part.strip()), "")
+    sentences = [len(part) for part in _BREAK.split(text) if part.strip()] or [0]
+    mean = sum(sentences) / len(sentences)
+    last = text.rstrip()[-1:]
+    ends = (last in ".!?", last == ":", last.isalnum()) if len(text) < MAX_ANSWER else (0.5,) * 3  # where it is cut off says nothing
+    return [
+        *map(float, ends),
+        log1p(sentences[0]) - 4.0,
+        float(text.split("\n", 1)[0].rstrip().endswith(":")),
+        log1p(len(paragraph)) - 5.0,
+        log1p(sqrt(sum((size - mean) ** 2 for size in sentences) / len(sentences))) - 3.0,
+        sqrt(text.count(" \n")),
+        sqrt(text.count("\n\n\n")),
+        log1p(text.count("\n\n")) - log1p(text.count("\n")),
+        sqrt(text.count("**")),
+        sqrt(text.count(":**") + text.count("**:")),
     ]

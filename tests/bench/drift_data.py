@@ -3,8 +3,10 @@
 *Tuned on*: the MT-Bench answers (choice of features, their weights and the ridge, at disjoint halves of its questions), and the generated
 assistants, CLINC and JailbreakBench (windows, weights, how causes are told), with other seeds than those reported. Why new topics were
 missed was looked at on Banking77, where the kernel of questions was found; its width, ridge and number of buckets were chosen on CLINC's
-intents within a domain. So sampling is fresh, but no set is wholly unseen except river's streams. The generated texts come from a grammar
-with ten topics and five writers, because Portuguese answers of several models are not publicly at hand.
+intents within a domain. The features of layout were thought up once, 24 of them, and the twelve without which no less was found on MT-Bench
+left out; the stakes and the weight of flags were chosen on simulated flags (.79 to .95, .05 to .2, .3 to .1). So sampling is
+fresh, but no set is wholly unseen except river's streams. The generated texts come from a grammar with ten topics and five writers, because
+Portuguese answers of several models are not publicly at hand.
 """
 
 from __future__ import annotations

@@ -14,15 +14,17 @@ from hypothesis import strategies as st
 from agents.drift.evidence import CYCLE, e_bh, e_value
 from agents.drift.metrics import WEIGHTS
 from agents.drift.monitor import Drift, Monitor
-from agents.drift.quality import Quality
+from agents.drift.quality import FALLS, Quality
 from agents.drift.rows import ROW
 from agents.drift.series import REFERENCE, WINDOW
-from agents.drift.shares import change_evidence
+from agents.drift.shares import SHIFTS, change_evidence
 from agents.drift.text import (
     GRAMS,
+    MAX_ANSWER,
     QUESTION,
     SHAPES,
     STYLE,
+    STYLE_NAMES,
     WORDS,
     Floats,
     answer_grams,
@@ -332,6 +334,23 @@ class TestShares:
             delays.append(next(seen, 151))
         assert np.median(delays) <= most
 
+    def test_no_more_is_staked_than_there_is(self) -> None:
+        assert sum(SHIFTS.values()) == pytest.approx(1.0) and sum(FALLS.values()) == pytest.approx(1.0)
+        assert sum(WEIGHTS.values()) == pytest.approx(1.0)
+
+    def test_a_flag_that_varies_alone_has_the_part_of_all_flags(self) -> None:
+        refused = ["refusal" if n >= 180 or n % 10 == 0 else "ok" for n in range(215)]
+
+        def evidence(failing: bool) -> float:
+            rng, monitor = random.Random(22), Monitor()
+            for n, outcome in enumerate(refused):
+                monitor.add(sample(n, rng, outcome=outcome, json_valid=None if not failing else n % 7 > 0), 1e9)
+            return monitor.status.by_metric["refusal"]
+
+        flags = WEIGHTS["refusal"] + WEIGHTS["output_invalid"]
+        assert evidence(failing=True) == pytest.approx(evidence(failing=False) * WEIGHTS["refusal"] / flags)
+        assert evidence(failing=False) > 0
+
     def test_what_lasts_less_than_a_block_is_an_incident_and_no_drift(self) -> None:
         rng = random.Random(21)
         stream = [sample(n, rng, outcome="api_error" if 300 <= n < 320 else "ok") for n in range(400)]
@@ -361,6 +380,26 @@ class TestText:
     )
     def test_language(self, text: str, expected: str) -> None:
         assert language(text) == expected
+
+    @pytest.mark.parametrize(
+        ("one", "other", "feature"),
+        [
+            ("Your order is here", "Your order is here.", "ends_in_mark"),
+            ("Your order:", "Your order.", "ends_in_colon"),
+            ("**Order**: here.", "Order: here.", "bold"),
+            ("**Order**: here.", "**Order** here.", "bold_labels"),
+            ("In short:\nit is here.", "In short,\nit is here.", "opening_colon"),
+            ("It is here. \nSee it.", "It is here.\nSee it.", "trailing_spaces"),
+        ],
+    )
+    def test_layout_is_style(self, one: str, other: str, feature: str) -> None:
+        at = STYLE_NAMES.index(feature)
+        assert answer_style(one)[at] != answer_style(other)[at]
+
+    def test_where_an_answer_is_cut_off_is_not_how_it_ends(self) -> None:
+        at = [STYLE_NAMES.index(name) for name in ("ends_in_mark", "ends_in_colon", "ends_in_word")]
+        endings = [answer_style("x" * (MAX_ANSWER - 1) + end)[at].tolist() for end in ".:x"]
+        assert endings[0] == endings[1] == endings[2]
 
     def test_a_row_is_small(self) -> None:
         assert ROW.itemsize <= 360
