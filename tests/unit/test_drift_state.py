@@ -177,6 +177,27 @@ class TestScores:
         assert effects.counts["drift_scores", "not_sampled"] == 1
 
 
+class Restarting:
+    """A state that is saved again and again, as changes or as a snapshot, and sometimes restored."""
+
+    def __init__(self, rng: random.Random, *, snapshots: float, restarts: float) -> None:
+        self.state = new_state()
+        self._rng, self._snapshots, self._restarts = rng, snapshots, restarts
+        self._saved: list[bytes] = []
+
+    def save(self) -> None:
+        if self._rng.random() < self._snapshots:
+            self._saved = list(self.state.snapshot())
+            self.state.changes()
+        elif (piece := self.state.changes()) is not None:
+            self._saved.append(piece)
+        if self._rng.random() < self._restarts:
+            self.state = new_state()
+            for piece in self._saved:
+                self.state.load(piece)
+                self.state.load(piece)
+
+
 class TestFaithful:
     """The same input gives the same findings and rows, however it is cut and whatever happens in between."""
 
@@ -201,23 +222,12 @@ class TestFaithful:
         scores = TestScores().scores(samples, 200)
         messages = in_messages(samples, 17, scores)
         whole = run(new_state(), messages)
-        rng = random.Random(seed)
-        state, saved, effects = new_state(), [], Effects()
+        restarting, effects = Restarting(random.Random(seed), snapshots=0.3, restarts=0.4), Effects()
         for one in messages:
-            run(state, [one], effects)
-            if rng.random() < 0.3:
-                saved = list(state.snapshot())
-                state.changes()
-            elif (piece := state.changes()) is not None:
-                saved.append(piece)
-            if rng.random() < 0.4:
-                state = new_state()
-                for piece in saved:
-                    state.load(piece)
-                    state.load(piece)
+            run(restarting.state, [one], effects)
+            restarting.save()
         assert rows(effects) == rows(whole)
         assert findings(effects) == findings(whole)
-
 
     @pytest.mark.parametrize("seed", [10, 11])
     def test_restarts_between_the_pieces_of_a_catch_up(self, seed: int) -> None:
@@ -225,26 +235,16 @@ class TestFaithful:
         crowd = [*samples, *renamed(samples, "search")]
         messages = in_messages(crowd, len(crowd), TestScores().scores(samples, 200))
         whole = run(new_state(), messages)
-        rng = random.Random(seed)
-        state, saved, effects = new_state(), [], Effects()
+        restarting, effects = Restarting(random.Random(seed), snapshots=0.1, restarts=0.3), Effects()
         for one in messages:
-            state.apply(batch(one), effects)
+            restarting.state.apply(batch(one), effects)
             more = True
             while more:
-                more = state.proceed(effects)
-                if rng.random() < 0.1:
-                    saved = list(state.snapshot())
-                    state.changes()
-                elif (piece := state.changes()) is not None:
-                    saved.append(piece)
-                if rng.random() < 0.3:
-                    state = new_state()
-                    for piece in saved:
-                        state.load(piece)
-                        state.load(piece)
+                more = restarting.state.proceed(effects)
+                restarting.save()
         assert rows(effects) == rows(whole)
         assert findings(effects) == findings(whole)
-        assert state.gauges()["drift_due"] == state.gauges()["drift_pending"] == 0
+        assert restarting.state.gauges()["drift_due"] == restarting.state.gauges()["drift_pending"] == 0
 
 
 class TestPieces:
