@@ -91,13 +91,14 @@ class Publisher:
 
     def publish(self, answers: Iterable[Answer]) -> None:
         """New versions of the labels of those of which there is something new to say."""
-        keys, values, labels = self._keys, self._values, self._labels
+        keys, values, labels, judge = self._keys, self._values, self._labels, self.judge
         for answer in answers:
             known, (votes, events) = answer.known, answer.evidence()
-            final, reacted, before = known.final, known.reaction is not None or known.repeat is not None, known.published
+            final, before = known.final, known.published
+            reacted = known.reaction is not None or known.repeat is not None
             if not (votes or final or reacted):
                 continue
-            label, score, evidence, json, published = self.judge((answer.series, reacted, final, votes))
+            label, score, evidence, json, published = judge((answer.series, reacted, final, votes))
             if before is not None:
                 if before.label == label and before.final == final and before.evidence == evidence and abs(before.score - score) < MATERIAL:
                     continue
@@ -120,9 +121,9 @@ class Publisher:
 
 def _template(label: str, score: float, votes: Sequence[Vote], weights: Sequence[float], final: bool) -> bytes:
     """How the JSON of a version ends: a format of the events of the votes and of the version. No name of a vote has a percent sign."""
-    signals = ",".join([f'{{"kind":"{vote.voter}","weight":{round(weight, 3)},"event_id":%b}}' for vote, weight in zip(votes, weights)])
-    explicit = "true" if any([vote.voter in EXPLICIT for vote in votes]) else "false"
-    said = f'"label":"{label}","score":{score},"explicit":{explicit},"signals":[{signals}],"final":{"true" if final else "false"}'
+    weighed = [f'{{"kind":"{vote.voter}","weight":{round(weight, 3)},"event_id":%b}}' for vote, weight in zip(votes, weights, strict=True)]
+    explicit = "true" if any(vote.voter in EXPLICIT for vote in votes) else "false"
+    said = f'"label":"{label}","score":{score},"explicit":{explicit},"signals":[{",".join(weighed)}],"final":{"true" if final else "false"}'
     return f'{said},"version":%d}}'.encode()
 
 
