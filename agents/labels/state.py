@@ -15,12 +15,12 @@ came, and what changed and cannot be told from them: what is known of an answer 
 
 from __future__ import annotations
 
-from bisect import insort
+from bisect import bisect_left, insort
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping
 from heapq import heappop, heappush
 from math import inf
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple
 
 import msgspec
@@ -49,6 +49,7 @@ _ACCEPTED = VOTES["acceptance"]["strong"]
 _ELSEWHERE = VOTES["topic_change"][""]
 
 _there = attrgetter("there")
+_time = itemgetter(0)
 
 PERIOD = 5
 """Seconds of event time in which everything new about an answer becomes one version of its label. Stage 1 tells how far it is every ten
@@ -213,15 +214,17 @@ class LabelsState:
             else:
                 self._go_to(moment // PERIOD * PERIOD)
                 boundary = self._now + PERIOD
-            while at < len(items) and items[at][0] < boundary:
+            stop = bisect_left(items, boundary, at, key=_time)
+            while at < stop:
                 if at % TOGETHER == 0:
                     self._prepare(items[at : at + TOGETHER])
-                item = items[at][3]
-                if isinstance(item, Turn):
-                    self._turn(item, effects)
-                else:
-                    self._signal(item, effects)
-                at += 1
+                prepared = min(stop, (at // TOGETHER + 1) * TOGETHER)
+                for _, _, _, item in items[at:prepared]:
+                    if isinstance(item, Turn):
+                        self._turn(item, effects)
+                    else:
+                        self._signal(item, effects)
+                at = prepared
             self._close_period(boundary, effects)
             self._go_to(boundary)
         self._go_to(end)
@@ -273,13 +276,14 @@ class LabelsState:
         self._expire(boundary, effects)
 
     def _count_finals(self, answers: Iterable[Answer]) -> None:
+        """Scores of final labels, for what they teach when the minute is over."""
         scores: defaultdict[str, list[float]] = defaultdict(list)
         for answer in answers:
             if answer.known.published is not None:
                 scores[answer.series].append(answer.known.published.score)
         for series, found in scores.items():
             total, count = self._finals.get(series, (0.0, 0))
-            for score in found:  # one by one: in this order they are summed after a restart too
+            for score in found:  # a plain sum in their order: that of sum() differs between versions of Python
                 total += score
             self._finals[series] = total, count + len(found)
         self._changed_finals.update(scores)
