@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -51,10 +51,11 @@ class Memory:
 
     def add_answer(self, answer: Answer) -> int:
         """Its place in its session."""
-        turn, answers = answer.turn, answer.session.answers
-        self.answers[turn.request_id] = self.of_response[turn.response_id] = answer
-        self._new_answers[turn.request_id] = answer.session.head.serial
-        at = answer.session.add(answer)
+        turn, session = answer.turn, answer.session
+        request_id, answers = turn.request_id, session.answers
+        self.answers[request_id] = self.of_response[turn.response_id] = answer
+        self._new_answers[request_id] = session.head.serial
+        at = session.add(answer)
         if len(answers) > REMEMBERED:
             answers[-REMEMBERED - 1].turn.question = ""
             if at < len(answers) - REMEMBERED:
@@ -72,8 +73,7 @@ class Memory:
         self._departed.clear()
 
     def forget_session(self, session: Session) -> None:
-        for answer in session.answers:
-            self._drop(answer)
+        self._drop(session.answers)
         serial = session.head.serial
         del self.sessions[serial]
         if session.id is not None:
@@ -86,15 +86,21 @@ class Memory:
 
     def forget_answer(self, answer: Answer) -> None:
         answer.session.answers.remove(answer)
-        self._drop(answer)
+        self._drop((answer,))
         self._gone_answers.append(answer.turn.request_id)
 
-    def _drop(self, answer: Answer) -> None:
-        request_id = answer.turn.request_id
-        del self.answers[request_id], self.of_response[answer.turn.response_id]
-        self._new_answers.pop(request_id, None)
-        self._changed_answers.pop(answer, None)
-        self._departed.append(answer)
+    def _drop(self, gone: Sequence[Answer]) -> None:
+        answers, of_response = self.answers, self.of_response
+        new, changed = self._new_answers, self._changed_answers
+        for answer in gone:
+            turn = answer.turn
+            request_id = turn.request_id
+            del answers[request_id], of_response[turn.response_id]
+            if request_id in new:
+                del new[request_id]
+            if answer in changed:
+                del changed[answer]
+        self._departed += gone
 
     # Persistence
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import NamedTuple
@@ -37,35 +37,16 @@ class _Subject(msgspec.Struct, gc=False):
     time: datetime
 
 
-class _Signal(msgspec.Struct, gc=False):
-    """:class:`schemas.outputs.Signal`, made of its fields in their order."""
-
-    kind: str
-    weight: float
-    event_id: str | None
-
-
-class _Version(msgspec.Struct, gc=False):
-    """The rest of it."""
-
-    label: outputs.LabelName
-    score: float
-    explicit: bool
-    signals: list[_Signal]
-    final: bool
-    version: int
-
-
 class Verdict(NamedTuple):
-    """What is to be said of an answer, all of which follows from the votes and the model. ``kinds``, ``weights``: of the votes;
-    ``evidence``: their names."""
+    """What is to be said of an answer, all of which follows from the votes and the model. ``evidence``: names of the votes."""
 
     label: outputs.LabelName
     score: float
-    explicit: bool
-    kinds: list[str]
-    weights: list[float]
     evidence: str
+    json: bytes
+    """The rest of :class:`schemas.outputs.Label`, but for the events of the votes, each as JSON, and the version."""
+    first: Published
+    """What is known when it has been published as the first version."""
 
 
 Judged = tuple[str, bool, bool, tuple[Vote, ...]]
@@ -98,36 +79,35 @@ class Publisher:
             opinion = self._model.judge(series, votes, reacted=reacted, settled=final)
             score = round(opinion.score, 4)
             informed = reacted or votes not in ((), (LEFT,))  # that someone left is no opinion
-            found = self._verdicts[judged] = Verdict(
-                "neutral" if not informed else "positive" if score >= POSITIVE else "negative" if score <= NEGATIVE else "neutral",
-                score,
-                any(vote.voter in EXPLICIT for vote in votes),
-                [vote.voter for vote in votes],
-                [round(weight, 3) for weight in opinion.weights],
-                " ".join([NAMES[vote] for vote in votes]),
+            label: outputs.LabelName = (
+                "neutral" if not informed else "positive" if score >= POSITIVE else "negative" if score <= NEGATIVE else "neutral"
             )
+            evidence = " ".join([NAMES[vote] for vote in votes])
+            found = self._verdicts[judged] = Verdict(
+                label, score, evidence, _template(label, score, votes, opinion.weights, final),
+                Published(1, label, score, final, evidence),
+            )  # fmt: skip
         return found
 
     def publish(self, answers: Iterable[Answer]) -> None:
         """New versions of the labels of those of which there is something new to say."""
-        keys, values, labels = self._keys, self._values, self._labels
+        keys, values, labels, judge = self._keys, self._values, self._labels, self.judge
         for answer in answers:
             known, (votes, events) = answer.known, answer.evidence()
-            final, reacted, before = known.final, known.reaction is not None or known.repeat is not None, known.published
+            final, before = known.final, known.published
+            reacted = known.reaction is not None or known.repeat is not None
             if not (votes or final or reacted):
                 continue
-            label, score, explicit, kinds, weights, names = self.judge((answer.series, reacted, final, votes))
-            version = 1
+            label, score, evidence, json, published = judge((answer.series, reacted, final, votes))
             if before is not None:
-                if before.label == label and before.final == final and before.evidence == names and abs(before.score - score) < MATERIAL:
+                if before.label == label and before.final == final and before.evidence == evidence and abs(before.score - score) < MATERIAL:
                     continue
-                version = before.version + 1
-            known.published = Published(version, label, score, final, names)
+                published = Published(before.version + 1, label, score, final, evidence)
+            known.published = published
             about = answer.about or _about(answer)
             answer.about = b"" if final else about  # hardly anything comes after
-            signals = list(map(_Signal, kinds, weights, events))
             keys.append(answer.turn.response_id.encode())
-            values.append(about + _encode(_Version(label, score, explicit, signals, final, version))[1:])
+            values.append(about + json % (*map(_encode, events), published.version))
             labels[label] += 1
 
     def send(self, effects: Effects) -> None:
@@ -137,6 +117,14 @@ class Publisher:
         for label, count in self._labels.items():
             effects.count("labels", label, count)
         self._keys, self._values, self._labels = [], [], defaultdict(int)
+
+
+def _template(label: str, score: float, votes: Sequence[Vote], weights: Sequence[float], final: bool) -> bytes:
+    """How the JSON of a version ends: a format of the events of the votes and of the version. No name of a vote has a percent sign."""
+    weighed = [f'{{"kind":"{vote.voter}","weight":{round(weight, 3)},"event_id":%b}}' for vote, weight in zip(votes, weights, strict=True)]
+    explicit = "true" if any(vote.voter in EXPLICIT for vote in votes) else "false"
+    said = f'"label":"{label}","score":{score},"explicit":{explicit},"signals":[{",".join(weighed)}],"final":{"true" if final else "false"}'
+    return f'{said},"version":%d}}'.encode()
 
 
 def _about(answer: Answer) -> bytes:

@@ -199,12 +199,16 @@ class LabelModel:
         shown = sum(self._odds(standing, vote) for vote in others) + self._implied(standing, votes, reacted, settled=True)
         self._regress(shown, said)
         truth = _logistic(_logit(self.base(series)) + said + DAMPING * self._slope.slope * shown)
+        names, doubt = [NAMES[vote] for vote in votes], 1 - truth
         for counts in self._both(series):
-            for index, share in ((0, truth), (1, 1 - truth)):
-                counts.seen[index] += share
-                counts.reacted[index] += share * reacted
-                for vote in votes:
-                    counts.levels.setdefault(NAMES[vote], [0.0, 0.0])[index] += share
+            _add(counts.seen, truth, doubt)
+            if reacted:
+                _add(counts.reacted, truth, doubt)
+            for name in names:
+                level = counts.levels.get(name)
+                if level is None:
+                    level = counts.levels[name] = [0.0, 0.0]
+                _add(level, truth, doubt)
             if sum(counts.seen) > FORGET_AT:
                 _halve(counts)
         self._standings.clear()
@@ -333,6 +337,11 @@ def _reported(levels: Mapping[str, Sequence[float]]) -> frozenset[str]:
         if seen >= REPORTED:
             found.append(voter)
     return frozenset(found)
+
+
+def _add(counts: list[float], satisfied: float, dissatisfied: float) -> None:
+    counts[0] += satisfied
+    counts[1] += dissatisfied
 
 
 def _halve(counts: Counts) -> None:

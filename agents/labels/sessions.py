@@ -142,6 +142,9 @@ class Answer(msgspec.Struct, eq=False):
         """Votes and the events they were seen in: what users did in the order in which it was first heard of, then what they wrote, then
         that they left."""
         known, session = self.known, self.session
+        left = session.head.ended and session.answers[-1] is self
+        if not known.said and known.reaction is None and known.repeat is None:  # most answers
+            return _ONLY_LEFT if left else _NOTHING
         votes: list[Vote] = []
         events: list[str | None] = []
         for said in known.said.values():
@@ -155,7 +158,7 @@ class Answer(msgspec.Struct, eq=False):
         if repeat is not None:
             votes.append(REPEATS[repeat.level])
             events.append(repeat.event_id)
-        if session.head.ended and session.answers[-1] is self:
+        if left:
             votes.append(LEFT)
             events.append(None)
         return tuple(votes), events
@@ -185,6 +188,8 @@ def _position(answer: Answer) -> tuple[float, str]:
 
 LEFT = VOTES["session_end"][""]
 REPEATS = VOTES["reformulation"]
+_NOTHING: tuple[tuple[Vote, ...], list[str | None]] = (), []
+_ONLY_LEFT: tuple[tuple[Vote, ...], list[str | None]] = (LEFT,), [None]
 
 
 def _kind(voter: str) -> str:

@@ -15,12 +15,12 @@ came, and what changed and cannot be told from them: what is known of an answer 
 
 from __future__ import annotations
 
-from bisect import insort
-from collections import deque
+from bisect import bisect_left, insort
+from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping
 from heapq import heappop, heappush
 from math import inf
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple
 
 import msgspec
@@ -49,6 +49,7 @@ _ACCEPTED = VOTES["acceptance"]["strong"]
 _ELSEWHERE = VOTES["topic_change"][""]
 
 _there = attrgetter("there")
+_time = itemgetter(0)
 
 PERIOD = 5
 """Seconds of event time in which everything new about an answer becomes one version of its label. Stage 1 tells how far it is every ten
@@ -213,15 +214,17 @@ class LabelsState:
             else:
                 self._go_to(moment // PERIOD * PERIOD)
                 boundary = self._now + PERIOD
-            while at < len(items) and items[at][0] < boundary:
+            stop = bisect_left(items, boundary, at, key=_time)
+            while at < stop:
                 if at % TOGETHER == 0:
                     self._prepare(items[at : at + TOGETHER])
-                item = items[at][3]
-                if isinstance(item, Turn):
-                    self._turn(item, effects)
-                else:
-                    self._signal(item, effects)
-                at += 1
+                prepared = min(stop, (at // TOGETHER + 1) * TOGETHER)
+                for _, _, _, item in items[at:prepared]:
+                    if isinstance(item, Turn):
+                        self._turn(item, effects)
+                    else:
+                        self._signal(item, effects)
+                at = prepared
             self._close_period(boundary, effects)
             self._go_to(boundary)
         self._go_to(end)
@@ -265,22 +268,32 @@ class LabelsState:
         while judging and judging[0].there + after < boundary:
             judged.append(judging.popleft())
         if self._finished:
-            for answer in self._finished:
-                if answer.known.published is not None:
-                    total, answers = self._finals.get(answer.series, (0.0, 0))
-                    self._finals[answer.series] = total + answer.known.published.score, answers + 1
-                    self._changed_finals.add(answer.series)
+            self._count_finals(self._finished)
             judged += self._finished
             self._finished = []
         if judged:
             self._judge(judged)
         self._expire(boundary, effects)
 
+    def _count_finals(self, answers: Iterable[Answer]) -> None:
+        """Scores of final labels, for what they teach when the minute is over."""
+        scores: defaultdict[str, list[float]] = defaultdict(list)
+        for answer in answers:
+            if answer.known.published is not None:
+                scores[answer.series].append(answer.known.published.score)
+        for series, found in scores.items():
+            total, count = self._finals.get(series, (0.0, 0))
+            for score in found:  # a plain sum in their order: that of sum() differs between versions of Python
+                total += score
+            self._finals[series] = total, count + len(found)
+        self._changed_finals.update(scores)
+
     def _prepare(self, taken: Iterable[Entry]) -> None:
         """Read and compare at once what will probably be compared one by one."""
         comments: list[str] = []
         pairs: list[tuple[str, str]] = []
         asked: dict[str, list[Turn]] = {}
+        of_id = self._memory.of_id
         for _, _, _, item in taken:
             if isinstance(item, Signal):
                 if item.comment:
@@ -289,7 +302,7 @@ class LabelsState:
                 session_id, question, time = item.session_id, item.question, item.time
                 earlier = asked.get(session_id)
                 if earlier is None:
-                    known = self._memory.of_id.get(session_id)
+                    known = of_id.get(session_id)
                     if known is None:
                         asked[session_id] = [item]
                         continue
@@ -356,19 +369,20 @@ class LabelsState:
     def _judge(self, answers: Iterable[Answer]) -> None:
         """The score of an answer counts for the satisfaction of its feature, once."""
         window = int(self._now) // WINDOW * WINDOW
-        of_series: dict[str, Opinions] = {}
+        of_series: dict[str, tuple[Opinions, float]] = {}
         for answer in answers:
             if answer.judged:
                 continue
             answer.judged = True
             published, series = answer.known.published, answer.series
-            opinions = of_series.get(series)
-            if opinions is None:
+            found = of_series.get(series)
+            if found is None:
                 key = window, (answer.turn.tenant, answer.turn.feature)
-                opinions = of_series[series] = self._opinions.setdefault(key, Opinions(*key))
+                opinions = self._opinions.setdefault(key, Opinions(*key))
+                found = of_series[series] = opinions, self._publisher.judge((series, False, False, ())).score
                 self._changed_opinions.add(key)
-            score = self._publisher.judge((series, False, False, ())).score if published is None else published.score
-            opinions.add(score, answer.turn.response_id)
+            opinions, score = found
+            opinions.add(score if published is None else published.score, answer.turn.response_id)
 
     def _tell_satisfaction(self, effects: Effects) -> None:
         """Windows that are over, to where their series come together; to everybody, how far this partition is."""
@@ -382,31 +396,33 @@ class LabelsState:
     # Turns
 
     def _turn(self, turn: Turn, effects: Effects) -> None:
-        if turn.request_id in self._memory.answers:
+        memory = self._memory
+        if turn.request_id in memory.answers:
             return
         session = self._session_of(turn, effects)
         if session is None:
             effects.count("labels_late", "turn")
             return
-        if turn.response_id in self._memory.of_response:  # another call's answer under the same id: the first keeps the label
+        if turn.response_id in memory.of_response:  # another call's answer under the same id: the first keeps the label
             effects.count("labels_late", "response_id_taken")
             return
         answer = Answer.to(turn, session)
-        at = self._memory.add_answer(answer)
+        at, answers = memory.add_answer(answer), session.answers
         self._await_judgement(answer)
         self._touch(session, answer.there)
         if turn.time < session.head.start:
             session.head.start = turn.time
         # A turn that comes late also gives those after it another past.
-        for later in range(at or 1, min(at + CANDIDATES + 1, len(session.answers))):
-            self._react(session, later)
+        if len(answers) > 1:
+            for later in range(at or 1, min(at + CANDIDATES + 1, len(answers))):
+                self._react(answers, later)
         if self._waiting:
             for signal in self._waiting.of(turn):
                 target = self._target(signal)
                 if target is not None:
                     self._waiting.serve(signal)
                     self._hear(target, signal, effects)
-        if len(session.answers) > self._settings.turns:
+        if len(answers) > self._settings.turns:
             self._bound(session, effects)
 
     def _session_of(self, turn: Turn, effects: Effects) -> Session | None:
@@ -428,10 +444,11 @@ class LabelsState:
         self._memory.add_session(found)
         return found
 
-    def _react(self, session: Session, at: int) -> None:
+    def _react(self, answers: list[Answer], at: int) -> None:
         """What a turn says about the answers before it."""
-        turn = session.answers[at].turn
-        seen = [answer for answer in session.answers[max(0, at - REMEMBERED) : at] if answer.there <= turn.time]
+        turn = answers[at].turn
+        time = turn.time
+        seen = [answer for answer in answers[max(0, at - REMEMBERED) : at] if answer.there <= time]
         if not seen:
             return
         latest = seen[-1]
@@ -442,10 +459,10 @@ class LabelsState:
         detectors = self._detectors
         votes = detectors.tone.votes(turn.question)
         reaction = latest.known.reaction
-        if reaction is None or (turn.time, turn.request_id) < (reaction.time, reaction.request_id):
+        if reaction is None or (time, turn.request_id) < (reaction.time, reaction.request_id):
             if not votes and detectors.topic_change.changed(latest.turn.question, turn.question):
                 votes = [_ELSEWHERE]
-            latest.known.reaction = Reaction(turn.time, turn.request_id, turn.event_id, votes)
+            latest.known.reaction = Reaction(time, turn.request_id, turn.event_id, votes)
             self._news[latest] = None
         if _ACCEPTED in votes:  # "thanks, and ..." repeats nothing
             return
@@ -518,24 +535,26 @@ class LabelsState:
         if time > head.last:
             head.last = time
         head.ended = False
-        self._await_end(session)
+        if not session.awaited:
+            self._await_end(session)
 
     def _end(self, session: Session) -> None:
         session.head.ended = True
         self._memory.changed(session)
         self._await_expiry(session)
-        for answer in session.answers:
-            self._finish(answer)
+        self._finish(session.answers)
 
-    def _finish(self, answer: Answer) -> None:
-        """No more is expected to be heard of an answer: its label is final, and teaches."""
-        self._news[answer] = None
-        known = answer.known
-        if not known.final:
-            known.final = True
-            self._finished.append(answer)
-            if known.said:
-                self._learn(answer)
+    def _finish(self, answers: Iterable[Answer]) -> None:
+        """No more is expected to be heard of these: their labels are final, and teach."""
+        news, finished = self._news, self._finished
+        for answer in answers:
+            news[answer] = None
+            known = answer.known
+            if not known.final:
+                known.final = True
+                finished.append(answer)
+                if known.said:
+                    self._learn(answer)
 
     def _learn(self, answer: Answer) -> None:
         if answer.explicit and not answer.known.learned:
@@ -548,7 +567,7 @@ class LabelsState:
         """Answers of a number only."""
         while len(session.answers) > self._settings.turns:
             answer = session.answers[0]
-            self._finish(answer)
+            self._finish((answer,))
             session.head.forgotten = answer.turn.time
             self._memory.forget_answer(answer)
             effects.count("labels_late", "turn_given_up")

@@ -12,7 +12,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from functools import cache
-from itertools import chain
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -255,11 +255,10 @@ class TextModel:
         weights, mass = _weigh(block.buckets, block.counts, np.diff(block.bounds), self.rarity)
         meanings = self._meant(block.buckets, weights, starts)
         tones = (_rows(weights, block.buckets, starts) @ self._tone + self._tone_bias).tolist()
-        ends = starts.tolist()
-        for n, (a, b, length, numbers, leans, (words, stems), tone) in enumerate(
-            zip(ends[:-1], ends[1:], block.lengths, block.numbers, block.leans, mass.tolist(), tones, strict=True)
-        ):
-            yield Text(block.buckets[a:b], weights[a:b], length, numbers, leans, words, stems, meanings[n], tone)
+        ends, masses = starts.tolist(), mass.T.tolist()
+        each = [slice(*bounds) for bounds in pairwise(ends)]
+        buckets, weighed = map(block.buckets.__getitem__, each), map(weights.__getitem__, each)
+        yield from map(Text, buckets, weighed, block.lengths, block.numbers, block.leans, *masses, meanings, tones)
 
     def _meant(self, buckets: Ints, weights: Floats, starts: Ints) -> Floats:
         """The meaning of each text, of length 1."""

@@ -17,11 +17,12 @@ import argparse
 import gc
 import json
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from statistics import median
+from typing import NamedTuple
 
 import msgspec
 from rich.console import Console
@@ -117,27 +118,46 @@ def seconds_of(timed: Iterator[Timed]) -> list[Batch]:
     return [found[second] for second in sorted(found)]
 
 
-def run(states: Sequence[PartitionState], batches: list[Batch]) -> list[tuple[float, Effects]]:
-    """(seconds of processor time, effects) of each state; they read the batches side by side and are checkpointed after each."""
-    effects, spent, offset = [Effects() for _ in states], [0.0] * len(states), 0
+class Outcome(NamedTuple):
+    """Of one state: seconds of processor time, the messages it wrote to the topic that was asked for, and its rows by table."""
+
+    seconds: float
+    told: list[bytes]
+    rows: Counter[str]
+
+
+def run(states: Sequence[PartitionState], batches: list[Batch], topic: str = "") -> list[Outcome]:
+    """What each state makes of the batches, which they read side by side; each is checkpointed after every batch. ``told``: to ``topic``.
+
+    A checkpoint takes all effects away, as the worker's does about once a second: were they kept, every row would be written to memory
+    that the process never touched before, which no worker that has run for a minute does.
+    """
+    found = [Outcome(0.0, [], Counter()) for _ in states]
+    spent, offset = [0.0] * len(states), 0
     gc.collect()
     gc.disable()
     for turn, batch in enumerate(batches):
         read = []
-        for topic, values in batch.items():
-            records = [Record(topic, 0, offset + n, 2_000_000_000_000, None, value, ()) for n, value in enumerate(values)]
+        for name, values in batch.items():
+            records = [Record(name, 0, offset + n, 2_000_000_000_000, None, value, ()) for n, value in enumerate(values)]
             offset += len(records)
-            read.append(FakeBatch(topic, 0, records, offset))
+            read.append(FakeBatch(name, 0, records, offset))
         for at in range(len(states)):
             n = (turn + at) % len(states)  # who comes first finds the records in memory that is not yet in the caches
             began = time.process_time()
+            effects = Effects()
             for each in read:
-                states[n].apply(each, effects[n])
-            states[n].close_interval(effects[n])
+                states[n].apply(each, effects)
+            states[n].close_interval(effects)
             states[n].changes()
             spent[n] += time.process_time() - began
+            found[n].told.extend(message.value for message in effects.messages if message.topic == topic)
+            found[n].rows.update({table: len(rows) for table, rows in effects.rows.items()})
+            began = time.process_time()
+            del effects
+            spent[n] += time.process_time() - began
     gc.enable()
-    return list(zip(spent, effects, strict=True))
+    return [outcome._replace(seconds=seconds) for outcome, seconds in zip(found, spent, strict=True)]
 
 
 def with_clock(told: list[bytes], due: tuple[float, ...]) -> list[bytes]:
@@ -168,24 +188,22 @@ def measure(name: str, batches: list[Batch], times: int, rate: float, console: C
     alone, taps, spent, summing = [], [], [], []
     usual = LabelSettings()
     due = usual.settle, usual.judged_after, usual.gap, usual.gap + usual.retention
-    turns = signals = 0
-    labelled = Effects()
+    turns = signals = versions = 0
     run([InteractionsState(0, tapped)], named[: len(named) // 10])  # warm
     for _ in range(times):
-        (without, _), (seconds, effects) = run([InteractionsState(0, shared), InteractionsState(0, tapped)], named)
-        alone.append(without)
-        taps.append(seconds - without)
-        told = [message.value for message in effects.messages if message.topic == topics.turns]
-        read = [{topics.turns: [value]} for value in with_clock(told, due)]
-        messages = [msgspec.msgpack.decode(value, type=Turns) for value in told]
+        without, tapping = run([InteractionsState(0, shared), InteractionsState(0, tapped)], named, topics.turns)
+        alone.append(without.seconds)
+        taps.append(tapping.seconds - without.seconds)
+        read = [{topics.turns: [value]} for value in with_clock(tapping.told, due)]
+        messages = [msgspec.msgpack.decode(value, type=Turns) for value in tapping.told]
         turns, signals = sum(len(message.turns) for message in messages), sum(len(message.signals) for message in messages)
         labelling = LabelsState(0, labels=topics.labels, satisfaction=topics.satisfaction, source="bench", sources=1, partitions=1)
-        [(seconds, labelled)] = run([labelling], read)
-        spent.append(seconds)
-        judged = [{topics.satisfaction: [message.value]} for message in labelled.messages if message.topic == topics.satisfaction]
-        summing.append(run([SatisfactionState(0, "bench", topics.findings, usual, 1)], judged)[0][0])
+        [labelled] = run([labelling], read, topics.satisfaction)
+        spent.append(labelled.seconds)
+        judged = [{topics.satisfaction: [value]} for value in labelled.told]
+        summing.append(run([SatisfactionState(0, "bench", topics.findings, usual, 1)], judged)[0].seconds)
+        versions = labelled.rows["labels_data"]
     count = len(values)
-    versions = len(labelled.rows["labels_data"])
     size, density = sum(map(len, values)) / count, count / len(batches)
     table = Table(
         title=f"{name}: {count:,} events of {size:,.0f} bytes, {density:,.0f} a second of event time, "
