@@ -30,6 +30,7 @@ from agents.interactions.rows import answered, evaluation_row, feedback_row, ser
 from agents.interactions.segments import WARM_UP, Segments
 from agents.interactions.taps import Call, Head, Tap
 from agents.interactions.usages import Usages
+from agents.interactions.verdicts import Verdict, verdicts
 from agents.seen import SeenIds
 from schemas.events import (
     DECODERS,
@@ -347,7 +348,7 @@ class InteractionsState:
     # Events
 
     def _apply_events(self, kind: str, batch: Batch, effects: Effects) -> None:
-        """Records as services wrote them. One loop over the batch decodes, one applies; homes are computed for all at once."""
+        """Records as services wrote them. One loop over the batch decodes, one applies; homes and verdicts are computed for all at once."""
         events: list[tuple[Any, Event, bytes | None, float]] = []
         keys: list[bytes] = []
         decode, max_future, lateness = DECODERS[kind], self._context.settings.max_future, self._context.settings.lateness
@@ -373,18 +374,36 @@ class InteractionsState:
             self._written[batch.topic] = batch.records[-1].timestamp / 1000
         homes = partitions_of(keys, self._context.settings.partitions).tolist() if keys else []
         accepted = rekeyed = 0
-        for (record, event, extra, time), key, home in zip(events, keys, homes, strict=True):
+        judged = self._judged([event for _, event, _, _ in events])
+        for (record, event, extra, time), key, home, verdict in zip(events, keys, homes, judged, strict=True):
             if home != self._partition and not self._is_answer_here(event, record.headers):
                 self._forward(kind, record, key, home, effects)
                 continue
             rekeyed += record.key != key
             try:
-                accepted += self._accept(kind, event, extra, time, record, None, effects)
+                accepted += self._accept(kind, event, extra, time, record, None, effects, verdict)
             except Exception as error:  # noqa: BLE001  # see _failed
                 self._failed(origin_of(record), error, effects)
         effects.count("accepted", kind, accepted)
         if rekeyed:
             effects.count("rekeyed", batch.topic, rekeyed)
+
+    def _judged(self, events: Sequence[Event]) -> list[Verdict | None]:
+        """Verdicts on the calls that these events answer; None where there is none yet."""
+        judged: list[Verdict | None] = [None] * len(events)
+        answers = [
+            (at, entry.request, event)
+            for at, event in enumerate(events)
+            if isinstance(event, Response) and (entry := self._join.requests.get(event.request_id)) is not None
+        ]
+        try:
+            found = verdicts([(request, response) for _, request, response in answers])
+        except Exception:  # noqa: BLE001  # each is judged in its turn then, and the one at fault is known
+            log.debug("verdicts on %d calls at once failed", len(answers), exc_info=True)
+            return judged
+        for (at, _, _), verdict in zip(answers, found, strict=True):
+            judged[at] = verdict
+        return judged
 
     def _apply_rekeyed(self, record: Any, effects: Effects) -> None:
         """A record that another partition sent to its home."""
@@ -430,7 +449,15 @@ class InteractionsState:
             self._failed(origin, error, effects)
 
     def _accept(
-        self, kind: str, event: Event, extra: bytes | None, time: float, record: Any, origin: Origin | None, effects: Effects
+        self,
+        kind: str,
+        event: Event,
+        extra: bytes | None,
+        time: float,
+        record: Any,
+        origin: Origin | None,
+        effects: Effects,
+        verdict: Verdict | None = None,
     ) -> bool:
         """An event at the partition where it is processed; False if it is known already."""
         event_id = _remembered_id(event, record.headers if origin is None else origin.headers)
@@ -441,7 +468,7 @@ class InteractionsState:
         if isinstance(event, Request):
             self._request(event, extra, time, record, origin, effects)
         elif isinstance(event, Response):
-            self._response(event, extra, time, record, origin, effects)
+            self._response(event, extra, time, record, origin, effects, verdict)
         elif isinstance(event, Feedback):
             line = self._row(feedback_row(event, extra), event, effects)
             for tap in self._taps:
@@ -480,12 +507,19 @@ class InteractionsState:
                 self._expire(earliest, effects, final=True)
 
     def _response(
-        self, event: Response, extra: bytes | None, time: float, record: Any, origin: Origin | None, effects: Effects
+        self,
+        event: Response,
+        extra: bytes | None,
+        time: float,
+        record: Any,
+        origin: Origin | None,
+        effects: Effects,
+        verdict: Verdict | None,
     ) -> None:
         entry = self._join.requests.get(event.request_id)
         if entry is not None:
             self._join.close(event.request_id)
-            self._complete(entry.request, entry.extra, entry.time, entry.segment, event, extra, time, entry.unanswered, effects)
+            self._complete(entry.request, entry.extra, entry.time, entry.segment, event, extra, time, entry.unanswered, effects, verdict)
             self._segments.settle(entry.segment)
             return
         origin = origin or origin_of(record)
@@ -509,10 +543,11 @@ class InteractionsState:
         ended: float,
         was_unanswered: bool,
         effects: Effects,
+        verdict: Verdict | None = None,
     ) -> None:
         if segment == WARM_UP:
             return
-        row, item, outcome = answered(request, request_extra, response, response_extra, self._context.prices)
+        row, item, outcome = answered(request, request_extra, response, response_extra, self._context.prices, verdict)
         line, found = self._write(row, request, effects)
         seen = sightings(line, found) if found else ()
         if flags := flags_of(row, seen):
