@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Any
 from uuid import uuid4
 
@@ -374,7 +375,7 @@ class InteractionsState:
             self._written[batch.topic] = batch.records[-1].timestamp / 1000
         homes = partitions_of(keys, self._context.settings.partitions).tolist() if keys else []
         accepted = rekeyed = 0
-        judged = self._judged([event for _, event, _, _ in events])
+        judged = self._judged([event for _, event, _, _ in events]) if kind == "responses" else repeat(None, len(events))
         for (record, event, extra, time), key, home, verdict in zip(events, keys, homes, judged, strict=True):
             if home != self._partition and not self._is_answer_here(event, record.headers):
                 self._forward(kind, record, key, home, effects)

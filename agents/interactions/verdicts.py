@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 from agents.guards.attempts import Attempt, attempts
@@ -22,6 +23,10 @@ class Verdict(NamedTuple):
     validity: Validity
 
 
+_verdict = partial(tuple.__new__, Verdict)
+"""Of its fields: a third of the time that the constructor takes."""
+
+
 def verdicts(calls: Sequence[tuple[Request, Response]]) -> list[Verdict]:
     """Each guard goes over all calls before the next one starts: its tables, half a megabyte, then stay in the processor's cache, where
     call by call they are fetched anew each time, which takes longer than the guard itself."""
@@ -33,4 +38,4 @@ def verdicts(calls: Sequence[tuple[Request, Response]]) -> list[Verdict]:
         validity(request.output_schema, response.output) if request.output_schema is not None and response.output else UNCHECKED
         for request, response in calls
     ]
-    return list(map(Verdict, refused, brought, checked))
+    return list(map(_verdict, zip(refused, brought, checked, strict=True)))
