@@ -28,8 +28,7 @@ _verdict = partial(tuple.__new__, Verdict)
 
 
 def verdicts(calls: Sequence[tuple[Request, Response]]) -> list[Verdict]:
-    """Each guard goes over all calls before the next one starts: its tables, half a megabyte, then stay in the processor's cache, where
-    call by call they are fetched anew each time, which takes longer than the guard itself."""
+    """On each of ``calls``: one guard after the other over all of them."""
     refused = [
         bool(response.output) and request.operation in _WRITTEN and is_refusal(response.output or "") for request, response in calls
     ]
