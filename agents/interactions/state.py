@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
@@ -141,8 +141,10 @@ class Context:
     taps: tuple[Callable[[], Tap], ...] = ()
 
 
-@dataclass(slots=True, eq=False)
-class _Completed:
+_LATER: Any = None
+
+
+class _Completed(msgspec.Struct, eq=False, gc=False):
     """A call of the batch at hand whose request and response have met. ``late``: it was told as unanswered before. ``kind``, ``by``: of the
     event that completed it, its kind and its record or :class:`Origin`. The rest is what the steps of ``_finish`` make of it."""
 
@@ -157,11 +159,11 @@ class _Completed:
     kind: str
     by: Any
     verdict: Verdict | None = None
-    row: InteractionRow = field(init=False)
-    item: Contribution = field(init=False)
-    outcome: Outcome = field(init=False)
-    line: bytes = field(init=False)
-    found: Found = field(init=False)
+    row: InteractionRow = _LATER
+    item: Contribution = _LATER
+    outcome: Outcome = _LATER
+    line: bytes = _LATER
+    found: Found = _LATER
 
 
 class InteractionsState:

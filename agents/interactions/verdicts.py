@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
-from typing import NamedTuple
+
+import msgspec
 
 from agents.guards.attempts import Attempt, attempts
 from agents.guards.schema import UNCHECKED, Validity, validity
@@ -15,16 +15,12 @@ _WRITTEN = frozenset({"chat", "text_completion", "invoke_agent"})
 """Operations whose output is an answer that a model wrote."""
 
 
-class Verdict(NamedTuple):
+class Verdict(msgspec.Struct, gc=False):
     """Of one call. ``refused``: its answer declines; whether it counts as a refusal depends on its outcome."""
 
     refused: bool
     attempts: list[Attempt]
     validity: Validity
-
-
-_verdict = partial(tuple.__new__, Verdict)
-"""Of its fields: a third of the time that the constructor takes."""
 
 
 def verdicts(calls: Sequence[tuple[Request, Response]]) -> list[Verdict]:
@@ -37,4 +33,4 @@ def verdicts(calls: Sequence[tuple[Request, Response]]) -> list[Verdict]:
         validity(request.output_schema, response.output) if request.output_schema is not None and response.output else UNCHECKED
         for request, response in calls
     ]
-    return list(map(_verdict, zip(refused, brought, checked, strict=True)))
+    return list(map(Verdict, refused, brought, checked))
