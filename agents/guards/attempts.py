@@ -52,7 +52,7 @@ def attempts(request: Request) -> list[Attempt]:
     for document in request.documents or ():
         if document.text and (probability := _of_document(document.text)) >= DOCUMENT_THRESHOLD:
             found.append(Attempt("document", round(probability, 2), document.id or f"text:{_digest(document.text)}"))
-    return found[:_MOST]
+    return found[:_MOST] if len(found) > _MOST else found
 
 
 def _first_new(messages: list[Message]) -> int:

@@ -7,11 +7,10 @@ from datetime import UTC
 import msgspec
 
 from agents.cost.aggregate import OUTCOME_INDEX, UNANSWERED, Contribution, Series
-from agents.guards.attempts import attempts
-from agents.guards.schema import validity
-from agents.guards.text.refusal import is_refusal
+from agents.guards.attempts import Attempt, attempts
 from agents.interactions.outcome import Outcome, classify
 from agents.interactions.pricing import PriceBook
+from agents.interactions.verdicts import Verdict, verdicts
 from schemas.events import Evaluation, Feedback, Request, Response, Usage
 from schemas.rows import EvaluationRow, FeedbackRow, InteractionRow, in_picodollars, merged_extra, picodollars
 
@@ -22,9 +21,6 @@ NOT_BILLED = frozenset({"api_error", "timeout", "cancelled", "blocked"})
 
 MODEL_CALLS = frozenset({"chat", "text_completion", "embeddings"})
 """Operations that cost money even if no usage is reported; a tool or agent step costs what its own model calls cost."""
-
-_WRITTEN = frozenset({"chat", "text_completion", "invoke_agent"})
-"""Operations whose output is an answer that a model wrote."""
 
 ANSWERED = 2
 """Version of an interaction's row that holds request and response; 1 holds the request alone."""
@@ -45,7 +41,7 @@ def series_of(request: Request, response: Response | None) -> Series:
 
 def unanswered(request: Request, extra: bytes | None) -> tuple[InteractionRow, Contribution]:
     """An interaction whose response has not come."""
-    row = _request_row(request, 1, "unanswered")
+    row = _request_row(request, 1, "unanswered", attempts(request))
     row.model = request.model
     if extra is not None:
         row.extra = merged_extra(extra, None)
@@ -53,9 +49,16 @@ def unanswered(request: Request, extra: bytes | None) -> tuple[InteractionRow, C
 
 
 def answered(
-    request: Request, request_extra: bytes | None, response: Response, response_extra: bytes | None, prices: PriceBook
+    request: Request,
+    request_extra: bytes | None,
+    response: Response,
+    response_extra: bytes | None,
+    prices: PriceBook,
+    verdict: Verdict | None = None,
 ) -> tuple[InteractionRow, Contribution, Outcome]:
-    """An interaction with its response: outcome, tokens and cost."""
+    """An interaction with its response: outcome, tokens and cost. Without a ``verdict`` it is judged here."""
+    if verdict is None:
+        (verdict,) = verdicts([(request, response)])
     error, usage = response.error, response.usage
     outcome = classify(
         response.status,
@@ -65,11 +68,10 @@ def answered(
         error.message if error is not None else None,
         response.rails,
     )
-    if outcome.outcome == "ok" and response.output and request.operation in _WRITTEN and is_refusal(response.output):
+    if outcome.outcome == "ok" and verdict.refused:
         outcome = msgspec.structs.replace(outcome, outcome="refusal")
-    row = _request_row(request, ANSWERED, outcome.outcome)
-    if request.output_schema is not None and response.output:
-        row.json_valid, row.json_error = validity(request.output_schema, response.output)
+    row = _request_row(request, ANSWERED, outcome.outcome, verdict.attempts)
+    row.json_valid, row.json_error = verdict.validity
     row.response_event_id = response.event_id
     row.response_id = response.response_id
     row.response_time = response.time
@@ -144,7 +146,7 @@ def _price(request: Request, response: Response, usage: Usage | None, row: Inter
     return price.picodollars
 
 
-def _request_row(request: Request, version: int, outcome: str) -> InteractionRow:
+def _request_row(request: Request, version: int, outcome: str, found: list[Attempt]) -> InteractionRow:
     row = InteractionRow(
         time=request.time,
         request_id=request.request_id,
@@ -183,7 +185,7 @@ def _request_row(request: Request, version: int, outcome: str) -> InteractionRow
         row.tools = request.tools
     if request.output_schema is not None:
         row.output_schema = request.output_schema
-    if found := attempts(request):
+    if found:
         row.injection = found
     return row
 

@@ -91,7 +91,7 @@ def run(work: list[Batch], guarded: bool) -> tuple[float, int]:
     with ExitStack() as stack:
         if not guarded:
             for name, off in (("is_refusal", lambda text: False), ("attempts", lambda call: []), ("validity", lambda *of: UNCHECKED)):
-                stack.enter_context(patch(f"agents.interactions.rows.{name}", off))
+                stack.enter_context(patch(f"agents.interactions.verdicts.{name}", off))
         gc.collect()
         begun = time.process_time()
         for number, batch in enumerate(work):

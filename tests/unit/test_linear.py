@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.guards.text.linear import cues_of, load_model, plain
+from agents.guards.text.linear import cues_of, load_model, plain, spaced
 
 MODELS = {name: load_model(name) for name in ("refusal", "injection", "injection_retrieved")}
 CUES = sorted({cue for model in MODELS.values() for cue in model.cues})
@@ -41,9 +42,15 @@ ASCII, LATIN_1, CP1252 = (st.text(alphabet=st.characters(codec=codec)) for codec
 def test_plain_text_is_what_compatibility_decomposition_leaves(text: str) -> None:
     decomposed = unicodedata.normalize("NFKD", text.translate(QUOTES)).encode("ascii", "ignore")
     assert plain(text) == decomposed.replace(b"'", b"")
+    assert spaced(text) == _words(plain(text))
+
+
+def _words(data: bytes) -> bytes:
+    return b" %b " % re.sub(rb"[^a-z0-9]", b" ", data.lower())
 
 
 def test_every_character_of_one_byte_is_plain_in_its_own_right() -> None:
     for character in {bytes((byte,)).decode(codec, "ignore") for byte in range(256) for codec in ("latin-1", "cp1252")}:
         decomposed = unicodedata.normalize("NFKD", character.translate(QUOTES)).encode("ascii", "ignore")
         assert plain(f"a{character}b") == b"a%bb" % decomposed.replace(b"'", b"")
+        assert spaced(f"a{character}b") == _words(plain(f"a{character}b"))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from importlib.resources import files
 from itertools import pairwise
 from typing import Final, NamedTuple
@@ -73,8 +73,8 @@ def plain(text: str) -> bytes:
     return data.replace(b"'", b"") if b"'" in data else data
 
 
-def _plain(text: str) -> bytes:
-    for codec in _CODECS:
+def _plain(text: str, codecs: Sequence[_Codec] = _CODECS) -> bytes:
+    for codec in codecs:
         try:
             data = text.encode(codec.name)
         except UnicodeEncodeError:
@@ -86,9 +86,31 @@ def _plain(text: str) -> bytes:
     return _folded(text)
 
 
-def spaced(data: bytes) -> bytes:
-    """Plain text as words in lower case between blanks."""
-    return b" %b " % data.translate(_WORDS)
+_NONE, _SEVERAL = b"\0", b"\1"
+
+
+def _word_byte(character: str) -> int:
+    """Its letter, digit or blank in plain words, or one of the signs that it has none or several there."""
+    folded = _folded(character).replace(b"'", b"")
+    return _WORDS[folded[0]] if len(folded) == 1 else (_SEVERAL if folded else _NONE)[0]
+
+
+_AT_ONCE: Final = bytes(_word_byte(chr(b)) for b in range(256))
+
+
+def spaced(text: str) -> bytes:
+    """`text` in plain ASCII as words in lower case between blanks. One translation does for Latin-1, which nearly all text is."""
+    try:
+        data = text.encode("latin-1").translate(_AT_ONCE)
+    except UnicodeEncodeError:
+        return _spaced(_plain(text, _CODECS[1:]))
+    if _SEVERAL in data:
+        return _spaced(_plain(text))
+    return b" %b " % (data.replace(_NONE, b"") if _NONE in data else data)
+
+
+def _spaced(data: bytes) -> bytes:
+    return b" %b " % data.replace(b"'", b"").translate(_WORDS)
 
 
 def tokens(data: bytes) -> list[str]:
@@ -153,7 +175,7 @@ class _Stored(msgspec.Struct):
 def cues_of(text: str) -> set[str]:
     """The words of `text`, and its pairs of words with no more than one mark between: some of them are the cues by which one sees
     whether scoring is worth while."""
-    found = spaced(plain(text)).decode().replace("  ", " ").split(" ")
+    found = spaced(text).decode().replace("  ", " ").split(" ")
     return {*found, *(f"{a} {b}" for a, b in pairwise(found) if a and b)} - {""}
 
 
@@ -179,37 +201,30 @@ class LinearModel:
 
     def has_cue(self, text: str) -> bool:
         """Whether `text` has enough of the cues without which hardly a text of the positive class was seen."""
-        return self._has_cues(plain(text), self.least)
+        return self._has_cues(text, self.least)
 
-    def _has_cues(self, data: bytes, least: int) -> bool:
+    def _has_cues(self, text: str, least: int) -> bool:
         if least == 1:
-            return self._cues.finds(spaced(data), _at_once, None)
+            return self._cues.finds(spaced(text), _at_once, None)
         found: set[str] = set()
 
         def enough(number: int, start: int, end: int, flags: int, context: object) -> bool:
             found.add(self._written[number])
             return len(found) >= least
 
-        return self._cues.finds(spaced(data), enough, None)
+        return self._cues.finds(spaced(text), enough, None)
 
     def score(self, text: str, more: int = 0) -> float:
         """`probability`, or 0 if `text` has not at least `least + more` cues, which costs a tenth of scoring."""
-        data = plain(text)
-        return self._probability(data) if self._has_cues(data, self.least + more) else 0.0
+        return self.probability(text) if self._has_cues(text, self.least + more) else 0.0
 
     def probability(self, text: str) -> float:
         """Of the positive class, 0 to 1, for the whole of `text`. Costs time with its length: pass what matters."""
-        return self._probability(plain(text))
-
-    def _probability(self, data: bytes) -> float:
-        return 1.0 / (1.0 + math.exp(-self._logit(data) / SCALE))
+        return 1.0 / (1.0 + math.exp(-self.logit(text) / SCALE))
 
     def logit(self, text: str) -> int:
         """The bias and the weight of each n-gram of `text`, each once however often it occurs: as over `ngrams`, four times as fast."""
-        return self._logit(plain(text))
-
-    def _logit(self, data: bytes) -> int:
-        words = tokens(data)
+        words = tokens(plain(text))
         found: set[int] = set()
         if self.singles:
             found.update(map(self._singles.__getitem__, self._singles.keys() & {*words, *concept_grams(words)}))
