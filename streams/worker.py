@@ -6,7 +6,6 @@ Topics and tables exist before it starts (streams/prepare.py). ``/health`` and `
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import os
 import signal
@@ -31,6 +30,7 @@ from streams.agent import Agent
 from streams.backfill import Backfill, until_complete
 from streams.changelog import Changelog
 from streams.checkpoint import Checkpointer
+from streams.garbage import spare_what_is_loaded
 from streams.kafka import by_topic, new_producer, ssl_context
 from streams.metrics import Metrics
 from streams.settings import Settings
@@ -260,10 +260,7 @@ def _credentials(settings: Settings) -> CredentialsT:
 
 def run(settings: Settings, agents: Sequence[Agent], *, backfill: Backfill | None = None, loglevel: str = "INFO") -> None:
     """Run a worker until it is told to stop, or until its backfill is complete; exits the process."""
-    # What was imported lives for ever: collections need not walk it again and again.
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 10, 10)
+    spare_what_is_loaded()
     # The consumer's thread needs the interpreter briefly and often: with the default of 5 ms it reads 20% slower.
     sys.setswitchinterval(0.0001)
     worker = faust.Worker(Worker(settings, agents, backfill), loglevel=loglevel, debug=False)

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import gc
 import re
 import shutil
 import statistics
@@ -47,6 +46,7 @@ from deploy.embedded.stack import Stack, StackOptions, fetch
 from streams.changelog import Changelog, ChangelogWriter
 from streams.clickhouse import connect
 from streams.effects import Effects
+from streams.garbage import spare_what_is_loaded
 from streams.kafka import client_options, new_producer
 from streams.partitioner import partitions_of
 from streams.settings import JoinSettings
@@ -179,9 +179,7 @@ async def changelog(kafka: str, scale: float) -> list[Row]:
     """Entries per second from the changelog into :class:`InteractionsState`."""
     pairs = int(160_000 * scale)
     kept = Kept(Load(pairs=pairs, run="log", start_us=_ago(pairs / 25), rate=25.0), 3, 8)
-    gc.collect()  # as a worker does (streams/worker.py)
-    gc.freeze()
-    gc.set_threshold(20_000, 10, 10)
+    spare_what_is_loaded()
     async with stack_of(kafka, workers=0) as stack:
         settings = stack.settings.model_copy(update={"dedup_window": 200_000, "join": JoinSettings(max_open=200_000)})
         topics = Topics.of(settings)
