@@ -36,7 +36,7 @@ from streams.traffic.load import Load
 from streams.traffic.record import TimedRecord
 
 BATCH = 500
-ROUNDS = 5
+ROUNDS = 15
 _encode = msgspec.json.Encoder().encode
 
 
@@ -127,7 +127,7 @@ def compare(name: str, records: Iterable[TimedRecord], table: Table) -> None:
 
 
 def main(pairs: int = 10_000, console: Console | None = None) -> None:
-    table = Table(title="Throughput of stage 1, all guards on and off (best of 5, CPU time)", title_justify="left")
+    table = Table(title=f"Throughput of stage 1, all guards on and off (best of {ROUNDS}, CPU time)", title_justify="left")
     for column in ("traffic", "events", "bytes/event", "off, events/s", "on, events/s", "falls by (aim: < 35%)", "guards, µs/event"):
         table.add_column(column, justify="left" if column == "traffic" else "right")
     start = datetime(2026, 3, 2, 12, tzinfo=UTC)
