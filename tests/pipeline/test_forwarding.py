@@ -19,7 +19,7 @@ import msgspec
 import pytest
 import pytest_asyncio
 from aiohttp import web
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 import streams.forward.forwarder as forwarder
 from deploy.embedded.broker_api import Broker
@@ -106,6 +106,20 @@ async def forwarding(settings: Settings, *rows: dict[str, Any]) -> AsyncIterator
             await running
 
 
+async def committed(settings: Settings, *names: str) -> None:
+    """Until these receivers have stored that they have read everything: one that stops between a post and that is told again."""
+    topic = Topics.of(settings).alerts
+    tps = [TopicPartition(topic, p) for p in range(PARTITIONS)]
+    for name in names:
+        group = f"{settings.group}.forward.{name}"
+        async with AIOKafkaConsumer(bootstrap_servers=settings.kafka_bootstrap, group_id=group, enable_auto_commit=False) as consumer:
+            consumer.assign(tps)
+            async with asyncio.timeout(40):
+                ends = await consumer.end_offsets(tps)
+                while any([end > (await consumer.committed(tp) or 0) for tp, end in ends.items()]):  # noqa: ASYNC110 - in the broker
+                    await asyncio.sleep(0.05)
+
+
 async def eventually(true: Callable[[], bool], what: Callable[[], object]) -> None:
     try:
         async with asyncio.timeout(40):
@@ -137,6 +151,7 @@ async def test_given_an_alert_that_fires_and_resolves_then_every_receiver_is_tol
             lambda: all(len(server.posts[path]) == 2 for path in ("/am/api/v2/alerts", "/pagerduty", "/slack", "/hook")),
             lambda: server.posts,
         )
+        await committed(settings, "pagerduty", "slack", "webhook", "budgets")
     assert not server.invalid
     fired, over = server.posts["/am/api/v2/alerts"]
     assert [a["labels"]["alertname"] for a in fired] == ["CostAnomaly"] and fired[0]["endsAt"] > now.isoformat()
