@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import faust
-from aiokafka import TopicPartition
+from aiokafka import AIOKafkaProducer, TopicPartition
 from faust.types import TP
 from faust.types.auth import CredentialsT
 from faust.types.transports import ConsumerT
@@ -59,19 +59,22 @@ class Runtime(Service):
         self.sink = Sink(settings.clickhouse_url, self.metrics)
         self.agents = agents
         self.checkpointers: dict[str, Checkpointer] = {}
+        self.producer: AIOKafkaProducer | None = None
         self.readers = Counter(topic for agent in agents for topic in agent.inputs)
+        self.prepared = asyncio.Event()
+        """Set once the checkpointers are made."""
         self.restored = False
 
     async def on_start(self) -> None:
-        self.producer = new_producer(self.settings, linger_ms=5)
-        await self.producer.start()
+        self.producer = producer = new_producer(self.settings, linger_ms=5)
+        await producer.start()
         for agent in self.agents:
             self.checkpointers[agent.name] = Checkpointer(
                 agent.name,
                 agent.inputs,
                 agent.new_state,
-                changelog=Changelog(self.settings, self.producer, self.topics.changelog(agent.name)),
-                producer=self.producer,
+                changelog=Changelog(self.settings, producer, self.topics.changelog(agent.name)),
+                producer=producer,
                 sink=self.sink,
                 metrics=self.metrics,
                 deadletter_topic=self.topics.deadletter,
@@ -81,9 +84,11 @@ class Runtime(Service):
                 hold=partial(self._hold, agent),
                 prompt=agent.prompt,
             )
+        self.prepared.set()
 
     async def on_stop(self) -> None:
-        await self.producer.stop()
+        if self.producer is not None:  # None: told to stop before it had partitions
+            await self.producer.stop()
         self.sink.close()
 
     async def restore(self, assigned: frozenset[TP]) -> Mapping[TP, int]:
@@ -195,8 +200,7 @@ class Worker(BatchApp):
                 await self.runtime.checkpointers[agent.name].apply(batch, _acknowledge(batch, self.runtime.readers[batch.topic]))
 
         async def checkpoints() -> None:
-            while agent.name not in self.runtime.checkpointers:
-                await self.runtime.sleep(0.05)
+            await self.runtime.prepared.wait()
             await self.runtime.checkpointers[agent.name].run()
 
         self.agent(batch_topic(self, *agent.inputs), name=agent.name)(process)
