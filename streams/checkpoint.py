@@ -27,8 +27,9 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from schemas.outputs import DeadLetter
+from streams.batches import store
 from streams.changelog import Changelog, ChangelogWriter
-from streams.effects import Effects
+from streams.effects import Effects, Message
 from streams.metrics import Metrics
 from streams.processing_time import ProcessingTime
 from streams.sink import Sink
@@ -296,7 +297,7 @@ class Checkpointer:
 
     async def _carry_out(self, captured: _Captured) -> None:
         begun = time.monotonic()
-        await self._until_done("messages", lambda: self._send_messages(captured.effects))
+        await self._until_done("messages", lambda: store(self._producer, captured.effects.messages))
         refused = await self._sink.write(captured.effects.rows)
         letters = captured.effects.letters + refused
         await self._until_done("dead letters", lambda: self._send_letters(letters))
@@ -366,22 +367,12 @@ class Checkpointer:
                 log.warning("%s: %s not stored by Kafka, trying again in %.0f s: %r", self.agent, what, RETRY_DELAY, error)
                 await asyncio.sleep(RETRY_DELAY)
 
-    async def _send_messages(self, effects: Effects) -> None:
-        send = self._producer.send
-        pending = [
-            await send(m.topic, m.value, key=m.key, partition=m.partition, headers=list(m.headers)) for m in effects.messages
-        ]
-        await asyncio.gather(*pending)
-
     async def _send_letters(self, letters: list[DeadLetter]) -> None:
         if not letters:
             return
-        send, topic, n = self._producer.send, self._deadletter_topic, self._deadletter_partitions
-        pending = [
-            await send(topic, msgspec.json.encode(x), key=base64.b64decode(x.key) if x.key else None, partition=x.partition % n)
-            for x in letters
-        ]
-        await asyncio.gather(*pending)
+        topic, n = self._deadletter_topic, self._deadletter_partitions
+        keyed = [(x, base64.b64decode(x.key) if x.key else None) for x in letters]
+        await store(self._producer, [Message(topic, x.partition % n, key, msgspec.json.encode(x)) for x, key in keyed])
         await self._sink.write_letters(letters)
 
     async def _append_states(self, captured: _Captured) -> None:

@@ -1,8 +1,8 @@
 """Publishing `TimedRecord`s to Kafka: at their recorded speed, N times faster, or as fast as the broker takes them.
 
-Records are handed to the producer as whole batches per partition (`create_batch`, `send_batch`): `send` costs 20 to
-40 microseconds a record, a batch 2 to 3. Within a partition the order of the iterator is kept. Every batch is
-acknowledged by all replicas (`acks=all`) before `publish` returns, and a batch that is refused ends it with an error.
+Records are handed to the producer as whole batches per partition (streams/batches.py). Within a partition the order of the
+iterator is kept. Every batch is acknowledged by all replicas (`acks=all`) before `publish` returns, and a batch that is
+refused ends it with an error.
 
 The Kafka timestamp is the moment of publishing and not the event's time: a broker that expires segments by age would
 delete a replay of last year's trace as soon as it arrives.
@@ -13,14 +13,15 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from streams.batches import Record, send_records
 from streams.partitioner import partitions_of
 
 from .record import SUFFIXES, TimedRecord, TrafficError
@@ -158,33 +159,22 @@ class _Sender:
 
     async def send(self, chunk: list[TimedRecord]) -> None:
         """Sends a chunk. Waits where a partition already has a full batch queued, which bounds what is in flight."""
-        now_ms = int(time.time() * 1000)
         for suffix in SUFFIXES:
             records = [record for record in chunk if record.topic == suffix]
             if records:
-                await self._send_topic(self._prefix + suffix, records, now_ms)
+                await self._send_topic(self._prefix + suffix, records)
 
-    async def _send_topic(self, topic: str, records: list[TimedRecord], now_ms: int) -> None:
+    async def _send_topic(self, topic: str, records: list[TimedRecord]) -> None:
         count = self._partitions.get(topic) or await self._partition_count(topic)
         homes = partitions_of([record.key or b"" for record in records], count).tolist()
-        builders: dict[int, Any] = {}
+        by_home: dict[int, list[Record]] = defaultdict(list)
         for record, home in zip(records, homes, strict=True):
             if record.key is None:
                 home = self._unkeyed = (self._unkeyed + 1) % count
-            builder = builders.get(home)
-            if builder is None:
-                builder = builders[home] = self._producer.create_batch()
-            if builder.append(timestamp=now_ms, key=record.key, value=record.value) is None:
-                await self._submit(topic, home, builder)
-                builder = builders[home] = self._producer.create_batch()
-                builder.append(timestamp=now_ms, key=record.key, value=record.value)
-        for home, builder in builders.items():
-            await self._submit(topic, home, builder)
-
-    async def _submit(self, topic: str, partition: int, builder: Any) -> None:
-        builder.close()
-        future = await self._producer.send_batch(builder, topic, partition=partition)
-        self._in_flight.append((topic, builder.record_count(), future))
+            by_home[home].append(Record(record.key, record.value))
+        for home, each in by_home.items():
+            sent = await send_records(self._producer, TopicPartition(topic, home), each)
+            self._in_flight += [(topic, batch.records, batch.stored) for batch in sent]
 
     async def _partition_count(self, topic: str) -> int:
         # Asking for this topic by name would create it on many brokers, with a partition count of their own.
