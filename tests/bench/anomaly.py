@@ -32,10 +32,11 @@ from datetime import datetime
 from functools import partial
 from math import inf
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from rich.console import Console
+from rich.progress import track
 from rich.table import Table
 from scipy.stats import chi2
 
@@ -51,6 +52,7 @@ from schemas.outputs import Severity
 from tests.bench.anomaly_bound import SETTLE, best_possible, halfway
 from tests.bench.anomaly_streams import EACH, FOUND_BY, JOINT, JOINTLY, LASTS, Array, Incident, Stream, generated, served, traced, usual
 
+T = TypeVar("T")
 AFTER = 900.0
 """Seconds after an incident during which an alarm still belongs to it: things return to normal."""
 URGENT: tuple[Severity, ...] = ("page", "ticket", "info")
@@ -278,6 +280,11 @@ def show(console: Console, title: str, results: Sequence[dict[str, Result]]) -> 
     console.print(summary)
 
 
+def followed(title: str, count: int, results: Iterable[T]) -> Iterable[T]:
+    """The results, while standard error shows how many there are."""
+    return track(results, title, total=count, console=Console(stderr=True), transient=True)
+
+
 def _shared() -> Path:
     return Path(os.environ.get("MIRANTE_SHARED", Path(__file__).parents[3] / "shared")) / "data"
 
@@ -314,7 +321,7 @@ def bench(args: argparse.Namespace) -> None:
             partial(generated, seed + 4000 + n, days=args.days, learn_days=8, incidents=JOINT) for n in range(args.series // 2)
         ],
         "usual traffic": [partial(generated, seed + 2000 + n, days=21, learn_days=8, incidents=None) for n in range(args.series // 2)],
-        "served clients (real arrivals, no incident known)": [partial(served, path, seed) for path in _clients()],
+        "served clients (real arrivals; the service was away at times)": [partial(served, path, seed) for path in _clients()],
         "real traces": [partial(traced, path, seed + n) for path in _traces() for n in range(3)],
     }
     with ProcessPoolExecutor(args.workers) as pool:
@@ -322,12 +329,13 @@ def bench(args: argparse.Namespace) -> None:
             if args.groups and not any(title.startswith(name) for name in args.groups):
                 continue
             if makers:
-                show(console, title, list(pool.map(partial(measured, settings=settings), makers)))
+                show(console, title, list(followed(title, len(makers), pool.map(partial(measured, settings=settings), makers))))
             elif title.startswith(("real", "served")):
                 console.print(f"{title}: left out, the shared data are not there (MIRANTE_SHARED names their folder)")
         if args.quiet and (not args.groups or "quiet" in args.groups):
             seeds = range(seed + 20_000, seed + 20_000 + args.quiet)
-            found = list(pool.map(partial(quiet, settings=settings, weeks=args.quiet_weeks), seeds))
+            watched = pool.map(partial(quiet, settings=settings, weeks=args.quiet_weeks), seeds)
+            found = list(followed("usual traffic for long", len(seeds), watched))
             show(console, "usual traffic for long", [{"mirante": result} for result in found])
     steady = Stream("steady", 0.0, 0, [])
     half = ", ".join(f"{kind} {halfway(kind, steady, settings):.0f}" for kind in ("refusal_2_to_6", "latency_tail_x2", "provider_outage"))

@@ -54,6 +54,7 @@ FOUND_BY = {
     "provider_outage": {"ErrorRate", "UnansweredRequests"},
     "traffic_drop": {"TrafficAnomaly"},
     "creep_2_percent": {"CostAnomaly"},
+    "traffic_gap": {"TrafficAnomaly"},
     "other_model": {JOINTLY, "CostAnomaly", "LatencyAnomaly", "RefusalRate"},
 }
 
@@ -151,10 +152,9 @@ def traced(path: Path, seed: int, *, hours: int = 30, learn_hours: int = 12) -> 
 
 def served(path: Path, seed: int, *, learn_days: int = 7, most: float = 5.0) -> Stream:
     """A client of ServeGen: each 600 s a renewal process with the recorded rate and distribution. ``most``: requests per second on
-    average; a client with more is thinned out to that many, as bursty as it was."""
+    average; a client with more is thinned out to that many, as bursty as it was. While the service was away, that is an incident."""
     rng = np.random.default_rng(seed)
-    with path.open() as file:
-        rows = [(float(rate), kind, float(shape)) for _, rate, _, kind, shape, _ in csv.reader(file)]
+    rows = [(float(rate), kind, float(shape)) for _, rate, _, kind, shape, _ in _rows(path)]
     scale = min(1.0, most / (sum(rate for rate, _, _ in rows) / len(rows)))
     parts = []
     for number, (rate, kind, shape) in enumerate(rows):
@@ -172,7 +172,30 @@ def served(path: Path, seed: int, *, learn_days: int = 7, most: float = 5.0) -> 
     window = np.concatenate(parts)
     tokens = 800 * np.exp(rng.normal(0, 0.9, len(window)))
     calls = _with_answers(rng, window, tokens, np.ones(len(window)))
-    return bucketed(path.stem, calls, len(rows) * 60, [], learn_days * PER_DAY)
+    return bucketed(path.stem, calls, len(rows) * 60, _gaps(path.parent, learn_days), learn_days * PER_DAY)
+
+
+def _gaps(folder: Path, learn_days: int) -> list[Incident]:
+    """After the learning days, while most clients of a service record less than 1% of what was in their hour before: it was away."""
+    away = np.array([_away([float(rate) for _, rate, *_ in _rows(path)]) for path in sorted(folder.glob("*.csv"))])
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], away.mean(axis=0) > 0.5, [0]]))).reshape(-1, 2) * 600.0
+    return [Incident("traffic_gap", start, end) for start, end in edges.tolist() if start >= learn_days * DAY]
+
+
+def _away(rates: list[float]) -> list[bool]:
+    """Of each 600 s."""
+    found: list[bool] = []
+    usual = 0.0
+    for at, rate in enumerate(rates):
+        if not (found and found[-1]):
+            usual = sum(rates[max(0, at - 6) : at]) / 6
+        found.append(rate < 0.01 * usual)
+    return found
+
+
+def _rows(path: Path) -> list[list[str]]:
+    with path.open() as file:
+        return list(csv.reader(file))
 
 
 def _rate(rng: np.random.Generator, windows: int, per_minute: float | None) -> Array:
