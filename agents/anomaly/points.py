@@ -15,7 +15,7 @@ from agents.anomaly.spot import Tail
 View = Literal["season", "season_20", "near", "calm", "shape"]
 
 WEIGHTS: Mapping[View, float] = {"season": 1.0, "season_20": 0.5, "near": 0.5, "calm": 0.5, "shape": 0.5}
-"""What the surprise of each view counts. Chosen on generated series (tests/bench/nab_standin.py), seeds 1 to 3."""
+"""What the surprise of each view counts. Chosen on generated series (tests/bench/nab_standin.py), seeds 1 to 5."""
 
 _SCALE = sqrt(sum(WEIGHTS.values()))
 _ALONE = 3.0
@@ -26,7 +26,7 @@ _SLOTS = 48
 _MEMORY = 1_000
 """Values over which the long-term level and spread are averaged."""
 _NEAR = 200
-_HALF = 4.6
+_HALF = 5.0
 """Surprise (natural logarithm of an improbability) that is an alarm: it scores 0.5."""
 
 
@@ -133,7 +133,7 @@ class Rest:
 
     SHARE, LEAST = 0.05, 50
     LARGER = 1.5
-    DEARER = 1.2
+    DEARER = 0.8
     """Surprise that is asked for more, times the logarithm of 1 and the alarms so far."""
     MEMORY = 100
     """Values that an alarm counts fully, at least; later by its share of the series' life."""
