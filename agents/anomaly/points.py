@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import log, sqrt
+from math import log, log1p, sqrt
+from random import Random
 from typing import Literal
+
+import numpy as np
 
 from agents.anomaly.score import Score
 from agents.anomaly.spot import Tail
 
-View = Literal["season", "season_20", "near", "calm"]
+View = Literal["season", "season_20", "near", "calm", "shape"]
 
-WEIGHTS: Mapping[View, float] = {"season": 1.0, "season_20": 0.5, "near": 0.5, "calm": 0.5}
-"""What the surprise of each view counts. Chosen on generated series (tests/bench/nab_standin.py), seeds 1 to 3."""
+WEIGHTS: Mapping[View, float] = {"season": 1.0, "season_20": 0.5, "near": 0.5, "calm": 0.5, "shape": 0.5}
+"""What the surprise of each view counts. Chosen on generated series (tests/bench/nab_standin.py), seeds 1 to 5."""
 
 _SCALE = sqrt(sum(WEIGHTS.values()))
 _ALONE = 3.0
@@ -23,8 +26,8 @@ _SLOTS = 48
 _MEMORY = 1_000
 """Values over which the long-term level and spread are averaged."""
 _NEAR = 200
-_HALF = 4.7
-"""Surprise (natural logarithm of an improbability) that scores 0.5."""
+_HALF = 5.0
+"""Surprise (natural logarithm of an improbability) that is an alarm: it scores 0.5."""
 
 
 class Average:
@@ -87,31 +90,71 @@ class Day:
         return int((time // _DAY + 3) % 7 >= 5), int(time % _DAY / _DAY * _SLOTS)
 
 
-class Rest:
-    """After an alarm what is no more surprising than it was is no news for a while: 5% of what has been seen, 50 values at least.
+class Shapes:
+    """How far the last values, taken as one curve, lie from the nearest curves seen before: what recurs is no news, whenever it does.
 
-    So an anomaly is told of once, as conformal detectors do (Burnaev and Ishimtsev, "Conformalized density- and distance-based anomaly
-    detection in time-series data", 2016).
+    As in Burnaev and Ishimtsev, "Conformalized density- and distance-based anomaly detection in time-series data", 2016. A new curve
+    takes the place of any old one, so that some of them are as old as the series.
+    """
+
+    LENGTH, MOST, NEAREST = 24, 600, 3
+
+    def __init__(self) -> None:
+        self._values = np.zeros(2 * self.LENGTH)
+        self._known = np.empty((self.MOST, self.LENGTH))
+        self._count, self._seen = 0, 0
+        self._random = Random(0)
+
+    def distance(self, value: float) -> float | None:
+        """Of the curve that ends with ``value``; None while too few are known."""
+        self._values[:-1] = self._values[1:]
+        self._values[-1] = value
+        self._seen += 1
+        distance = None
+        if self._count >= self.NEAREST:
+            difference = self._known[: self._count] - self._values[self.LENGTH :]
+            squares = np.einsum("ij,ij->i", difference, difference)
+            distance = sqrt(float(np.partition(squares, self.NEAREST - 1)[: self.NEAREST].mean()))
+        if self._seen >= 2 * self.LENGTH:
+            # Not the newest curve: it shares values with those to come.
+            self._known[self._count if self._count < self.MOST else self._random.randrange(self.MOST)] = self._values[: self.LENGTH]
+            self._count = min(self._count + 1, self.MOST)
+        return distance
+
+
+class Rest:
+    """An alarm makes the next one harder: anomalies are told of once, and a series that is often odd has to be odder.
+
+    For a while - 5% of what has been seen, 50 values at least - only what is clearly more surprising is news, as conformal detectors do
+    (Burnaev and Ishimtsev 2016). And every alarm so far counts, the less the longer ago, so that no series can spend all of the false
+    alarms (the idea of alpha investing: Foster and Stine, "Alpha-investing: a procedure for sequential control of expected false
+    discoveries", J. R. Stat. Soc. B 2008).
     """
 
     SHARE, LEAST = 0.05, 50
-    LARGER = 1.2
-    COUNTS = 3.5
-    """Surprise from which there is something to rest from."""
+    LARGER = 1.5
+    DEARER = 0.8
+    """Surprise that is asked for more, times the logarithm of 1 and the alarms so far."""
+    MEMORY = 100
+    """Values that an alarm counts fully, at least; later by its share of the series' life."""
 
     def __init__(self) -> None:
         self._seen = 0
         self._since: int | None = None
         self._top = 0.0
+        self._alarms = 0.0
 
     def news(self, surprise: float) -> float:
         """What of a surprise is new; 0 while resting."""
         self._seen += 1
+        self._alarms *= 1 - 1 / (self._seen + self.MEMORY)
+        surprise = max(0.0, surprise - self.DEARER * log1p(self._alarms))
         resting = self._since is not None and self._seen - self._since < max(self.LEAST, self.SHARE * self._seen)
         if resting and surprise <= self.LARGER * self._top:
             return 0.0
-        if surprise > self.COUNTS:
+        if surprise >= _HALF:
             self._since, self._top = self._seen, surprise
+            self._alarms += 1
         return surprise
 
 
@@ -122,7 +165,7 @@ class PointDetector:
 
     Views: the distance from what is usual at this time of day (before a time of day is known, from the long-term level); the mean of
     twenty such distances, in units of the usual one; the mean of three distances from the last 200 values in units of their standard
-    deviation; and whether the series moves less than it used to.
+    deviation; whether the series moves less than it used to; and how far the curve of the last values lies from all curves before.
     """
 
     def __init__(self) -> None:
@@ -130,7 +173,7 @@ class PointDetector:
         self._near, self._near_variance = Average(_NEAR), Average(_NEAR)
         self._motion, self._usual_motion = Average(24), Average(_MEMORY)
         self._season_20, self._near_3 = Average(20), Average(3)
-        self._day = Day()
+        self._day, self._shapes = Day(), Shapes()
         self._tails: dict[View, Tail] = {view: Tail() for view in WEIGHTS}
         self._rest = Rest()
         self._last: float | None = None
@@ -166,6 +209,8 @@ class PointDetector:
         motion, usual = self._motion.add(move), self._usual_motion.add(move)
         if usual > 0:
             views["calm"] = -log(motion / usual + 0.01)
+        if (novelty := self._shapes.distance(value)) is not None:
+            views["shape"] = novelty
         return expected, views
 
     def _from_near(self, value: float) -> float:

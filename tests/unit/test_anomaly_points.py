@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from agents.anomaly.points import PointDetector
+from agents.anomaly.points import PointDetector, Rest, Shapes
 from agents.anomaly.spot import Tail
 from tests.bench.anomaly import score_folder
 
@@ -60,6 +60,33 @@ def test_an_anomaly_is_one_spike_of_the_score() -> None:
     values[2000:2200] = (40 + rng.normal(0, 1, 200)).tolist()
     above = [at for at, score in enumerate(scores(values)) if 2000 <= at < 2200 and score >= 0.5]
     assert above and above[0] < 2005 and len(above) < 100
+
+
+def test_a_curve_that_was_seen_lies_near_and_one_that_was_not_lies_far() -> None:
+    # Given: a job of five steps that runs at odd times
+    rng, shapes, job = np.random.default_rng(6), Shapes(), [1.0, 3.0, 9.0, 4.0, 2.0]
+    for _ in range(60):
+        for value in [*job, *[0.0] * int(rng.integers(20, 60))]:
+            shapes.distance(value)
+    # Then: it is nothing new; the same five values in another order are
+    again = [shapes.distance(value) or 0.0 for value in job]
+    for _ in range(40):
+        shapes.distance(0.0)
+    other = [shapes.distance(value) or 0.0 for value in sorted(job)]
+    assert max(again) < 1.0 < 3.0 < max(other)
+
+
+def test_each_alarm_makes_the_next_one_harder() -> None:
+    rest = Rest()
+    told = [rest.news(6.0 if at % 300 == 100 else 0.0) for at in range(3_000)][100::300]
+    # Then: the same surprise, time and again, is less and less news, and in the end no alarm
+    assert told[0] == 6.0 and told[:4] == sorted(told[:4], reverse=True)
+    assert min(told) < 5.0
+    # A far larger one is, and so is the same one after a long silence.
+    assert rest.news(12.0) > 5.0
+    for _ in range(100_000):
+        rest.news(0.0)
+    assert rest.news(6.0) > 5.0
 
 
 def test_a_constant_series_says_nothing() -> None:
