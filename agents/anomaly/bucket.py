@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from agents.anomaly.breakdown import Amounts
-from agents.anomaly.costs import Spend
+from agents.anomaly.costs import Logs, Spend
 from agents.anomaly.rates import Share
 from agents.cost.aggregate import OUTCOME_INDEX, Aggregate, Series
-from agents.cost.sketch import Bins
+from agents.cost.sketch import LOG_GAMMA, Bins
 from agents.guards import flags
 from schemas.rows import OUTCOMES, TOKEN_COLUMNS
 
@@ -25,9 +25,14 @@ _MOST_EXAMPLES = 5
 
 
 class Bucket:
-    """Sums over the parts of one bucket. ``windows``: start of each 10 s -> [USD, tokens, answered requests with a price]."""
+    """Sums over the parts of one bucket. ``windows``: start of each 10 s -> [USD, tokens, answered requests with a price].
 
-    __slots__ = ("examples", "flags", "latency", "outcomes", "tpot", "ttft", "unpriced", "values", "windows")
+    ``paid``, ``paid_bins``, ``paid_squares``: answers that cost something, see :class:`~agents.cost.aggregate.Aggregate`.
+    """
+
+    __slots__ = (
+        "examples", "flags", "latency", "outcomes", "paid", "paid_bins", "paid_squares", "tpot", "ttft", "unpriced", "values", "windows",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.outcomes = [0] * len(OUTCOME_INDEX)
@@ -38,6 +43,7 @@ class Bucket:
         self.ttft: Bins = {}
         self.tpot: Bins = {}
         self.windows: dict[int, list[float]] = {}
+        self.paid = self.paid_bins = self.paid_squares = 0
         self.values: dict[tuple[str, str], Amounts] = {}
         self.examples: dict[str, list[str]] = {}
         """Outcome, flag or ``slow`` -> responses that show it."""
@@ -55,6 +61,9 @@ class Bucket:
         for at, value in enumerate((usd, tokens, answered)):
             sums[at] += value
         self.unpriced += part.unpriced
+        self.paid += part.paid
+        self.paid_bins += part.paid_bins
+        self.paid_squares += part.paid_squares
         for into, bins in ((self.latency, part.latency), (self.ttft, part.ttft), (self.tpot, part.tpot)):
             for index, count in bins.items():
                 into[index] = into.get(index, 0) + count
@@ -111,6 +120,11 @@ class Bucket:
             return Spend(0.0, 0)
         top, top_requests = max(used)
         return Spend(sum(u for u, _ in used), sum(n for _, n in used), len(used), top, top_requests)
+
+    @property
+    def typical(self) -> Logs:
+        """Of what answers cost in picodollars."""
+        return Logs(self.paid, self.paid_bins * LOG_GAMMA, self.paid_squares * LOG_GAMMA**2)
 
     def shown_by(self, kind: str) -> list[str]:
         """A few responses that show a condition of this kind."""

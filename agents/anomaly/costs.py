@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from agents.anomaly.evidence import Evidence
+from agents.anomaly.evidence import Evidence, threshold
 from agents.anomaly.pace import keep
 from agents.anomaly.score import Score
 
@@ -87,6 +87,69 @@ class PriceTest(msgspec.Struct, array_like=True, gc=False):
 def _merged(a: Spend, b: Spend) -> Spend:
     top, top_requests = max((a.top, a.top_requests), (b.top, b.top_requests))
     return Spend(a.used + b.used, a.requests + b.requests, a.windows + b.windows, top, top_requests)
+
+
+class Logs(NamedTuple):
+    """Logarithms of what answers cost: how many, their sum, the sum of their squares."""
+
+    answers: int
+    total: float
+    squares: float
+
+    def plus(self, other: Logs) -> Logs:
+        return Logs(self.answers + other.answers, self.total + other.total, self.squares + other.squares)
+
+
+class TypicalTest(msgspec.Struct, array_like=True, gc=False):
+    """Has the cost of a typical request doubled? Likelihood-ratio test of a shift of the mean of logarithms, as :class:`PriceTest` is of
+    the logarithm of the mean.
+
+    One dear request hardly moves it, so nothing has to be left out, and it is nearly normal from a handful of requests on, however heavy
+    the tail of what they cost: changes of all requests are told sooner. It does not see those of few requests. Its variance has two
+    components (Henderson, "Estimation of variance and covariance components", Biometrics 1953): that of requests, which more of them
+    remove, and that of buckets, because neighbours are alike.
+    """
+
+    h: float
+    level: float = 0.0
+    within: float = 1.0
+    """Variance of one request's logarithm within its bucket."""
+    between: float = _FLOOR
+    """Variance of buckets beyond what their requests explain."""
+    seen: int = 0
+    pending: Logs = Logs(0, 0.0, 0.0)
+    evidence: Evidence = msgspec.field(default_factory=Evidence)
+
+    def update(self, time: float, value: Logs) -> Score:
+        """The score's value and expectation are logarithms."""
+        self.pending = together = self.pending.plus(value)
+        n, total, squares = together
+        if n < _SAMPLES:
+            self.evidence.wait(time, self.h)
+            return Score(float(self.evidence.active), self.level, self.level)
+        self.pending = Logs(0, 0.0, 0.0)
+        x = total / n
+        if not self.seen:
+            self.level = x
+        expected, residual = self.level, x - self.level
+        variance = self.within / n + max(self.between, _FLOOR)
+        score = 0.0
+        if self.seen >= _WARM:
+            needed = threshold(self.h, _SHIFT**2 / 2 / variance, _SHIFT / variance**0.5)
+            ratio = (_SHIFT * min(residual, 2 * _SHIFT) - _SHIFT**2 / 2) / variance
+            score = self.evidence.add(time, ratio, n, needed, 2 * _SAMPLES)
+        self._learn(residual, variance, n, max(0.0, squares - total * x) / (n - 1))
+        return Score(score, x, expected)
+
+    def _learn(self, residual: float, variance: float, n: int, within: float) -> None:
+        self.seen += 1
+        learn = _SLOWER if self.evidence.suspicious(self.h) else 1.0
+        bound = 3 * variance**0.5
+        gain = max((1 - _KEEP) * learn, 1 / self.seen if self.seen < _WARM else 0.0)
+        self.level += min(bound, max(-bound, residual)) * gain
+        gain = max((1 - _KEEP_SPREAD) * learn, 1 / (self.seen + 5))
+        self.between += (min(residual**2, 9 * variance) - self.within / n - self.between) * gain
+        self.within += (min(within, 9 * max(self.within, _FLOOR)) - self.within) * gain
 
 
 _HOUR = 3600.0

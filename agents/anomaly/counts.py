@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import log, pi, sqrt
+from math import erfc, log, sinh, sqrt
 
 import msgspec
 
@@ -16,8 +16,16 @@ _KEEP_SPREAD = keep(1440)
 _SLOWER = 0.1
 _WARM = PER_HOUR
 _UP, _DOWN = 2.0, 0.2
-_MOST_UP, _MOST_DOWN = 0.7, 0.5
-"""Of the threshold in one bucket: a burst of half a minute is no trend, a lull of less than a minute neither."""
+_BRIEF = 1.0
+"""What less than a minute may add: a burst of half a minute is no trend, a lull neither."""
+_WARY = 0.3
+"""How fast the level is learned while there is more."""
+_LEAST = 0.01
+"""Evidence of a sum that speaks for a change, however little: its excursion goes on."""
+_NEAR = 0.1
+"""Standard deviations within which a count is not far from its mean, and no correction is needed."""
+_LEAST_THRESHOLD = 3.0
+"""Where a sum whose ratio is above zero is by itself rare enough, this much is needed still."""
 _BURST = 5 * PER_MINUTE
 """Buckets that may all belong to one burst."""
 _STEADIEST = 0.0025
@@ -25,12 +33,14 @@ _STEADIEST = 0.0025
 
 
 class Burst(msgspec.Struct, array_like=True, gc=False):
-    """What came in some minutes, and what was expected. ``before``: the evidence when they began."""
+    """What came in some minutes, and what was expected. ``before``: the evidence when they began; ``base``: how surprising the first sum of
+    the excursion would be if its ratio were zero."""
 
     count: float = 0.0
     mean: float = 0.0
-    buckets: int = 0
+    buckets: float = 0
     before: float = 0.0
+    base: float = 0.0
 
 
 class CountTest(msgspec.Struct, array_like=True, gc=False):
@@ -41,7 +51,13 @@ class CountTest(msgspec.Struct, array_like=True, gc=False):
 
     Traffic comes in bursts and lulls of minutes: a lull is one observation, however many buckets it has. So the requests of up to five
     minutes are summed and their sum is negative binomial, a Poisson count whose mean is itself gamma distributed (Greenwood and Yule,
-    J. R. Stat. Soc. 1920), as dispersed as the series' own buckets and sums of five minutes are. Evidence is summed as in evidence.py.
+    J. R. Stat. Soc. 1920), as dispersed as the series' own buckets and sums of five minutes are.
+
+    The first such sum of an excursion counts by the logarithm of its probability, from where the likelihood ratio is zero on, and by no
+    more than that ratio. It tells as much (Neyman and Pearson, 1933), and on this scale alone are a series' own excursions exponential, as
+    evidence.py takes them to be: ratios of means so far apart are not. The ratios of further sums are added, which keeps the probability
+    valid: a p-value divided by an independent e-value is one (Vovk and Wang, "E-values: calibration, combination and applications",
+    Ann. Stat. 2021).
     """
 
     h: float
@@ -58,6 +74,8 @@ class CountTest(msgspec.Struct, array_like=True, gc=False):
     last: Burst = msgspec.field(default_factory=Burst)
     rise: Burst = msgspec.field(default_factory=Burst)
     fall: Burst = msgspec.field(default_factory=Burst)
+    square: float = 0.0
+    """Mean square of the sums of five minutes that ``uneven`` rests on; 0 in a state written before it was kept."""
 
     def update(self, time: float, value: int, share: float = 1.0) -> Score:
         """``value``: requests of the bucket that starts at ``time``, or of its first ``share``. The score is the larger of both ways."""
@@ -77,40 +95,40 @@ class CountTest(msgspec.Struct, array_like=True, gc=False):
         return Score(score, value, m, residual)
 
     def _judge(self, time: float, value: int, mean: float, factor: float, evidence: Evidence, burst: Burst, share: float) -> float:
-        most = _MOST_UP if factor > 1 else _MOST_DOWN
         mean = max(mean, 1e-3)  # an hour in which nothing ever came
-        if evidence.since is None or burst.buckets >= _BURST:
-            burst.count, burst.mean, burst.buckets, burst.before = 0.0, 0.0, 0, evidence.total
-        burst.count, burst.mean, burst.buckets = burst.count + value, burst.mean + mean, burst.buckets + 1
-        gained = burst.before + self._ratio(burst.count, burst.mean, factor) - evidence.total
-        return evidence.add(time, gained, value if factor > 1 else mean, self._threshold(burst.mean, factor), 10, share * most)
+        if evidence.since is None:
+            burst.base = burst.before = burst.count = burst.mean = burst.buckets = 0.0
+        elif burst.buckets >= _BURST:
+            burst.count, burst.mean, burst.buckets, burst.before = 0.0, 0.0, 0.0, evidence.total
+        burst.count, burst.mean, burst.buckets = burst.count + value, burst.mean + mean, burst.buckets + share
+        size = self._size(burst.mean)
+        total = burst.before + _ratio(burst.count, burst.mean, size, factor)
+        if not burst.before and total > 0.0:
+            burst.base = _surprise(_even(burst.mean, size, factor), burst.mean, size)
+            beyond = _surprise(burst.count + (0.5 if factor < 1 else -0.5), burst.mean, size) - burst.base
+            total = min(total, max(beyond, _LEAST))
+            if burst.buckets < PER_MINUTE:
+                total = min(total, _BRIEF)
+        return evidence.add(time, total - evidence.total, value if factor > 1 else mean, self._threshold(burst), 10)
 
     def _size(self, mean: float) -> float:
         """The negative binomial distribution's parameter: how unevenly counts with this sum come."""
         return 1 / max(self.uneven, (self.dispersion - 1) / mean, _STEADIEST)
 
-    def _ratio(self, count: float, mean: float, factor: float) -> float:
-        """Log-likelihood ratio of ``factor`` times the mean, for negative binomial counts."""
-        size = self._size(mean)
-        return count * log(factor) + (count + size) * log((size + mean) / (size + factor * mean))
+    def _threshold(self, burst: Burst) -> float:
+        """The evidence whose false alarms are ``exp(h)`` buckets apart.
 
-    def _threshold(self, mean: float, factor: float) -> float:
-        """The ratio whose false alarms are ``exp(h)`` buckets apart.
-
-        As far as counts vary with the bursts and not by chance, a burst is one occasion for a false alarm and not one in each bucket. And
-        the chance of a ratio of c or more without a change is ``exp(-c)`` times the density at c with one, which is at most
-        1 / (scatter sqrt(2 pi)).
+        As far as counts vary with the bursts and not by chance, a burst is one occasion for a false alarm and not one in each bucket.
         """
-        size, then = self._size(mean), factor * mean
-        slope = abs(log(factor) + log((size + mean) / (size + then)))
-        scatter = slope * sqrt(then + then**2 / size)
-        occasions = (1 + (_BURST - 1) / (1 + self.uneven * mean)) / _BURST
-        return self.h + log(occasions) - log(max(1.0, scatter * sqrt(2 * pi)))
+        occasions = (1 + (_BURST - 1) / (1 + self.uneven * burst.mean)) / _BURST
+        return max(_LEAST_THRESHOLD, self.h + log(occasions) - burst.base)
 
     def _learn(self, time: float, value: int, m: float) -> None:
         self.seen += 1
         # Gradually: traffic that comes in bursts gives evidence slowly, and the level must not follow it down meanwhile.
         learn = 1.0 - (1.0 - _SLOWER) * max(self.up.doubt(self.h), self.down.doubt(self.h))
+        if max(self.up.total, self.down.total) > _BRIEF:
+            learn = min(learn, _WARY)
         gain = max((1 - _KEEP) * learn, 1 / self.seen if self.seen < _WARM else 0.0)
         bounded = min(value, 3 * m + 3)
         self.level += (bounded - self.level) * gain
@@ -126,7 +144,35 @@ class CountTest(msgspec.Struct, array_like=True, gc=False):
         if last.buckets < _BURST:
             return
         self.bursts += 1
-        uneven = ((last.count - last.mean) ** 2 - last.mean) / max(last.mean, 0.5) ** 2
         gain = max((1 - _KEEP_SPREAD**_BURST) * learn, 1 / (self.bursts + 5))
-        self.uneven = max(_STEADIEST, self.uneven + (min(uneven, 9 * self.uneven) - self.uneven) * gain)
+        square = max(last.mean, 0.5) ** 2
+        before = (self.square or square) * (1 - gain)
+        beyond = min((last.count - last.mean) ** 2 - last.mean, 9 * self.uneven * square)
+        self.square = before + square * gain
+        self.uneven = max(_STEADIEST, (self.uneven * before + beyond * gain) / self.square)
         self.last = Burst()
+
+
+def _ratio(count: float, mean: float, size: float, factor: float) -> float:
+    """Log-likelihood ratio of ``factor`` times the mean, for negative binomial counts."""
+    return count * log(factor) + (count + size) * log((size + mean) / (size + factor * mean))
+
+
+def _even(mean: float, size: float, factor: float) -> float:
+    """The count whose ratio is zero."""
+    slope = log((size + mean) / (size + factor * mean))
+    return -size * slope / (log(factor) + slope)
+
+
+def _surprise(count: float, mean: float, size: float) -> float:
+    """-ln of the probability of a negative binomial count that lies as far from its mean, on its side.
+
+    By the modified signed root of its likelihood ratio, which is nearly normal far out too (Barndorff-Nielsen, "Inference on full or
+    partial parameters based on the standardized signed log likelihood ratio", Biometrika 1986).
+    """
+    moved = log(count / mean) - log((count + size) / (mean + size))
+    root = sqrt(2 * max(count * moved - size * log((count + size) / (mean + size)), 0.0))
+    if root > _NEAR:
+        wald = 2 * sinh(abs(moved) / 2) * sqrt(count + count**2 / size)
+        root += log(wald / root) / root
+    return -log(max(erfc(root / sqrt(2)) / 2, 1e-300))

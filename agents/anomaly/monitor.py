@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from math import exp
 from typing import Literal, NamedTuple
 
 import msgspec
 
 from agents.anomaly.breakdown import Breakdown, Metric
 from agents.anomaly.bucket import Bucket
-from agents.anomaly.costs import CreepTest, PriceTest
+from agents.anomaly.costs import CreepTest, PriceTest, TypicalTest
 from agents.anomaly.counts import CountTest
 from agents.anomaly.evidence import Evidence
 from agents.anomaly.joint import JointTest
@@ -102,6 +103,7 @@ class Monitor(msgspec.Struct, array_like=True, gc=False):
     breakdown: Breakdown = msgspec.field(default_factory=Breakdown)
     tpot: TailTest | None = None
     joint: JointTest | None = None
+    typical: TypicalTest | None = None
 
     def __post_init__(self) -> None:
         # Also of a state written before they were watched.
@@ -109,6 +111,8 @@ class Monitor(msgspec.Struct, array_like=True, gc=False):
             self.tpot = TailTest.of(self.h)
         if self.whole and self.joint is None:
             self.joint = JointTest(self.h)
+        if self.price is not None and self.typical is None:
+            self.typical = TypicalTest(self.price.h)
 
     @classmethod
     def of(cls, settings: AnomalySettings, *, whole: bool) -> Monitor:
@@ -118,19 +122,23 @@ class Monitor(msgspec.Struct, array_like=True, gc=False):
         monitor = cls(whole, h, shares, TailTest.of(h), TailTest.of(h))
         if whole:
             monitor.traffic, monitor.price, monitor.tokens = CountTest(page), PriceTest(page), PriceTest(h)
-            monitor.creep = CreepTest(settings.hourly_evidence)
+            monitor.typical, monitor.creep = TypicalTest(page), CreepTest(settings.hourly_evidence)
         return monitor
 
     def look(self, time: float, bucket: Bucket, seconds: float) -> list[Condition]:
         """What so many seconds of a bucket add to a suspicion; nothing is learned from them. Without one there is nothing to look for.
 
-        Not of money, where the dearest part of a bucket has to be known, nor of several metrics together.
+        Of money only what a typical request costs: for the mean the dearest part of a bucket has to be known. Nor several metrics together.
         """
         if not self.suspicious:
             return []
         copy, found, residuals = _decode(_encode(self)), list[Condition](), dict[Kind, float]()
         copy._shares(time, bucket, found, residuals)
         copy._tails(time, bucket, found, residuals)
+        if copy.typical is not None and copy.price is not None:
+            spend = bucket.spend(0)
+            if copy.typical.update(time, bucket.typical).alarm and spend.requests:
+                copy._dear(spend.used / spend.requests, exp(copy.price.level), spend.requests / seconds * 3600, found)
         if copy.traffic is not None:
             share = seconds / SECONDS
             traffic = copy.traffic.update(time, bucket.requests, share)
@@ -156,7 +164,7 @@ class Monitor(msgspec.Struct, array_like=True, gc=False):
         """Whether some evidence is under way."""
         sums = [test.evidence for test in self.shares.values()]
         sums += [test.rate.evidence for test in (self.latency, self.ttft, self.tpot) if test is not None]
-        sums += [test.evidence for test in (self.price, self.tokens) if test is not None]
+        sums += [test.evidence for test in (self.price, self.typical, self.tokens) if test is not None]
         if self.traffic is not None:
             sums += [self.traffic.up, self.traffic.down]
         return any(evidence.suspicious(self.h) for evidence in sums)
@@ -184,17 +192,16 @@ class Monitor(msgspec.Struct, array_like=True, gc=False):
                 found.append(self._condition(kind, score.value, score.expected, SLOWER * score.expected, test.rate.evidence))
 
     def _money(self, time: float, bucket: Bucket, found: list[Condition], residuals: dict[Kind, float]) -> None:
-        assert self.traffic is not None and self.price is not None and self.tokens is not None and self.creep is not None
+        assert self.traffic is not None and self.price is not None and self.tokens is not None
+        assert self.typical is not None and self.creep is not None
         requests, usd, spend = bucket.requests, bucket.usd, bucket.spend(0)
         price, tokens = self.price.update(time, spend), self.tokens.update(time, bucket.spend(1))
         creep, traffic = self.creep.update(time, spend), self.traffic.update(time, requests)
         residuals |= {"price": price.residual, "tokens": tokens.residual, "traffic_up": traffic.residual}
         priced = spend.requests
-        dear = price.alarm and self.price.evidence.active
-        if dear:
-            extra = max(0.0, price.value - price.expected) * priced * PER_HOUR
-            found.append(self._condition("price", price.value, price.expected, 2 * price.expected, self.price.evidence, extra))
-        elif tokens.alarm and self.tokens.evidence.active:
+        self.typical.update(time, bucket.typical)
+        dear = self._dear(price.value, price.expected, priced * PER_HOUR, found)
+        if not dear and tokens.alarm and self.tokens.evidence.active:
             found.append(self._condition("tokens", tokens.value, tokens.expected, 2 * tokens.expected, self.tokens.evidence))
         if creep.alarm:
             extra = max(0.0, creep.value - creep.expected) * priced * PER_HOUR
@@ -211,6 +218,15 @@ class Monitor(msgspec.Struct, array_like=True, gc=False):
             share = self.unpriced.unpriced / self.unpriced.requests
             evidence = Evidence(since=self.unpriced.since, events=self.unpriced.unpriced)
             found.append(self._condition("unpriced", share, 0.0, UnpricedTest.SHARE, evidence))
+
+    def _dear(self, value: float, expected: float, per_hour: float, found: list[Condition]) -> bool:
+        """Whether requests cost more than they did, on average or the typical one. ``per_hour``: such requests."""
+        assert self.price is not None and self.typical is not None
+        evidence = next((test.evidence for test in (self.price, self.typical) if test.evidence.active), None)
+        if evidence is not None:
+            extra = max(0.0, value - expected) * per_hour
+            found.append(self._condition("price", value, expected, 2 * expected, evidence, extra))
+        return evidence is not None
 
     def _drop(self, requests: float, expected: float, found: list[Condition]) -> None:
         """``requests`` and ``expected``: in a bucket."""

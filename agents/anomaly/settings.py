@@ -12,7 +12,7 @@ from msgspec import Meta
 from agents.anomaly.pace import PER_DAY
 from agents.anomaly.slo import Objective
 
-_PAGING, _TICKETING = 4, 11
+_PAGING, _TICKETING = 5, 11
 """Tests of buckets that can page, and that cannot (agents/anomaly/monitor.py): each kind shares its false alarms. Others only inform."""
 _BUCKETS, _HOURS = 7 * PER_DAY, 168
 """In a week."""

@@ -80,6 +80,11 @@ class Aggregate(msgspec.Struct, array_like=True, gc=False):
     agent ``anomaly``: coarser windows do not sum it."""
     tpot: Bins = {}
     """Time per output token; also for the agent ``anomaly`` alone."""
+    paid: int = 0
+    paid_bins: int = 0
+    paid_squares: int = 0
+    """Answers that cost something; of the bins (cost/sketch.py) of their picodollars the sum, and the sum of squares: mean and variance of
+    their logarithms, exact in any order."""
 
     @property
     def cost(self) -> Decimal:
@@ -106,6 +111,11 @@ class Aggregate(msgspec.Struct, array_like=True, gc=False):
             self.pico += picodollars
             if self.pico >= _CARRY:
                 self._carry()
+            if picodollars > 0:
+                self.paid += 1
+                index = bin_of(picodollars)
+                self.paid_bins += index
+                self.paid_squares += index * index
         elif unpriced:
             self.unpriced += 1
         if response_id > self.examples.get(outcome, ""):
@@ -152,17 +162,15 @@ class Aggregate(msgspec.Struct, array_like=True, gc=False):
         self._carry()
         self.moved += sign * other.moved
         self.unpriced += sign * other.unpriced
+        self.paid += sign * other.paid
+        self.paid_bins += sign * other.paid_bins
+        self.paid_squares += sign * other.paid_squares
         _add_bins(self.latency, other.latency, sign)
         _add_bins(self.ttft, other.ttft, sign)
 
     def _carry(self) -> None:
         millions, self.pico = divmod(self.pico, _CARRY)
         self.carried += millions
-
-    def copy(self) -> Aggregate:
-        return Aggregate(
-            list(self.outcomes), list(self.tokens), self.carried, self.pico, self.unpriced, dict(self.latency), dict(self.ttft), self.moved
-        )
 
 
 def _add_bins(into: Bins, bins: Bins, sign: int) -> None:

@@ -13,7 +13,8 @@ from math import ceil, log
 
 RELATIVE_ERROR = 0.01
 GAMMA = (1 + RELATIVE_ERROR) / (1 - RELATIVE_ERROR)
-_SCALE = 1 / log(GAMMA)
+LOG_GAMMA = log(GAMMA)
+_SCALE = 1 / LOG_GAMMA
 
 ZERO_BIN = -32768
 """Holds values of at most ``SMALLEST``: for latencies in milliseconds these are zero."""

@@ -49,7 +49,7 @@ from agents.budgets.recent import Lap
 from agents.budgets.rules import RunawayTable
 from agents.budgets.runaway import find_loop
 from schemas.outputs import Severity
-from tests.bench.anomaly_bound import SETTLE, best_possible, halfway
+from tests.bench.anomaly_bound import SEEN, SETTLE, best_possible, halfway
 from tests.bench.anomaly_streams import EACH, FOUND_BY, JOINT, JOINTLY, LASTS, Array, Incident, Stream, generated, served, traced, usual
 
 T = TypeVar("T")
@@ -201,7 +201,7 @@ def judged(stream: Stream, alarms: Iterable[Alarm], settings: AnomalySettings) -
         ]
         first = int(incident.start // SECONDS)
         rate = float(np.mean(stream.metrics["requests"][max(0, first - PER_HOUR) : first])) * PER_MINUTE
-        best = best_possible(stream, incident.kind, rate, settings)
+        best = best_possible(stream, incident.kind, _seen(stream, incident, rate), settings)
         result.incidents.append(Outcome(incident, min(fitting, default=None), rate, best))
     for alarm in alarms:
         if any(i.start < alarm.end and alarm.start <= i.end + AFTER for i in stream.incidents):
@@ -209,6 +209,15 @@ def judged(stream: Stream, alarms: Iterable[Alarm], settings: AnomalySettings) -
         elif alarm.severity != "info":
             result.wrong.append(alarm)
     return result
+
+
+def _seen(stream: Stream, incident: Incident, rate: float) -> int:
+    """Requests that a test can have seen within two minutes of an incident."""
+    if incident.kind == "traffic_drop":
+        return round(rate * SEEN / 60)
+    first, step = int(incident.start // SECONDS), int(incident.start % SECONDS // STEP)
+    count = sum(bucket.requests for bucket in stream.buckets[first : first + int(SEEN) // SECONDS])
+    return count + stream.part(first + int(SEEN) // SECONDS, step).requests - stream.part(first, step).requests
 
 
 METHODS: dict[str, Callable[[Stream], list[Alarm]]] = {"z-score": z_score, "3 x mean": three_times_mean}

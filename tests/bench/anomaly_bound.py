@@ -1,9 +1,10 @@
 """What no test can beat: how probably an incident can be told within two minutes.
 
-By the lemma of Neyman and Pearson ("On the problem of the most efficient tests of statistical hypotheses", Phil. Trans. R. Soc. A 1933)
-for counts: of all tests with so many false alarms, the one that rejects the largest (or least) counts finds the most. It is told what a
-detector has to find out: when the incident begins, how large it is, what was usual. It sees 90 s, because the last 30 s are left for
-requests to end, and may raise as many false alarms per week as the detector's own test.
+By the lemma of Neyman and Pearson ("On the problem of the most efficient tests of statistical hypotheses", Phil. Trans. R. Soc. A 1933):
+of all tests with so many false alarms, the one that rejects the largest likelihood ratios finds the most. Of counts these are the largest
+(or least); of what requests cost, the sum over requests, each of which is told alone. It is told what a detector has to find out: when the
+incident begins, how large it is, what was usual. It sees 90 s, because the last 30 s are left for requests to end, and may raise as many
+false alarms per week as the detector's own test.
 """
 
 from __future__ import annotations
@@ -11,25 +12,28 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from math import exp, log
 
+import numpy as np
+from scipy.ndimage import gaussian_filter1d
 from scipy.stats import binom, lognorm, nbinom
 
 from agents.anomaly.pace import SECONDS
 from agents.anomaly.settings import AnomalySettings
-from tests.bench.anomaly_streams import ERRORS, LATENCY_SIGMA, REFUSALS, Stream
+from tests.bench.anomaly_streams import ERRORS, LATENCY_SIGMA, REFUSALS, Array, Stream
 
 SOON = 120.0
 SETTLE = 30.0
+SEEN = SOON - SETTLE
 
 
-def best_possible(stream: Stream, kind: str, per_minute: float, settings: AnomalySettings) -> float | None:
-    """Of an incident at this rate. None: not computed, since a handful of requests tells it (cost, loop)."""
+def best_possible(stream: Stream, kind: str, n: int, settings: AnomalySettings) -> float | None:
+    """Of an incident with so many requests until then; where they become fewer, with so many if they did not. None: not computed (a loop is
+    told by its session's calls)."""
     power = _POWERS.get(kind)
     if power is None:
         return None
-    seen = SOON - SETTLE
     evidence = settings.page_evidence if kind in _PAGED else settings.ticket_evidence
-    chance = exp(-evidence) * seen / SECONDS
-    return power(round(per_minute * seen / 60), chance, stream)
+    chance = exp(-evidence) * SEEN / SECONDS
+    return power(n, chance, stream)
 
 
 def _more(n: int, usual: float, then: float, chance: float) -> float:
@@ -66,12 +70,53 @@ def _drop(n: int, chance: float, stream: Stream) -> float:
     return float(then.cdf(most) + left / usual.pmf(most + 1) * then.pmf(most + 1))
 
 
-_PAGED = {"provider_outage", "traffic_drop"}
+_STEP = 0.02
+_LARGEST = 20.0
+"""Log-likelihood ratio of one request, and the step it is rounded to (at random, so that its mean stays)."""
+_ENOUGH = 200
+"""Requests; that many tell a triple cost of any stream here for certain, and what more of them tell would take long to compute."""
+
+
+def _cost(n: int, chance: float, stream: Stream) -> float:
+    """Of the likelihood ratios' sum: what a request costs is taken as the stream's own past shows it, independent of the others.
+
+    The distribution of the sum is the n-th convolution power of one ratio's, by its Fourier transform.
+    """
+    n = min(n, _ENOUGH)
+    if n == 0:
+        return 0.0
+    usual, then, ratio = _triple(stream.costs)
+    lattice = ratio / _STEP
+    low = np.floor(lattice).astype(np.int64)
+    zero = round(_LARGEST / _STEP)
+    size = 2 ** int(np.ceil(np.log2(n * (2 * zero + 2))))
+    sums = []
+    for density in (usual, then):
+        one = np.bincount(low + zero, density * (1 - (lattice - low)), size) + np.bincount(low + zero + 1, density * (lattice - low), size)
+        power = np.fft.irfft(np.fft.rfft(one) ** n, size)
+        sums.append(np.cumsum(np.maximum(power, 0.0)[::-1])[::-1])
+    least = int(np.argmax(sums[0] <= chance))
+    return min(1.0, float(sums[1][least]))
+
+
+def _triple(costs: Array) -> tuple[Array, Array, Array]:
+    """Of the logarithm of a cost: its smoothed density (Silverman, 1986), that of three times as much, and their log ratio, on one grid."""
+    width = log(3) / 64
+    bandwidth = 1.06 * float(costs.std()) * len(costs) ** -0.2
+    edges = np.arange(costs.min() - 10 * bandwidth, costs.max() + log(3) + 10 * bandwidth + width, width)
+    usual = gaussian_filter1d(np.histogram(costs, edges)[0] / len(costs), bandwidth / width, mode="constant", truncate=8.0)
+    then = np.concatenate([np.zeros(64), usual[:-64]])
+    tiny = 1e-30
+    return usual, then, np.clip(np.log((then + tiny) / (usual + tiny)), -_LARGEST, _LARGEST - _STEP)
+
+
+_PAGED = {"provider_outage", "traffic_drop", "cost_x3"}
 _POWERS: Mapping[str, Callable[[int, float, Stream], float]] = {
     "refusal_2_to_6": _refusals,
     "provider_outage": _outage,
     "latency_tail_x2": _tail,
     "traffic_drop": _drop,
+    "cost_x3": _cost,
 }
 
 
@@ -80,7 +125,7 @@ def halfway(kind: str, stream: Stream, settings: AnomalySettings) -> float:
     low, high = log(1.0), log(100_000.0)
     for _ in range(30):
         middle = (low + high) / 2
-        if (best_possible(stream, kind, exp(middle), settings) or 0.0) < 0.5:
+        if (best_possible(stream, kind, round(exp(middle) * SEEN / 60), settings) or 0.0) < 0.5:
             low = middle
         else:
             high = middle

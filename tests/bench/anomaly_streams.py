@@ -39,6 +39,8 @@ LATENCY_SIGMA = 0.55
 USD_PER_TOKEN = 5e-6
 EACH = SECONDS // 10
 """Windows of 10 s in a bucket."""
+_COSTS = 50_000
+"""Requests that show what is usual, about."""
 
 LASTS = {"cost_x3": 60, "loop": 30, "latency_tail_x2": 60, "refusal_2_to_6": 60, "provider_outage": 20, "traffic_drop": 60}
 """Incidents and their minutes; the creep lasts until the end."""
@@ -83,6 +85,8 @@ class Stream:
     """Of each session that loops: start of each 10 s, and what it used in them."""
     uneven: float = 0.0
     """Variance of counts of 90 s beyond a Poisson count's, relative to their squared mean of the hour, while learning."""
+    costs: Array = field(default_factory=lambda: np.zeros(0))
+    """Logarithms of what requests cost, each, of some while learning."""
     part: Callable[[int, int], Bucket] = lambda number, steps: Bucket()
     """The first so many 10 s of a bucket."""
 
@@ -339,6 +343,8 @@ def bucketed(name: str, calls: Calls, windows: int, incidents: list[Incident], l
     usd10 = np.bincount(calls.window, usd, windows)
     tokens10 = np.bincount(calls.window, np.where(answered, calls.tokens, 0.0), windows)
     priced10 = np.bincount(calls.window[answered], minlength=windows)
+    cost, at_minute = _bin_of_cost(usd[answered]), calls.window[answered] // EACH
+    bins, squares = ([int(total) for total in np.bincount(at_minute, value, minutes)] for value in (cost, cost**2))
     buckets = []
     for minute in range(minutes):
         bucket = Bucket()
@@ -350,6 +356,8 @@ def bucketed(name: str, calls: Calls, windows: int, incidents: list[Incident], l
             sum(counts), float(usd10[minute * EACH : (minute + 1) * EACH].sum()), bucket.count("api_error"), bucket.count("refusal"), lost
         )
         bucket.values = {("provider", "openai"): amounts}
+        bucket.paid = int(priced10[minute * EACH : (minute + 1) * EACH].sum())
+        bucket.paid_bins, bucket.paid_squares = bins[minute], squares[minute]
         buckets.append(bucket)
     late = answered  # only answers have a latency
     for minute, index, count in _bins(calls.window[late] // EACH, calls.latency[late]):
@@ -365,8 +373,10 @@ def bucketed(name: str, calls: Calls, windows: int, incidents: list[Incident], l
         "errors": (outcomes[:, OUTCOME_INDEX["api_error"]] + outcomes[:, OUTCOME_INDEX["timeout"]]) * share,
         "latency": _p99(calls.window[late] // EACH, calls.latency[late], minutes),
     }
+    learned = np.flatnonzero(answered & (calls.window < learn * EACH))
+    costs = np.log(usd[learned[:: len(learned) // _COSTS + 1]])
     calls = _take(calls, np.argsort(calls.window, kind="stable"))
-    return Stream(name, MONDAY, learn, buckets, incidents, metrics, calls.loops, _uneven(requests[:learn]), partial(_part, calls))
+    return Stream(name, MONDAY, learn, buckets, incidents, metrics, calls.loops, _uneven(requests[:learn]), costs, partial(_part, calls))
 
 
 def _uneven(requests: Array) -> float:
@@ -377,15 +387,22 @@ def _uneven(requests: Array) -> float:
 
 
 def _part(calls: Calls, number: int, steps: int) -> Bucket:
-    """Counts and latencies: a look between buckets asks for no more."""
     bucket = Bucket()
     first, last = np.searchsorted(calls.window, [number * EACH, number * EACH + steps])
-    outcome = calls.outcome[first:last]
+    outcome, tokens = calls.outcome[first:last], calls.tokens[first:last]
     bucket.outcomes = np.bincount(outcome, minlength=len(OUTCOME_INDEX)).tolist()
     late = outcome < OUTCOME_INDEX["api_error"]
+    used = tokens[late]
+    bucket.windows[number * SECONDS] = [float(used.sum()) * USD_PER_TOKEN, float(used.sum()), len(used)]
+    cost = _bin_of_cost(used * USD_PER_TOKEN)
+    bucket.paid, bucket.paid_bins, bucket.paid_squares = len(used), int(cost.sum()), int((cost**2).sum())
     for bins, values in ((bucket.latency, calls.latency[first:last]), (bucket.ttft, calls.ttft[first:last])):
         bins.update((index, count) for _, index, count in _bins(np.zeros(int(late.sum()), dtype=np.int64), values[late]))
     return bucket
+
+
+def _bin_of_cost(usd: Array) -> Array:
+    return np.asarray(np.ceil(np.log(usd * 1e12) / np.log(GAMMA)))
 
 
 def _bins(minute: npt.NDArray[np.int64], values: Array) -> Iterator[tuple[int, int, int]]:

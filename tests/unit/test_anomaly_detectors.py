@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from scipy.stats import nbinom
 
 from agents.anomaly.breakdown import Amounts, Breakdown
 from agents.anomaly.bucket import Bucket
-from agents.anomaly.costs import CreepTest, PriceTest, Spend
-from agents.anomaly.counts import CountTest
+from agents.anomaly.costs import CreepTest, Logs, PriceTest, Spend, TypicalTest
+from agents.anomaly.counts import CountTest, _surprise
 from agents.anomaly.evidence import Evidence, threshold
 from agents.anomaly.joint import JointTest
 from agents.anomaly.monitor import UnpricedTest
@@ -41,6 +42,11 @@ def spend(rng: np.random.Generator, requests: int, price: float = 0.01) -> Spend
     """Heavy-tailed prices, in three windows."""
     used = [float(price * np.exp(rng.normal(0, 1, requests // 3)).sum()) for _ in range(3)]
     return Spend(sum(used), requests // 3 * 3, 3, max(used), requests // 3)
+
+
+def logs(rng: np.random.Generator, requests: int, spread: float, shift: float = 0.0) -> Logs:
+    each = rng.normal(shift, spread, requests)
+    return Logs(requests, float(each.sum()), float((each**2).sum()))
 
 
 # Evidence
@@ -206,6 +212,50 @@ def test_one_bucket_of_many_requests_is_no_alarm_and_three_are() -> None:
     assert not first and more[-1]
 
 
+@pytest.mark.parametrize(("mean", "size"), [(100, 10.0), (300, 25.0), (30, 400.0), (600, 5.0)])
+def test_how_surprising_a_count_is_agrees_with_the_negative_binomial_distribution(mean: float, size: float) -> None:
+    exact, wrong = nbinom(size, size / (size + mean)), []
+    wrong += [_surprise(count + 0.5, mean, size) + float(exact.logcdf(count)) for count in range(int(mean)) if exact.logcdf(count) > -30]
+    many = [count for count in range(int(mean) + 1, int(8 * mean)) if exact.logsf(count - 1) > -30]
+    wrong += [_surprise(count - 0.5, mean, size) + float(exact.logsf(count - 1)) for count in many]
+    assert min(wrong) > -0.2 and max(wrong) < 0.2
+
+
+def test_lulls_of_bursty_traffic_are_false_alarms_no_more_often_than_asked_for_and_most_drops_are_told_within_90_seconds() -> None:
+    # Given: bursts of five minutes, and a test that may be wrong in a bucket of 1,000
+    rng, false, buckets, soon, tried = np.random.default_rng(15), 0, 0, 0, 0
+    for _ in range(4):
+        test, before = CountTest(log(1000)), False
+        bursts = rng.gamma(25, 1 / 25, 1200).repeat(10)
+        for time, burst in enumerate(bursts.tolist()):
+            test.update(time * SECONDS, poisson(rng, 100 * burst))
+            if time > PER_DAY:
+                buckets, false = buckets + 1, false + (test.down.active and not before)
+                before = test.down.active
+        state = msgspec.msgpack.encode(test)
+        # When: the traffic drops to a fifth
+        for _ in range(25):
+            copy = msgspec.msgpack.decode(state, type=CountTest)
+            copy.h = H
+            burst = rng.gamma(25, 1 / 25)
+            for at in range(3):
+                copy.update((len(bursts) + at) * SECONDS, poisson(rng, 20 * burst))
+            soon, tried = soon + copy.down.active, tried + 1
+    assert false <= 2 * buckets / 1000
+    assert soon > 0.8 * tried
+
+
+def test_a_state_written_before_the_square_of_sums_was_kept_goes_on() -> None:
+    rng, test = np.random.default_rng(16), CountTest(H)
+    for time in range(PER_DAY):
+        test.update(time * SECONDS, poisson(rng, 100 * rng.gamma(10, 0.1)))
+    fields = msgspec.msgpack.decode(msgspec.msgpack.encode(test))
+    older = msgspec.msgpack.decode(msgspec.msgpack.encode(fields[:-1]), type=CountTest)
+    for time in range(PER_DAY, PER_DAY + 40):
+        older.update(time * SECONDS, poisson(rng, 100))
+    assert older.square > 0 and older.uneven == pytest.approx(test.uneven, rel=0.3)
+
+
 # Cost
 
 
@@ -219,6 +269,34 @@ def test_a_price_that_triples_is_found_and_a_single_dear_request_is_not() -> Non
     for at in range(1, 10):
         assert not test.update((start + at) * SECONDS, spend(rng, 60)).alarm
     assert any(test.update((start + 10 + at) * SECONDS, spend(rng, 60, 0.03)).alarm for at in range(4))
+
+
+@pytest.mark.parametrize("requests", [15, 60, 400])
+def test_a_typical_cost_is_a_false_alarm_no_more_often_than_asked_for_however_heavy_its_tail(requests: int) -> None:
+    rng, false, steps = np.random.default_rng(8), 0, 6000
+    test, before = TypicalTest(log(200)), False
+    for time in range(steps):
+        test.update(time * SECONDS, logs(rng, requests, 1.8))
+        false, before = false + (test.evidence.active and not before), test.evidence.active
+    assert false <= steps / 200
+
+
+def test_a_typical_cost_that_triples_is_told_after_90_seconds_and_one_that_a_few_dear_requests_make_is_not() -> None:
+    rng, test = np.random.default_rng(9), TypicalTest(H)
+    for time in range(PER_DAY // 2):
+        assert not test.update(time * SECONDS, logs(rng, 40, 1.1)).alarm
+    state, now = msgspec.msgpack.encode(test), PER_DAY // 2 * SECONDS
+    dear = logs(rng, 40, 1.1).plus(Logs(2, 2 * log(1000), 2 * log(1000) ** 2))
+    assert not test.update(now, dear).alarm
+    triple = msgspec.msgpack.decode(state, type=TypicalTest)
+    assert any(triple.update(now + at * SECONDS, logs(rng, 40, 1.1, log(3))).alarm for at in range(3))
+
+
+def test_a_typical_cost_varies_with_requests_and_with_buckets_and_both_are_known() -> None:
+    rng, test = np.random.default_rng(10), TypicalTest(H)
+    for time in range(2 * PER_DAY):
+        test.update(time * SECONDS, logs(rng, 20 if time % 2 else 300, 1.2, float(rng.normal(0, 0.2))))
+    assert test.within == pytest.approx(1.44, rel=0.1) and test.between == pytest.approx(0.04, rel=0.25)
 
 
 def test_a_cost_that_creeps_by_two_per_cent_a_day_is_found_in_days_and_a_steady_one_is_not() -> None:

@@ -220,11 +220,33 @@ def test_a_small_change_that_no_metric_tells_of_alone_is_a_ticket_with_what_move
     assert found[0].time <= window(1500) + 900 and found[-1].requests
 
 
-def test_a_series_written_before_time_per_token_was_watched_is_watched_from_now_on() -> None:
+@pytest.mark.parametrize("first", ["tpot", "typical"])
+def test_a_series_written_before_something_was_watched_is_watched_for_it_from_now_on(first: str) -> None:
     watched = Monitor.of(AnomalySettings(), whole=True)
     fields = msgspec.msgpack.decode(msgspec.msgpack.encode(watched))
-    older = msgspec.msgpack.encode(fields[: Monitor.__struct_fields__.index("tpot")])
+    older = msgspec.msgpack.encode(fields[: Monitor.__struct_fields__.index(first)])
     assert msgspec.msgpack.decode(older, type=Monitor) == watched
+
+
+def test_a_typical_cost_is_told_in_the_middle_of_a_bucket_and_with_what_it_costs() -> None:
+    # Given: a series whose cost per request varies so much that a bucket proves nothing
+    state, rng = new_state(), random.Random(1)
+
+    def part(bucket: int, at: int, factor: int) -> Parts:
+        sums = Aggregate()
+        for _ in range(10):
+            sums.add(Contribution(OK, (100, 50, 0, 0, 0), int(factor * 10**10 * rng.lognormvariate(0, 1.3)), 800.0, 200.0))
+        return message([Part(0, window(bucket, at), SERIES, sums)], window(bucket, at) + 40.0)
+
+    assert findings(fed(state, [part(bucket, at, 1) for bucket in range(240) for at in range(3)])) == []
+    # When: it triples
+    found = findings(fed(state, [part(bucket, at, 3) for bucket in range(240, 246) for at in range(3)]))
+    cost = [f for f in found if f.labels.get("metric") == "cost_per_request"]
+    # Then: it is told of before a bucket is over, with the mean cost as it is and was (lognormal: exp(1.3**2 / 2) times the median)
+    assert cost and (cost[0].time - window(240)) % SECONDS and cost[0].time <= window(245)
+    assert cost[0].value is not None and cost[0].expected is not None and cost[0].usd_per_hour is not None
+    assert cost[0].expected == pytest.approx(0.0233, rel=0.3) and cost[0].value > 1.5 * cost[0].expected
+    assert cost[0].usd_per_hour == pytest.approx((cost[0].value - cost[0].expected) * 30 * 120, rel=0.1)
 
 
 def test_a_bucket_waits_for_every_source_that_is_not_idle() -> None:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from decimal import Decimal
 from functools import partial
-from math import floor
+from math import floor, log
 from typing import Any
 
 import msgspec
@@ -17,7 +17,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from agents.cost.aggregate import OUTCOME_INDEX, UNANSWERED, Aggregate, Contribution, Series
-from agents.cost.sketch import RELATIVE_ERROR, SMALLEST, Bins, bin_of, quantile
+from agents.cost.sketch import GAMMA, RELATIVE_ERROR, SMALLEST, Bins, bin_of, quantile
 from agents.cost.state import CostState
 from agents.interactions.partials import Partials
 from agents.interactions.progress import Progress
@@ -110,6 +110,15 @@ def test_replacing_a_constituent_leaves_no_trace_of_it(
     whole = aggregate_of(kept + old)
     whole.replace(aggregate_of(old), aggregate_of(new))
     assert whole == aggregate_of(kept + new)
+
+
+def test_answers_that_cost_something_are_counted_with_the_mean_and_the_variance_of_their_logarithms() -> None:
+    costs = [10**8, 10**9, 10**10, 0]
+    sums = aggregate_of([NOTHING._replace(outcome=0, picodollars=cost) for cost in costs] + [NOTHING])
+    assert sums.paid == 3
+    mean = sums.paid_bins / 3
+    assert mean * log(GAMMA) == pytest.approx(log(10**9), abs=0.02)
+    assert (sums.paid_squares / 3 - mean**2) * log(GAMMA) ** 2 == pytest.approx(log(10) ** 2 * 2 / 3, rel=0.02)
 
 
 def test_money_is_exact_beyond_the_28_digits_of_the_default_context() -> None:
