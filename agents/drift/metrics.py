@@ -128,8 +128,9 @@ def scaled(vectors: Floats) -> Floats:
 def squashed(style: Floats) -> Floats:
     """Each feature to a deviation of 1, so that neither few far values nor the texts that alone have a mark decide."""
     spread = style.std(axis=0)
-    found: Floats = np.tanh((style - np.median(style, axis=0)) / np.where(spread > 1e-9, spread, 1.0))
-    return found / np.maximum(found.std(axis=0), _LEAST_SPREAD)
+    bounded = np.tanh((style - np.median(style, axis=0)) / np.where(spread > 1e-9, spread, 1.0))
+    found: Floats = bounded / np.maximum(bounded.std(axis=0), _LEAST_SPREAD)
+    return found
 
 
 def test_of(metric: str, units: Units) -> Test:
