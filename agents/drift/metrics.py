@@ -31,6 +31,19 @@ the part of metrics without variation goes to the others. A cost per answer foll
 STYLE_SHARE = 0.7
 """Variance of the style features, which are few and the same for all topics, beside that of the n-grams."""
 
+_LEAST_SPREAD = 0.2
+
+STYLE_WEIGHTS = np.array(
+    (
+        0.5, 0.4, 0.9, 0.6, 1.1, 0.4, 1.6, 0.7, 1.2, 0.3,  # length ... code
+        0.3, 0.6, 0.4, 0.3, 0.3, 0.5, 0.3, 0.5, 0.3,  # digits ... negation
+        0.7, 0.3, 0.9, 1.0, 0.3, 0.4, 0.4, 0.3, 0.7, 0.9, 0.3, 2.3, 0.3,  # marks
+        0.7, 0.6, 0.7, 0.7, 0.7, 1.3, 0.7, 2.4, 2.3, 1.1, 2.2, 1.8,  # ends_in_mark ... bold_labels
+    ),
+    np.float32,
+)  # fmt: skip
+"""How well each feature of ``STYLE_NAMES`` tells writers apart, measured on three models (tests/bench/drift_style.py)."""
+
 RIDGES: Mapping[str, float] = {"answer_text": RIDGE, "question_text": 3.0}
 """Questions are short, so what they have in common counts more than their single words."""
 
@@ -104,13 +117,20 @@ def asked(rows: Rows) -> Bools:
 
 
 def scaled(vectors: Floats) -> Floats:
-    """Style to a variance of ``STYLE_SHARE`` in total, outliers clipped, beside n-grams of length 1."""
+    """Style to a variance of ``STYLE_SHARE`` in total, the more telling features more of it, beside n-grams of length 1."""
     if not len(vectors):
         return vectors
-    grams, style = vectors[:, :-STYLE], vectors[:, -STYLE:]
+    grams, style = vectors[:, :-STYLE], squashed(vectors[:, -STYLE:]) * STYLE_WEIGHTS
+    total = float(style.var(axis=0).sum())
+    return np.hstack([grams, style * np.float32(np.sqrt(STYLE_SHARE / max(total, 1e-9)))])
+
+
+def squashed(style: Floats) -> Floats:
+    """Each feature to a deviation of 1, so that neither few far values nor the texts that alone have a mark decide."""
     spread = style.std(axis=0)
-    style = np.clip((style - style.mean(axis=0)) / np.where(spread > 1e-9, spread, 1.0), -3, 3) * np.float32(np.sqrt(STYLE_SHARE / STYLE))
-    return np.hstack([grams, style])
+    bounded = np.tanh((style - np.median(style, axis=0)) / np.where(spread > 1e-9, spread, 1.0))
+    found: Floats = bounded / np.maximum(bounded.std(axis=0), _LEAST_SPREAD)
+    return found
 
 
 def test_of(metric: str, units: Units) -> Test:

@@ -21,7 +21,8 @@ from schemas.outputs import DriftCause
 from schemas.samples import Sample
 
 SCALES: Mapping[int, tuple[int, float]] = {50: (1, 0.35), 100: (2, 0.3), 200: (2, 0.35)}
-"""Answers of the present window -> looked at every so many blocks, with this share of a cycle's evidence."""
+"""Answers of the present window -> looked at every so many blocks, with this share of a cycle's evidence. While there are not so many, all
+there are take their place."""
 FOLLOWED = sum(WEIGHTS[metric] for metric in BINARIES)
 """Share of the evidence of what is followed with every answer."""
 RETURNED = 3
@@ -112,9 +113,7 @@ class Monitor:
         looks = []
         status = self.status
         block = status.blocks
-        for size, (every, share) in SCALES.items():
-            if (block + 1) % every:
-                continue
+        for size, share in self._due(block).items():
             groups = self.series.compared(size, anyway=status.drift is not None)
             if groups is None:
                 continue
@@ -126,10 +125,24 @@ class Monitor:
             found = tests(units)
             looks.append(Look(float(groups[1]["time"][-1]), size, self.series.kept.version, found))
             if status.drift is None:
-                self._weigh(found, share * every * BLOCK / CYCLE, enough)
+                self._weigh(found, share * BLOCK / CYCLE, enough)
             elif size == max(SCALES):
                 self._look_for_return(found)
         return looks
+
+    def _sizes(self) -> dict[int, int]:
+        """Of each scale, as many answers as it looks at now."""
+        here = max(min(SCALES), len(self.series.window))
+        return {scale: min(scale, here) for scale in SCALES}
+
+    def _due(self, block: int) -> dict[int, float]:
+        """Sizes of the windows to look at in this block, each with its share of the evidence of a block."""
+        found: dict[int, float] = {}
+        for scale, size in self._sizes().items():
+            every, share = SCALES[scale]
+            if (block + 1) % every == 0:
+                found[size] = found.get(size, 0.0) + share * every
+        return found
 
     def latest(self) -> Look:
         """A look at the smallest window, as it is now."""
@@ -251,7 +264,7 @@ class Monitor:
         """Window size, metric and p-value of what moved most; what comes back says more than what is asked, if both moved clearly."""
         candidates = []
         leading = max(self.status.by_metric, key=lambda metric: self.status.by_metric[metric])
-        for size in SCALES:
+        for size in dict.fromkeys(self._sizes().values()):
             groups = self.series.compared(size, anyway=True)
             if groups is None:
                 continue

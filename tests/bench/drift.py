@@ -8,6 +8,9 @@ For Mirante with its default settings, one fixed rule for all cases, and in the 
   an alarm if its ROC AUC on the other half exceeds the 95th percentile of a random classifier's;
 - *style_ks*, for swaps of models: a test that is told the change point and looks once (see there).
 
+*diluted*: MT-Bench allows 80 answers a side without a prompt twice; here up to 120 of a JailbreakBench model that stays are mixed in. Far
+less is found than of a whole swap of as many answers, which no data at hand allow.
+
 *Found*: streams in which the first alarm comes after the change. *Delay*: answers from the change until then, median. *Before*: streams
 with an alarm before the change. *False*: alarms per 10,000 answers of streams without a change. *Cause*: of those found, how many causes
 are right. Above the visible breaks stands the quickest detector that can exist at this rate of false alarms.
@@ -59,7 +62,12 @@ SEED = 9_000
 NEEDED = 1 / DriftSettings().level
 NEEDED_OF_SCORES = 1 / DriftSettings().score_level
 
-GROUPS = ("cost", "scores", "causes", "power", "swaps", "disjoint", "questions", "breaks", "unchanged", "streams")
+UNCHANGED = (40, 80, 120)
+"""Answers a side by another model that stays, beside 80 that are swapped."""
+
+GROUPS = (
+    "cost", "scores", "causes", "power", "swaps", "disjoint", "diluted", "diluted_unchanged", "questions", "breaks", "unchanged", "streams",
+)  # fmt: skip
 
 console = Console(width=150)
 
@@ -236,7 +244,32 @@ def disjoint_swaps(seeds: range) -> Iterable[Case]:
     for before, after in itertools.permutations(bench.models, 2):
         for seed in seeds:
             case = bench.disjoint(before, after, random.Random(f"{before}{after}{seed}"))
-            yield case._replace(name="80 answers a side, no prompt twice")
+            yield case._replace(name=f"80 answers a side, {_use(before, after)}")
+
+
+def _use(before: str, after: str) -> str:
+    """For what the swap served when the weights of style were made (``drift_style``)."""
+    return {0: "weights chosen on them", 1: "weights made without them", 2: "weights learned from them"}[
+        (before in data.LEARNED) + (after in data.LEARNED)
+    ]
+
+
+def diluted_swaps(seeds: range) -> Iterable[Case]:
+    bench = MtBench()
+    attacking = ("gpt-3.5-turbo-1106", "gpt-4-0125-preview", "llama-2-7b-chat-hf")
+    for seed in seeds:
+        for unchanged in UNCHANGED:
+            for before, after in itertools.permutations(bench.models, 2):
+                yield bench.diluted(before, after, unchanged, random.Random(f"{before}{after}{unchanged}{seed}"))
+        for before, after in itertools.permutations(attacking, 2):
+            yield data.swap_of_attacked(before, after, 100, random.Random(f"{before}{after}{seed}"))
+
+
+def diluted_still(seeds: range) -> Iterable[Case]:
+    bench = MtBench()
+    for unchanged in UNCHANGED:
+        for seed, model in itertools.product(seeds, bench.models):
+            yield bench.diluted(model, model, unchanged, random.Random(f"{model}{unchanged}{seed}"))
 
 
 def causes(seeds: range) -> Iterable[Case]:
@@ -534,6 +567,10 @@ def main() -> None:
         "disjoint": lambda: changes(
             "Model swap behind the same name: MT-Bench, two turns are one session", some(disjoint_swaps(seeds)), style_ks=style_ks
         ),
+        "diluted": lambda: changes(
+            "Only the answers to MT-Bench are of another model, no prompt twice", some(diluted_swaps(seeds)), style_ks=style_ks
+        ),
+        "diluted_unchanged": lambda: unchanged(some(diluted_still(seeds))),
         "questions": lambda: changes("New question topics, real questions", some(real_questions(seeds))),
         "breaks": lambda: changes(f"Visible breaks, real answers (by the flag alone, {bound(0.79, 0.95)})", some(breaks(seeds))),
         "unchanged": lambda: unchanged(some(still(seeds))),
@@ -541,7 +578,7 @@ def main() -> None:
     }
     for name, part in parts.items():
         if options.only in (None, name):
-            if name in ("power", "swaps", "disjoint", "questions", "breaks") and not DATA.exists():
+            if name in ("power", "swaps", "disjoint", "diluted", "diluted_unchanged", "questions", "breaks") and not DATA.exists():
                 console.print(f"{name}: skipped, there is no {DATA} (MIRANTE_SHARED_DATA gives its place)")
                 continue
             part()

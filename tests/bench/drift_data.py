@@ -4,25 +4,35 @@
 assistants, CLINC and JailbreakBench (windows, weights, how causes are told), with other seeds than those reported. Why new topics were
 missed was looked at on Banking77, where the kernel of questions was found; its width, ridge and number of buckets were chosen on CLINC's
 intents within a domain. The features of layout were thought up once, 24 of them, and the twelve without which no less was found on MT-Bench
-left out; the stakes and the weight of flags were chosen on simulated flags (.79 to .95, .05 to .2, .3 to .1). So sampling is
-fresh, but no set is wholly unseen except river's streams. The generated texts come from a grammar with ten topics and five writers, because
-Portuguese answers of several models are not publicly at hand.
+left out. How much each feature of style counts was learned from three of MT-Bench's models and chosen on swaps among the three others,
+with seeds from 1000; nine swaps served neither. The stakes and the weight of flags were chosen on simulated flags (.79 to .95, .05 to .2,
+.3 to .1). So sampling is fresh, but no set is wholly unseen except river's streams. The generated texts come from a grammar with ten topics
+and five writers, because Portuguese answers of several models are not publicly at hand.
 """
 
 from __future__ import annotations
 
 import csv
+import itertools
 import json
 import os
 import random
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import msgspec
 
 from schemas.samples import Sample
 
 DATA = Path(os.environ.get("MIRANTE_SHARED_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
 START = 1_790_035_200.0
+
+LEARNED = ("EXAONE-3.5-7.8B-Instruct", "Mistral-7B-Instruct-v0.3", "gemma-2-9b-it")
+"""Models from which the weights of style were learned (tests/bench/drift_style.py)."""
+STAYS = "gpt-4-0125-preview"
+"""Model of JailbreakBench with most answers."""
 
 Make = Callable[[int, random.Random], Sample]
 
@@ -91,9 +101,30 @@ class MtBench:
                     stream.append(make(n, self.questions[at][turn], self.answers[model][at][turn], 60.0, session=f"s{at}"))
         return Case(f"{before} > {after}", stream, 80, frozenset({"silent_provider_change"}))
 
+    def diluted(self, before: str, after: str, unchanged: int, rng: random.Random) -> Case:
+        """The same among so many answers a side to attacks by a model that stays: no prompt twice, and most of the traffic is as before."""
+        swapped = self.disjoint(before, after, rng).answers
+        rest = [attacked(1_000 + k, said, 60.0) for k, said in enumerate(rng.sample(attacks(STAYS), 2 * unchanged))]
+        stream: list[Sample] = []
+        for part, others in ((swapped[:80], rest[:unchanged]), (swapped[80:], rest[unchanged:])):
+            turns = [part[at : at + 2] for at in range(0, len(part), 2)]
+            units = [*turns, *([answer] for answer in others)]
+            rng.shuffle(units)
+            for answer in itertools.chain.from_iterable(units):
+                n = len(stream)
+                stream.append(msgspec.structs.replace(answer, rank=n, response_id=f"a{n}", time=START + 60.0 * n))
+        change = 80 + unchanged
+        name = f"{change} a side, 80 of them swapped"
+        return Case(name, stream, None if before == after else change, frozenset({"silent_provider_change"}))
 
-def refusals(share: float, spacing: float = 30.0, model: str = "") -> Make:
-    """JailbreakBench: answers to attacks, refused or not by the word of the guards' model, so many refused; of one ``model`` or of all."""
+
+Said = tuple[str, str, bool]
+"""Question, answer, whether it is a refusal by the word of the guards' model."""
+
+
+@cache
+def attacks(model: str = "") -> list[Said]:
+    """JailbreakBench: answers to attacks, of one ``model`` or of all."""
     from agents.guards.text.refusal import REFUSAL_THRESHOLD, refusal_probability
 
     rows = [json.loads(line) for line in (DATA / "jailbreakbench" / "attacks.jsonl").read_text("utf-8").splitlines()]
@@ -102,13 +133,30 @@ def refusals(share: float, spacing: float = 30.0, model: str = "") -> Make:
         for row in rows
         if row.get("response") and model in ("", row["model"])
     ]
-    said = [(question, answer, refusal_probability(answer) >= REFUSAL_THRESHOLD) for question, answer in texts]
-    groups = {refused: [(q, a) for q, a, r in said if r is refused] for refused in (True, False)}
+    return [(question, answer, refusal_probability(answer) >= REFUSAL_THRESHOLD) for question, answer in texts]
+
+
+def attacked(n: int, said: Said, spacing: float) -> Sample:
+    question, answer, refused = said
+    return make(n, question, answer, spacing, outcome="refusal" if refused else "ok")
+
+
+def swap_of_attacked(before: str, after: str, side: int, rng: random.Random) -> Case:
+    """So many answers of each of two of JailbreakBench's models, no prompt twice."""
+    old = rng.sample(attacks(before), side)
+    asked = {question for question, _, _ in old}
+    new = rng.sample([said for said in attacks(after) if said[0] not in asked], side)
+    stream = [attacked(n, said, 60.0) for n, said in enumerate([*old, *new])]
+    return Case(f"JailbreakBench alone: {side} a side", stream, side, frozenset({"silent_provider_change"}))
+
+
+def refusals(share: float, spacing: float = 30.0, model: str = "") -> Make:
+    """JailbreakBench, so many refused."""
+    said = attacks(model)
+    groups = {refused: [item for item in said if item[2] is refused] for refused in (True, False)}
 
     def draw(n: int, rng: random.Random) -> Sample:
-        refused = rng.random() < share
-        question, answer = rng.choice(groups[refused])
-        return make(n, question, answer, spacing, outcome="refusal" if refused else "ok")
+        return attacked(n, rng.choice(groups[rng.random() < share]), spacing)
 
     return draw
 

@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agents.drift.evidence import CYCLE, e_bh, e_value
-from agents.drift.metrics import WEIGHTS
-from agents.drift.monitor import Drift, Monitor
+from agents.drift.metrics import STYLE_SHARE, STYLE_WEIGHTS, WEIGHTS, scaled
+from agents.drift.monitor import SCALES, Drift, Monitor
 from agents.drift.quality import FALLS, Quality
 from agents.drift.rows import ROW
-from agents.drift.series import REFERENCE, WINDOW
+from agents.drift.series import BLOCK, REFERENCE, WINDOW
 from agents.drift.shares import SHIFTS, change_evidence
 from agents.drift.text import (
     GRAMS,
@@ -181,6 +181,21 @@ class TestReference:
         monitor, number = run([one(n, days[n] >= 5) for n in range(1_250)])
         assert number is None
         assert run([one(n, True) for n in range(1_250, 1_300)], monitor)[1] is not None
+
+    def test_a_window_that_is_not_full_is_looked_at_as_far_as_it_goes(self) -> None:
+        monitor, sizes = Monitor(), {}
+        for number, answer in enumerate(answers(0, 400, random.Random(3)), 1):
+            if looks := monitor.add(answer, NEEDED):
+                sizes[number] = [look.size for look in looks]
+        assert [sizes[number] for number in (125, 150, 175, 200, 400)] == [[50], [50, 75], [50], [50, 100, 125], [50, 100, 200]]
+
+    def test_as_much_is_staked_on_a_young_series_as_on_any(self) -> None:
+        monitor = Monitor()
+        for answer in answers(0, 75 + 75, random.Random(3)):
+            monitor.add(answer, NEEDED)
+        young = monitor._due(1)
+        assert sum(young.values()) == pytest.approx(sum(every * share for every, share in SCALES.values()))
+        assert young[3 * BLOCK] > young[min(SCALES)]
 
     def test_what_is_kept_is_bounded(self) -> None:
         monitor, _ = run(answers(0, 1000, random.Random(12), spacing=180.0))
@@ -395,6 +410,17 @@ class TestText:
     def test_layout_is_style(self, one: str, other: str, feature: str) -> None:
         at = STYLE_NAMES.index(feature)
         assert answer_style(one)[at] != answer_style(other)[at]
+
+    def test_each_feature_of_style_has_a_weight(self) -> None:
+        assert len(STYLE_WEIGHTS) == STYLE == len(STYLE_NAMES)
+        assert (STYLE_WEIGHTS**2).mean() == pytest.approx(1.0, abs=0.05)
+
+    @pytest.mark.parametrize("varying", [0, 1, STYLE])
+    def test_style_counts_as_much_however_few_of_its_features_vary(self, varying: int) -> None:
+        vectors = np.zeros((60, GRAMS + SHAPES + STYLE), np.float32)
+        vectors[:, GRAMS + SHAPES :][:, :varying] = np.random.default_rng(1).normal(size=(60, varying)) ** 3
+        variance = float(scaled(vectors).var(axis=0).sum())
+        assert variance == pytest.approx(STYLE_SHARE if varying else 0.0, abs=1e-4)
 
     def test_where_an_answer_is_cut_off_is_not_how_it_ends(self) -> None:
         at = [STYLE_NAMES.index(name) for name in ("ends_in_mark", "ends_in_colon", "ends_in_word")]
