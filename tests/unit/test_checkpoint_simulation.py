@@ -15,7 +15,6 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import msgspec
 import pytest
@@ -120,34 +119,59 @@ class Process:
         return self.steps in self.lost
 
 
+class ModelBatch:
+    """As of AIOKafkaProducer.create_batch; full with two records."""
+
+    def __init__(self) -> None:
+        self.records: list[tuple[bytes | None, bytes, Headers]] = []
+
+    def append(self, *, timestamp: int, key: bytes | None, value: bytes, headers: Headers) -> object | None:
+        if len(self.records) == 2:
+            return None
+        self.records.append((key, value, headers))
+        return self
+
+    def close(self) -> None: ...
+
+    def record_count(self) -> int:
+        return len(self.records)
+
+
 class Producer:
-    """An AIOKafkaProducer whose answers can get lost after the broker has stored the record."""
+    """An AIOKafkaProducer whose answers can get lost after the broker has stored the record, or the whole batch."""
 
     def __init__(self, cluster: Cluster, process: Process) -> None:
         self.cluster, self.process = cluster, process
 
-    async def send_and_wait(
-        self, topic: str, value: bytes, *, partition: int, key: bytes | None = None, headers: Headers = ()
-    ) -> SimpleNamespace:
-        dead = topic == self.cluster.topics.deadletter
-        act = "dead letters" if dead else "state" if topic.endswith(".state") else "messages"
-        await self.process.step(act)
-        offset = self.cluster.logs.append(topic, partition, value, key=key, headers=headers, timestamp=TIMESTAMP)
-        if dead:
-            letter = msgspec.json.decode(value, type=DeadLetter)
-            self.cluster.letters[letter.topic, letter.partition, letter.offset] = letter
-        if self.process.answer_is_lost:
-            raise KafkaError("the answer is lost")
-        await self.process.step(act)
-        return SimpleNamespace(offset=offset)
+    async def send_and_wait(self, topic: str, value: bytes, *, partition: int) -> SimpleNamespace:
+        assert topic.endswith(".state"), "everything else goes out in batches"
+        return SimpleNamespace(offset=await self._append("state", topic, partition, [(None, value, ())]))
 
-    async def send(self, topic: str, value: bytes, **where: Any) -> asyncio.Future[SimpleNamespace]:
-        future = asyncio.get_running_loop().create_future()
+    def create_batch(self) -> ModelBatch:
+        return ModelBatch()
+
+    async def send_batch(self, batch: ModelBatch, topic: str, *, partition: int) -> asyncio.Future[int]:
+        future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        act = "dead letters" if topic == self.cluster.topics.deadletter else "messages"
         try:
-            future.set_result(await self.send_and_wait(topic, value, **where))
+            future.set_result(await self._append(act, topic, partition, batch.records))
         except KafkaError as error:
             future.set_exception(error)
         return future
+
+    async def _append(self, act: str, topic: str, partition: int, records: Sequence[tuple[bytes | None, bytes, Headers]]) -> int:
+        """Returns the offset of the last. Kafka stores a batch whole or not at all."""
+        await self.process.step(act)
+        offset = -1
+        for key, value, headers in records:
+            offset = self.cluster.logs.append(topic, partition, value, key=key, headers=headers, timestamp=TIMESTAMP)
+            if act == "dead letters":
+                letter = msgspec.json.decode(value, type=DeadLetter)
+                self.cluster.letters[letter.topic, letter.partition, letter.offset] = letter
+        if self.process.answer_is_lost:
+            raise KafkaError("the answer is lost")
+        await self.process.step(act)
+        return offset
 
 
 class ModelSink:
