@@ -24,8 +24,10 @@ _LEAST = 0.01
 """Evidence of a sum that speaks for a change, however little: its excursion goes on."""
 _NEAR = 0.1
 """Standard deviations within which a count is not far from its mean, and no correction is needed."""
-_LEAST_THRESHOLD = 3.0
+_LEAST_THRESHOLD = 5.0
 """Where a sum whose ratio is above zero is by itself rare enough, this much is needed still."""
+_DEEP = 3.0
+"""Added to the threshold: so far out lulls are twenty times as frequent as their model says (tests/bench/anomaly.py, quiet series)."""
 _BURST = 5 * PER_MINUTE
 """Buckets that may all belong to one burst."""
 _STEADIEST = 0.0025
@@ -121,7 +123,7 @@ class CountTest(msgspec.Struct, array_like=True, gc=False):
         As far as counts vary with the bursts and not by chance, a burst is one occasion for a false alarm and not one in each bucket.
         """
         occasions = (1 + (_BURST - 1) / (1 + self.uneven * burst.mean)) / _BURST
-        return max(_LEAST_THRESHOLD, self.h + log(occasions) - burst.base)
+        return max(_LEAST_THRESHOLD, self.h + _DEEP + log(occasions) - burst.base)
 
     def _learn(self, time: float, value: int, m: float) -> None:
         self.seen += 1

@@ -241,8 +241,8 @@ def test_lulls_of_bursty_traffic_are_false_alarms_no_more_often_than_asked_for_a
             for at in range(3):
                 copy.update((len(bursts) + at) * SECONDS, poisson(rng, 20 * burst))
             soon, tried = soon + copy.down.active, tried + 1
-    assert false <= 2 * buckets / 1000
-    assert soon > 0.8 * tried
+    assert false <= buckets / 1000
+    assert soon > 0.6 * tried
 
 
 def test_a_state_written_before_the_square_of_sums_was_kept_goes_on() -> None:
