@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import time
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
@@ -84,6 +85,20 @@ class Installation:
     def __exit__(self, *error: object) -> None:
         self._client.close()
         asyncio.run(self.stack.__aexit__(None, None, None))
+
+    def environment(self, port: int) -> dict[str, str]:
+        """Of a worker beside those of the stack; ``port``: of its pages."""
+        settings = self.stack.settings
+        return {
+            **os.environ,
+            "MIRANTE_KAFKA_BOOTSTRAP": settings.kafka_bootstrap,
+            "MIRANTE_CLICKHOUSE_URL": settings.clickhouse_url,
+            "MIRANTE_TOPIC_PREFIX": settings.topic_prefix,
+            "MIRANTE_GROUP": settings.group,
+            "MIRANTE_SESSION_TIMEOUT": "6",
+            "MIRANTE_SEGMENT_REQUESTS": str(settings.segment_requests),
+            "MIRANTE_WEB_PORT": str(port),
+        }
 
     def publish(self, records: Iterable[Sent]) -> None:
         """Publish in order and wait for the acknowledgements."""

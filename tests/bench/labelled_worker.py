@@ -13,7 +13,6 @@ import argparse
 import asyncio
 import os
 import sys
-import tempfile
 import time
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -25,7 +24,6 @@ from rich.console import Console
 from rich.table import Table
 
 from agents.registry import agents
-from deploy.embedded.ports import free_port
 from deploy.embedded.stack import fetch
 from streams.kafka import client_options
 from streams.prepare import prepare
@@ -35,7 +33,7 @@ from streams.traffic.load import Load
 from streams.traffic.publisher import Progress, publish
 from streams.traffic.record import TimedRecord
 from streams.worker import run
-from tests.bench.throughput import START_US, fresh_stack, say
+from tests.bench.throughput import START_US, fresh_stack, say, start_worker
 
 SPEED = 10
 LABELS = {"gap": 120, "retention": 60, "judged_after": 60, "wait": 60}
@@ -61,22 +59,11 @@ def processor_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-async def measure(worker: str, records: list[TimedRecord], seconds: float, measured: float) -> tuple[float, float]:
+async def measure(worker: str, records: list[TimedRecord], measured: float) -> tuple[float, float]:
     """(microseconds of processor time per event, events per second) over the last ``measured`` seconds of publishing."""
     async with fresh_stack() as stack:
-        port = free_port()
-        env = {
-            **os.environ,
-            "MIRANTE_KAFKA_BOOTSTRAP": stack.settings.kafka_bootstrap,
-            "MIRANTE_CLICKHOUSE_URL": stack.settings.clickhouse_url,
-            "MIRANTE_SESSION_TIMEOUT": "6",
-            "MIRANTE_WEB_PORT": str(port),
-        }
-        log = Path(tempfile.gettempdir()) / "mirante-bench-worker.log"
-        with log.open("wb") as out:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "tests.bench.labelled_worker", "--worker", worker, env=env, stdout=out, stderr=out
-            )
+        command = [sys.executable, "-m", "tests.bench.labelled_worker", "--worker", worker]
+        process, port, log = await start_worker(stack, command)
         seen: list[tuple[float, int, float]] = []
         """Moments of publishing: (seconds, events so far, processor time so far)."""
         began = time.monotonic()
@@ -108,7 +95,7 @@ async def main(args: argparse.Namespace) -> None:
         rates: list[float] = []
         for turn in range(args.times):
             for worker in WITH if turn % 2 == 0 else reversed(WITH):
-                each, rate = await measure(worker, records, args.seconds, args.measured)
+                each, rate = await measure(worker, records, args.measured)
                 say(f"{mix}, {worker}: {each:.1f} µs per event at {rate:,.0f} events/s")
                 spent[worker].append(each)
                 rates.append(rate)

@@ -159,8 +159,8 @@ async def decode_only(stack: Stack, events: int) -> float:
     return float(out)
 
 
-async def run_worker(stack: Stack, command: list[str], events: int) -> tuple[float, float]:
-    """(seconds from the first batch to the last durable row, peak memory in MB) of a worker on what is in the topics."""
+async def start_worker(stack: Stack, command: list[str]) -> tuple[asyncio.subprocess.Process, int, Path]:
+    """(process, port of its pages, log) of a worker on a stack; the caller ends it."""
     port = free_port()
     env = {
         **os.environ,
@@ -171,7 +171,12 @@ async def run_worker(stack: Stack, command: list[str], events: int) -> tuple[flo
     }
     log = Path(tempfile.gettempdir()) / "mirante-bench-worker.log"
     with log.open("wb") as out:
-        process = await asyncio.create_subprocess_exec(*command, env=env, stdout=out, stderr=out)
+        return await asyncio.create_subprocess_exec(*command, env=env, stdout=out, stderr=out), port, log
+
+
+async def run_worker(stack: Stack, command: list[str], events: int) -> tuple[float, float]:
+    """(seconds from the first batch to the last durable row, peak memory in MB) of a worker on what is in the topics."""
+    process, port, log = await start_worker(stack, command)
     begun, peak, said, at_start = 0.0, 0.0, time.monotonic(), 0
     try:
         while True:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import time
@@ -21,19 +20,8 @@ TABLES = {name: sql for name, sql in PUBLIC.items() if name != "deadletter"}
 
 
 def backfill(mirante: Installation, since: datetime) -> str:
-    settings = mirante.stack.settings
-    env = {
-        **os.environ,
-        "MIRANTE_KAFKA_BOOTSTRAP": settings.kafka_bootstrap,
-        "MIRANTE_CLICKHOUSE_URL": settings.clickhouse_url,
-        "MIRANTE_TOPIC_PREFIX": settings.topic_prefix,
-        "MIRANTE_GROUP": settings.group,
-        "MIRANTE_SESSION_TIMEOUT": "6",
-        "MIRANTE_SEGMENT_REQUESTS": str(settings.segment_requests),
-        "MIRANTE_WEB_PORT": str(free_port()),
-    }
     command = [sys.executable, "-m", "streams.cli", "worker", "--from", f"{since:%Y-%m-%dT%H:%M:%SZ}"]
-    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, env=mirante.environment(free_port()), capture_output=True, text=True, timeout=120)
     output = done.stdout + done.stderr
     assert done.returncode == 0, output
     assert "backfill: complete" in output

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import time
@@ -21,18 +20,10 @@ MOMENTS = [pytest.param(0.0, id="before it joins its group"), pytest.param(1.5, 
 @pytest.mark.parametrize("after", MOMENTS)
 def test_a_worker_told_to_stop_as_soon_as_it_answers_ends(broker: Broker, tmp_path: Path, after: float) -> None:
     with Installation(broker.bootstrap, tmp_path, workers=0) as mirante:
-        settings, port = mirante.stack.settings, free_port()
-        env = {
-            **os.environ,
-            "MIRANTE_KAFKA_BOOTSTRAP": settings.kafka_bootstrap,
-            "MIRANTE_CLICKHOUSE_URL": settings.clickhouse_url,
-            "MIRANTE_TOPIC_PREFIX": settings.topic_prefix,
-            "MIRANTE_GROUP": settings.group,
-            "MIRANTE_SESSION_TIMEOUT": "6",
-            "MIRANTE_WEB_PORT": str(port),
-        }
+        port = free_port()
         with (tmp_path / "worker.log").open("wb") as log:
-            worker = subprocess.Popen([sys.executable, "-m", "streams.cli", "worker"], env=env, stdout=log, stderr=log)
+            command = [sys.executable, "-m", "streams.cli", "worker"]
+            worker = subprocess.Popen(command, env=mirante.environment(port), stdout=log, stderr=log)
         try:
             until = time.monotonic() + 60
             while fetch(f"http://127.0.0.1:{port}/status") is None:
