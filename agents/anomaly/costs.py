@@ -157,59 +157,83 @@ _HOUR_SAMPLES = 30
 _WEEK_HOURS = 120
 """Hours before creep is looked for: five days."""
 _CREEP = 0.013
+_LEARN = 1 / 168
+_FADE = 0.85
+"""Weight of an hour relative to the next one's, in sums of neighbours."""
 _PAST = 0.07
 """Weight of a new day in an hour's mean."""
 
 
 class CreepTest(msgspec.Struct, array_like=True, gc=False):
-    """Does the cost per request creep up by some per cent a day, too slowly for any test of minutes?
+    """Does the cost of requests creep up by some per cent a day, too slowly for any test of minutes?
 
-    Page's sum over hours of the log cost per request, each against the mean of its own hour of the day over past days (which removes
-    the daily season), for a shift of 1.3% (the best constant for a ramp of 2% a day, within
-    its first day). The newest days enter that mean slowly, so a creep stays visible.
+    Page's sum over hours of the logarithm of the mean cost, or with ``typical`` of the mean of the logarithms, each against the mean of
+    its own hour of the day over past days (which removes the daily season), for a shift of 1.3% (the best constant for a ramp of 2% a
+    day, within its first day). The newest days enter that mean slowly, so a creep stays visible. Of logarithms it is known how much of an
+    hour's variance its requests explain, so that busy hours count more; they also tell twice as much where costs have a heavy tail. The
+    mean sees what grows in few dear requests. Where neighbouring hours are alike, all count less: by the variance of their sums (Newey
+    and West, "A simple, positive semi-definite, heteroskedasticity and autocorrelation consistent covariance matrix", Econometrica 1987).
     """
 
     h: float
     means: list[float | None] = msgspec.field(default_factory=lambda: [None] * 24)
     days: list[int] = msgspec.field(default_factory=lambda: [0] * 24)
     spread: float = 0.0004
-    """Variance of an hour's residual."""
+    """Variance of an hour's residual beyond what is explained."""
     seen: int = 0
     hour: int = -1
     used: float = 0.0
     requests: int = 0
     evidence: Evidence = msgspec.field(default_factory=Evidence)
     recent: Score = Score()
+    typical: bool = False
+    """Whether logarithms are summed in ``used``, and their squares here."""
+    squares: float = 0.0
+    moved: float = 0.0
+    """Sum of residuals in standard deviations, each hour's counting less than the next one's."""
+    alike: float = 1.0
+    """Its variance, relative to what it would be if neighbouring hours were not alike."""
 
-    def update(self, time: float, value: Spend) -> Score:
-        """The score's value and expectation are USD per request."""
+    def update(self, time: float, requests: int, used: float, squares: float = 0.0) -> Score:
+        """The score's value and expectation are in the unit of ``used``, per request (with ``typical``, of which it is the logarithm)."""
         hour = int(time // _HOUR)
         if hour != self.hour:
-            if self.requests >= _HOUR_SAMPLES and self.used > 0:
-                self._close(time, log(self.used / self.requests))
-            self.hour, self.used, self.requests = hour, 0.0, 0
-        self.used += value.used
-        self.requests += value.requests
+            if self.requests >= _HOUR_SAMPLES and (self.typical or self.used > 0):
+                self._close(time)
+            self.hour, self.requests, self.used, self.squares = hour, 0, 0.0, 0.0
+        self.requests += requests
+        self.used += used
+        self.squares += squares
         return self.recent
 
-    def _close(self, time: float, x: float) -> None:
-        slot = self.hour % 24
+    def _close(self, time: float) -> None:
+        slot, n, x, explained = self.hour % 24, self.requests, self.used / self.requests, 0.0
+        if self.typical:
+            explained = max(0.0, self.squares - self.used * x) / (n - 1) / n
+        else:
+            x = log(x)
         mean = self.means[slot]
         if mean is None:
             self.means[slot], self.days[slot] = x, 1
             return
-        residual = x - mean
-        score = 0.0
+        residual, variance = x - mean, self.spread + explained
+        uncertain = 1 + 1 / self.days[slot]  # a mean of few days is
+        known = variance * uncertain
+        score, clipped = 0.0, min(3.0, max(-3.0, residual / known**0.5))
         if self.seen >= _WEEK_HOURS:
-            clipped = min(residual, 3 * self.spread**0.5)
-            score = self.evidence.add(time, (_CREEP * clipped - _CREEP**2 / 2) / self.spread, 1, self.h, 6)
+            alike = max(1.0, self.alike)
+            shift = _CREEP / (known * alike) ** 0.5
+            needed = threshold(self.h, shift**2 / 2, shift)
+            score = self.evidence.add(time, shift * (clipped / alike**0.5 - shift / 2), 1, needed, 6)
+        self.moved = _FADE * self.moved + clipped
+        together = min(self.moved**2 * (1 - _FADE**2), 9 * self.alike)
+        self.alike += (together - self.alike) * max(_LEARN, 1 / (self.seen + 10))
         self.seen += 1
         self.days[slot] += 1
         gain = max(_PAST, 1 / self.days[slot])
-        bound = 3 * self.spread**0.5 if self.seen > 24 else 1.0
+        bound = 3 * variance**0.5 if self.seen > 24 else 1.0
         self.means[slot] = mean + min(bound, max(-bound, residual)) * gain
-        # A mean of few days is itself uncertain: (1 + 1/days) of the variance is seen.
-        squared = residual**2 / (1 + 1 / (self.days[slot] - 1))
-        self.spread += (min(squared, 9 * self.spread) - self.spread) * max(1 / 168, 1 / (self.seen + 10))
+        beyond = min(residual**2 / uncertain, 9 * variance) - explained
+        self.spread += (beyond - self.spread) * max(_LEARN, 1 / (self.seen + 10))
         self.spread = max(self.spread, 1e-6)
         self.recent = Score(score, exp(x), exp(mean))

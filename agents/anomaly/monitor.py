@@ -9,7 +9,7 @@ import msgspec
 
 from agents.anomaly.breakdown import Breakdown, Metric
 from agents.anomaly.bucket import Bucket
-from agents.anomaly.costs import CreepTest, PriceTest, TypicalTest
+from agents.anomaly.costs import CreepTest, Logs, PriceTest, Spend, TypicalTest
 from agents.anomaly.counts import CountTest
 from agents.anomaly.evidence import Evidence
 from agents.anomaly.joint import JointTest
@@ -104,6 +104,7 @@ class Monitor(msgspec.Struct, array_like=True, gc=False):
     tpot: TailTest | None = None
     joint: JointTest | None = None
     typical: TypicalTest | None = None
+    typical_creep: CreepTest | None = None
 
     def __post_init__(self) -> None:
         # Also of a state written before they were watched.
@@ -113,6 +114,8 @@ class Monitor(msgspec.Struct, array_like=True, gc=False):
             self.joint = JointTest(self.h)
         if self.price is not None and self.typical is None:
             self.typical = TypicalTest(self.price.h)
+        if self.creep is not None and self.typical_creep is None:
+            self.typical_creep = CreepTest(self.creep.h, typical=True)
 
     @classmethod
     def of(cls, settings: AnomalySettings, *, whole: bool) -> Monitor:
@@ -122,7 +125,8 @@ class Monitor(msgspec.Struct, array_like=True, gc=False):
         monitor = cls(whole, h, shares, TailTest.of(h), TailTest.of(h))
         if whole:
             monitor.traffic, monitor.price, monitor.tokens = CountTest(page), PriceTest(page), PriceTest(h)
-            monitor.typical, monitor.creep = TypicalTest(page), CreepTest(settings.hourly_evidence)
+            monitor.typical = TypicalTest(page)
+            monitor.creep, monitor.typical_creep = (CreepTest(settings.hourly_evidence, typical=typical) for typical in (False, True))
         return monitor
 
     def look(self, time: float, bucket: Bucket, seconds: float) -> list[Condition]:
@@ -193,19 +197,17 @@ class Monitor(msgspec.Struct, array_like=True, gc=False):
 
     def _money(self, time: float, bucket: Bucket, found: list[Condition], residuals: dict[Kind, float]) -> None:
         assert self.traffic is not None and self.price is not None and self.tokens is not None
-        assert self.typical is not None and self.creep is not None
+        assert self.typical is not None
         requests, usd, spend = bucket.requests, bucket.usd, bucket.spend(0)
         price, tokens = self.price.update(time, spend), self.tokens.update(time, bucket.spend(1))
-        creep, traffic = self.creep.update(time, spend), self.traffic.update(time, requests)
+        traffic = self.traffic.update(time, requests)
         residuals |= {"price": price.residual, "tokens": tokens.residual, "traffic_up": traffic.residual}
         priced = spend.requests
         self.typical.update(time, bucket.typical)
         dear = self._dear(price.value, price.expected, priced * PER_HOUR, found)
         if not dear and tokens.alarm and self.tokens.evidence.active:
             found.append(self._condition("tokens", tokens.value, tokens.expected, 2 * tokens.expected, self.tokens.evidence))
-        if creep.alarm:
-            extra = max(0.0, creep.value - creep.expected) * priced * PER_HOUR
-            found.append(self._condition("creep", creep.value, creep.expected, 1.02 * creep.expected, self.creep.evidence, extra))
+        self._crept(time, spend, bucket.typical, found)
         if self.traffic.up.active:
             extra = max(0.0, usd * (1 - traffic.expected / requests)) * PER_HOUR if requests else 0.0
             rate, usual = requests * PER_MINUTE, traffic.expected * PER_MINUTE
@@ -227,6 +229,17 @@ class Monitor(msgspec.Struct, array_like=True, gc=False):
             extra = max(0.0, value - expected) * per_hour
             found.append(self._condition("price", value, expected, 2 * expected, evidence, extra))
         return evidence is not None
+
+    def _crept(self, time: float, spend: Spend, logs: Logs, found: list[Condition]) -> None:
+        """What requests cost on average, or the typical one, against the past days."""
+        assert self.creep is not None and self.typical_creep is not None
+        mean = self.creep.update(time, spend.requests, spend.used)
+        typical = self.typical_creep.update(time, logs.answers, logs.total, logs.squares)
+        if mean.alarm or typical.alarm:
+            test, grown = (self.creep, mean) if mean.alarm else (self.typical_creep, typical)
+            usual = mean.value * grown.expected / grown.value
+            extra = max(0.0, mean.value - usual) * spend.requests * PER_HOUR
+            found.append(self._condition("creep", mean.value, usual, 1.02 * usual, test.evidence, extra))
 
     def _drop(self, requests: float, expected: float, found: list[Condition]) -> None:
         """``requests`` and ``expected``: in a bucket."""

@@ -14,6 +14,8 @@ from agents.anomaly.slo import Objective
 
 _PAGING, _TICKETING = 5, 11
 """Tests of buckets that can page, and that cannot (agents/anomaly/monitor.py): each kind shares its false alarms. Others only inform."""
+_CREEPS = 2
+"""Tests for creep: of what requests cost on average, and of what a typical one does."""
 _BUCKETS, _HOURS = 7 * PER_DAY, 168
 """In a week."""
 
@@ -44,8 +46,8 @@ class AnomalySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
     @property
     def hourly_evidence(self) -> float:
-        """Logarithm of hours per false alarm of the test for creep, which is a ticket at most and has ``false_alarms`` for itself."""
-        return log(_HOURS / self.false_alarms)
+        """Logarithm of hours per false alarm of one test for creep; both are tickets at most and have ``false_alarms`` for themselves."""
+        return log(_HOURS * _CREEPS / self.false_alarms)
 
 
 def anomaly_settings(table: Mapping[str, Any]) -> AnomalySettings:

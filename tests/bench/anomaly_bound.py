@@ -1,10 +1,10 @@
-"""What no test can beat: how probably an incident can be told within two minutes.
+"""What no test can beat: how probably an incident can be told in time, which is within two minutes, or within its day if it creeps.
 
 By the lemma of Neyman and Pearson ("On the problem of the most efficient tests of statistical hypotheses", Phil. Trans. R. Soc. A 1933):
 of all tests with so many false alarms, the one that rejects the largest likelihood ratios finds the most. Of counts these are the largest
 (or least); of what requests cost, the sum over requests, each of which is told alone. It is told what a detector has to find out: when the
-incident begins, how large it is, what was usual. It sees 90 s, because the last 30 s are left for requests to end, and may raise as many
-false alarms per week as the detector's own test.
+incident begins, how large it is, what was usual. It sees 90 s (or all of the day but 30 s), because the last 30 s are left for requests to
+end, and may raise as many false alarms per week as the detector's own test, or the two for creep.
 """
 
 from __future__ import annotations
@@ -14,15 +14,25 @@ from math import exp, log
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
-from scipy.stats import binom, lognorm, nbinom
+from scipy.stats import binom, lognorm, nbinom, norm
 
 from agents.anomaly.pace import SECONDS
 from agents.anomaly.settings import AnomalySettings
-from tests.bench.anomaly_streams import ERRORS, LATENCY_SIGMA, REFUSALS, Array, Stream
+from tests.bench.anomaly_streams import DAY, ERRORS, LATENCY_SIGMA, REFUSALS, Array, Stream
 
 SOON = 120.0
 SETTLE = 30.0
-SEEN = SOON - SETTLE
+CREEP = "creep_2_percent"
+
+
+def soon(kind: str) -> float:
+    """Seconds within which an incident should be found."""
+    return DAY if kind == CREEP else SOON
+
+
+def seen(kind: str) -> float:
+    """Seconds of an incident that can have been seen by then."""
+    return soon(kind) - SETTLE
 
 
 def best_possible(stream: Stream, kind: str, n: int, settings: AnomalySettings) -> float | None:
@@ -31,8 +41,11 @@ def best_possible(stream: Stream, kind: str, n: int, settings: AnomalySettings) 
     power = _POWERS.get(kind)
     if power is None:
         return None
-    evidence = settings.page_evidence if kind in _PAGED else settings.ticket_evidence
-    chance = exp(-evidence) * SEEN / SECONDS
+    if kind == CREEP:
+        chance = settings.false_alarms / 7
+    else:
+        evidence = settings.page_evidence if kind in _PAGED else settings.ticket_evidence
+        chance = exp(-evidence) * seen(kind) / SECONDS
     return power(n, chance, stream)
 
 
@@ -99,15 +112,30 @@ def _cost(n: int, chance: float, stream: Stream) -> float:
     return min(1.0, float(sums[1][least]))
 
 
-def _triple(costs: Array) -> tuple[Array, Array, Array]:
-    """Of the logarithm of a cost: its smoothed density (Silverman, 1986), that of three times as much, and their log ratio, on one grid."""
-    width = log(3) / 64
+def _density(costs: Array, width: float, beyond: float = 0.0) -> Array:
+    """Of logarithms, smoothed (Silverman, 1986), in steps of ``width`` from below the least until ``beyond`` the largest."""
     bandwidth = 1.06 * float(costs.std()) * len(costs) ** -0.2
-    edges = np.arange(costs.min() - 10 * bandwidth, costs.max() + log(3) + 10 * bandwidth + width, width)
-    usual = gaussian_filter1d(np.histogram(costs, edges)[0] / len(costs), bandwidth / width, mode="constant", truncate=8.0)
+    edges = np.arange(costs.min() - 10 * bandwidth, costs.max() + beyond + 10 * bandwidth + width, width)
+    counts = np.histogram(costs, edges)[0] / len(costs) / width
+    return np.asarray(gaussian_filter1d(counts, bandwidth / width, mode="constant", truncate=8.0))
+
+
+def _triple(costs: Array) -> tuple[Array, Array, Array]:
+    """Of the logarithm of a cost: its density, that of three times as much, and their log ratio, on one grid."""
+    usual = _density(costs, log(3) / 64, log(3)) * log(3) / 64
     then = np.concatenate([np.zeros(64), usual[:-64]])
     tiny = 1e-30
     return usual, then, np.clip(np.log((then + tiny) / (usual + tiny)), -_LARGEST, _LARGEST - _STEP)
+
+
+def _creep(n: int, chance: float, stream: Stream) -> float:
+    """Of the score, which so many requests make normal: what they tell is the Fisher information of the location of their logarithms,
+    times the square of what they have grown by until each."""
+    width = 0.01
+    usual = _density(stream.costs, width)
+    information = float((np.gradient(usual, width) ** 2 / np.maximum(usual, 1e-12)).sum() * width)
+    moved = (n * information * log(1.02) ** 2 / 3) ** 0.5
+    return float(norm.sf(norm.isf(chance) - moved))
 
 
 _PAGED = {"provider_outage", "traffic_drop", "cost_x3"}
@@ -117,6 +145,7 @@ _POWERS: Mapping[str, Callable[[int, float, Stream], float]] = {
     "latency_tail_x2": _tail,
     "traffic_drop": _drop,
     "cost_x3": _cost,
+    CREEP: _creep,
 }
 
 
@@ -125,7 +154,7 @@ def halfway(kind: str, stream: Stream, settings: AnomalySettings) -> float:
     low, high = log(1.0), log(100_000.0)
     for _ in range(30):
         middle = (low + high) / 2
-        if (best_possible(stream, kind, round(exp(middle) * SEEN / 60), settings) or 0.0) < 0.5:
+        if (best_possible(stream, kind, round(exp(middle) * seen(kind) / 60), settings) or 0.0) < 0.5:
             low = middle
         else:
             high = middle

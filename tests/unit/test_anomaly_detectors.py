@@ -307,13 +307,42 @@ def test_a_cost_that_creeps_by_two_per_cent_a_day_is_found_in_days_and_a_steady_
         for hour in range(20 * 24):
             days = max(0.0, hour / 24 - 10)
             price = 0.01 * (1 + growth) ** days * exp(rng.normal(0, 0.01)) * (1.2 if hour % 24 > 12 else 1.0)
-            if test.update(hour * 3600, Spend(price * 1000, 1000)).alarm:
+            if test.update(hour * 3600, 1000, price * 1000).alarm:
                 return hour / 24 - 10
         return None
 
     found = first_alarm(0.02)
     assert found is not None and 0 < found < 3
     assert first_alarm(0.0) is None
+
+
+def creeps(seed: int, *, growth: float = 0.0, weeks: int = 1, requests: int = 3_000, alike: float = 0.0) -> list[int]:
+    """Hours, after ten days, in which the typical cost creeps up by ``growth`` a day, at which an alarm begins.
+
+    Nights have a fifth of the noon's requests; hours differ by 2% beyond their requests, as neighbours as ``alike``.
+    """
+    rng, test = np.random.default_rng(seed), CreepTest(AnomalySettings().hourly_evidence, typical=True)
+    began, on, hours = list[int](), False, 0.0
+    for hour in range(10 * 24 + weeks * 168):
+        n = int(requests * (1 + 0.67 * np.cos(hour * 2 * np.pi / 24)))
+        hours = alike * hours + float(rng.normal(0, 0.02 * (1 - alike**2) ** 0.5)) if alike else 0.0
+        x = float(rng.normal(0.2 * (hour % 24 > 12), 0.9 / n**0.5)) + hours + log(1 + growth) * max(0.0, hour / 24 - 10)
+        alarm = test.update(hour * 3600, n, n * x, n * (x**2 + 0.81)).alarm
+        if alarm and not on:
+            began.append(hour - 240)
+        on = alarm
+    return began
+
+
+def test_a_typical_cost_that_creeps_by_two_per_cent_a_day_is_found_within_its_day() -> None:
+    first = [creeps(seed, growth=0.02, requests=12_000)[0] for seed in range(20)]
+    assert min(first) > 0 and sorted(first)[17] <= 24
+
+
+@pytest.mark.parametrize("alike", [0.0, 0.5])
+def test_hours_that_are_alike_are_no_creep(alike: float) -> None:
+    false = sum(len(creeps(seed, weeks=20, alike=alike)) for seed in range(20))
+    assert false <= 10  # 4 are asked for in 400 weeks, half of them of this test
 
 
 # Latency
