@@ -223,7 +223,8 @@ class CreepTest(msgspec.Struct, array_like=True, gc=False):
         if self.seen >= _WEEK_HOURS:
             alike = max(1.0, self.alike)
             shift = _CREEP / (known * alike) ** 0.5
-            needed = threshold(self.h, shift**2 / 2, shift)
+            # Where quiet hours vary more than it is known, the sums go further than normal ones.
+            needed = threshold(self.h, shift**2 / 2, shift) if self.typical else self.h
             score = self.evidence.add(time, shift * (clipped / alike**0.5 - shift / 2), 1, needed, 6)
         self.moved = _FADE * self.moved + clipped
         together = min(self.moved**2 * (1 - _FADE**2), 9 * self.alike)
