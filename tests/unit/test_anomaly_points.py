@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from agents.anomaly.points import PointDetector, Rest, Shapes
+from agents.anomaly.points import Patterns, PointDetector, Rest, Shapes
 from agents.anomaly.spot import Tail
 from tests.bench.anomaly import score_folder
 
@@ -78,15 +78,55 @@ def test_a_curve_that_was_seen_lies_near_and_one_that_was_not_lies_far() -> None
 
 def test_each_alarm_makes_the_next_one_harder() -> None:
     rest = Rest()
-    told = [rest.news(6.0 if at % 300 == 100 else 0.0) for at in range(3_000)][100::300]
+    told = [rest.news(8.4 if at % 300 == 100 else 0.0) for at in range(3_000)][100::300]
     # Then: the same surprise, time and again, is less and less news, and in the end no alarm
-    assert told[0] == 6.0 and told[:4] == sorted(told[:4], reverse=True)
-    assert min(told) < 5.0
+    assert told[0] == 8.4 and told[:4] == sorted(told[:4], reverse=True)
+    assert min(told) < 7.0
     # A far larger one is, and so is the same one after a long silence.
-    assert rest.news(12.0) > 5.0
+    assert rest.news(16.8) > 7.0
     for _ in range(100_000):
         rest.news(0.0)
-    assert rest.news(6.0) > 5.0
+    assert rest.news(8.4) > 7.0
+
+
+@pytest.mark.parametrize(("unit", "origin"), [(1.0, 0.0), (1e-6, 5.0), (1e9, -3e9)])
+def test_usual_values_in_an_order_that_never_was_are_news_once(unit: float, origin: float) -> None:
+    # Given: five levels that always come in the same order
+    patterns = Patterns()
+    for _ in range(200):
+        usual = [patterns.surprise(origin + unit * level) for level in range(5)]
+    # Then: that order is none, another one is, and less so each time it comes again
+    other = [max(patterns.surprise(origin + unit * level) for level in (0, 1, 3, 2, 4)) for _ in range(8)]
+    assert max(usual) < 0.1 < 3.0 < other[0]
+    assert other[-1] < 0.5 * other[0]
+
+
+def test_the_surprise_of_a_value_is_the_logarithm_of_its_probability_beyond_the_usual() -> None:
+    # Given: two values without order, of which one comes twice in a hundred
+    rng, patterns, rare = np.random.default_rng(7), Patterns(), 0.02
+    surprises = [(value, patterns.surprise(value)) for value in (rng.random(20_000) < rare).astype(float).tolist()]
+    entropy = -rare * np.log(rare) - (1 - rare) * np.log(1 - rare)
+    assert np.mean([surprise for value, surprise in surprises[10_000:] if value == 1.0]) == pytest.approx(-np.log(rare) - entropy, rel=0.1)
+
+
+def test_what_lasts_is_an_anomaly_and_a_moment_of_it_is_none() -> None:
+    # Given: four standard deviations from the mean, once in 3,000 values, or three times in a row
+    rng = np.random.default_rng(8)
+    for lasting, told in ((1, False), (3, True)):
+        values = (100 + rng.normal(0, 3, 3000)).tolist()
+        values[2000 : 2000 + lasting] = [112.0] * lasting
+        assert found(values, 2000, within=6) is told
+
+
+def test_what_is_no_number_is_a_gap() -> None:
+    values = daily(4)
+    detector = PointDetector()
+    scored = []
+    for at, value in enumerate(values):
+        for gap in (float("nan"), float("inf"), float("-inf")) if at == 500 else ():
+            assert detector.update(START + at * STEP, gap).score == 0.0
+        scored.append(detector.update(START + at * STEP, value).score)
+    assert scored == scores(values)
 
 
 def test_a_constant_series_says_nothing() -> None:
