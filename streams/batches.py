@@ -19,6 +19,9 @@ class Record(NamedTuple):
     headers: Headers = ()
 
 
+_NO_HEADERS: list[tuple[str, bytes]] = []
+
+
 class Sent(NamedTuple):
     """A batch on its way. ``stored``: done when all replicas have it, or the broker has refused it."""
 
@@ -26,7 +29,7 @@ class Sent(NamedTuple):
     stored: asyncio.Future[Any]
 
 
-async def send_records(producer: AIOKafkaProducer, tp: TopicPartition, records: Iterable[Record]) -> list[Sent]:
+async def send_records(producer: AIOKafkaProducer, tp: TopicPartition, records: Iterable[Record | Message]) -> list[Sent]:
     """Send to one partition, in this order. Waits where a batch is queued already, which bounds what is in flight.
 
     Raises ``KafkaTimeoutError`` if that does not go within the producer's time.
@@ -34,11 +37,13 @@ async def send_records(producer: AIOKafkaProducer, tp: TopicPartition, records: 
     now = int(time.time() * 1000)
     sent: list[Sent] = []
     batch = producer.create_batch()
-    for key, value, headers in records:
-        if batch.append(timestamp=now, key=key, value=value, headers=list(headers)) is None:  # full
+    for record in records:
+        key, value = record.key, record.value
+        headers = list(record.headers) if record.headers else _NO_HEADERS
+        if batch.append(timestamp=now, key=key, value=value, headers=headers) is None:  # full
             sent.append(await _submit(producer, tp, batch))
             batch = producer.create_batch()
-            batch.append(timestamp=now, key=key, value=value, headers=list(headers))
+            batch.append(timestamp=now, key=key, value=value, headers=headers)
     sent.append(await _submit(producer, tp, batch))
     return sent
 
@@ -50,11 +55,11 @@ async def _submit(producer: AIOKafkaProducer, tp: TopicPartition, batch: Any) ->
 
 async def store(producer: AIOKafkaProducer, messages: Sequence[Message]) -> None:
     """Send, in order within each partition, and wait until all are stored. Raises ``KafkaError`` if one is not; others may be."""
-    by_partition: dict[TopicPartition, list[Record]] = defaultdict(list)
-    for topic, partition, key, value, headers in messages:
-        by_partition[TopicPartition(topic, partition)].append(Record(key, value, headers))
-    await asyncio.gather(*(_stored(producer, tp, records) for tp, records in by_partition.items()))
+    by_partition: dict[tuple[str, int], list[Message]] = defaultdict(list)
+    for message in messages:
+        by_partition[message.topic, message.partition].append(message)
+    await asyncio.gather(*(_stored(producer, TopicPartition(*tp), records) for tp, records in by_partition.items()))
 
 
-async def _stored(producer: AIOKafkaProducer, tp: TopicPartition, records: Sequence[Record]) -> None:
+async def _stored(producer: AIOKafkaProducer, tp: TopicPartition, records: Sequence[Message]) -> None:
     await asyncio.gather(*(batch.stored for batch in await send_records(producer, tp, records)))

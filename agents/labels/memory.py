@@ -41,6 +41,7 @@ class Memory:
         self.of_id: dict[str | None, list[Session]] = {}
         self.answers: dict[str, Answer] = {}
         self.of_response: dict[str, Answer] = {}
+        self._parting: list[Session] = []
         self._forget_changes()
 
     def add_session(self, session: Session) -> None:
@@ -83,6 +84,14 @@ class Memory:
                 del self.of_id[session.id]
         self._changed_sessions.pop(serial, None)
         self._gone_sessions.append(serial)
+        self._parting.append(session)
+
+    def part(self) -> None:
+        """Nobody needs the sessions that were forgotten any more. They and their answers refer to each other: without this they would stay
+        until a collection of garbage finds them among everything that lives, at a third of the cost of all else that is done for them."""
+        for session in self._parting:
+            session.answers.clear()
+        self._parting.clear()
 
     def forget_answer(self, answer: Answer) -> None:
         answer.session.answers.remove(answer)
@@ -150,6 +159,7 @@ class Memory:
                 for answer in self.sessions[serial].answers:
                     answer.judged = True
                 self.forget_session(self.sessions[serial])
+        self.part()
         for head in saved.sessions:
             if head.serial in self.sessions:
                 self.sessions[head.serial].head = head

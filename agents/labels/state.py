@@ -274,6 +274,7 @@ class LabelsState:
         if judged:
             self._judge(judged)
         self._expire(boundary, effects)
+        self._memory.part()
 
     def _count_finals(self, answers: Iterable[Answer]) -> None:
         """Scores of final labels, for what they teach when the minute is over."""

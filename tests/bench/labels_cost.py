@@ -14,7 +14,6 @@ has ended and is forgotten, so all that is done for an answer is counted. Three 
 from __future__ import annotations
 
 import argparse
-import gc
 import json
 import time
 from collections import Counter, defaultdict
@@ -36,6 +35,7 @@ from agents.labels.tap import LabelsTap
 from agents.satisfaction.state import SatisfactionState
 from schemas.turns import Signal, Turn, Turns
 from streams.effects import Effects
+from streams.garbage import spare_what_is_loaded
 from streams.state import PartitionState
 from streams.traffic.demo import demo
 from streams.traffic.load import Load
@@ -134,8 +134,7 @@ def run(states: Sequence[PartitionState], batches: list[Batch], topic: str = "")
     """
     found = [Outcome(0.0, [], Counter()) for _ in states]
     spent, offset = [0.0] * len(states), 0
-    gc.collect()
-    gc.disable()
+    spare_what_is_loaded()  # and garbage is collected as in a worker
     for turn, batch in enumerate(batches):
         read = []
         for name, values in batch.items():
@@ -156,7 +155,6 @@ def run(states: Sequence[PartitionState], batches: list[Batch], topic: str = "")
             began = time.process_time()
             del effects
             spent[n] += time.process_time() - began
-    gc.enable()
     return [outcome._replace(seconds=seconds) for outcome, seconds in zip(found, spent, strict=True)]
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import random
+import tracemalloc
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
@@ -301,6 +303,32 @@ def test_sessions_are_bounded_and_the_quiet_ones_become_final_first() -> None:
         stage.send(turn(n, n, session=f"s{n}"))
     assert stage.state.gauges()["label_sessions"] == 3
     assert [label.response_id for label in stage.published if label.final] == [f"a{n}" for n in range(7)]
+
+
+@pytest.mark.parametrize("bounds", [{}, {"sessions": 50}])
+def test_what_is_forgotten_leaves_memory_at_once(bounds: dict[str, int]) -> None:
+    """without waiting for a collection of garbage, whether its time has come or there is no room for it."""
+    stage = Stage2(**SHORT, **bounds)
+
+    def held_after(begin: float) -> int:
+        for n in range(200):
+            at, session = begin + n, f"s{begin + n}"
+            stage.send(turn(f"{session} 1", at, session=session), turn(f"{session} 2", at + 5, session=session))
+        stage.until(begin + 200 + END + PERIOD)
+        stage.state.changes()
+        stage.effects, stage.published = Effects(), []
+        assert stage.state.gauges()["label_answers"] == 0
+        return tracemalloc.get_traced_memory()[0]
+
+    gc.collect()
+    gc.disable()
+    tracemalloc.start()
+    try:
+        first, *_, last = [held_after(begin) for begin in (0.0, 1_000.0, 2_000.0, 3_000.0)]
+    finally:
+        tracemalloc.stop()
+        gc.enable()
+    assert last - first < 50_000, "three times 200 sessions of about 2 kB"
 
 
 def test_waiting_feedback_is_bounded() -> None:
