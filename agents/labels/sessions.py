@@ -76,12 +76,9 @@ class SessionHead(msgspec.Struct, array_like=True, gc=False):
     forgotten: float = 0.0
 
 
-class Session(msgspec.Struct, eq=False, gc=False):
+class Session(msgspec.Struct, eq=False):
     """``id``: its ``session_id``, if it has one; ``answers`` in the order of (time of the request, id); ``awaited``: somebody will look
-    whether it has ended.
-
-    The collector of garbage does not watch it, although it and its answers refer to each other: ``Memory.part`` parts them.
-    """
+    whether it has ended. It and its answers refer to each other; ``Memory.part`` parts those that are forgotten."""
 
     head: SessionHead
     id: str | None
@@ -117,7 +114,7 @@ def _names(tenant: str, feature: str, model: str) -> Names:
     return Names(tenant, feature, model, f"{tenant}\n{feature}")
 
 
-class Answer(msgspec.Struct, eq=False, gc=False):
+class Answer(msgspec.Struct, eq=False):
     """An answer and everything known about it. ``there``: when the user had it before their eyes, epoch seconds; ``series``: as in
     ``Names``; ``judged``: its score has counted for satisfaction; ``about``: of its label as JSON what all versions begin with, until the
     final one."""
