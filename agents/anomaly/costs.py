@@ -158,6 +158,7 @@ _WEEK_HOURS = 120
 """Hours before creep is looked for: five days."""
 _CREEP = 0.013
 _LEARN = 1 / 168
+"""Weight of a new hour in what is known of how hours vary."""
 _FADE = 0.85
 """Weight of an hour relative to the next one's, in sums of neighbours."""
 _PAST = 0.07

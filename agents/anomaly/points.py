@@ -27,6 +27,8 @@ _SLOTS = 48
 _MEMORY = 1_000
 """Values over which the long-term level and spread are averaged."""
 _NEAR = 200
+_LARGEST = 1e100
+"""Its square is still a number."""
 _FADE = 0.5
 """What is left of a surprise one value later."""
 _HALF = 7.0
@@ -218,10 +220,11 @@ class PointDetector:
     def update(self, time: float, value: float) -> Score:
         """Score a value at ``time`` (epoch seconds); 0.5 and more is an anomaly. ``expected`` is the usual value at this time.
 
-        What is not finite is a gap: it scores 0 and nothing is learned from it.
+        What is not finite is a gap: it scores 0 and nothing is learned from it. Beyond 1e100 values are all alike.
         """
         if not isfinite(value):
             return Score()
+        value = max(-_LARGEST, min(_LARGEST, value))
         if self._last is None:
             self._last = self._level.mean = self._near.mean = value
         expected, views = self._views(time, value)

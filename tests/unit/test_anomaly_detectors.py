@@ -18,14 +18,15 @@ from agents.anomaly.costs import CreepTest, Logs, PriceTest, Spend, TypicalTest
 from agents.anomaly.counts import CountTest, _surprise
 from agents.anomaly.evidence import Evidence, threshold
 from agents.anomaly.joint import JointTest
-from agents.anomaly.monitor import UnpricedTest
+from agents.anomaly.monitor import Condition, Monitor, UnpricedTest
 from agents.anomaly.pace import PER_DAY, PER_HOUR, SECONDS
 from agents.anomaly.rates import RateTest, Share
 from agents.anomaly.score import deviation
 from agents.anomaly.settings import AnomalySettings, anomaly_settings, objectives
 from agents.anomaly.slo import BurnRate, Objective
 from agents.anomaly.tail import TailTest
-from agents.cost.sketch import Bins, bin_of
+from agents.cost.aggregate import OUTCOME_INDEX
+from agents.cost.sketch import LOG_GAMMA, Bins, bin_of
 
 H = AnomalySettings().ticket_evidence
 
@@ -343,6 +344,24 @@ def test_a_typical_cost_that_creeps_by_two_per_cent_a_day_is_found_within_its_da
 def test_hours_that_are_alike_are_no_creep(alike: float) -> None:
     false = sum(len(creeps(seed, weeks=20, alike=alike)) for seed in range(20))
     assert false <= 10  # 4 are asked for in 400 weeks, half of them of this test
+
+
+def test_creep_of_the_typical_cost_is_told_in_dollars_per_request_as_they_are_and_would_be_without_it() -> None:
+    # Given: costs that grow by 2% a day after ten days, and in each hour a share of dear requests that hides it in the mean
+    rng, monitor, told = np.random.default_rng(6), Monitor.of(AnomalySettings(), whole=True), list[tuple[Condition, float]]()
+    for hour in range(12 * 24):
+        days = max(0.0, hour / 24 - 10)
+        bins = rng.normal(24.0 + days * log(1.02), 0.7, 9_000) / LOG_GAMMA
+        bucket, usd = Bucket(), float(rng.lognormal(5, 0.5))
+        bucket.outcomes[OUTCOME_INDEX["ok"]] = 9_000
+        bucket.windows[0] = [usd, 0.0, 9_000]
+        bucket.paid, bucket.paid_bins, bucket.paid_squares = 9_000, round(bins.sum()), round((bins**2).sum())
+        told += [(found, days) for found in monitor.update(hour * 3600, bucket) if found.kind == "creep"]
+    # Then: what a request costs in the last hour, and what it would without its growth over the past days
+    condition, days = told[0]
+    assert 0 < days <= 1.5
+    assert 0.001 < condition.value < 0.1
+    assert 1.0 < condition.value / condition.expected < 1.02**days * 1.02
 
 
 # Latency

@@ -129,6 +129,14 @@ def test_what_is_no_number_is_a_gap() -> None:
     assert scored == scores(values)
 
 
+@pytest.mark.parametrize("huge", [1e155, -1e300, 1.7e308])
+def test_a_value_whose_square_is_no_number_is_an_anomaly_and_no_end(huge: float) -> None:
+    values = daily(6)
+    values[600] = huge
+    scored = scores(values)
+    assert scored[600] > 0.5 and all(0 <= score <= 1 for score in scored)
+
+
 def test_a_constant_series_says_nothing() -> None:
     assert max(scores([45.0] * 2000)) == 0.0
 

@@ -220,7 +220,7 @@ def test_a_small_change_that_no_metric_tells_of_alone_is_a_ticket_with_what_move
     assert found[0].time <= window(1500) + 900 and found[-1].requests
 
 
-@pytest.mark.parametrize("first", ["tpot", "typical"])
+@pytest.mark.parametrize("first", ["tpot", "typical", "typical_creep"])
 def test_a_series_written_before_something_was_watched_is_watched_for_it_from_now_on(first: str) -> None:
     watched = Monitor.of(AnomalySettings(), whole=True)
     fields = msgspec.msgpack.decode(msgspec.msgpack.encode(watched))
