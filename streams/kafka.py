@@ -15,6 +15,9 @@ from aiokafka.errors import KafkaError, TopicAlreadyExistsError
 from streams.settings import Settings
 from streams.topics import MAX_MESSAGE_BYTES, Topic
 
+EMBEDDED_CLUSTER = "mirante-embedded-"
+"""How the cluster id of the embedded broker begins."""
+
 
 class BrokerUnavailable(ConnectionError):
     """No broker answered; the message says where and what to check."""

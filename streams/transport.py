@@ -75,9 +75,11 @@ from __future__ import annotations
 
 import asyncio
 import bisect
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, MutableSet
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from functools import cached_property
 from operator import attrgetter
 from typing import Any, NamedTuple, TypeAlias, cast
 
@@ -101,6 +103,7 @@ from faust.types.transports import ConsumerT
 from faust.types.tuples import ack_lock
 from mode import Service, get_logger
 
+from streams.gaps import Gaps
 from streams.ledger import Delivery, OffsetLedger
 
 Record: TypeAlias = ConsumerRecord[bytes | None, bytes | None]
@@ -113,6 +116,8 @@ logger = get_logger(__name__)
 DrainHook = Callable[[], Awaitable[None]]
 #: Awaited after an assignment, before any batch: restore state, return the offsets to read next (else: the committed).
 RestoreHook = Callable[[frozenset[TP]], Awaitable[Mapping[TP, int]]]
+
+GAP_PAUSE = 0.01  # seconds until a gap is looked at again
 
 _offset_of = attrgetter("offset")
 _key_size, _value_size = attrgetter("serialized_key_size"), attrgetter("serialized_value_size")  # -1 if there is none
@@ -129,6 +134,7 @@ class BatchOptions:
     fetch_max_bytes: int = 50 << 20  #: per fetch request and broker
     fetch_max_wait: float = 0.1  #: seconds the broker may hold an empty fetch; the embedded one does not wake up when something comes
     isolation_level: str = "read_committed"  #: hides records of aborted transactions, if there are any
+    gap_patience: float = 0.0  #: seconds for which a gap in the offsets may still fill (streams/gaps.py)
     on_drain: DrainHook | None = None
     on_restore: RestoreHook | None = None
 
@@ -264,6 +270,10 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
 
     consumer: BatchConsumer
 
+    @cached_property
+    def _gaps(self) -> Gaps[TP]:
+        return Gaps(self.consumer.options.gap_patience)
+
     def _create_worker_consumer(self, transport: _Transport) -> aiokafka.AIOKafkaConsumer:
         conf, options = self.app.conf, self.consumer.options
         if conf.broker_session_timeout > conf.broker_request_timeout:
@@ -306,15 +316,23 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
         assigned = subscriptions.subscription.assignment
         starts = {tp: self._position(assigned, tp) for tp in tps}
         fetched: list[_Fetched] = []
+        incomplete = False
 
         def collect(drained: Mapping[TP, list[Record]]) -> None:
             # Nothing is awaited between aiokafka's drain and this, so the position is the one the drain left.
+            nonlocal incomplete
             for aiotp, records in drained.items():
                 tp, state = TP(*aiotp), assigned.state_value(aiotp)
-                size = max(0, sum(map(_key_size, records)) + sum(map(_value_size, records)))
                 start = starts[tp]
-                fetched.append(_Fetched(
-                    tp, records, records[0].offset if start is None else start, state.position, state.highwater, size))
+                if start is None:
+                    start = records[0].offset
+                whole = self._before_gap(tp, start, records)
+                if len(whole) < len(records):
+                    consumer.seek(aiotp, whole[-1].offset + 1 if whole else start)
+                    incomplete = True
+                if whole:
+                    size = max(0, sum(map(_key_size, whole)) + sum(map(_value_size, whole)))
+                    fetched.append(_Fetched(tp, whole, start, state.position, state.highwater, size))
 
         with subscriptions.fetch_context():
             collect(await fetcher.fetched_records(tps, timeout=timeout, max_records=max_records))
@@ -325,7 +343,15 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
                         break
                     if isinstance(fetcher._records.get(aiotp), FetchResult):  # an error waits for the next call
                         collect(await fetcher.fetched_records({aiotp}, timeout=0, max_records=max_records))
+        if incomplete and not fetched:
+            await asyncio.sleep(GAP_PAUSE)
         return fetched
+
+    def _before_gap(self, tp: TP, start: int, records: list[Record]) -> list[Record]:
+        """The records before a gap in the offsets that may still fill; what comes after it is fetched again."""
+        if not self.consumer.options.gap_patience:
+            return records
+        return records[: self._gaps.before(tp, start, records, time.monotonic())]
 
     @staticmethod
     def _position(assigned: Any, tp: TP) -> int | None:

@@ -31,7 +31,7 @@ from streams.backfill import Backfill, until_complete
 from streams.changelog import Changelog
 from streams.checkpoint import Checkpointer
 from streams.garbage import spare_what_is_loaded
-from streams.kafka import by_topic, new_producer, ssl_context
+from streams.kafka import EMBEDDED_CLUSTER, by_topic, new_producer, ssl_context
 from streams.metrics import Metrics
 from streams.settings import Settings
 from streams.sink import Sink
@@ -39,6 +39,9 @@ from streams.topics import Topics
 from streams.transport import BatchApp, BatchOptions, RecordBatch, batch_topic
 
 log = logging.getLogger(__name__)
+
+GAP_PATIENCE = 5.0
+"""Seconds for which a gap in the offsets of the embedded broker may still fill (streams/gaps.py). It takes milliseconds."""
 
 STALE_AFTER = 30.0
 """Seconds without a successful checkpoint after which the worker is not healthy."""
@@ -158,7 +161,7 @@ class Runtime(Service):
 class Worker(BatchApp):
     """The Faust app of a worker."""
 
-    def __init__(self, settings: Settings, agents: Sequence[Agent], backfill: Backfill | None = None) -> None:
+    def __init__(self, settings: Settings, agents: Sequence[Agent], cluster: str, backfill: Backfill | None = None) -> None:
         security = settings.kafka
         super().__init__(
             settings.consumer_group,
@@ -183,7 +186,9 @@ class Worker(BatchApp):
             web_host=settings.web_host,
             web_bind=settings.web_host,
             web_port=settings.web_port,
-            batches=BatchOptions(drain_timeout=settings.drain_timeout),
+            batches=BatchOptions(
+                drain_timeout=settings.drain_timeout, gap_patience=GAP_PATIENCE if cluster.startswith(EMBEDDED_CLUSTER) else 0.0
+            ),
         )
         self.runtime = Runtime(settings, agents, lambda: self.consumer, backfill)
         self.batches.on_restore = self.runtime.restore
@@ -262,10 +267,10 @@ def _credentials(settings: Settings) -> CredentialsT:
     )
 
 
-def run(settings: Settings, agents: Sequence[Agent], *, backfill: Backfill | None = None, loglevel: str = "INFO") -> None:
-    """Run a worker until it is told to stop, or until its backfill is complete; exits the process."""
+def run(settings: Settings, agents: Sequence[Agent], cluster: str, *, backfill: Backfill | None = None, loglevel: str = "INFO") -> None:
+    """Run a worker until it is told to stop, or until its backfill is complete; exits the process. ``cluster``: the Kafka cluster's id."""
     spare_what_is_loaded()
     # The consumer's thread needs the interpreter briefly and often: with the default of 5 ms it reads 20% slower.
     sys.setswitchinterval(0.0001)
-    worker = faust.Worker(Worker(settings, agents, backfill), loglevel=loglevel, debug=False)
+    worker = faust.Worker(Worker(settings, agents, cluster, backfill), loglevel=loglevel, debug=False)
     worker.execute_from_commandline()

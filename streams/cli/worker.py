@@ -48,4 +48,4 @@ def worker(
     if settings.since is not None:
         backfill = asyncio.run(plan(settings, settings.since))
         typer.echo(f"reprocessing {backfill.records:,} records written since {settings.since.isoformat()} (the warm-up before it included)")
-    run(settings, agents(settings, source, backfill), backfill=backfill, loglevel=loglevel)
+    run(settings, agents(settings, source, backfill), source, backfill=backfill, loglevel=loglevel)

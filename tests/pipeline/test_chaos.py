@@ -16,4 +16,4 @@ async def test_after_kills_stops_restarts_and_lost_answers_the_tables_hold_exact
     said: list[str] = []
     report = await run(plan, said.append)
     broken = [finding for finding in report.findings if not finding.holds and finding.name != "work went on during the faults"]
-    assert not broken, (broken, said)
+    assert not broken, "\n".join([*map(str, broken), *said])

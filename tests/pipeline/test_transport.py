@@ -202,6 +202,28 @@ def run(scenario: Coroutine[Any, Any, None]) -> None:
     asyncio.run(scenario)
 
 
+def test_given_many_producers_at_one_partition_then_no_record_is_passed_over(broker: str, tmp_path: Path) -> None:
+    """The embedded broker shows a batch before one with smaller offsets a few times in ten seconds of this."""
+
+    async def scenario() -> None:
+        topic, producers, rounds = next(names), 16, 150
+        await topics(broker, topic, partitions=1)
+        tp = TP(topic, 0)
+
+        async def produce() -> None:
+            async with producing(broker) as write:
+                for _ in range(rounds):
+                    await write(topic, 0, numbers(0, 2))
+
+        async with Worker(broker, topic, tmp_path, [topic], gap_patience=5.0) as worker:
+            await until(lambda: worker.assigned, "the worker has the partition")
+            await asyncio.gather(*(produce() for _ in range(producers)))
+            await until(lambda: len(worker.seen[tp]) >= 2 * producers * rounds, "all is read")
+            assert worker.seen[tp] == list(range(2 * producers * rounds))
+
+    run(scenario())
+
+
 def test_each_record_once_over_joins_and_leaves_and_partitions_go_together(broker: str, tmp_path: Path) -> None:
     async def scenario() -> None:
         a, b, group, partitions = next(names), next(names), next(names), 4
