@@ -47,7 +47,8 @@ def threshold(h: float, drift: float, scatter: float) -> float:
 
 
 class Evidence(msgspec.Struct, array_like=True, gc=False):
-    """The sum of one test. ``events``: how many observations speak in this excursion."""
+    """The sum of one test. ``events``: how many observations speak in this excursion. ``sure``: the alarm has reached its threshold, where
+    it may begin before (see :meth:`add`)."""
 
     total: float = 0.0
     events: float = 0.0
@@ -58,6 +59,7 @@ class Evidence(msgspec.Struct, array_like=True, gc=False):
     peaks: float = 0.0
     excess: float = 0.0
     far: float = 0.0
+    sure: bool = False
 
     def limit(self, h: float) -> float:
         """The threshold of this series for ``h`` = log(steps per false alarm)."""
@@ -67,14 +69,14 @@ class Evidence(msgspec.Struct, array_like=True, gc=False):
             rate = min(rate, -log((_PRIOR * exp(-beyond) + self.far - 1.0) / (_PRIOR + self.peaks)) / beyond)
         return h / max(_LEAST_RATE, rate)
 
-    def add(self, time: float, ratio: float, events: float, h: float, least: float, most: float = 1.0) -> float:
+    def add(self, time: float, ratio: float, events: float, h: float, least: float, early: float = 0.0) -> float:
         """Add a log-likelihood ratio; returns the evidence as a share of the threshold, 1 while the alarm is on.
 
-        An alarm also needs ``least`` events. One step adds at most ``most`` of the threshold, and the sum stops a little above
-        it, so that an alarm ends soon after its reason.
+        An alarm also needs ``least`` events, and begins by so much of ``h`` ``early``: it is not sure then. One step adds at most the
+        threshold, and the sum stops a little above it, so that an alarm ends soon after its reason.
         """
         limit, self.heard = self.limit(h), time
-        total = min(self.total + min(ratio, most * limit), 1.2 * limit)
+        total = min(self.total + min(ratio, limit), 1.2 * limit)
         if total <= 0.0:
             self._end(h)
             return 0.0
@@ -87,8 +89,9 @@ class Evidence(msgspec.Struct, array_like=True, gc=False):
             if total < _ENDS * limit:
                 self._end(h)
                 return 0.0
-        elif total >= limit and self.events >= least:
+        elif total >= self.limit(h - early) and self.events >= least:
             self.active = True
+        self.sure = self.active and (self.sure or total >= limit)
         return 1.0 if self.active else min(total / limit, 0.999)
 
     def wait(self, time: float, h: float) -> None:
@@ -105,7 +108,7 @@ class Evidence(msgspec.Struct, array_like=True, gc=False):
             self.excess = self.excess * keep + max(0.0, min(self.peak, h / 3) - _OVER)
             self.far = self.far * keep + (self.peak > _FAR * h)
         self.total = self.events = self.peak = 0.0
-        self.since, self.active = None, False
+        self.since, self.active, self.sure = None, False, False
 
     def doubt(self, h: float) -> float:
         """How little should be learned from what is seen now: from 0 (all of it) to 1 (hardly anything)."""

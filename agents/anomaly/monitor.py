@@ -66,6 +66,8 @@ class Condition(NamedTuple):
     requests: int
     usd_per_hour: float | None
     cause: str
+    sure: bool = True
+    """Enough to wake somebody."""
 
 
 class UnpricedTest(msgspec.Struct, array_like=True, gc=False):
@@ -218,7 +220,7 @@ class Monitor(msgspec.Struct, array_like=True, gc=False):
         self._drop(requests, traffic.expected, found)
         if self.unpriced.update(time, bucket.unpriced, requests):
             share = self.unpriced.unpriced / self.unpriced.requests
-            evidence = Evidence(since=self.unpriced.since, events=self.unpriced.unpriced)
+            evidence = Evidence(since=self.unpriced.since, events=self.unpriced.unpriced, sure=True)
             found.append(self._condition("unpriced", share, 0.0, UnpricedTest.SHARE, evidence))
 
     def _dear(self, value: float, expected: float, per_hour: float, found: list[Condition]) -> bool:
@@ -263,7 +265,7 @@ class Monitor(msgspec.Struct, array_like=True, gc=False):
     ) -> Condition:
         since = evidence.since if evidence.since is not None else 0.0
         cause = self.breakdown.cause(_METRICS.get(kind, "requests")) if kind not in ("latency", "ttft", "tpot", "unpriced") else ""
-        return Condition(kind, value, expected, threshold, since, int(evidence.events), extra, cause)
+        return Condition(kind, value, expected, threshold, since, int(evidence.events), extra, cause, evidence.sure)
 
 
 _encode = msgspec.msgpack.Encoder().encode

@@ -133,7 +133,7 @@ def severity(condition: Condition, settings: AnomalySettings) -> Severity:
     if kind in ("api_error", "lost"):
         return "page" if condition.value >= 0.1 else "ticket"
     if kind == "traffic_down":
-        return "page" if condition.value < 0.1 * condition.expected else "ticket"
+        return "page" if condition.value < 0.1 * condition.expected and condition.sure else "ticket"
     return "ticket"
 
 

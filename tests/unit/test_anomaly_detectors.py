@@ -100,6 +100,14 @@ def test_the_time_between_false_alarms_of_a_share_is_what_was_asked_for(requests
     assert 450 < steps * series / alarms < 1000
 
 
+def test_an_alarm_that_may_begin_early_is_sure_from_its_threshold_on() -> None:
+    evidence, seen = Evidence(), []
+    for at in range(9):
+        evidence.add(at * SECONDS, H / 6 if at < 7 else -H, 1, H, 1, early=H / 3)
+        seen.append((evidence.active, evidence.sure))
+    assert seen == [(False, False)] * 3 + [(True, False)] * 2 + [(True, True)] * 2 + [(False, False)] * 2
+
+
 @given(st.lists(st.floats(-30, 30), max_size=200))
 def test_evidence_stays_between_nothing_and_a_little_more_than_its_threshold(ratios: list[float]) -> None:
     evidence = Evidence()
@@ -222,17 +230,17 @@ def test_how_surprising_a_count_is_agrees_with_the_negative_binomial_distributio
     assert min(wrong) > -0.2 and max(wrong) < 0.2
 
 
-def test_lulls_of_bursty_traffic_are_false_alarms_no_more_often_than_asked_for_and_most_drops_are_told_within_90_seconds() -> None:
+def test_lulls_of_bursty_traffic_are_sure_drops_no_more_often_than_asked_for_and_most_drops_are_told_within_90_seconds() -> None:
     # Given: bursts of five minutes, and a test that may be wrong in a bucket of 1,000
-    rng, false, buckets, soon, tried = np.random.default_rng(15), 0, 0, 0, 0
+    rng, false, early, buckets, soon, tried = np.random.default_rng(15), 0, 0, 0, 0, 0
     for _ in range(4):
-        test, before = CountTest(log(1000)), False
+        test, before, told = CountTest(log(1000)), False, False
         bursts = rng.gamma(25, 1 / 25, 1200).repeat(10)
         for time, burst in enumerate(bursts.tolist()):
             test.update(time * SECONDS, poisson(rng, 100 * burst))
             if time > PER_DAY:
-                buckets, false = buckets + 1, false + (test.down.active and not before)
-                before = test.down.active
+                buckets, false, early = buckets + 1, false + (test.down.sure and not before), early + (test.down.active and not told)
+                before, told = test.down.sure, test.down.active
         state = msgspec.msgpack.encode(test)
         # When: the traffic drops to a fifth
         for _ in range(25):
@@ -242,8 +250,9 @@ def test_lulls_of_bursty_traffic_are_false_alarms_no_more_often_than_asked_for_a
             for at in range(3):
                 copy.update((len(bursts) + at) * SECONDS, poisson(rng, 20 * burst))
             soon, tried = soon + copy.down.active, tried + 1
-    assert false <= buckets / 1000
-    assert soon > 0.6 * tried
+    assert false <= 0.25 * buckets / 1000
+    assert early <= 2 * buckets / 1000
+    assert soon > 0.75 * tried
 
 
 def test_a_state_written_before_the_square_of_sums_was_kept_goes_on() -> None:

@@ -9,8 +9,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from agents.anomaly.monitor import Monitor
+from agents.anomaly.monitor import Condition, Monitor
 from agents.anomaly.pace import SECONDS
+from agents.anomaly.report import severity
 from agents.anomaly.settings import AnomalySettings, objectives
 from agents.anomaly.state import AnomalyState
 from agents.cost.aggregate import OUTCOME_INDEX, Aggregate, Contribution, Series
@@ -185,7 +186,15 @@ def test_silence_is_told_of_although_nothing_comes() -> None:
     fed(state, traffic(0, 240))
     silent = [message([], float(window(bucket + 1))) for bucket in range(240, 260)]
     found = findings(fed(state, silent))
-    assert any(f.name == "TrafficAnomaly" and f.labels["direction"] == "down" and f.active and f.value == 0 for f in found)
+    dropped = [f for f in found if f.name == "TrafficAnomaly" and f.labels["direction"] == "down" and f.active and f.value == 0]
+    assert dropped and dropped[-1].severity == "page"
+
+
+def test_a_drop_pages_when_hardly_anything_is_left_and_that_is_sure() -> None:
+    drop = Condition("traffic_down", 4.0, 100.0, 30.0, 0.0, 500, None, "")
+    settings = AnomalySettings()
+    assert severity(drop, settings) == "page"
+    assert severity(drop._replace(sure=False), settings) == severity(drop._replace(value=20.0), settings) == "ticket"
 
 
 def test_unpriced_requests_and_slow_ones_are_told_of() -> None:
