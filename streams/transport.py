@@ -328,7 +328,9 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
                     start = records[0].offset
                 whole = self._before_gap(tp, start, records)
                 if len(whole) < len(records):
-                    consumer.seek(aiotp, whole[-1].offset + 1 if whole else start)
+                    missing = whole[-1].offset + 1 if whole else start
+                    self.log.info("%r: %s is shown before %s; reading again", tp, records[len(whole)].offset, missing)
+                    consumer.seek(aiotp, missing)
                     incomplete = True
                 if whole:
                     size = max(0, sum(map(_key_size, whole)) + sum(map(_value_size, whole)))
