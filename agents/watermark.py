@@ -41,7 +41,11 @@ class Watermark:
 
     @property
     def time(self) -> float:
-        """Epoch seconds; minus infinity before the first word."""
+        """Epoch seconds; minus infinity as long as no source has read anything: its clock is 0 then."""
+        time = self._time()
+        return time if time > 0 else -inf
+
+    def _time(self) -> float:
         awake = [clock for clock, idle in self._clocks.values() if not idle]
         fastest = max((clock for clock, _ in self._clocks.values()), default=-inf)
         if len(self._clocks) < self._sources:

@@ -68,6 +68,12 @@ def test_a_burst_of_one_user_is_told_of_while_it_lasts_and_once_when_it_is_over(
     assert len(ends) == 1 and START + 600 <= ends[0].time <= START + 660
 
 
+def test_before_anything_was_read_nothing_is_said() -> None:
+    effects = Effects()
+    new_state(sources=2).apply(batch(Seen(SOURCE, 0, 0.0, True, [], [])), effects)
+    assert not effects.messages
+
+
 def test_a_document_that_many_retrieve_is_named_with_how_many_users() -> None:
     found = fed(new_state(), seen(60, [attempt(n, n, MANUAL, f"user-{n}") for n in range(6)]))
     assert found and all(f.active and f.labels == {"tenant": "acme", "document": "kb-7"} for f in found)
