@@ -31,6 +31,8 @@ _LARGEST = 1e100
 """Its square is still a number."""
 _FADE = 0.5
 """What is left of a surprise one value later."""
+_FARTHEST = 4.0
+"""Usual distances from what is usual, beyond which a value teaches the profile of the day no more than one at that distance."""
 _HALF = 7.0
 """Surprise (natural logarithm of an improbability) that is an alarm: it scores 0.5."""
 
@@ -161,14 +163,14 @@ class Patterns:
 class Rest:
     """An alarm makes the next one harder: anomalies are told of once, and a series that is often odd has to be odder.
 
-    For a while - 5% of what has been seen, 50 values at least - only what is clearly more surprising is news, as conformal detectors do
+    For a while - 2% of what has been seen, 50 values at least - only what is twice as surprising is news, as conformal detectors do
     (Burnaev and Ishimtsev 2016). And every alarm so far counts, the less the longer ago, so that no series can spend all of the false
     alarms (the idea of alpha investing: Foster and Stine, "Alpha-investing: a procedure for sequential control of expected false
     discoveries", J. R. Stat. Soc. B 2008).
     """
 
-    SHARE, LEAST = 0.05, 50
-    LARGER = 1.5
+    SHARE, LEAST = 0.02, 50
+    LARGER = 2.0
     DEARER = 1.3
     """Surprise that is asked for more, times the logarithm of 1 and the alarms so far."""
     MEMORY = 100
@@ -204,6 +206,9 @@ class PointDetector:
     twenty such distances, in units of the usual one; the mean of three distances from the last 200 values in units of their standard
     deviation; whether the series moves less than it used to; how far the curve of the last values lies from all curves before; and, already
     a probability, how rarely such a value has followed the last ones.
+
+    What is usual at a time of day is learned with bounded influence (Huber, "Robust estimation of a location parameter", Ann. Math. Stat.
+    1964): else an anomaly would be half expected the next day at its time, and the usual value there a surprise.
     """
 
     def __init__(self) -> None:
@@ -227,7 +232,7 @@ class PointDetector:
         value = max(-_LARGEST, min(_LARGEST, value))
         if self._last is None:
             self._last = self._level.mean = self._near.mean = value
-        expected, views = self._views(time, value)
+        expected, unit, views = self._views(time, value)
         together, alone = WEIGHTS["pattern"] * self._patterns.surprise(value), 0.0
         for view, size in views.items():
             tail = self._tails[view]
@@ -236,19 +241,22 @@ class PointDetector:
             tail.learn(size)
         self._last = value
         self._level.add(value)
-        self._day.learn(time, value)
+        farthest = _FARTHEST * unit
+        self._day.learn(time, expected + max(-farthest, min(farthest, value - expected)))
         self._surprise = _FADE * self._surprise + max(together / _SCALE, alone - _ALONE)
         news = self._rest.news(self._surprise)
         return Score(1 - 2 ** (-news / _HALF), value, expected)
 
-    def _views(self, time: float, value: float) -> tuple[float, dict[View, float]]:
+    def _views(self, time: float, value: float) -> tuple[float, float, dict[View, float]]:
+        """What is usual now, how far values usually lie from it, and the size of each view."""
         assert self._last is not None
         spread = self._spread.add(abs(value - self._level.mean))
         expected, size = self._day.usual(time) or (self._level.mean, spread)
+        unit = size + 0.3 * spread + 1e-9
         distance = value - expected
         views: dict[View, float] = {
             "season": abs(distance),
-            "season_20": abs(self._season_20.add(distance / (size + 0.3 * spread + 1e-9))),
+            "season_20": abs(self._season_20.add(distance / unit)),
             "near": abs(self._near_3.add(self._from_near(value))),
         }
         move = abs(value - self._last)
@@ -257,7 +265,7 @@ class PointDetector:
             views["calm"] = -log(motion / usual + 0.01)
         if (novelty := self._shapes.distance(value)) is not None:
             views["shape"] = novelty
-        return expected, views
+        return expected, unit, views
 
     def _from_near(self, value: float) -> float:
         deviation = sqrt(self._near_variance.mean)

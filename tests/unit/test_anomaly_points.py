@@ -118,6 +118,36 @@ def test_what_lasts_is_an_anomaly_and_a_moment_of_it_is_none() -> None:
         assert found(values, 2000, within=6) is told
 
 
+def test_an_anomaly_is_not_expected_the_next_day() -> None:
+    # Given: an hour at a thousand times what is usual
+    values = daily(8)
+    start = 6 * DAY + 3 * 12
+    values[start : start + 12] = [20_000.0] * 12
+    detector = PointDetector()
+    expected = [detector.update(START + at * STEP, value).expected for at, value in enumerate(values)]
+    assert expected[start + DAY + 6] < 200.0
+
+
+def test_a_new_level_is_usual_after_some_days() -> None:
+    values = [20.0 + value * (at >= 6 * DAY) for at, value in enumerate(daily(17))]
+    detector = PointDetector()
+    expected = [detector.update(START + at * STEP, value).expected for at, value in enumerate(values)]
+    assert expected[-1] == pytest.approx(values[-1], rel=0.2)
+
+
+def test_while_resting_only_what_is_twice_as_surprising_is_news() -> None:
+    for surprise, told in ((18.0, False), (25.0, True)):
+        rest = Rest()
+        assert rest.news(10.0) == 10.0
+        for _ in range(20):
+            rest.news(0.0)
+        assert (rest.news(surprise) >= 7.0) is told
+        # And after 50 values of a young series everything that is surprising enough is, again.
+        for _ in range(60):
+            rest.news(0.0)
+        assert rest.news(25.0) >= 7.0
+
+
 def test_what_is_no_number_is_a_gap() -> None:
     values = daily(4)
     detector = PointDetector()
