@@ -19,7 +19,8 @@ pytestmark = pytest.mark.asyncio
 PYTHON = sys.executable
 ROOT = Path(__file__).parents[2]
 
-SLEEPS = "import time; print('up', flush=True); time.sleep(60)"
+# In one write: children are unbuffered, and `print` would write the end of the line by itself.
+SLEEPS = "import sys, time; sys.stdout.write('up\\n'); time.sleep(60)"
 DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(60)"
 POLITE = """
 import pathlib, signal, sys, time
