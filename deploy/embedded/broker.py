@@ -9,8 +9,6 @@ What differs from Apache Kafka 4.1, by the same calls on both (the first five ar
 `tests/pipeline/test_broker.py`):
 - a fetch beyond the end of a partition waits for ever instead of answering OFFSET_OUT_OF_RANGE;
 - the metadata string of a committed offset comes back empty;
-- where two producers write to one partition at once, a reader at its end may be shown the later batch some milliseconds before the
-  earlier one, and reads past that for ever, unless it notices the gap (`streams/gaps.py`; `slow` in the same tests);
 - ListOffsets by timestamp answers offset 0, whatever the time;
 - topics spring into being, with one partition, when somebody produces to them;
 - when the members of a group leave one right after the other (the last of them the leader, before it has noticed that
@@ -21,6 +19,8 @@ What differs from Apache Kafka 4.1, by the same calls on both (the first five ar
   group (a null topic list) panic in the broker and close the connection;
 - no limit to the size of a message (40 MB went through), whatever `max.message.bytes` says;
 - `cleanup.policy=compact` is stored and reported, but no compaction was seen;
+- where producers write to one partition at once, a reader at its end may be shown the later batch some milliseconds before the earlier
+  one, and reads past that for ever unless it notices the gap, as workers do (`streams/gaps.py`, `tests/pipeline/test_transport.py`);
 - joining a group takes half the session timeout, all of it with `group.instance.id`, which buys no shorter rebalance.
 
 What works as there: record headers, CreateTopics with any number of partitions and with configs, DescribeConfigs,
