@@ -735,11 +735,11 @@ class BatchConsumer(_Consumer):
         except asyncio.CancelledError:
             raise
         except Exception as exc:
-            if epoch == self.epoch and not self.should_stop:
+            if epoch == self.epoch and not self.should_stop and not self.app.should_stop:
                 self.log.exception("Restore failed")
                 await self.crash(exc)
             else:
-                self.log.info("Restore overtaken by a rebalance: %r", exc)
+                self.log.info("Restore overtaken by a rebalance or by the stop: %r", exc)
             return
         if epoch != self.epoch:
             return

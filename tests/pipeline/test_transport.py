@@ -505,6 +505,26 @@ def test_a_failing_restore_crashes_the_app(broker: str, tmp_path: Path) -> None:
     run(scenario())
 
 
+def test_a_restore_that_fails_because_the_app_stops_is_no_crash(broker: str, tmp_path: Path) -> None:
+    async def scenario() -> None:
+        topic = next(names)
+        await topics(broker, topic, partitions=1)
+        restoring = asyncio.Event()
+
+        async def restore(assigned: frozenset[TP]) -> Mapping[TP, int]:
+            restoring.set()
+            while not worker.app.should_stop:
+                await asyncio.sleep(0)  # at once: the consumer itself is told later
+            raise ConnectionError("what it wrote with is closed")
+
+        worker = Worker(broker, topic, tmp_path, [topic], auto=False, on_restore=restore)
+        async with worker:
+            await asyncio.wait_for(restoring.wait(), 20)
+        assert not worker.app.crashed
+
+    run(scenario())
+
+
 async def test_brokers_and_credentials_reach_the_client(tmp_path: Path) -> None:
     credentials = faust.SASLCredentials(
         username="me", password="secret", mechanism="SCRAM-SHA-256", ssl_context=ssl.create_default_context())
