@@ -513,8 +513,7 @@ def test_a_restore_that_fails_because_the_app_stops_is_no_crash(broker: str, tmp
 
         async def restore(assigned: frozenset[TP]) -> Mapping[TP, int]:
             restoring.set()
-            while not worker.app.should_stop:
-                await asyncio.sleep(0)  # at once: the consumer itself is told later
+            await worker.app._stopped.wait()  # the consumer itself is told a moment later
             raise ConnectionError("what it wrote with is closed")
 
         worker = Worker(broker, topic, tmp_path, [topic], auto=False, on_restore=restore)
