@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.gaps import Gaps
+from streams.kafka import EMBEDDED_CLUSTER
+from streams.settings import Settings
+from streams.worker import GAP_PATIENCE, Worker
 
 PATIENCE = 5.0
 
@@ -45,3 +49,8 @@ def test_given_gaps_for_good_then_each_is_passed_after_the_patience(there: set[i
 
 def test_given_no_patience_then_nothing_is_waited_for() -> None:
     assert read([Written(0, 0.0), Written(1, 9.0), Written(2, 0.0)], Gaps(0.0), until=0.0) == [0, 2]
+
+
+@pytest.mark.parametrize(("cluster", "patience"), [(f"{EMBEDDED_CLUSTER}4f0c", GAP_PATIENCE), ("MkU3OEVBNTcwNTJENDM2Qg", 0.0)])
+def test_a_worker_waits_for_gaps_on_the_embedded_broker_only(cluster: str, patience: float) -> None:
+    assert Worker(Settings(), [], cluster).batches.gap_patience == patience
