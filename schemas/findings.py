@@ -8,6 +8,9 @@ import msgspec
 
 from schemas.outputs import AlertName, Severity
 
+PERIOD_END = "period_end"
+"""In the detail of a finding about a budget by calendar: when the budget begins anew, epoch seconds."""
+
 
 class Finding(msgspec.Struct, kw_only=True, gc=False, omit_defaults=True):
     """A condition as a detector sees it. ``name`` and ``labels`` are its identity; one detector reports it, in order of ``time``.
@@ -50,9 +53,14 @@ class Finding(msgspec.Struct, kw_only=True, gc=False, omit_defaults=True):
 
 
 class Findings(msgspec.Struct, kw_only=True, gc=False, omit_defaults=True):
-    """Everything ``agent`` found in its partition up to the event time ``clock`` (None: it is idle and holds nobody back)."""
+    """Everything ``agent`` found in its partition up to the event time ``clock`` (None: there is nothing more to read, so it holds nobody
+    back; 0: it does not say).
+
+    ``ordered``: the findings are of a history, and act in the order of their times even if the agent is one whose findings act at once.
+    """
 
     agent: str
     partition: int
     clock: float | None
     findings: list[Finding] = []
+    ordered: bool = False

@@ -44,8 +44,10 @@ class Opinions(msgspec.Struct, array_like=True, gc=False):
 
 
 class Judged(msgspec.Struct, array_like=True, gc=False):
-    """``partition`` of the agent ``labels`` has judged everything up to the event time ``clock``; ``windows`` are over."""
+    """``partition`` of the agent ``labels`` has judged everything up to the event time ``clock``; ``windows`` are over.
+    ``rests``: there is nothing more to read."""
 
     partition: int
     clock: float
     windows: list[Opinions] = []
+    rests: bool = False

@@ -41,7 +41,7 @@ OUTCOMES = (
 )
 """How an interaction can end; `CostPartRow` counts each in a column of that name."""
 
-COST_SOURCES = ("reported", "computed", "override", "unknown")
+COST_SOURCES = ("reported", "computed", "override", "partial", "unknown")
 
 TOKEN_COLUMNS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "reasoning_tokens")
 
@@ -134,6 +134,17 @@ class InteractionRow(_Row, kw_only=True):
     cache_read_tokens: int | None = None
     cache_write_tokens: int | None = None
     reasoning_tokens: int | None = None
+    cache_read_audio_tokens: int | None = None
+    cache_read_image_tokens: int | None = None
+    cache_write_1h_tokens: int | None = None
+    input_audio_tokens: int | None = None
+    output_audio_tokens: int | None = None
+    input_image_tokens: int | None = None
+    output_image_tokens: int | None = None
+    usage_requests: dict[str, int] = msgspec.field(default_factory=dict)
+    usage_unknown: list[str] = msgspec.field(default_factory=list)
+    service_tier: str = ""
+    region: str = ""
     cost_usd: str | None = None
     cost_source: str = "unknown"
     price_book_version: str = ""
@@ -157,6 +168,7 @@ class InteractionRow(_Row, kw_only=True):
     rails: Json = "[]"
     pii: Json = "[]"
     extra: str = "{}"
+    odd_fields: list[str] = msgspec.field(default_factory=list)
 
 
 class FeedbackRow(_Row, kw_only=True):
@@ -177,6 +189,7 @@ class FeedbackRow(_Row, kw_only=True):
     comment: str = ""
     pii: Json = "[]"
     extra: str = "{}"
+    odd_fields: list[str] = msgspec.field(default_factory=list)
 
 
 class EvaluationRow(_Row, kw_only=True):
@@ -198,6 +211,7 @@ class EvaluationRow(_Row, kw_only=True):
     explanation: str = ""
     pii: Json = "[]"
     extra: str = "{}"
+    odd_fields: list[str] = msgspec.field(default_factory=list)
 
 
 class CostPartRow(_Row):
@@ -240,6 +254,7 @@ class CostPartRow(_Row):
     reasoning_tokens: int = 0
     cost_usd: str = "0"
     unpriced_requests: int = 0
+    partial_requests: int = 0
     latency_bins: list[int] = msgspec.field(default_factory=list)
     latency_counts: list[int] = msgspec.field(default_factory=list)
     ttft_bins: list[int] = msgspec.field(default_factory=list)
@@ -347,9 +362,28 @@ class DeadLetterRow(_Row):
     headers: str = "[]"
 
 
-Row = InteractionRow | FeedbackRow | EvaluationRow | CostPartRow | AlertRow | LabelRow | ControlRow | DeadLetterRow
+class RepeatRow(_Row):
+    """A record whose event was published before, or elsewhere: it counts once. Identity: source (cluster id), topic, partition, offset.
 
-ROWS: tuple[type[Row], ...] = (InteractionRow, FeedbackRow, EvaluationRow, CostPartRow, AlertRow, LabelRow, ControlRow, DeadLetterRow)
+    Of all copies of an event one has no such row, and which one follows from the copies (agents/interactions/copies.py). `time` is
+    when the record was written to Kafka.
+    """
+
+    TABLE: ClassVar[str] = "repeats_data"
+
+    source: str
+    topic: str
+    partition: int
+    offset: int
+    time: datetime
+    event_id: str
+
+
+Row = InteractionRow | FeedbackRow | EvaluationRow | CostPartRow | AlertRow | LabelRow | ControlRow | DeadLetterRow | RepeatRow
+
+ROWS: tuple[type[Row], ...] = (
+    InteractionRow, FeedbackRow, EvaluationRow, CostPartRow, AlertRow, LabelRow, ControlRow, DeadLetterRow, RepeatRow,
+)  # fmt: skip
 
 _encoder = msgspec.json.Encoder()
 

@@ -57,14 +57,14 @@ class Score(msgspec.Struct, array_like=True, gc=False, frozen=True):
 class Samples(msgspec.Struct, array_like=True, gc=False):
     """The message from one source partition to one partition of the topic.
 
-    ``clock``: event time up to which the source has read and joined; with ``idle`` it holds nobody back. Scores go to every partition:
+    ``clock``: event time up to which the source has told of everything; ``rests``: nobody has more to read. Scores go to every partition:
     the one that holds the sample of the answer uses them.
     """
 
     source: str
     partition: int
     clock: float
-    idle: bool
+    rests: bool
     samples: list[Sample] = []
     scores: list[Score] = []
 

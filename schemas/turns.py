@@ -49,13 +49,13 @@ class Signal(msgspec.Struct, array_like=True, gc=False):
 class Turns(msgspec.Struct, array_like=True, gc=False):
     """The message from one source partition to one partition of the topic.
 
-    ``clock``: event time up to which the source has read and joined; with ``idle`` it holds nobody back. It is also sent when there are
+    ``clock``: event time up to which the source has told of everything; ``rests``: nobody has more to read. It is also sent when there are
     neither turns nor signals, so that sessions end.
     """
 
     source: str
     partition: int
     clock: float
-    idle: bool
+    rests: bool
     turns: list[Turn] = []
     signals: list[Signal] = []
