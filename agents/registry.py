@@ -23,12 +23,13 @@ from agents.guards.settings import guard_settings
 from agents.guards.tap import GuardTap
 from agents.interactions.agent import interactions
 from agents.interactions.masking import Masking
-from agents.interactions.pricing import PriceBook, read_overrides
 from agents.interactions.state import Context
 from agents.interactions.taps import Tap
 from agents.labels.agent import labels
 from agents.labels.settings import label_settings
 from agents.labels.tap import LabelsTap
+from agents.otlp.agent import otlp
+from agents.pricing import PriceBook, read_models, read_overrides
 from agents.satisfaction.agent import satisfaction
 from streams.agent import Agent
 from streams.backfill import Backfill
@@ -44,7 +45,7 @@ def agents(settings: Settings, source: str, backfill: Backfill | None = None) ->
     Raises SettingsError naming the table and the field that is wrong.
     """
     topics = Topics.of(settings)
-    prices = _checked(lambda: PriceBook(read_overrides(settings.prices), settings.tiers))
+    prices = _checked(lambda: price_book(settings))
     masking = Masking((settings.pii_secret or source).encode())
     if backfill is not None:
         context = Context(settings, topics, prices, source, Rules([]), masking, backfill.counted_from)
@@ -64,17 +65,26 @@ def agents(settings: Settings, source: str, backfill: Backfill | None = None) ->
     if watched.enabled:
         taps.append(lambda: behaviour_tap(topics, watched))
         listening.append(behaviour(topics, watched, source))
+    anomalies = _checked(lambda: anomaly_settings(settings.anomaly))
+    found_by = ["anomaly", "guards", "drift", *(["budgets"] if rules else []), *(a.name for a in listening if a.name != "labels")]
+    incoming = [otlp(settings, masking, source)] if settings.otlp.enabled else []
     return [
-        interactions(Context(settings, topics, prices, source, rules, masking, taps=tuple(taps))),
+        *incoming,
+        interactions(Context(settings, topics, prices, source, rules, masking, taps=tuple(taps), settle=anomalies.settle)),
         cost(topics, source),
-        budgets(topics, rules, source),
-        anomaly(topics, _checked(lambda: anomaly_settings(settings.anomaly)), _checked(lambda: objectives(settings.slos)), source),
+        budgets(topics, rules, source, anomalies.settle),
+        anomaly(topics, anomalies, _checked(lambda: objectives(settings.slos)), source),
         guards(topics, _checked(lambda: guard_settings(settings.guards)), source),
         _checked(lambda: drift(topics, drifts, source)),
         *listening,
-        alerts(topics, alert_settings(settings.alerts), source),
+        alerts(topics, alert_settings(settings.alerts), source, found_by),
         controls(topics, _checked(lambda: read_switches(settings.switches)), source),
     ]
+
+
+def price_book(settings: Settings) -> PriceBook:
+    """The price book with what `mirante.toml` says of prices. Raises ValueError naming the table and the field."""
+    return PriceBook(read_overrides(settings.prices), settings.tiers, read_models(settings.models))
 
 
 def _checked(read: Callable[[], T]) -> T:

@@ -5,9 +5,6 @@ from __future__ import annotations
 from math import inf
 from typing import NamedTuple
 
-PATIENCE = 3_600.0
-"""Seconds of event time that is waited for a source which lags behind. It bounds what must be held meanwhile."""
-
 
 class Source(NamedTuple):
     """One partition of stage 1."""
@@ -17,40 +14,34 @@ class Source(NamedTuple):
 
 
 Reached = tuple[Source, float, bool]
-"""A source, its clock in epoch seconds, and whether it is idle."""
+"""A source, its clock in epoch seconds, and whether it rests."""
 
 
 class Watermark:
-    """The slowest clock of the sources that are not idle; of the idle ones the fastest counts, if there are no others.
+    """The slowest clock of all ``sources``. A source is waited for however long it takes: what waits for it is bounded by who holds it."""
 
-    Until all ``sources`` have spoken, the others run ahead of an unknown one by ``patience`` at most, as later of one that lags.
-    """
-
-    def __init__(self, sources: int, patience: float = PATIENCE) -> None:
+    def __init__(self, sources: int) -> None:
         self._sources = sources
-        self._patience = patience
         self._clocks: dict[Source, tuple[float, bool]] = {}
         self._moved: set[Source] = set()
 
-    def hear(self, source: Source, clock: float, idle: bool) -> None:
-        """A source says how far it is. What it repeats after a crash, it has said before."""
-        known = self._clocks.get(source, (-inf, idle))
-        if clock >= known[0] and (clock, idle) != known:
-            self._clocks[source] = clock, idle
+    def hear(self, source: Source, clock: float, rests: bool) -> None:
+        """A source says how far it is, and whether there is nothing more to read. What it repeats after a crash, it has said before."""
+        known = self._clocks.get(source, (-inf, rests))
+        if clock >= known[0] and (clock, rests) != known:
+            self._clocks[source] = clock, rests
             self._moved.add(source)
 
     @property
     def time(self) -> float:
-        """Epoch seconds; minus infinity as long as no source has read anything: its clock is 0 then."""
-        time = self._time()
-        return time if time > 0 else -inf
+        """Epoch seconds; minus infinity until all sources have read something: a clock is 0 before."""
+        time = min((clock for clock, _ in self._clocks.values()), default=-inf)
+        return time if time > 0 and len(self._clocks) >= self._sources else -inf
 
-    def _time(self) -> float:
-        awake = [clock for clock, idle in self._clocks.values() if not idle]
-        fastest = max((clock for clock, _ in self._clocks.values()), default=-inf)
-        if len(self._clocks) < self._sources:
-            return fastest - self._patience
-        return max(min(awake), max(awake) - self._patience) if awake else fastest
+    @property
+    def rests(self) -> bool:
+        """Whether nobody has anything more to read."""
+        return len(self._clocks) >= self._sources and all(rests for _, rests in self._clocks.values())
 
     # Persistence
 
@@ -64,4 +55,4 @@ class Watermark:
 
     def load(self, reached: list[Reached]) -> None:
         """Restore what the above returned."""
-        self._clocks.update({Source(*source): (clock, idle) for source, clock, idle in reached})
+        self._clocks.update({Source(*source): (clock, rests) for source, clock, rests in reached})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import ValidationError
@@ -23,11 +23,11 @@ def alert_settings(table: Mapping[str, Any]) -> AlertSettings:
         raise SettingsError("settings are not usable:\n" + "\n".join(lines)) from error
 
 
-def alerts(topics: Topics, settings: AlertSettings, source: str) -> Agent:
-    """Reads the findings of all detectors; they are all in partition 0, so the states of the other partitions stay empty."""
+def alerts(topics: Topics, settings: AlertSettings, source: str, agents: Sequence[str]) -> Agent:
+    """Reads the findings of all detectors (``agents``); they are all in partition 0, so the states of the other partitions stay empty."""
     return Agent(
         "alerts",
         (topics.findings,),
-        lambda partition: AlertsState(topics.alerts, topics.partitions, settings, source),
+        lambda partition: AlertsState(topics.alerts, topics.partitions, settings, source, agents),
         prompt=True,
     )

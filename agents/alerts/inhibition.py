@@ -17,7 +17,7 @@ from schemas.findings import Finding
 
 _OF_AN_OUTAGE = frozenset({"ErrorRate", "LatencyAnomaly", "TrafficAnomaly", "UnansweredRequests"})
 
-_OF_ONE_METRIC = _OF_AN_OUTAGE | {"CostAnomaly", "RefusalRate", "OutputInvalid", "PromptInjection", "PiiLeak", "UnpricedModel"}
+_OF_ONE_METRIC = _OF_AN_OUTAGE | {"CostAnomaly", "RefusalRate", "OutputInvalid", "PromptInjection", "PiiLeak"}
 _SERIES = ("tenant", "feature", "model")
 
 Key = tuple[str, ...]

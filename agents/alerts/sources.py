@@ -13,7 +13,8 @@ IMMEDIATE = frozenset({"budgets"})
 in the order of their times, so that what they do to each other (inhibition, the cap) does not depend on who was read first."""
 
 GONE_AFTER = 90.0
-"""Seconds of processing time without a word after which a source is treated as idle. Detectors speak at least once a minute."""
+"""Seconds of processing time without a word, while others speak, after which a source is not waited for. Detectors speak at least once a
+minute; where there is nothing to read and time stands still, nobody does."""
 
 
 class Source(NamedTuple):
@@ -26,11 +27,15 @@ def lane_of(agent: str) -> Lane:
 
 
 class Sources:
-    """Clocks of the sources; None: idle, holds nobody back."""
+    """Clocks of the sources; None: there is nothing more to read, so it holds nobody back.
 
-    def __init__(self, partitions: int) -> None:
+    ``agents``: those whose partitions are waited for from the beginning; others, once they have spoken.
+    """
+
+    def __init__(self, partitions: int, agents: Iterable[str] = ()) -> None:
         self.clocks: dict[Source, float | None] = {}
         self._partitions = partitions
+        self._agents = frozenset(agents)
         self._spoke: set[Source] = set()
         self._heard: dict[Source, float] = {}
 
@@ -46,11 +51,12 @@ class Sources:
         return True
 
     def clock(self, lane: Lane) -> float | None:
-        """Event time which all sources of a lane have reached. None: unknown; infinite: all are idle.
+        """Event time which all sources of a lane have reached. None: unknown; infinite: all rest.
 
-        An ordered agent runs in all partitions: those not heard of yet are waited for.
+        An ordered agent runs in all partitions: those not heard of yet are waited for. So are agents whose findings act at once, because
+        those of a history are ordered, too.
         """
-        clocks = [clock for source, clock in self.clocks.items() if lane_of(source.agent) == lane]
+        clocks = [clock for source, clock in self.clocks.items() if lane == "ordered" or lane_of(source.agent) == lane]
         if not clocks or (lane == "ordered" and any(source not in self.clocks for source in self._expected())):
             return None
         return min((clock for clock in clocks if clock is not None), default=math.inf)
@@ -60,12 +66,13 @@ class Sources:
         self._heard.update(dict.fromkeys(self._spoke, now))
         self._spoke.clear()
         gone = []
+        latest = max(self._heard.values(), default=now)
         for source in [*self.clocks, *self._expected()]:
-            if now - self._heard.setdefault(source, now) > GONE_AFTER and self.clocks.get(source, 0.0) is not None:
+            if latest - self._heard.setdefault(source, now) > GONE_AFTER and self.clocks.get(source, 0.0) is not None:
                 self.clocks[source] = None
                 gone.append(source)
         return gone
 
     def _expected(self) -> Iterable[Source]:
-        agents = {source.agent for source in self.clocks if lane_of(source.agent) == "ordered"}
+        agents = self._agents | {source.agent for source in self.clocks if lane_of(source.agent) == "ordered"}
         return [Source(agent, p) for agent in sorted(agents) for p in range(self._partitions)]

@@ -87,14 +87,15 @@ _encode_row = msgspec.json.Encoder().encode
 class AlertsState:
     """State for one partition (see :class:`streams.state.PartitionState`)."""
 
-    def __init__(self, topic: str, partitions: int, settings: AlertSettings, source: str) -> None:
-        """``topic``: of the alerts, with ``partitions`` partitions, as many as every agent has. ``source``: Kafka cluster of the input."""
+    def __init__(self, topic: str, partitions: int, settings: AlertSettings, source: str, agents: Iterable[str] = ()) -> None:
+        """``topic``: of the alerts, with ``partitions`` partitions, as many as every agent has. ``source``: Kafka cluster of the input.
+        ``agents``: all that have findings."""
         self._topic = topic
         self._partitions = partitions
         self._settings = settings
         self._source = source
         self._lives: dict[str, Life] = {}
-        self._sources = Sources(partitions)
+        self._sources = Sources(partitions, agents)
         self._held: dict[HeldKey, tuple[str, Finding]] = {}
         self._silences: dict[str, Silence] = {}
         self._pages = Pages()
@@ -166,13 +167,27 @@ class AlertsState:
         now: dict[HeldKey, tuple[str, Finding]] = {}
         for finding in message.findings:
             key = HeldKey(finding.time, finding.name, tuple(sorted(finding.labels.items())))
-            if lane_of(message.agent) == "immediate" or finding.time <= self._acted:
+            at_once = lane_of(message.agent) == "immediate" and not message.ordered
+            if at_once or finding.time <= self._acted:
+                now |= self._take_earlier(key)
                 now[key] = message.agent, finding
             elif key not in self._held:
                 self._held[key] = message.agent, finding
                 self._new_held[key] = None
                 self._dirty = True
         self._act(now, effects)
+
+    def _take_earlier(self, key: HeldKey) -> dict[HeldKey, tuple[str, Finding]]:
+        """What is held of the same condition: nothing overtakes it."""
+        earlier = [held for held in self._held if held[1:] == key[1:] and held.time <= key.time]
+        for held in earlier:
+            self._new_held.pop(held, None)
+        return {held: self._held.pop(held) for held in earlier}
+
+    def _has_acted(self, agent: str, finding: Finding) -> bool:
+        """Whether a finding that was held has acted before its time: see ``_take_earlier``."""
+        life = self._lives.get(fingerprint(finding))
+        return lane_of(agent) == "immediate" and life is not None and life.finding.time >= finding.time
 
     def _silence(self, silence: Silence, effects: Effects) -> None:
         self._silences[silence.id] = silence
@@ -193,14 +208,15 @@ class AlertsState:
             for key in ready:
                 del self._held[key]
                 self._new_held.pop(key, None)
-            self._act(ready, effects)
+            self._act(ready, effects, ordered=True)
             if ordered < math.inf:
                 # Nothing up to the clock is still to come, so what is due at the clock itself may happen.
                 self._reach("ordered", math.nextafter(ordered, math.inf), effects)
                 self._acted = max(self._acted, ordered)
         # A lane that is idle altogether follows the other one: its alerts must not stay forever.
         if immediate is not None and immediate < math.inf:
-            self._reach("immediate", immediate, effects)
+            waiting = (key.time for key, (agent, _) in self._held.items() if lane_of(agent) == "immediate")
+            self._reach("immediate", min(immediate, min(waiting, default=immediate)), effects)
             if ordered == math.inf:
                 self._reach("ordered", immediate, effects)
         elif ordered is not None and ordered < math.inf:
@@ -241,13 +257,15 @@ class AlertsState:
 
     # Findings
 
-    def _act(self, findings: Mapping[HeldKey, tuple[str, Finding]], effects: Effects) -> None:
-        """Findings act, in order, those of one time together."""
+    def _act(self, findings: Mapping[HeldKey, tuple[str, Finding]], effects: Effects, *, ordered: bool = False) -> None:
+        """Findings act, in order, those of one time together. ``ordered``: they have waited for their turn, whosever they are."""
         for time, group in groupby(sorted(findings), key=lambda key: key.time):
             keys = list(group)
-            if lane_of(findings[keys[0]][0]) == "ordered":
+            if ordered or lane_of(findings[keys[0]][0]) == "ordered":
                 self._expire("ordered", time, effects)
                 self._acted = max(self._acted, time)
+            if ordered:
+                self._expire("immediate", time, effects)
             changes = [(f, change) for key in keys for f, change in self._report(*findings[key], effects)]
             self._settle(changes, time, effects)
 
@@ -448,7 +466,7 @@ class AlertsState:
         self._acted = max(self._acted, saved.acted)
         for agent, finding in saved.held:
             self._held[HeldKey(finding.time, finding.name, tuple(sorted(finding.labels.items())))] = agent, finding
-        for key in [key for key in self._held if key.time <= self._acted]:
+        for key in [key for key, (agent, finding) in self._held.items() if key.time <= self._acted or self._has_acted(agent, finding)]:
             del self._held[key]
         for silence in saved.silences:
             self._silences[silence.id] = silence

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from agents.anomaly.breakdown import Amounts
 from agents.anomaly.costs import Logs, Spend
 from agents.anomaly.rates import Share
-from agents.cost.aggregate import OUTCOME_INDEX, Aggregate, Series
+from agents.cost.aggregate import OUTCOME_INDEX, UNANSWERED, Aggregate, Series
 from agents.cost.sketch import LOG_GAMMA, Bins
 from agents.guards import flags
 from schemas.rows import OUTCOMES, TOKEN_COLUMNS
@@ -31,12 +31,11 @@ class Bucket:
     """
 
     __slots__ = (
-        "examples", "flags", "latency", "outcomes", "paid", "paid_bins", "paid_squares", "tpot", "ttft", "unpriced", "values", "windows",
+        "examples", "flags", "latency", "outcomes", "paid", "paid_bins", "paid_squares", "tpot", "ttft", "values", "windows",
     )  # fmt: skip
 
     def __init__(self) -> None:
         self.outcomes = [0] * len(OUTCOME_INDEX)
-        self.unpriced = 0
         self.flags: dict[str, int] = {}
         """What the guards found (agents/guards/flags.py) -> in how many answered requests."""
         self.latency: Bins = {}
@@ -51,6 +50,9 @@ class Bucket:
     def add(self, window: int, series: Series, part: Aggregate, dimensions: Iterable[str]) -> None:
         """Add a part; ``dimensions`` are those that an anomaly may be explained by."""
         counts = part.outcomes
+        if part.overdue or counts[UNANSWERED] < 0:
+            counts = [*counts]
+            counts[UNANSWERED] = max(0, counts[UNANSWERED] - part.overdue)
         for index, count in enumerate(counts):
             self.outcomes[index] += count
         requests = sum(counts)
@@ -60,7 +62,6 @@ class Bucket:
         sums = self.windows.setdefault(window, [0.0, 0.0, 0.0])
         for at, value in enumerate((usd, tokens, answered)):
             sums[at] += value
-        self.unpriced += part.unpriced
         self.paid += part.paid
         self.paid_bins += part.paid_bins
         self.paid_squares += part.paid_squares
@@ -129,4 +130,4 @@ class Bucket:
     def shown_by(self, kind: str) -> list[str]:
         """A few responses that show a condition of this kind."""
         ids = self.examples.get(_SHOWN_BY.get(kind, kind)) or self.examples.get("ok", [])
-        return sorted(ids)[-_MOST_EXAMPLES:]
+        return sorted(set(ids))[-_MOST_EXAMPLES:]

@@ -15,6 +15,8 @@ _KEEP = keep(30)
 _KEEP_SPREAD = keep(1440)
 _SLOWER = 0.1
 _WARM = PER_HOUR
+_KNOWN = PER_HOUR // 4
+"""Buckets with requests before it is said that they have become few: a handful of calls is no traffic."""
 _UP, _DOWN = 2.0, 0.2
 _BRIEF = 1.0
 """What less than a minute may add: a burst of half a minute is no trend, a lull neither."""
@@ -79,20 +81,21 @@ class CountTest(msgspec.Struct, array_like=True, gc=False):
     fall: Burst = msgspec.field(default_factory=Burst)
     square: float = 0.0
     """Mean square of the sums of five minutes that ``uneven`` rests on; 0 in a state written before it was kept."""
+    busy: int = _KNOWN
+    """Buckets with requests, as far as they are counted. A state written before it was kept is taken to have had them."""
 
     def update(self, time: float, value: int, share: float = 1.0) -> Score:
         """``value``: requests of the bucket that starts at ``time``, or of its first ``share``. The score is the larger of both ways."""
         if not self.seen:
-            self.level = float(value)
+            self.level, self.busy = float(value), 0
         self.level *= self.season.step(time)
         m = max(self.level, 0.02) * share
         score = 0.0
         if self.seen >= _WARM:
             least, most = (share * usual for usual in self.season.around(time))
-            score = max(
-                self._judge(time, value, max(m, most), _UP, self.up, self.rise, share),
-                self._judge(time, value, min(m, least), _DOWN, self.down, self.fall, share),
-            )
+            score = self._judge(time, value, max(m, most), _UP, self.up, self.rise, share)
+            if self.busy >= _KNOWN:
+                score = max(score, self._judge(time, value, min(m, least), _DOWN, self.down, self.fall, share))
         residual = deviation(value, m) / sqrt(self.dispersion)
         self._learn(time, value, m)
         return Score(score, value, m, residual)
@@ -129,6 +132,7 @@ class CountTest(msgspec.Struct, array_like=True, gc=False):
 
     def _learn(self, time: float, value: int, m: float) -> None:
         self.seen += 1
+        self.busy = min(self.busy + (value > 0), _KNOWN)
         # Gradually: traffic that comes in bursts gives evidence slowly, and the level must not follow it down meanwhile.
         learn = 1.0 - (1.0 - _SLOWER) * max(self.up.doubt(self.h), self.down.doubt(self.h))
         if max(self.up.total, self.down.total) > _BRIEF:

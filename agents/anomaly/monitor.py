@@ -26,7 +26,7 @@ Kind = Literal[
     "json_invalid", "injection", "pii_question", "pii_context", "pii_answer",
 ]  # fmt: skip
 """What a condition is about; ``lost`` are requests timed out or unanswered, ``pii_answer`` answers with personal data that was not in the
-question, ``tpot`` is the time per output token, ``joint`` several metrics that moved together."""
+question, ``tpot`` is the time per output token, ``joint`` several metrics that moved together. ``unpriced`` is in older states only."""
 
 NAMES: dict[Kind, AlertName] = {
     "price": "CostAnomaly", "tokens": "CostAnomaly", "creep": "CostAnomaly", "cost_of_traffic": "CostAnomaly",
@@ -70,25 +70,6 @@ class Condition(NamedTuple):
     """Enough to wake somebody."""
 
 
-class UnpricedTest(msgspec.Struct, array_like=True, gc=False):
-    """Are requests of unknown price more than a few? Not a matter of statistics: the price list lacks a model. Weighted over 15 minutes."""
-
-    unpriced: float = 0.0
-    requests: float = 0.0
-    since: float | None = None
-
-    SHARE = 0.05
-    LEAST = 20.0
-    _KEEP = 1 - 1 / (15 * PER_MINUTE)
-
-    def update(self, time: float, unpriced: int, requests: int) -> bool:
-        self.unpriced = self.unpriced * self._KEEP + unpriced
-        self.requests = self.requests * self._KEEP + requests
-        holds = self.unpriced >= (self.LEAST if self.since is None else 1.0) and self.unpriced >= self.SHARE * self.requests
-        self.since = (time if self.since is None else self.since) if holds else None
-        return holds and time - (self.since or time) >= 120
-
-
 class Monitor(msgspec.Struct, array_like=True, gc=False):
     """The detectors of one series. ``whole``: of a (tenant, feature, model); a provider is watched for failures and latency only."""
 
@@ -101,7 +82,8 @@ class Monitor(msgspec.Struct, array_like=True, gc=False):
     price: PriceTest | None = None
     tokens: PriceTest | None = None
     creep: CreepTest | None = None
-    unpriced: UnpricedTest = msgspec.field(default_factory=UnpricedTest)
+    former: list[float | None] = []
+    """Keeps the place of a test that states written before 0.2 have (agents/anomaly/unpriced.py looks at what it did)."""
     breakdown: Breakdown = msgspec.field(default_factory=Breakdown)
     tpot: TailTest | None = None
     joint: JointTest | None = None
@@ -218,10 +200,6 @@ class Monitor(msgspec.Struct, array_like=True, gc=False):
                 expected = usd * PER_HOUR - extra
                 found.append(self._condition("cost_of_traffic", usd * PER_HOUR, expected, 2 * expected, self.traffic.up, extra))
         self._drop(requests, traffic.expected, found)
-        if self.unpriced.update(time, bucket.unpriced, requests):
-            share = self.unpriced.unpriced / self.unpriced.requests
-            evidence = Evidence(since=self.unpriced.since, events=self.unpriced.unpriced, sure=True)
-            found.append(self._condition("unpriced", share, 0.0, UnpricedTest.SHARE, evidence))
 
     def _dear(self, value: float, expected: float, per_hour: float, found: list[Condition]) -> bool:
         """Whether requests cost more than they did, on average or the typical one. ``per_hour``: such requests."""
@@ -264,7 +242,7 @@ class Monitor(msgspec.Struct, array_like=True, gc=False):
         self, kind: Kind, value: float, expected: float, threshold: float, evidence: Evidence, extra: float | None = None
     ) -> Condition:
         since = evidence.since if evidence.since is not None else 0.0
-        cause = self.breakdown.cause(_METRICS.get(kind, "requests")) if kind not in ("latency", "ttft", "tpot", "unpriced") else ""
+        cause = self.breakdown.cause(_METRICS.get(kind, "requests")) if kind not in ("latency", "ttft", "tpot") else ""
         return Condition(kind, value, expected, threshold, since, int(evidence.events), extra, cause, evidence.sure)
 
 

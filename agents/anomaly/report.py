@@ -41,7 +41,6 @@ _ACTIONS: dict[Kind, str] = {
     "ttft": "Check the provider's load and the length of prompts.",
     "tpot": "Check the provider's load; if it writes slowly for long, switch to the fallback model.",
     "joint": "Read the newest calls: another model behind the same name, a release or other questions change several things a little.",
-    "unpriced": "Add the model's price under [[prices]] in mirante.toml.",
     "json_invalid": "Read the newest of them: truncated ones need more max_tokens, others the newest prompt or model rolled back.",
     "injection": "See who sends them: one user (`mirante kill user:ID`), or a document that should leave the index.",
     "pii_question": "See whether a form or a prompt asks for it; nothing was stored unmasked.",
@@ -81,7 +80,7 @@ def finding(condition: Condition, where: Mapping[str, str], end: float, settings
         threshold=condition.threshold,
         window=(since, end),
         summary=f"{_place(where)}: {_sentence(condition)}.",
-        action=_ACTIONS[kind],
+        action=_ACTIONS.get(kind, ""),
         cause="traffic: more requests at the usual cost per request" if explained else condition.cause,
         usd_per_hour=condition.usd_per_hour,
         requests=condition.requests,
@@ -152,8 +151,6 @@ def _sentence(c: Condition) -> str:
         return f"more requests than usual are slow: P99 of the {_TIMES[c.kind]} is {_ms(c.value)} instead of {_ms(c.expected)}"
     if c.kind == "joint":
         return f"several metrics have moved together as they usually do not, none of them far: {c.cause}"
-    if c.kind == "unpriced":
-        return f"{c.value:.0%} of requests have no known price, so their cost is missing everywhere"
     return f"{c.value:.1%} {_WHAT[c.kind]} instead of {c.expected:.1%}"
 
 

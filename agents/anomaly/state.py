@@ -2,11 +2,16 @@
 
 Parts are absolute, as the agent ``cost`` reads them. A bucket is judged once, when the watermark has passed its end;
 what comes for it later is ignored here (the cost windows count it). Series under suspicion are also looked at between.
+
+Empty buckets are judged, too, and event time can leap: then hours of them are over at once for all series. Messages are taken one by one,
+and what each makes due is done in pieces (``proceed``), in the same order however large the pieces are.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
+from math import inf
 from typing import NamedTuple
 
 import msgspec
@@ -17,6 +22,7 @@ from agents.anomaly.pace import PER_DAY, SECONDS, STEP
 from agents.anomaly.report import KEEP, ceased, finding, slo_finding, slo_labels
 from agents.anomaly.settings import AnomalySettings
 from agents.anomaly.slo import BurnRate, Objective
+from agents.anomaly.unpriced import ModelKey, Unpriced, UnpricedModels
 from agents.cost.aggregate import Aggregate, Series
 from agents.guards.flags import kinds_of
 from agents.interactions.partials import Part, Parts
@@ -30,6 +36,8 @@ STAGE = "anomaly"
 
 _QUIET = PER_DAY
 """Empty buckets in a row that are judged one by one; of a longer silence nothing more is to be said."""
+AT_A_TIME = 100
+"""Buckets of series that are judged at a time, some 20 ms of work."""
 _PIECE = 50
 """Series in one piece of a snapshot."""
 _PARTS_PIECE = 500
@@ -62,13 +70,21 @@ class Watched(msgspec.Struct, array_like=True, gc=False):
 
 
 class Saved(msgspec.Struct, array_like=True, gc=False):
-    """A piece of state in the changelog. ``closed``: end of the last bucket judged, 0 before the first."""
+    """A piece of state in the changelog.
+
+    ``closed``: end of the last bucket judged, 0 before the first. ``untaken``: messages that were read and
+    not taken yet; None: as before. ``quiet``: empty buckets in a row that the last message taken made due.
+    """
 
     closed: int
     clocks: list[Reached] = []
     parts: list[tuple[Source, Part]] = []
     series: list[tuple[Level, Watched]] = []
     gone: list[Level] = []
+    unpriced: list[tuple[ModelKey, Unpriced]] = []
+    unpriced_gone: list[ModelKey] = []
+    untaken: list[Parts] | None = None
+    quiet: int = 0
 
 
 _decode_parts = msgspec.msgpack.Decoder(Parts).decode
@@ -76,11 +92,12 @@ _encode_saved = msgspec.msgpack.Encoder().encode
 _decode_saved = msgspec.msgpack.Decoder(Saved).decode
 _encode_findings = msgspec.msgpack.Encoder().encode
 
-PartKey = tuple[Source, int, int, Series]
+PartKey = tuple[Source, int, int, Series, int]
+"""Source, segment, window, series, and the window in which it counts."""
 
 
 class AnomalyState:
-    """State of the agent ``anomaly`` for one partition (see :class:`streams.state.PartitionState`).
+    """State of the agent ``anomaly`` for one partition (see :class:`streams.state.PartitionState` and ``InPieces``).
 
     ``source``: the Kafka cluster, for dead letters; ``findings``: the topic for what is found; ``sources``: how many partitions stage 1
     has. A provider's series are in all of them, so its findings carry the partition as label ``shard`` where there are several.
@@ -101,6 +118,9 @@ class AnomalyState:
         self._settings = settings
         self._objectives = objectives
         self._shard = {"shard": str(partition)} if sources > 1 else {}
+        self._untaken: deque[Parts] = deque()
+        self._told: tuple[int, bool] = (0, False)
+        self._quiet = 0
         self._closed = 0
         self._looked = 0
         """How far series under suspicion have been looked at."""
@@ -108,23 +128,57 @@ class AnomalyState:
         self._open: dict[int, dict[PartKey, Aggregate]] = {}
         self._parts = 0
         self._series: dict[Level, Watched] = {}
+        self._unpriced = UnpricedModels()
         self._changed_parts: dict[PartKey, Part] = {}
         self._changed: set[Level] = set()
         self._gone: set[Level] = set()
         self._dirty = False
 
     def apply(self, batch: Batch, effects: Effects) -> None:
-        found: list[Finding] = []
-        before = self._reached
         for message in messages(batch, _decode_parts, "partial aggregates", STAGE, self._source, effects):
-            source = Source(message.source, message.partition)
-            for part in message.parts:
-                self._put(source, part, effects)
-            self._watermark.hear(source, message.clock, message.idle)
+            self._untaken.append(message)
             self._dirty = True
-            self._advance(found, effects)
-        if found or self._reached != before:
-            value = _encode_findings(Findings(agent=STAGE, partition=self._partition, clock=float(self._reached), findings=found))
+
+    def proceed(self, effects: Effects) -> bool:
+        found: list[Finding] = []
+        judged = 0
+        while judged < AT_A_TIME and self._has_work:
+            if self._is_over:
+                self._close_next(found)
+            elif self._is_worth_a_look:
+                self._look(self._over, found)
+            elif self._holds_too_much:
+                effects.count("anomaly_closed_early")
+                self._close_next(found)
+            else:
+                self._take(self._untaken.popleft(), found, effects)
+            judged += 1 + len(self._series)
+        self._tell(found, effects)
+        return self._has_work
+
+    @property
+    def _has_work(self) -> bool:
+        return bool(self._untaken) or self._is_over or self._is_worth_a_look or self._holds_too_much
+
+    @property
+    def _progress(self) -> tuple[int, bool]:
+        """How far it is, and whether there is nothing more to read."""
+        return self._reached, self._watermark.rests and not self._has_work
+
+    def _take(self, message: Parts, found: list[Finding], effects: Effects) -> None:
+        source = Source(message.source, message.partition)
+        for part in message.parts:
+            self._put(source, part, found, effects)
+        self._watermark.hear(source, message.clock, message.rests)
+        self._quiet = 0
+        self._dirty = True
+
+    def _tell(self, found: list[Finding], effects: Effects) -> None:
+        progress = self._progress
+        if found or progress != self._told:
+            self._told = progress
+            clock = None if progress[1] else float(self._reached)
+            value = _encode_findings(Findings(agent=STAGE, partition=self._partition, clock=clock, findings=found))
             effects.messages.append(Message(self._topic, 0, None, value))
 
     def tick(self, now: float, silent: Mapping[str, float], effects: Effects) -> bool:
@@ -145,22 +199,26 @@ class AnomalyState:
             [(key[0], part) for key, part in self._changed_parts.items()],
             [(level, self._series[level]) for level in sorted(self._changed)],
             sorted(self._gone),
+            *self._unpriced.take_changes(),
+            list(self._untaken),
+            self._quiet,
         )
         self._forget_changes()
         return _encode_saved(saved)
 
     def snapshot(self) -> Iterator[bytes]:
-        yield _encode_saved(Saved(self._closed, self._watermark.all()))
+        yield _encode_saved(Saved(self._closed, self._watermark.all(), untaken=list(self._untaken), quiet=self._quiet))
         parts = [
-            (source, Part(segment, window, series, aggregate))
+            (source, Part(segment, window, series, aggregate, 0 if judged == window else judged))
             for held in self._open.values()
-            for (source, segment, window, series), aggregate in held.items()
+            for (source, segment, window, series, judged), aggregate in held.items()
         ]
         for at in range(0, len(parts), _PARTS_PIECE):
             yield _encode_saved(Saved(self._closed, parts=parts[at : at + _PARTS_PIECE]))
         series = sorted(self._series.items(), key=lambda item: item[0])
         for at in range(0, len(series), _PIECE):
             yield _encode_saved(Saved(self._closed, series=series[at : at + _PIECE]))
+        yield _encode_saved(Saved(self._closed, unpriced=self._unpriced.all()))
 
     def load(self, piece: bytes) -> None:
         saved = _decode_saved(piece)
@@ -173,10 +231,14 @@ class AnomalyState:
         for level in saved.gone:
             self._series.pop(level, None)
         self._series.update(saved.series)
+        self._unpriced.load(saved.unpriced, saved.unpriced_gone)
+        if saved.untaken is not None:
+            self._untaken, self._quiet = deque(saved.untaken), saved.quiet
+        self._told = self._progress
         self._forget_changes()
 
     def gauges(self) -> Mapping[str, float]:
-        return {"anomaly_series": len(self._series), "anomaly_parts": self._parts}
+        return {"anomaly_series": len(self._series), "anomaly_parts": self._parts, "anomaly_due": float(self._has_work)}
 
     def _forget_changes(self) -> None:
         self._changed_parts, self._changed, self._gone, self._dirty = {}, set(), set(), False
@@ -187,20 +249,22 @@ class AnomalyState:
 
     # Parts and clocks
 
-    def _put(self, source: Source, part: Part, effects: Effects) -> None:
-        if part.window // SECONDS * SECONDS + SECONDS <= self._closed:
-            effects.count("late_for_anomaly")
+    def _put(self, source: Source, part: Part, found: list[Finding], effects: Effects) -> None:
+        if part.judged // SECONDS * SECONDS + SECONDS <= self._closed:
+            found.extend(self._unpriced.late(self._closed, part.series, part.aggregate, self._shard, STAGE))
+            if not part.aggregate.overdue:  # else its services gave calls up when it had been judged
+                effects.count("late_for_anomaly")
         elif self._hold(source, part):
-            self._changed_parts[source, part.segment, part.window, part.series] = part
+            self._changed_parts[source, part.segment, part.window, part.series, part.judged] = part
             self._dirty = True
 
     def _hold(self, source: Source, part: Part) -> bool:
         """Take a part of a bucket that is still open, unless one that holds as much is known."""
-        start = part.window // SECONDS * SECONDS
+        start = part.judged // SECONDS * SECONDS
         if start + SECONDS <= self._closed:
             return False
         held = self._open.setdefault(start, {})
-        key = (source, part.segment, part.window, part.series)
+        key = (source, part.segment, part.window, part.series, part.judged)
         old = held.get(key)
         if old is not None and old.version >= part.aggregate.version:
             return False
@@ -208,46 +272,50 @@ class AnomalyState:
         held[key] = part.aggregate
         return True
 
-    def _advance(self, found: list[Finding], effects: Effects) -> None:
-        """Judge every bucket that is over for all sources; and the oldest ones when more is held than may be."""
+    @property
+    def _over(self) -> int:
+        """Up to here the buckets are over for all sources, and those of ten seconds that a look is worth."""
         clock = self._watermark.time
-        if clock > float("-inf"):
-            end = int((clock - self._settings.settle) // STEP) * STEP
-            self._close_until(end // SECONDS * SECONDS, found)
-            if self._closed and end > self._reached:
-                self._look(end, found)
-        while self._parts > self._settings.max_parts:
-            effects.count("anomaly_closed_early")
-            self._close_until(min(self._open) + SECONDS, found)
+        return int((clock - self._settings.settle) // STEP) * STEP if clock > -inf else 0
 
-    def _close_until(self, end: int, found: list[Finding]) -> None:
-        if not self._closed:
-            # What was before the first part is not known, so nothing is said of it.
-            if not self._open or min(self._open) >= end:
-                return
-            self._closed = min(self._open)
-        quiet = 0
-        while self._closed < end:
-            start = self._closed
-            held = self._open.pop(start, None)
-            quiet = 0 if held else quiet + 1
-            if quiet > _QUIET:
-                start = min([end, *self._open])
-                self._closed, quiet = start, 0
-                continue
-            self._closed = start + SECONDS
-            self._judge(start, held or {}, found)
-            self._parts -= len(held or ())
-            for key in held or ():
-                self._changed_parts.pop(key, None)
-            self._dirty = True
+    @property
+    def _is_over(self) -> bool:
+        """Whether a bucket is over, and is to be judged."""
+        # What was before the first part is not known, so nothing is said of it.
+        begin = self._closed or min(self._open, default=inf)
+        return begin + SECONDS <= self._over
+
+    @property
+    def _is_worth_a_look(self) -> bool:
+        return self._closed > 0 and self._over > self._reached
+
+    @property
+    def _holds_too_much(self) -> bool:
+        """Then the oldest bucket is judged early."""
+        return self._parts > self._settings.max_parts
+
+    def _close_next(self, found: list[Finding]) -> None:
+        """Judge a bucket."""
+        start = self._closed or min(self._open)
+        held = self._open.pop(start, None)
+        self._quiet = 0 if held else self._quiet + 1
+        if self._quiet > _QUIET:
+            over = self._over // SECONDS * SECONDS
+            self._closed, self._quiet = min([*([over] if start < over else []), *self._open]), 0
+            return
+        self._closed = start + SECONDS
+        self._judge(start, held or {}, found)
+        self._parts -= len(held or ())
+        for key in held or ():
+            self._changed_parts.pop(key, None)
+        self._dirty = True
 
     # Judgement
 
     def _look(self, end: int, found: list[Finding]) -> None:
         """What the first seconds of the open bucket show of series under suspicion; nothing is learned from them."""
         start, self._looked = self._closed, end
-        held = {key: part for key, part in self._open.get(start, {}).items() if key[2] < end}
+        held = {key: part for key, part in self._open.get(start, {}).items() if key[4] < end}
         buckets: dict[Level, Bucket] | None = None
         for level, watched in sorted(self._series.items(), key=lambda item: item[0]):
             if not watched.monitor.suspicious:
@@ -273,6 +341,8 @@ class AnomalyState:
                 watched.seen = start
             self._watch(level, watched, start, bucket, found)
             self._changed.add(level)
+        parts = ((key[3], part) for key, part in sorted(held.items(), key=lambda item: item[0]))
+        found.extend(self._unpriced.judge(start + SECONDS, parts, self._shard, STAGE))
         self._evict(start + SECONDS, found)
 
     def _watch(self, level: Level, watched: Watched, start: int, bucket: Bucket, found: list[Finding]) -> None:
@@ -332,8 +402,8 @@ class AnomalyState:
 
 def _buckets(held: Mapping[PartKey, Aggregate]) -> dict[Level, Bucket]:
     buckets: dict[Level, Bucket] = {}
-    for (_, _, window, series), aggregate in sorted(held.items(), key=lambda item: item[0]):
-        if not aggregate.requests:
+    for (_, _, _, series, window), aggregate in sorted(held.items(), key=lambda item: item[0]):
+        if aggregate.requests <= aggregate.overdue:  # such as a late answer to what was counted as unanswered
             continue
         whole = Level(True, (series.tenant, series.feature, series.model))
         buckets.setdefault(whole, Bucket()).add(window, series, aggregate, _EXPLAIN_WHOLE)

@@ -39,7 +39,7 @@ class Inbox:
         self._settle = settle
         self._most = most
         self._watermark = Watermark(sources)
-        self._seen = SeenIds(remembered)
+        self._seen: SeenIds[None] = SeenIds(remembered)
         self._waiting: dict[tuple[int, str], Item] = {}
         self._queue: list[Order] = []
         self._new: list[str] = []
@@ -69,8 +69,13 @@ class Inbox:
         self._waiting[kind, item.id] = item
         heappush(self._queue, (item.time, kind, item.id))
 
-    def hear(self, source: Source, clock: float, idle: bool) -> None:
-        self._watermark.hear(source, clock, idle)
+    def hear(self, source: Source, clock: float, rests: bool) -> None:
+        self._watermark.hear(source, clock, rests)
+
+    @property
+    def rests(self) -> bool:
+        """Whether nobody has anything more to read."""
+        return self._watermark.rests
 
     def due(self) -> Iterator[Item]:
         """What is due, in order; ``now`` goes along."""

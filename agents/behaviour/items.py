@@ -81,5 +81,5 @@ class Items(msgspec.Struct, array_like=True, gc=False):
     source: str
     partition: int
     clock: float
-    idle: bool
+    rests: bool
     items: list[Item] = []

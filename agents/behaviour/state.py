@@ -91,19 +91,20 @@ class BehaviourState:
 
     def apply(self, batch: Batch, effects: Effects) -> None:
         found: list[Finding] = []
+        rested = self._inbox.rests
         for message in messages(batch, _decode_items, "calls", STAGE, self._source, effects):
             late = self._inbox.late
             for item in message.items:
                 self._inbox.put(item)
-            self._inbox.hear(Source(message.source, message.partition), message.clock, message.idle)
+            self._inbox.hear(Source(message.source, message.partition), message.clock, message.rests)
             for item in self._inbox.due():
                 self._step(found, effects)
                 self._take(item, found, effects)
             self._step(found, effects)
             self._dirty = True
             if self._inbox.late > late:
-                effects.count("late", "calls", by=self._inbox.late - late)
-        self._tell(found, effects)
+                effects.count("late_for_behaviour", by=self._inbox.late - late)
+        self._tell(found, effects, float(self._told * STEP) if self._inbox.rests != rested else None)
 
     def _take(self, item: Item, found: list[Finding], effects: Effects) -> None:
         now = self._inbox.now
@@ -130,7 +131,7 @@ class BehaviourState:
     def _tell(self, found: list[Finding], effects: Effects, clock: float | None = None) -> None:
         if clock is None and not found:
             return
-        clock = self._inbox.now if clock is None else clock
+        clock = None if self._inbox.rests else self._inbox.now if clock is None else clock
         value = _encode_findings(Findings(agent=STAGE, partition=self._partition, clock=clock, findings=list(found)))
         effects.messages.append(Message(self._findings, 0, None, value))
         found.clear()
@@ -145,7 +146,7 @@ class BehaviourState:
     def _ask_judge(self, tasks: Iterable[Task], effects: Effects) -> None:
         for task in tasks:
             key = task.response_id.encode()
-            effects.count("sampled", "judge.tasks")
+            effects.count("judge_tasks")
             effects.messages.append(Message(self._tasks, partition_of(key, self._partitions), key, task.value))
 
     def tick(self, now: float, silent: Mapping[str, float], effects: Effects) -> bool:

@@ -95,8 +95,8 @@ class BehaviourTap:
             last = max(0, len(told) - 1) // MAX_ITEMS * MAX_ITEMS
             for at in range(0, last + 1, MAX_ITEMS):
                 # Only the last of several messages says how far this partition is: then everything before has been told.
-                clock, idle = (head.clock, head.idle) if at == last else (0.0, False)
-                message = Items(head.source, head.partition, clock, idle, told[at : at + MAX_ITEMS])
+                clock, rests = (head.complete, head.rests) if at == last else (0.0, False)
+                message = Items(head.source, head.partition, clock, rests, told[at : at + MAX_ITEMS])
                 effects.messages.append(outside.Message(self._topic, home, None, _encode(message)))
 
     def _tell_all(self, item: Item) -> None:

@@ -14,6 +14,7 @@ import msgspec
 
 from agents.budgets.rules import Rule
 from agents.budgets.windows import BUCKET, History
+from agents.interactions.segments import ALONE
 from agents.watermark import Source
 
 CARRY = 10**18
@@ -25,6 +26,9 @@ _LONG = 121
 
 Key = str | tuple[str, ...]
 """The values of a group; a single one stands for itself, which saves memory."""
+
+PartKey = tuple[str, Key, int, int]
+"""Rule, group, window, ``counted``."""
 
 AMOUNT: Mapping[str, Callable[[Any], int]] = {
     "usd": attrgetter("picodollars"),
@@ -44,6 +48,7 @@ class SavedPart(msgspec.Struct, array_like=True, gc=False):
     window: int
     version: int
     amount: tuple[int, int]
+    counted: int = 0
 
 
 class SavedGroup(msgspec.Struct, array_like=True, gc=False):
@@ -62,19 +67,21 @@ class Ledger:
         self._rules = rules
         self._settled: dict[Source, tuple[int, ...]] = {}
         self._resettled: set[Source] = set()
-        self._live: dict[Source, dict[int, dict[tuple[str, Key, int], tuple[int, int]]]] = {}
+        self._live: dict[Source, dict[int, dict[PartKey, tuple[int, int]]]] = {}
         self.windows: dict[str, dict[int, dict[Key, History]]] = {identity: {} for identity in rules}
         """Rule -> start of the window -> group -> what it used."""
-        self._changed: dict[tuple[Source, int, tuple[str, Key, int]], tuple[int, int]] = {}
+        self._changed: dict[tuple[Source, int, PartKey], tuple[int, int]] = {}
 
-    def put(self, source: Source, segment: int, rule: Rule, key: Key, window: int, version: int, amount: int, now: int) -> History | None:
+    def put(
+        self, source: Source, segment: int, rule: Rule, key: Key, window: int, version: int, amount: int, now: int, counted: int = 0
+    ) -> History | None:
         """Count a part, if it says more than is known; returns what its group has used in the part's window.
 
         None: nothing has changed. ``now``: the clock, for what it has left is not kept.
         """
         identity = rule.id
-        start, end = rule.window.bounds(window)
-        if self._is_settled(source, segment) or end <= now or (rule.window.rolling and window <= now - rule.window.seconds):
+        start = rule.window.bounds(window)[0]
+        if self._is_settled(source, segment) or _is_over(rule, window, now):
             return None
         segments = self._live.get(source)
         if segments is None:
@@ -82,7 +89,7 @@ class Ledger:
         live = segments.get(segment)
         if live is None:
             live = segments[segment] = {}
-        part = identity, key, window
+        part = identity, key, window, counted
         old = live.get(part)
         if old is not None:
             if old[0] >= version:
@@ -118,7 +125,7 @@ class Ledger:
 
     def _is_settled(self, source: Source, segment: int) -> bool:
         settled = self._settled.get(source)
-        return settled is not None and segment < settled[segment % len(settled)]
+        return settled is not None and segment < ALONE and segment < settled[segment % len(settled)]
 
     def advance(self, before: int, now: int) -> None:
         """The clock went from ``before`` to ``now``: forget windows that are over, and groups idle for longer than a rolling one."""
@@ -129,6 +136,12 @@ class Ledger:
                     del windows[start]
             elif (groups := windows.get(0)) is not None:
                 self._forget_idle(rule, groups, before, now)
+        for segments in self._live.values():
+            for segment in [s for s, live in segments.items() if s >= ALONE and self._is_over(live, now)]:
+                del segments[segment]
+
+    def _is_over(self, live: Mapping[PartKey, object], now: int) -> bool:
+        return all((rule := self._rules.get(identity)) is None or _is_over(rule, window, now) for identity, _, window, _ in live)
 
     def _forget_idle(self, rule: Rule, groups: dict[Key, History], before: int, now: int) -> None:
         every = max(rule.window.seconds // 60, BUCKET)  # looking at every group costs time
@@ -178,9 +191,9 @@ class Ledger:
             if self._is_settled(Source(*saved.source), saved.segment):
                 return
             live = self._live.setdefault(Source(*saved.source), {}).setdefault(saved.segment, {})
-            live[saved.rule, key, saved.window] = saved.version, amount
+            live[saved.rule, key, saved.window, saved.counted] = saved.version, amount
         else:
-            self.put(Source(*saved.source), saved.segment, rule, key, saved.window, saved.version, amount, now)
+            self.put(Source(*saved.source), saved.segment, rule, key, saved.window, saved.version, amount, now, saved.counted)
 
     def take_settled(self) -> list[tuple[Source, tuple[int, ...]]]:
         """Sources that settled segments since the last call."""
@@ -204,6 +217,11 @@ def values_of(key: Key) -> tuple[str, ...]:
     return (key,) if isinstance(key, str) else key
 
 
-def _saved(source: Source, segment: int, part: tuple[str, Key, int], known: tuple[int, int]) -> SavedPart:
-    identity, key, window = part
-    return SavedPart(source, segment, identity, values_of(key), window, known[0], divmod(known[1], CARRY))
+def _is_over(rule: Rule, window: int, now: int) -> bool:
+    """Whether what was used in a part's window counts no more."""
+    return rule.window.bounds(window)[1] <= now or (rule.window.rolling and window <= now - rule.window.seconds)
+
+
+def _saved(source: Source, segment: int, part: PartKey, known: tuple[int, int]) -> SavedPart:
+    identity, key, window, counted = part
+    return SavedPart(source, segment, identity, values_of(key), window, known[0], divmod(known[1], CARRY), counted)

@@ -21,6 +21,7 @@ class Origin(NamedTuple):
     window: int
     segment: int
     source: Source
+    counted: int = 0
 
 
 class Lap(NamedTuple):
@@ -48,6 +49,7 @@ class SavedLap(msgspec.Struct, array_like=True, gc=False):
     money: tuple[int, int]
     signatures: tuple[tuple[int, int], ...]
     examples: tuple[str, ...]
+    counted: int = 0
 
 
 def lap_of(usage: Usage) -> Lap:
@@ -126,7 +128,7 @@ class Recent:
                 yield self._saved(key, origin, lap)
 
     def load(self, saved: SavedLap, now: int) -> None:
-        origin = Origin(saved.window, saved.segment, Source(*saved.source))
+        origin = Origin(saved.window, saved.segment, Source(*saved.source), saved.counted)
         money = saved.money[0] * CARRY + saved.money[1]
         lap = Lap(saved.version, saved.requests, saved.tokens, money, saved.signatures, saved.examples)
         self.put(key_of(saved.values), origin, lap, now)
@@ -141,6 +143,6 @@ class Recent:
 
     def _saved(self, key: Key, origin: Origin, lap: Lap) -> SavedLap:
         return SavedLap(
-            self._rule, values_of(key), *origin, lap.version, lap.requests, lap.tokens, divmod(lap.picodollars, CARRY),
-            lap.signatures, lap.examples,
+            self._rule, values_of(key), origin.window, origin.segment, origin.source, lap.version, lap.requests, lap.tokens,
+            divmod(lap.picodollars, CARRY), lap.signatures, lap.examples, origin.counted,
         )  # fmt: skip

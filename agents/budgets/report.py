@@ -9,7 +9,7 @@ from agents.budgets.burn import Burn
 from agents.budgets.rules import RUNAWAY_SPAN, Rule
 from agents.budgets.runaway import Loop
 from agents.budgets.windows import duration
-from schemas.findings import Finding
+from schemas.findings import PERIOD_END, Finding
 
 GENERATOR = "budgets"
 
@@ -34,6 +34,7 @@ def exhausted(
         severity=rule.severity,
         since=since,
         episode=None if rule.window.rolling else float(window[0]),
+        keep=_KEEP if rule.window.rolling else 0.0,  # a period is over when it is over: the next one's alert is another
         value=_number(rule, spent),
         threshold=_number(rule, rule.limit),
         window=window,
@@ -42,6 +43,7 @@ def exhausted(
         usd_per_hour=_usd_per_hour(rule, per_second),
         requests=spent if rule.unit == "requests" else None,
         response_ids=examples,
+        detail=_period(rule, window),
         generator=GENERATOR,
     )
 
@@ -74,7 +76,12 @@ def burning(rule: Rule, values: tuple[str, ...], *, time: int, found: Burn, wind
         usd_per_hour=_usd_per_hour(rule, found.per_second),
         requests=found.spent if rule.unit == "requests" else None,
         response_ids=examples,
-        detail={"exhausted_at": found.exhausted, "spent": _number(rule, found.spent), "limit": _number(rule, rule.limit)},
+        detail={
+            "exhausted_at": found.exhausted,
+            "spent": _number(rule, found.spent),
+            "limit": _number(rule, rule.limit),
+            **_period(rule, window),
+        },
         generator=GENERATOR,
     )
 
@@ -150,6 +157,10 @@ def _number(rule: Rule, number: int) -> float:
 
 def _usd_per_hour(rule: Rule, per_second: float) -> float | None:
     return per_second * 3_600 / 1e12 if rule.unit == "usd" else None
+
+
+def _period(rule: Rule, window: tuple[int, int]) -> dict[str, float]:
+    return {} if rule.window.rolling else {PERIOD_END: float(window[1])}
 
 
 def _moment(at: float, now: float) -> str:

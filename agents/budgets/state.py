@@ -1,8 +1,10 @@
 """Stage 2: usage by group to findings: budgets exhausted or burning, rate limits exceeded, loops.
 
-A crossing is reported when the part that causes it is applied. What depends on time passing (burn rates, and that a condition has ceased)
-is decided when the clock moves on: event time that every source partition has reached, in steps of 10 s. Its results depend on
-what was applied and on the clock, not on the order among sources.
+What happens now is counted, and a crossing of it reported, when it is read. What depends on time passing (burn rates, and that a condition
+has ceased) is decided when the clock moves on: event time that every source partition has reached, in steps of 10 s.
+
+A history is read in any order, so its usage waits for the clock (agents/budgets/inbox.py) and is counted step by step: a crossing
+belongs to the step in which the limit was reached, whoever was read first.
 """
 
 from __future__ import annotations
@@ -15,12 +17,14 @@ import msgspec
 
 from agents.budgets import report
 from agents.budgets.burn import burn, least_spent
+from agents.budgets.inbox import FRESH, Inbox
 from agents.budgets.ledger import AMOUNT, Key, Ledger, SavedGroup, SavedPart, key_of, values_of
 from agents.budgets.recent import Origin, Recent, SavedLap, lap_of
 from agents.budgets.rules import Rule, Rules
 from agents.budgets.runaway import STILL, find_loop
-from agents.budgets.usage import UsagePart, UsageParts
-from agents.budgets.windows import BUCKET, FOREVER, entries, falls_below, peak
+from agents.budgets.usage import MOST_EXAMPLES, UsagePart, UsageParts
+from agents.budgets.windows import BUCKET, FOREVER, History, entries, falls_below, peak
+from agents.interactions.parts import SETTLE
 from agents.messages import messages
 from agents.watermark import Reached, Source, Watermark
 from schemas.findings import Finding, Findings
@@ -78,6 +82,7 @@ class Saved(msgspec.Struct, array_like=True, gc=False):
     pending: list[Pending] = []
     active: list[Active] = []
     ceased: list[Identity] = []
+    held: list[tuple[Source, UsagePart]] = []
 
 
 _decode_parts = msgspec.msgpack.Decoder(UsageParts).decode
@@ -88,8 +93,11 @@ _decode_saved = msgspec.msgpack.Decoder(Saved).decode
 class BudgetState:
     """State of the agent ``budgets`` for one partition (see :class:`streams.state.PartitionState`)."""
 
-    def __init__(self, partition: int, rules: Rules, *, findings: str, source: str, sources: int) -> None:
-        """``findings``: topic; ``source``: id of the cluster; ``sources``: partitions of stage 1, for all of which the clock waits."""
+    def __init__(
+        self, partition: int, rules: Rules, *, findings: str, source: str, sources: int, settle: float = SETTLE
+    ) -> None:
+        """``findings``: topic; ``source``: id of the cluster; ``sources``: partitions of stage 1, for all of which the clock waits;
+        ``settle``: seconds after its window in which a call is expected to end (agents/interactions/parts.py)."""
         self._partition = partition
         self._rules = rules.by_id
         self._topic = findings
@@ -110,8 +118,15 @@ class BudgetState:
         self._changed: set[Identity] = set()
         self._watermark = Watermark(sources)
         self._grid = 0
+        self._settle = settle
+        self._inbox = Inbox()
+        self._settling: dict[Source, tuple[int, ...]] = {}
         self._found: list[Finding] = []
-        self._told = 0
+        self._ordered = False
+        """Whether what is found is of a history."""
+        self._heard_at = 0.0
+        """Processing time of what was read last, epoch seconds; infinite once time alone decides."""
+        self._told: tuple[int, bool] = (0, False)
 
     @property
     def clock(self) -> int:
@@ -119,29 +134,57 @@ class BudgetState:
         return self._grid
 
     def apply(self, batch: Batch, effects: Effects) -> None:
+        told = self._heard_at = batch.records[-1].timestamp / 1000 if batch.records else 0.0
         for message in messages(batch, _decode_parts, "usage", STAGE, self._source, effects):
             source = Source(message.source, message.partition)
             for part in message.parts:
                 rule = self._rules.get(part.group.rule)
                 if rule is None or len(part.group.values) != len(rule.by):
-                    effects.count("unknown_rule", STAGE)  # of a worker with other settings, while they are being changed
-                elif rule.kind == "budget":
-                    self._budget(rule, source, part)
+                    effects.count("unknown_rule")  # of a worker with other settings, while they are being changed
+                elif part.judged + BUCKET > self._grid and told - part.judged > FRESH:
+                    self._inbox.put(source, part)
                 else:
-                    self._rate(rule, source, part)
-            self._ledger.settle(source, message.settled)
-            self._watermark.hear(source, message.clock, message.idle)
-            self._advance()
-        # Without findings too, once a minute: alerts that have ceased wait for the clock.
-        minute = self._grid // 60
-        if self._found or minute != self._told:
-            self._told = minute
-            found = Findings(agent=STAGE, partition=self._partition, clock=float(self._grid) or None, findings=self._found)
-            effects.messages.append(Message(self._topic, 0, None, _encode(found)))
-            self._found = []
+                    self._find_of_history(told - part.judged > FRESH, effects)
+                    self._count(rule, source, part)
+            self._settling[source] = message.settled
+            self._watermark.hear(source, message.clock, message.rests)
+            self._advance(told, effects)
+        for source, settled in self._settling.items():
+            self._ledger.settle(source, self._inbox.unsettled(source, settled))
+        self._settling = {source: settled for source, settled in self._settling.items() if self._inbox}
+        self._tell(effects)
 
     def tick(self, now: float, silent: Mapping[str, float], effects: Effects) -> bool:
-        return False
+        if not (self._inbox and self._watermark.rests):
+            return False
+        self._heard_at = float("inf")
+        self._advance(self._heard_at, effects)
+        self._tell(effects)
+        return True
+
+    def _tell(self, effects: Effects) -> None:
+        """What was found; and how far the clock is, because alerts wait for it."""
+        progress = self._grid, self._watermark.rests and not self._inbox
+        if self._found or progress != self._told:
+            self._told = progress
+            self._send(effects)
+
+    def _find_of_history(self, ordered: bool, effects: Effects) -> None:
+        """Whether what is found from here on is of a history."""
+        if ordered != self._ordered:
+            if self._found:
+                self._send(effects)
+            self._ordered = ordered
+
+    def _send(self, effects: Effects) -> None:
+        clock = None if self._told[1] else float(self._told[0])
+        past = [f for f in self._found if self._ordered and self._heard_at - f.time > FRESH]
+        now = [f for f in self._found if f not in past] if past else self._found  # a clock that is ahead makes no history
+        for ordered, found in ((True, past), (False, now)):
+            if found or ordered == self._ordered:
+                message = Findings(agent=STAGE, partition=self._partition, clock=clock, findings=found, ordered=ordered)
+                effects.messages.append(Message(self._topic, 0, None, _encode(message)))
+        self._found = []
 
     def ahead(self) -> frozenset[str]:
         return frozenset()
@@ -155,6 +198,7 @@ class BudgetState:
             "budget_parts": self._ledger.parts,
             "limited_groups": sum(map(len, self._recent.values())),
             "active_findings": len(self._active),
+            "usage_held": len(self._inbox),
         }
 
     def used(self) -> Iterator[tuple[str, tuple[str, ...], int, int]]:
@@ -167,21 +211,59 @@ class BudgetState:
 
     # Crossings
 
-    def _budget(self, rule: Rule, source: Source, part: UsagePart) -> None:
-        key = key_of(part.group.values)
-        usage, window = part.usage, part.window
-        history = self._ledger.put(source, part.segment, rule, key, window, usage.version, AMOUNT[rule.unit](usage), self._grid)
-        if history is None:
-            return
+    def _count(self, rule: Rule, source: Source, part: UsagePart) -> None:
+        """Count a part, and look at its group."""
+        values, window = part.group.values, part.window
+        examples = [response for _, response in part.usage.examples]
+        if rule.kind == "budget":
+            if (history := self._put(rule, source, part)) is not None:
+                self._look_at_budget(rule, values, history, window, examples)
+        elif self._put_recent(rule, source, part):
+            self._look_at_rate(rule, values, window, examples)
+
+    def _count_step(self, step: int, parts: Iterable[tuple[Source, UsagePart]]) -> None:
+        """Count all that a history has of one step, and then look at each group once, so that the order within the step does not matter."""
+        touched: dict[tuple[str, tuple[str, ...], int], tuple[History, list[tuple[float, str]]]] = {}
+        for source, part in parts:
+            if (rule := self._rules.get(part.group.rule)) is None:
+                continue
+            history: History | None = ()
+            if rule.kind == "budget":
+                history, start = self._put(rule, source, part), rule.window.bounds(part.window)[0]
+            else:
+                start = 0
+                if not self._put_recent(rule, source, part):
+                    history = None
+            if history is not None:
+                key = rule.id, part.group.values, start
+                touched[key] = history, [*touched.get(key, ((), []))[1], *part.usage.examples]
+        for (identity, values, _), (history, examples) in sorted(touched.items(), key=lambda item: item[0]):
+            rule, shown = self._rules[identity], [response for _, response in sorted(examples, reverse=True)[:MOST_EXAMPLES]]
+            if rule.kind == "budget":
+                self._look_at_budget(rule, values, history, step, shown)
+            else:
+                self._look_at_rate(rule, values, step, shown)
+
+    def _put(self, rule: Rule, source: Source, part: UsagePart) -> History | None:
+        key, usage, amount = key_of(part.group.values), part.usage, AMOUNT[rule.unit](part.usage)
+        return self._ledger.put(source, part.segment, rule, key, part.window, usage.version, amount, self._grid, part.counted)
+
+    def _put_recent(self, rule: Rule, source: Source, part: UsagePart) -> bool:
+        origin = Origin(part.window, part.segment, source, part.counted)
+        return self._recent[rule.id].put(key_of(part.group.values), origin, lap_of(part.usage), self._grid)
+
+    def _look_at_budget(self, rule: Rule, values: tuple[str, ...], history: History, window: int, examples: list[str]) -> None:
+        """Whether a budget is exhausted. ``window``: of the usage that was counted last; ``examples``: its dearest answers."""
+        key = key_of(values)
         least = self._burning.get(rule.id)
         if least is not None and history[0] >= least:
             start = rule.window.bounds(window)[0]
-            self._pending[rule.id][start, key] = [response for _, response in usage.examples]
+            self._pending[rule.id][start, key] = examples
             self._touched.add((rule.id, start, key))
         if history[0] < rule.limit:
             return
         start, end = rule.window.bounds(window)
-        known = self._active.get(("BudgetExhausted", rule.id, part.group.values))
+        known = self._active.get(("BudgetExhausted", rule.id, values))
         if known is not None and known.start >= start:
             return
         spent, at = history[0], window
@@ -194,20 +276,16 @@ class BudgetState:
         if known is not None:
             self._cease(known, rule.window.bounds(known.start)[1])
         finding = report.exhausted(
-            rule, part.group.values, time=self._now(at), since=at + _MIDDLE, spent=spent, window=(start, end),
-            examples=[response for _, response in usage.examples],
-        )  # fmt: skip
-        self._report(rule, part.group.values, 0 if rule.window.rolling else start, finding)
+            rule, values, time=self._now(at), since=at + _MIDDLE, spent=spent, window=(start, end), examples=examples
+        )
+        self._report(rule, values, 0 if rule.window.rolling else start, finding)
 
-    def _rate(self, rule: Rule, source: Source, part: UsagePart) -> None:
-        values, window = part.group.values, part.window
+    def _look_at_rate(self, rule: Rule, values: tuple[str, ...], window: int, examples: list[str]) -> None:
+        """Whether a rate limit is exceeded, or a session or trace is a loop."""
         key, recent = key_of(values), self._recent[rule.id]
-        if not recent.put(key, Origin(window, part.segment, source), lap_of(part.usage), self._grid):
-            return
         name: AlertName = "RunawayLoop" if rule.runaway else "RateLimitExceeded"
         if (name, rule.id, values) in self._active:
             return
-        examples = [response for _, response in part.usage.examples]
         if rule.runaway is None:
             used, at = peak(recent.used(key, self._grid, AMOUNT[rule.unit]), rule.window.seconds)
             if used > rule.limit:
@@ -250,12 +328,29 @@ class BudgetState:
 
     # Time
 
-    def _advance(self) -> None:
-        before = self._grid
-        now = int(max(self._watermark.time, before)) // BUCKET * BUCKET
-        if now == before:
-            return
-        self._grid = now
+    def _advance(self, told: float, effects: Effects) -> None:
+        """Go on to where the sources are; in a history, to where its calls have ended. ``told``: when they said so, of processing time."""
+        clock, rests, now, end = self._watermark.time, self._watermark.rests, 0.0, 0.0
+        ordered = told - clock > FRESH
+        if clock > float("-inf"):
+            now = clock - self._settle if ordered and not rests else clock
+            end = float("inf") if rests else now // BUCKET * BUCKET
+        self._find_of_history(ordered, effects)
+        for step, waiting in self._inbox.take(end):
+            if step >= end:
+                effects.count("usage_counted_early", by=len(waiting))
+            self._go_to(step)
+            self._count_step(step, waiting)
+        self._go_to(now)
+
+    def _go_to(self, time: float) -> None:
+        now = int(max(time, self._grid)) // BUCKET * BUCKET
+        while self._grid < now:
+            looping = self._ordered and any(known.name == "RunawayLoop" for known in self._active.values())
+            self._move_on(self._grid + BUCKET if looping else now)  # when a loop ends is looked at step by step
+
+    def _move_on(self, now: int) -> None:
+        before, self._grid = self._grid, now
         for identity in self._burning:
             self._look_at_burns(self._rules[identity], before)
         over = [(identity, time) for identity, known in self._active.items() if (time := self._ceased(known, before)) is not None]
@@ -345,8 +440,8 @@ class BudgetState:
     def changes(self) -> bytes | None:
         parts, settled = self._ledger.take_changes(), self._ledger.take_settled()
         laps = [lap for recent in self._recent.values() for lap in recent.take_changes()]
-        clocks = self._watermark.take_changes()
-        if not (parts or laps or settled or clocks or self._changed):
+        clocks, held = self._watermark.take_changes(), self._inbox.take_changes()
+        if not (parts or laps or settled or clocks or held or self._changed):
             return None
         touched, self._touched = self._touched, set()
         changed, self._changed = self._changed, set()
@@ -364,6 +459,7 @@ class BudgetState:
                 ],
                 active=[self._active[identity] for identity in changed if identity in self._active],
                 ceased=[identity for identity in changed if identity not in self._active],
+                held=held,
             )
         )
 
@@ -380,6 +476,7 @@ class BudgetState:
             (Saved(laps=laps) for laps in _cut(chain.from_iterable(recent.all() for recent in self._recent.values()))),
             (Saved(pending=found) for found in _cut(pending)),
             (Saved(active=active) for active in _cut(self._active.values())),
+            (Saved(held=held) for held in _cut(self._inbox.all())),
         )
         return map(_encode, pieces)
 
@@ -406,6 +503,7 @@ class BudgetState:
             known_before = self._active.pop(identity, None)
             if known_before is not None and known_before.name == "BudgetBurn" and known_before.rule in self._burning:
                 self._drop_pending(self._rules[known_before.rule], known_before.start, key_of(known_before.values))
+        self._inbox.load(saved.held, self._grid)
         self._ledger.forget_changes()
         for recent in self._recent.values():
             recent.loaded(self._grid)

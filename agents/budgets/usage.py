@@ -48,6 +48,8 @@ class Usage(msgspec.Struct, array_like=True, gc=False):
     """The most expensive answers: (USD, response_id), at most ``MOST_EXAMPLES``."""
     moved: int = 0
     """Answered by another model than they asked for, and therefore counted in another group."""
+    void: int = 0
+    """Interactions of which a copy belongs here and another one counts, elsewhere (agents/interactions/copies.py)."""
 
     @property
     def picodollars(self) -> int:
@@ -56,8 +58,8 @@ class Usage(msgspec.Struct, array_like=True, gc=False):
 
     @property
     def version(self) -> int:
-        """How much input this holds or has passed on: one for each request and one for each answer, as in the cost windows."""
-        return self.requests + self.answers + 2 * self.moved
+        """How much input this holds or has passed on, counted as in the cost windows."""
+        return self.requests + self.answers + 2 * self.moved + 3 * self.void
 
     def add(self, item: Contribution, response_id: str = "", signature: int | None = None) -> None:
         """Count an interaction that has ended."""
@@ -85,6 +87,28 @@ class Usage(msgspec.Struct, array_like=True, gc=False):
         self.failed -= 1
         self.add(item, response_id)
 
+    def take_back(self, item: Contribution, response_id: str = "", signature: int | None = None) -> None:
+        """Undo :meth:`add`."""
+        self.requests -= 1
+        if item.outcome != _OK:
+            self.failed -= 1
+        if signature is not None and (count := self.signatures.pop(signature, 0)) > 1:
+            self.signatures[signature] = count - 1
+        if item.outcome == UNANSWERED:
+            return
+        self.answers -= 1
+        self.tokens -= item.tokens[0] + item.tokens[1]
+        money = item.picodollars or 0
+        carried, self.pico = divmod(self.pico - money, _CARRY)
+        self.carried += carried
+        example = (money / 1e12, response_id)
+        self.examples = [known for known in self.examples if tuple(known) != example]
+
+    def unanswer(self) -> None:
+        """An interaction counts as unanswered again: undo that part of :meth:`answer` and :meth:`move`."""
+        self.requests += 1
+        self.failed += 1
+
     def move(self, *, late: bool) -> None:
         """An interaction asked for here is counted elsewhere; with ``late`` it was counted as unanswered here until now."""
         if late:
@@ -94,24 +118,29 @@ class Usage(msgspec.Struct, array_like=True, gc=False):
 
 
 class UsagePart(msgspec.Struct, array_like=True, gc=False):
-    """``window``: start of 10 s of request time, epoch seconds."""
+    """``window``: start of 10 s of request time, epoch seconds. ``counted``: see agents/interactions/parts.py."""
 
     segment: int
     window: int
     group: Group
     usage: Usage
+    counted: int = 0
+
+    @property
+    def judged(self) -> int:
+        """Start of the window in which it counts for what depends on time."""
+        return self.counted or self.window
 
 
 class UsageParts(msgspec.Struct, array_like=True, gc=False):
     """The message from one source partition to one partition of the usage topic.
 
-    ``settled``: per family, the segment below which nothing changes any more. ``clock``: event time, epoch seconds, up to which the
-    source partition has read and joined; with ``idle`` it holds nobody back, and counts only if all are idle.
+    ``settled``, ``clock``, ``rests``: as of :class:`agents.interactions.partials.Parts`.
     """
 
     source: str
     partition: int
     settled: tuple[int, ...]
     clock: float
-    idle: bool
+    rests: bool
     parts: list[UsagePart]

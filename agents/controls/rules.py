@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from typing import Annotated, Literal
 
@@ -13,7 +14,11 @@ from msgspec import Meta
 from agents.alerts.digests import LABEL
 from agents.controls.durations import duration
 from agents.controls.fold import ControlError, checked_scope
+from schemas.findings import PERIOD_END
 from schemas.outputs import Alert, AlertName, Control
+
+RESOLVED = "resolved"
+"""As ``expires``: the switch lasts as long as the alert, of a budget by calendar not beyond the budget's period."""
 
 _FIELD = re.compile(r"\{(\w+)\}")
 
@@ -22,7 +27,8 @@ class Rule(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True
     """One of ``[[switches]]``.
 
     ``match``: label -> pattern with ``*``, all of which an alert must meet. ``scope`` may name the alert's labels, as in
-    ``feature:{feature}``; an alert without such a label is not acted on. ``limit``: requests per minute.
+    ``feature:{feature}``; an alert without such a label is not acted on. ``limit``: requests per minute. ``expires``: a duration, or
+    ``resolved``.
     """
 
     on: AlertName | list[AlertName]
@@ -37,6 +43,18 @@ class Rule(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True
     @property
     def names(self) -> Sequence[str]:
         return [self.on] if isinstance(self.on, str) else self.on
+
+    @property
+    def restores(self) -> bool:
+        """Whether the switch ends when its alert is resolved."""
+        return self.restore_on_resolve or self.expires == RESOLVED
+
+    def end(self, alert: Alert) -> datetime | None:
+        """When the switch for an alert ends by itself; None: when the alert is resolved."""
+        if self.expires != RESOLVED:
+            return alert.updated_at + duration(self.expires)
+        period_end = alert.evidence.get(PERIOD_END)
+        return datetime.fromtimestamp(period_end, UTC) if isinstance(period_end, int | float) else None
 
     def concerns(self, alert: Alert) -> bool:
         labels = alert.labels
@@ -80,7 +98,7 @@ def proposals(rules: Sequence[Rule], alert: Alert) -> list[Proposal]:
     """What the rules want, given a step in an alert's life: a switch when it fires; its end when it is resolved, if they say so."""
     found = []
     for rule in rules:
-        if not rule.concerns(alert) or (alert.status == "resolved" and not rule.restore_on_resolve):
+        if not rule.concerns(alert) or (alert.status == "resolved" and not rule.restores):
             continue
         scope = rule.scope_of(alert)
         if scope is None:
@@ -95,7 +113,7 @@ def proposals(rules: Sequence[Rule], alert: Alert) -> list[Proposal]:
                 limit=rule.limit,
                 reason=reason_for(alert),
                 source=alert.name,
-                expires_at=alert.updated_at + duration(rule.expires),
+                expires_at=rule.end(alert),
             )
         found.append(Proposal(alert_id=alert.alert_id, control=control, dry_run=rule.dry_run))
     return found
@@ -107,7 +125,11 @@ def reason_for(alert: Alert) -> str:
 
 
 def _check(rule: Rule) -> None:
-    duration(rule.expires)
+    if rule.expires != RESOLVED:
+        try:
+            duration(rule.expires)
+        except ValueError as error:
+            raise ValueError(f'expires: {error}, or "{RESOLVED}"') from error
     if (rule.action == "throttle") != (rule.limit is not None):
         raise ValueError('action = "throttle" needs a limit in requests per minute, and action = "kill" has none')
     checked_scope(_FIELD.sub("x", rule.scope))

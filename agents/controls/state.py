@@ -4,8 +4,9 @@ An alert lies in the partition of its fingerprint, a switch in that of its scope
 partition of the scope, where it is decided with that switch in view: automation never weakens what is in force, nor replaces an
 operator's word by its own.
 
-Nothing is written to ``llm.controls`` when a switch expires. Readers know by ``expires_at``; a record written at that moment could
-follow, and undo, what an operator has just written.
+When a switch ends and another alert's still stands (a user is over the budgets of the day and of the month), that one is written
+(``wishes``). An operator's restore ends them all. Otherwise nothing is written to ``llm.controls`` when a switch expires: readers know by
+``expires_at``. What is written then could follow, and undo, what an operator has just written; the operator's word is then written again.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import msgspec
 
 from agents.controls.fold import AUTHOR_HEADER, OPERATOR, ControlError, is_in_force, read_control, strictness
 from agents.controls.rules import Proposal, Rule, proposals
+from agents.controls.wishes import Wish, Wishes, weight
 from schemas.outputs import Alert, Control
 from schemas.rows import ControlRow
 from streams.deadletters import dead_letter, origin_of
@@ -45,15 +47,17 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Held(msgspec.Struct, array_like=True, gc=False):
-    """The control that holds for a scope. ``offset``: of its record, -1 until it has been read back."""
+    """The control that holds for a scope. ``offset``: of its record, -1 until it has been read back. ``recorded``: the last one
+    that was read, which is what a record's note speaks of: what rules have decided since is not written yet."""
 
     control: Control
     offset: int
+    recorded: Control | None = None
 
 
 class Said(msgspec.Struct, array_like=True, gc=False):
     """The last control of a scope that a rule has written, and what an operator has said since. A worker that dies after writing it may
-    write it again, behind the operator's word."""
+    write it again, behind the operator's word; so may one that puts back what still stood when a stricter switch ended."""
 
     by_rule: Control
     since: Control | None = None
@@ -66,6 +70,7 @@ class Saved(msgspec.Struct, array_like=True, gc=False):
     acted: list[str] = []
     clock: float = 0.0
     said: list[tuple[str, Said]] = []
+    wishes: list[tuple[str, list[Wish]]] = []
 
 
 _encode_saved = msgspec.msgpack.Encoder().encode
@@ -91,6 +96,7 @@ class ControlsState:
         self._held: dict[str, Held] = {}
         self._acted: dict[str, None] = {}
         self._said: dict[str, Said] = {}
+        self._wishes = Wishes()
         self._clock = 0.0
         self._ticked: float | None = None
         """Processing time at which ``_clock`` was last moved on."""
@@ -116,7 +122,7 @@ class ControlsState:
         if before is None or not self._held:
             return False
         self._advance(self._clock + now - before, effects)
-        return bool(self._changed_scopes) or self._clock - self._saved_clock > CLOCK_SAVED_EVERY
+        return bool(self._changed_scopes or self._wishes.changed) or self._clock - self._saved_clock > CLOCK_SAVED_EVERY
 
     def ahead(self) -> frozenset[str]:
         return frozenset()
@@ -126,11 +132,11 @@ class ControlsState:
 
     def changes(self) -> bytes | None:
         stale = self._clock - self._saved_clock > CLOCK_SAVED_EVERY
-        if not stale and not self._changed_scopes and not self._changed_acted and not self._changed_said:
+        if not (stale or self._changed_scopes or self._changed_acted or self._changed_said or self._wishes.changed):
             return None
         held = [(scope, self._held.get(scope)) for scope in sorted(self._changed_scopes)]
         said = [(scope, self._said[scope]) for scope in sorted(self._changed_said)]
-        saved = Saved(held, self._changed_acted, self._clock, said)
+        saved = Saved(held, self._changed_acted, self._clock, said, self._wishes.take_changes())
         self._unchanged()
         return _encode_saved(saved)
 
@@ -145,6 +151,9 @@ class ControlsState:
         said = list(self._said.items())
         for at in range(0, len(said), SNAPSHOT_ENTRIES):
             yield _encode_saved(Saved(said=said[at : at + SNAPSHOT_ENTRIES]))
+        wishes = list(self._wishes.all())
+        for at in range(0, len(wishes), SNAPSHOT_ENTRIES):
+            yield _encode_saved(Saved(wishes=wishes[at : at + SNAPSHOT_ENTRIES]))
 
     def load(self, piece: bytes) -> None:
         saved = _decode_saved(piece)
@@ -157,6 +166,7 @@ class ControlsState:
             self._remember(key)
         for scope, known in saved.said:
             self._note_said(scope, known)
+        self._wishes.load(saved.wishes)
         self._clock = max(self._clock, saved.clock)
         self._unchanged()
 
@@ -182,19 +192,37 @@ class ControlsState:
         said = self._said.get(control.scope)
         if said is not None and said.by_rule == control:
             return  # written before a crash, and read back since
+        if control.action == "restore":
+            self._wishes.withdraw(control.scope, proposal.alert_id)
+        elif not proposal.dry_run and is_in_force(control, self._now()):
+            self._wishes.add(Wish(proposal.alert_id, control))
         held = self._held.get(control.scope)
-        objection = _objection(proposal, held.control if held else None, self._now())
+        ending = held is not None and held.control.action == "restore"  # not read back yet
+        objection = _objection(proposal, held.control if held and not ending else None, self._now())
         if objection is not None:
             effects.count("switch", "refused")
             self._audit(record, control, "refused", effects, note=objection)
         elif proposal.dry_run:
             effects.count("switch", "dry_run")
             self._audit(record, control, "dry_run", effects)
-        else:
-            effects.count("switch", control.action)
-            # Known at once, not only when read back: the next proposal is decided in its view.
-            self._hold(control.scope, Held(control, -1))
-            effects.messages.append(Message(self._controls_topic, self._partition, control.scope.encode(), _encode(control)))
+        elif control.action != "restore" or not self._put_back(control.scope, effects):
+            self._write(control, effects)
+
+    def _write(self, control: Control, effects: Effects) -> None:
+        effects.count("switch", control.action)
+        held = self._held.get(control.scope)
+        # Known at once, not only when read back: the next proposal is decided in its view.
+        self._hold(control.scope, Held(control, -1, held.recorded if held else None))
+        effects.messages.append(Message(self._controls_topic, self._partition, control.scope.encode(), _encode(control)))
+
+    def _put_back(self, scope: str, effects: Effects) -> bool:
+        """What was in force has ended: write what other alerts still want, if they do."""
+        wish = self._wishes.strictest(scope, self._now())
+        if wish is None:
+            return False
+        self._note_said(scope, Said(wish.control))
+        self._write(wish.control, effects)
+        return True
 
     def _control(self, record: Any, effects: Effects) -> None:
         """What has been written holds, whoever wrote it."""
@@ -209,18 +237,25 @@ class ControlsState:
                 self._note_said(control.scope, Said(said.by_rule, control))
         elif said is not None and said.since is not None and said.by_rule == control:
             effects.count("switch", "repeated")
-            self._audit(record, control, "recorded", effects, note="written twice, before and after a crash; what an operator said holds")
+            self._audit(record, control, "recorded", effects, note="written before what an operator has said was known; that holds")
             effects.messages.append(Message(self._controls_topic, self._partition, control.scope.encode(), _encode(said.since)))
             return
         else:
             self._note_said(control.scope, Said(control))
         held = self._held.get(control.scope)
-        note = _note(control, held.control if held else None, self._now())
+        note = _note(control, held.recorded if held else None, self._now())
         self._audit(record, control, "recorded", effects, note=note)
-        if is_in_force(control, self._now()):
-            self._hold(control.scope, Held(control, record.offset))
+        holds = is_in_force(control, self._now())
+        if held is not None and held.offset < 0 and held.control != control and control.source != OPERATOR:
+            self._hold(control.scope, Held(held.control, -1, control if holds else None))  # what is decided since is still to be read
+        elif holds:
+            self._hold(control.scope, Held(control, record.offset, control))
         elif held is not None:
             self._drop(control.scope)
+        if not holds and control.source == OPERATOR:
+            if control.action == "restore":
+                self._wishes.forget(control.scope)
+            self._put_back(control.scope, effects)
 
     def _advance(self, clock: float, effects: Effects) -> None:
         self._clock = max(self._clock, clock)
@@ -228,11 +263,12 @@ class ControlsState:
             return
         now = self._now()
         for scope, held in list(self._held.items()):
-            if is_in_force(held.control, now):
+            if is_in_force(held.control, now) or (held.control.action == "restore" and held.offset < 0):
                 continue
             if held.offset >= 0:  # else its record is still to be read, and is then audited as it is
                 self._expired(held, effects)
             self._drop(scope)
+            self._put_back(scope, effects)
         self._next_expiry = min(map(_expiry, self._held.values()), default=inf)
 
     def _expired(self, held: Held, effects: Effects) -> None:
@@ -306,6 +342,8 @@ def _objection(proposal: Proposal, current: Control | None, now: datetime) -> st
         return f"an operator's word stands{_in_force(current)}"
     if strictness(current) > strictness(control):
         return f"something stricter is in force{_in_force(current)}"
+    if weight(current) > weight(control):
+        return f"something as strict is in force for longer{_in_force(current)}"
     return None
 
 
@@ -313,7 +351,7 @@ def _note(control: Control, current: Control | None, now: datetime) -> str:
     if control.action != "restore" and not is_in_force(control, now):
         return "had expired when it was read"
     if control == current:
-        return ""  # written by this agent
+        return ""  # it was read before
     if current is None:
         return "nothing was in force" if control.action == "restore" else ""
     return f"{'ends' if control.action == 'restore' else 'replaces'} {_described(current)}"

@@ -56,6 +56,8 @@ class Contribution(NamedTuple):
     """What the guards say of it, see :attr:`Aggregate.flags`."""
     tpot_ms: float | None = None
     """Time per output token after the first one."""
+    partial: bool = False
+    """``picodollars`` is a lower bound: something of the usage was not understood, or has no known price."""
 
 
 class Aggregate(msgspec.Struct, array_like=True, gc=False):
@@ -85,6 +87,14 @@ class Aggregate(msgspec.Struct, array_like=True, gc=False):
     paid_squares: int = 0
     """Answers that cost something; of the bins (cost/sketch.py) of their picodollars the sum, and the sum of squares: mean and variance of
     their logarithms, exact in any order."""
+    partial: int = 0
+    """Calls whose cost is a lower bound."""
+    unpriced_tokens: int = 0
+    """Input and output tokens of the calls in ``unpriced`` and ``partial``."""
+    void: int = 0
+    """Interactions of which a copy belongs here and another one counts, elsewhere (agents/interactions/copies.py)."""
+    overdue: int = 0
+    """Of the unanswered, those whose services waited longer than detectors do (agents/interactions/parts.py)."""
 
     @property
     def cost(self) -> Decimal:
@@ -97,16 +107,18 @@ class Aggregate(msgspec.Struct, array_like=True, gc=False):
 
     @property
     def version(self) -> int:
-        """How much input this holds or has passed on: one for each request and one for each answer."""
-        return 2 * sum(self.outcomes) - self.outcomes[UNANSWERED] + 2 * self.moved
+        """How much input this holds or has passed on: one for each request and one for each answer, and more than both for what is known
+        to count elsewhere: whoever thought that it counts here knew less."""
+        return 2 * sum(self.outcomes) - self.outcomes[UNANSWERED] + 2 * self.moved + 3 * self.void
 
     def add(self, item: Contribution) -> None:
         """Count one interaction."""
-        outcome, added, picodollars, latency_ms, ttft_ms, unpriced, response_id, flags, tpot_ms = item
+        outcome, added, picodollars, latency_ms, ttft_ms, unpriced, response_id, flags, tpot_ms, partial = item
         self.outcomes[outcome] += 1
         tokens = self.tokens
         for index, count in enumerate(added):
-            tokens[index] += count
+            if count:
+                tokens[index] += count
         if picodollars is not None:
             self.pico += picodollars
             if self.pico >= _CARRY:
@@ -116,8 +128,12 @@ class Aggregate(msgspec.Struct, array_like=True, gc=False):
                 index = bin_of(picodollars)
                 self.paid_bins += index
                 self.paid_squares += index * index
+            if partial:
+                self.partial += 1
+                self.unpriced_tokens += added[0] + added[1]
         elif unpriced:
             self.unpriced += 1
+            self.unpriced_tokens += added[0] + added[1]
         if response_id > self.examples.get(outcome, ""):
             self.examples[outcome] = response_id
         for flag in flags:
@@ -140,6 +156,33 @@ class Aggregate(msgspec.Struct, array_like=True, gc=False):
         self.outcomes[UNANSWERED] -= 1
         self.add(item)
 
+    def take_back(self, item: Contribution) -> None:
+        """Undo :meth:`add`. Examples stay: they are of the same window and series, wherever they count."""
+        self.outcomes[item.outcome] -= 1
+        for index, count in enumerate(item.tokens):
+            self.tokens[index] -= count
+        if item.picodollars is not None:
+            self.pico -= item.picodollars
+            self._carry()
+            if item.picodollars > 0:
+                self.paid -= 1
+                index = bin_of(item.picodollars)
+                self.paid_bins -= index
+                self.paid_squares -= index * index
+            if item.partial:
+                self.partial -= 1
+                self.unpriced_tokens -= item.tokens[0] + item.tokens[1]
+        elif item.unpriced:
+            self.unpriced -= 1
+            self.unpriced_tokens -= item.tokens[0] + item.tokens[1]
+        for flag in item.flags:
+            count, last = self.flags.pop(flag)
+            if count > 1:
+                self.flags[flag] = count - 1, last
+        for bins, value in (self.latency, item.latency_ms), (self.ttft, item.ttft_ms), (self.tpot, item.tpot_ms):
+            if value is not None:
+                _add_bins(bins, {bin_of(value): 1}, -1)
+
     def move(self, *, late: bool) -> None:
         """An interaction asked for here is counted elsewhere; with ``late`` it was counted as unanswered here until now."""
         if late:
@@ -161,7 +204,10 @@ class Aggregate(msgspec.Struct, array_like=True, gc=False):
         self.pico += sign * other.pico
         self._carry()
         self.moved += sign * other.moved
+        self.void += sign * other.void
         self.unpriced += sign * other.unpriced
+        self.partial += sign * other.partial
+        self.unpriced_tokens += sign * other.unpriced_tokens
         self.paid += sign * other.paid
         self.paid_bins += sign * other.paid_bins
         self.paid_squares += sign * other.paid_squares

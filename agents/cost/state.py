@@ -7,7 +7,7 @@ monotonically with it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -15,6 +15,7 @@ import msgspec
 
 from agents.cost.aggregate import Aggregate, Series
 from agents.interactions.partials import Part, Parts
+from agents.interactions.segments import ALONE
 from agents.messages import messages
 from agents.watermark import Source
 from schemas.rows import CostPartRow, money
@@ -46,18 +47,33 @@ _encode_saved = msgspec.msgpack.Encoder().encode
 _decode_saved = msgspec.msgpack.Decoder(Saved).decode
 _encode_row = msgspec.json.Encoder().encode
 
-Parts10 = dict[tuple[int, Series], Aggregate]
+Parts10 = dict[tuple[int, Series, int], Aggregate]
 Windows = dict[tuple[int, int, Series], Aggregate]
 
 
 class _Segment:
     """What one segment of a source has contributed: its parts, and the coarser windows they add up to."""
 
-    __slots__ = ("parts", "windows")
+    __slots__ = ("apart", "parts", "windows")
 
     def __init__(self) -> None:
         self.parts: Parts10 = {}
+        """By window, series and ``counted``."""
+        self.apart: dict[tuple[int, Series], set[int]] = {}
+        """Which ``counted`` there are, of windows that have parts beside their own."""
         self.windows: Windows = {}
+
+    def finest(self, start: int, series: Series) -> Aggregate:
+        """The sums of a finest window; detectors alone take its parts apart."""
+        own = self.parts.get((start, series, 0))
+        if (apart := self.apart.get((start, series))) is None:
+            assert own is not None
+            return own
+        whole = Aggregate()
+        for part in (own, *(self.parts[start, series, counted] for counted in sorted(apart))):
+            if part is not None:
+                whole.replace(None, part)
+        return whole
 
 
 class CostState:
@@ -68,7 +84,7 @@ class CostState:
         self._segments: dict[SegmentKey, _Segment] = {}
         self._settled: dict[Source, tuple[int, ...]] = {}
         self._dirty: set[tuple[SegmentKey, int, int, Series]] = set()
-        self._changed: dict[tuple[SegmentKey, int, Series], Part] = {}
+        self._changed: dict[tuple[SegmentKey, int, Series, int], Part] = {}
         self._resettled: set[Source] = set()
 
     def apply(self, batch: Batch, effects: Effects) -> None:
@@ -88,11 +104,12 @@ class CostState:
         for segment, size, start, series in sorted(self._dirty):
             self._emit(segment, size, start, series, effects)
         self._dirty.clear()
+        self._forget_those(lambda key: key.segment >= ALONE)
 
     def changes(self) -> bytes | None:
         if not self._changed and not self._resettled:
             return None
-        parts = [(segment.source, part) for (segment, _, _), part in self._changed.items()]
+        parts = [(segment.source, part) for (segment, *_), part in self._changed.items()]
         settled = [(source, self._settled[source]) for source in sorted(self._resettled)]
         self._changed, self._resettled = {}, set()
         return _encode_saved(Saved(parts, settled))
@@ -100,9 +117,9 @@ class CostState:
     def snapshot(self) -> Iterator[bytes]:
         yield _encode_saved(Saved(settled=sorted(self._settled.items())))
         parts = [
-            (key.source, Part(key.segment, window, series, aggregate))
+            (key.source, Part(key.segment, window, series, aggregate, counted))
             for key, segment in self._segments.items()
-            for (window, series), aggregate in segment.parts.items()
+            for (window, series, counted), aggregate in segment.parts.items()
         ]
         for at in range(0, len(parts), SNAPSHOT_PARTS):
             yield _encode_saved(Saved(parts=parts[at : at + SNAPSHOT_PARTS]))
@@ -128,12 +145,18 @@ class CostState:
         segment = self._segments.get(key)
         if segment is None:
             segment = self._segments[key] = _Segment()
-        old = segment.parts.get((part.window, part.series))
+        identity = part.window, part.series, part.counted
+        old = segment.parts.get(identity)
         if old is not None and old.version >= part.aggregate.version:
             return
-        segment.parts[part.window, part.series] = part.aggregate
-        self._changed[key, part.window, part.series] = part
-        shown = part.aggregate.requests > 0 or (old is not None and old.requests > 0)  # else it never held anything: no row
+        if part.counted:
+            segment.apart.setdefault((part.window, part.series), set()).add(part.counted)
+        segment.parts[identity] = part.aggregate
+        self._changed[key, *identity] = part
+        # Else it never held anything: no row.
+        shown = (
+            part.counted > 0 or part.segment >= ALONE or part.aggregate.requests > 0 or (old is not None and old.requests > 0)
+        )
         if shown:
             self._dirty.add((key, WINDOWS[0], part.window, part.series))
         for size in WINDOWS[1:]:
@@ -158,18 +181,23 @@ class CostState:
 
     def _forget(self, source: Source, settled: tuple[int, ...]) -> None:
         self._settled[source] = settled
-        for key in [k for k in self._segments if _is_settled(k, source, settled)]:
+        self._forget_those(lambda key: _is_settled(key, source, settled))
+
+    def _forget_those(self, is_over: Callable[[SegmentKey], bool]) -> None:
+        over = [key for key in self._segments if is_over(key)]
+        for key in over:
             del self._segments[key]
-        self._changed = {k: part for k, part in self._changed.items() if k[0] in self._segments}
+        if over:
+            self._changed = {k: part for k, part in self._changed.items() if k[0] in self._segments}
 
     def _emit(self, segment: SegmentKey, size: int, start: int, series: Series, effects: Effects) -> None:
         held = self._segments[segment]
-        aggregate = held.parts[start, series] if size == WINDOWS[0] else held.windows[size, start, series]
+        aggregate = held.finest(start, series) if size == WINDOWS[0] else held.windows[size, start, series]
         effects.row(CostPartRow.TABLE, _encode_row(_row(segment, size, start, series, aggregate)))
 
 
 def _is_settled(key: SegmentKey, source: Source, settled: tuple[int, ...]) -> bool:
-    return key.source == source and key.segment < settled[key.segment % len(settled)]
+    return key.source == source and key.segment < ALONE and key.segment < settled[key.segment % len(settled)]
 
 
 def _row(segment: SegmentKey, size: int, start: int, series: Series, a: Aggregate) -> CostPartRow:
@@ -196,7 +224,7 @@ def _row(segment: SegmentKey, size: int, start: int, series: Series, a: Aggregat
     ) = a.outcomes
     (row.input_tokens, row.output_tokens, row.cache_read_tokens, row.cache_write_tokens, row.reasoning_tokens) = a.tokens
     row.cost_usd = money(a.cost)
-    row.unpriced_requests = a.unpriced
+    row.unpriced_requests, row.partial_requests = a.unpriced, a.partial
     row.latency_bins, row.latency_counts = list(a.latency), list(a.latency.values())
     row.ttft_bins, row.ttft_counts = list(a.ttft), list(a.ttft.values())
     return row

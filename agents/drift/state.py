@@ -138,7 +138,7 @@ class DriftState:
         self._changed: set[Key] = set()
         self._gone: set[Key] = set()
         self._dirty = False
-        self._told = 0
+        self._told: tuple[int, bool] = (0, False)
 
     # PartitionState
 
@@ -153,7 +153,7 @@ class DriftState:
                     self._put(sample, effects)
                 for score in message.scores:
                     self._put_score(score, effects)
-                self._watermark.hear(Source(message.source, message.partition), message.clock, message.idle)
+                self._watermark.hear(Source(message.source, message.partition), message.clock, message.rests)
                 self._dirty = True
                 self._end_periods(effects)
         self._tell(found, effects)
@@ -167,9 +167,10 @@ class DriftState:
         return self._closed < self._over
 
     def _tell(self, found: list[Finding], effects: Effects) -> None:
-        if found or self._closed != self._told:
-            self._told = self._closed
-            clock = self._closed * PERIOD
+        progress = self._closed, self._watermark.rests and self._closed == self._over
+        if found or progress != self._told:
+            self._told = progress
+            clock = None if progress[1] else self._closed * PERIOD
             value = _encode_findings(Findings(agent=STAGE, partition=self._partition, clock=clock, findings=found))
             effects.messages.append(Message(self._topic, 0, None, value))
 
@@ -402,7 +403,7 @@ class DriftState:
             self._watching.discard(key)
             watched.quality = {}
             self._changed.add(key)
-        effects.count("drift_accepted", "" if keys else "unknown_series")
+        effects.count("drift_accepted", "yes" if keys else "no")
         self._dirty = True
 
     # Which series an answer belongs to
@@ -458,7 +459,7 @@ class DriftState:
         if (saved.closed, saved.taken or _NONE) > (self._closed, self._taken or _NONE):
             self._closed, self._taken = saved.closed, saved.taken
             self._drop_taken()
-        self._told = self._closed
+        self._told = self._closed, False
         self._watermark.load(saved.clocks)
         for sample in saved.samples:
             if not self._was_taken(int(sample.time // PERIOD), Key(sample.feature, sample.model)):

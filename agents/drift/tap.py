@@ -16,7 +16,6 @@ from agents.drift.text import MAX_ANSWER, MAX_QUESTION
 from agents.interactions.taps import Call, Head
 from schemas.events import Evaluation, Feedback, Request
 from schemas.samples import Sample, Samples, Score
-from schemas.texts import question_of
 from streams.effects import Effects, Message
 from streams.partitioner import partition_of
 
@@ -103,7 +102,7 @@ class SamplesTap:
             homes.setdefault(home_of(feature, self._partitions), []).extend(_sample(rank, call) for rank, _, call in held.take())
         told = range(self._partitions) if announce or self._scores else sorted(homes)
         for home in told:
-            message = Samples(head.source, head.partition, head.clock, head.idle, homes.get(home, []), self._scores)
+            message = Samples(head.source, head.partition, head.complete, head.rests, homes.get(home, []), self._scores)
             effects.messages.append(Message(self._topic, home, None, _encode(message)))
         if self._missed:
             effects.count("drift_unsampled", by=self._missed)
@@ -121,7 +120,6 @@ def rank_of(session: str) -> int:
 
 def _sample(rank: int, call: Call) -> Sample:
     request, response, row = call.request, call.response, call.row
-    texts = call.texts
     scores = [document.score for document in request.documents or () if document.score is not None]
     return Sample(
         rank=rank,
@@ -139,8 +137,8 @@ def _sample(rank: int, call: Call) -> Sample:
         finish_reason=row.finish_reason,
         tool=(response.tool_calls[0].name or "") if response.tool_calls else "",
         outcome=row.outcome,
-        question=question_of(texts.messages)[:MAX_QUESTION],
-        answer=texts.output[:MAX_ANSWER],
+        question=call.question[:MAX_QUESTION],
+        answer=call.answer[:MAX_ANSWER],
         input_tokens=row.input_tokens,
         output_tokens=row.output_tokens,
         cost_usd=None if row.cost_usd is None else float(row.cost_usd),

@@ -36,7 +36,8 @@ def sightings(line: bytes, found: Found) -> list[Sighting]:
     """Of an interaction's masked row. One value has one tag throughout a session, so tags tell what the answer repeats."""
     seen: set[Sighting] = set()
     for columns, direction in ((_QUESTION, "question"), (_CONTEXT, "context")):
-        seen.update(Sighting(direction, kind) for column in columns for kind in found.get(column, ()))  # type: ignore[arg-type]
+        kinds = (kind for column in columns for kind in found.get(column, ()) if kind != "UNREAD")  # which may be anything
+        seen.update(Sighting(direction, kind) for kind in kinds)  # type: ignore[arg-type]
     if any(column in found for column in _ANSWER):
         fields = _fields(line)
         asked = set(_tags(fields, _QUESTION))

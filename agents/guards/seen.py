@@ -48,12 +48,13 @@ class Appeared(msgspec.Struct, array_like=True, gc=False):
 
 
 class Seen(msgspec.Struct, array_like=True, gc=False):
-    """The message from one source partition. ``clock``: event time, epoch seconds, up to which it has read and joined; with ``idle`` it
-    holds nobody back. A repeat after a crash may be grouped otherwise."""
+    """The message from one source partition. ``clock``, ``rests``: as of :class:`agents.interactions.taps.Head`.
+
+    A repeat after a crash may be grouped otherwise."""
 
     source: str
     partition: int
     clock: float
-    idle: bool
+    rests: bool
     attempted: list[Attempted] = []
     appeared: list[Appeared] = []

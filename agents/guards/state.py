@@ -77,7 +77,7 @@ class GuardsState:
     # PartitionState
 
     def apply(self, batch: Batch, effects: Effects) -> None:
-        before, found = self._closed, list[Finding]()
+        before, found = (self._closed, self._watermark.rests), list[Finding]()
         for message in messages(batch, _decode, "what the guards found", STAGE, self._source, effects):
             for attempted in message.attempted:
                 self._hold_attempted(attempted)
@@ -85,11 +85,12 @@ class GuardsState:
             for appeared in message.appeared:
                 self._hold_appeared(appeared)
                 self._new_appeared.append(appeared)
-            self._watermark.hear(Source(message.source, message.partition), message.clock, message.idle)
+            self._watermark.hear(Source(message.source, message.partition), message.clock, message.rests)
             self._dirty = True
             self._advance(found, effects)
-        if self._closed != before:
-            value = _encode_findings(Findings(agent=STAGE, partition=self._partition, clock=float(self._closed), findings=found))
+        if (self._closed, self._watermark.rests) != before:
+            clock = None if self._watermark.rests else float(self._closed)
+            value = _encode_findings(Findings(agent=STAGE, partition=self._partition, clock=clock, findings=found))
             effects.messages.append(Message(self._topic, 0, None, value))
 
     def tick(self, now: float, silent: Mapping[str, float], effects: Effects) -> bool:

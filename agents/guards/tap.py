@@ -70,7 +70,7 @@ class GuardTap:
         homes = range(self._partitions) if announce else sorted(self._attempted.keys() | self._appeared.keys())
         for home in homes:
             attempted, appeared = self._attempted.get(home, []), self._appeared.get(home, [])
-            seen = Seen(head.source, head.partition, head.clock, head.idle, attempted, appeared)
+            seen = Seen(head.source, head.partition, head.clock, head.rests, attempted, appeared)
             effects.messages.append(Message(self._topic, home, None, _encode(seen)))
         self._attempted.clear()
         self._appeared.clear()

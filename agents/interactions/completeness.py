@@ -1,15 +1,15 @@
 """Up to which event time everything has come to a partition: its own events, and those that other partitions forward to it.
 
 Every partition tells all others how far it has read, behind what it has forwarded: a :class:`Reading`, in the topic of the forwarded
-events. The slowest counts. A partition that has nothing to read can not be waited for in event time: its clock goes at the pace of the
-wall, while others may read a week in a minute. But when it says that it is idle, it has read what was written some seconds ago, so it
-vouches for all that anybody had read by then. One whose worker is away vouches for nothing new:
-it is waited for, and what waits is bounded by those who hold it.
+events. The slowest counts. A partition that has nothing to read can not be waited for in event time: others may read a week in a minute.
+But when it says that it is idle, it has read what was written some seconds ago, so it vouches for all that anybody had read by then.
+One whose worker is away vouches for nothing new: it is waited for, and what waits is bounded by those who hold it.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from math import inf
 from typing import NamedTuple
 
 import msgspec
@@ -21,12 +21,20 @@ REMEMBERED = 1_000
 
 
 class Reading(msgspec.Struct):
-    """How far ``partition`` has read requests, responses and feedback: event time in epoch seconds. What it had to forward until then, it
-    forwarded before it said so. ``idle``: it has nothing to read."""
+    """How far ``partition`` has read requests, responses, feedback and evaluations: event time in epoch seconds. What it had to forward
+    until then, it forwarded before it said so. ``idle``: it has nothing to read. ``joined``: the same of requests and responses alone.
+
+    ``whole``: up to when everything has come to it, and nothing is astray there (strays.py); ``joined_whole``: the same of requests and
+    responses. The smallest of all is up to when everything has been told.
+    """
 
     partition: int
     clock: float
     idle: bool
+    joined: float = 0.0
+    joined_idle: bool = False
+    whole: float = 0.0
+    joined_whole: float = 0.0
 
 
 class Bound(NamedTuple):
@@ -41,32 +49,50 @@ class _Word(NamedTuple):
 
 
 class Completeness:
-    """Of one partition, from the readings of all ``partitions``, itself included."""
+    """Of one partition, from the words of all ``partitions``, itself included."""
 
     def __init__(self, partitions: int) -> None:
         self._partitions = partitions
         self._bounds: dict[int, float] = {}
+        self._idle: dict[int, bool] = {}
         self._words: deque[_Word] = deque(maxlen=REMEMBERED)
         self._moved: set[int] = set()
 
-    def hear(self, reading: Reading, written: float) -> None:
-        """``written``: when it was said, epoch seconds of processing time. What is repeated after a crash changes nothing."""
-        time = reading.clock
-        if reading.idle:
+    def hear(self, partition: int, clock: float, idle: bool, written: float) -> None:
+        """``partition`` says how far it is (see :class:`Reading`). ``written``: when it said so, epoch seconds of processing time. What
+        is repeated after a crash changes nothing."""
+        time = clock
+        if self._words and self._words[0].written == inf:
+            self._words[0] = self._words[0]._replace(written=written)
+        if idle:
             while len(self._words) > 1 and self._words[1].written <= written - VOUCHES_AFTER:
                 self._words.popleft()
             if self._words and self._words[0].written <= written - VOUCHES_AFTER:
                 time = max(time, self._words[0].furthest)
-        furthest = max(reading.clock, self._words[-1].furthest) if self._words else reading.clock
-        self._words.append(_Word(written, furthest))
-        if time > self._bounds.get(reading.partition, 0.0):
-            self._bounds[reading.partition] = time
-            self._moved.add(reading.partition)
+        self._idle[partition] = idle
+        self._words.append(_Word(written, max(clock, self.furthest)))
+        if time > self._bounds.get(partition, 0.0):
+            self._bounds[partition] = time
+            self._moved.add(partition)
 
     @property
     def time(self) -> float:
         """Epoch seconds, 0 until all have spoken."""
         return min(self._bounds.values()) if len(self._bounds) == self._partitions else 0.0
+
+    @property
+    def furthest(self) -> float:
+        """How far anybody has read, 0 at first."""
+        return self._words[-1].furthest if self._words else 0.0
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether nobody has anything to read, and everybody has vouched for what was read."""
+        return len(self._idle) == self._partitions and all(self._idle.values()) and self.time >= self.furthest
+
+    def vouches(self, partition: int, within: float) -> bool:
+        """Whether it is known up to the furthest clock, less ``within`` seconds, that everything has come to ``partition``."""
+        return self._bounds.get(partition, 0.0) >= self.furthest - within
 
     # Persistence
 
@@ -81,3 +107,6 @@ class Completeness:
     def load(self, bounds: list[Bound]) -> None:
         """Restore what the above returned."""
         self._bounds.update(bounds)
+        if bounds:
+            # Written before what is read again, at the latest with its first word: an idle partition that spoke then does not vouch for it.
+            self._words = deque([_Word(inf, max(self._bounds.values()))], REMEMBERED)

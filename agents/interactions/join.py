@@ -14,33 +14,46 @@ from typing import NamedTuple
 import msgspec
 
 from agents.interactions.progress import Progress
-from schemas.events import Request, Response
+from schemas.events import Extra, Request, Response
 from streams.deadletters import Origin
 
 
 class OpenRequest(msgspec.Struct, array_like=True, gc=False):
     """A request without its answer.
 
-    ``due``: epoch seconds of its next deadline. ``stored``: the changelog holds it.
+    ``due``: epoch seconds of its next deadline. ``stored``: the changelog holds it. ``heard``: the
+    clock of its topic when it came, from which it waits; 0 in a state written before it was kept.
     """
 
     request: Request
-    extra: bytes | None
+    extra: Extra | None
     time: float
     segment: int
     due: float
     unanswered: bool = False
     stored: bool = False
+    heard: float = 0.0
+    offset: int = -1
+    """At which it was written, in the partition that its segment says."""
+    written: float = 0.0
+    """When it was written, as Kafka says, epoch seconds; 0 in a state written before it was kept."""
+    closes: float = 0.0
+    """Wall clock, epoch seconds, before which it must not be forgotten: see agents/interactions/apart.py."""
 
 
 class WaitingResponse(msgspec.Struct, array_like=True, gc=False):
-    """A response whose request has not come yet."""
+    """A response whose request has not come yet.
+
+    ``astray``: its event time in epoch seconds while its request may be in any partition (strays.py);
+    else infinite.
+    """
 
     response: Response
-    extra: bytes | None
+    extra: Extra | None
     due: float
     origin: Origin
     stored: bool = False
+    astray: float = inf
 
 
 class Due(NamedTuple):
@@ -58,10 +71,28 @@ class Due(NamedTuple):
         """The entry's present deadline; it may have moved since the heap was told."""
         return inf if self._entry is None else self._entry.due
 
+    def is_revocable(self, wall: float) -> bool:
+        """An unanswered request may still be answered, and stays one for a while."""
+        return self.request is not None and (not self.request.unanswered or self.request.closes > wall)
+
     @property
-    def is_revocable(self) -> bool:
-        """An unanswered request may still be answered."""
-        return self.request is not None and not self.request.unanswered
+    def may_be_anywhere(self) -> bool:
+        """Whether what it waits for, the request of a response without a session, may be in any partition."""
+        return self.response is not None and self.response.response.session_id is None
+
+
+HOPS = 2
+"""How often what is missing may be sent on: a request from where it was read to its home, which then says that it has it; a response to the
+home of its request's id, and from there to the request. Who has answered had sent on before, and who is asked after that has it."""
+
+
+class _Held(msgspec.Struct, gc=False):
+    """Something irrevocable. ``asked_after``: the questions to other partitions that count are those after this round; None until one
+    has named what it waits for. ``rounds``: how many such questions, one after the other, all have yet to answer."""
+
+    asked_after: int | None
+    item: Due
+    rounds: int = HOPS
 
 
 _NEVER = 2**62
@@ -128,7 +159,7 @@ class Join:
         self.unanswered = 0
         """How many of the requests are unanswered."""
         self._deadlines = _Deadlines(self.requests, self.responses)
-        self._held: list[tuple[int, Due]] = []
+        self._held: list[_Held] = []
         self._touched: set[str] = set()
         self._gone: set[str] = set()
 
@@ -161,6 +192,10 @@ class Join:
         self._touched.add(request_id)
         self._deadlines.add(entry.due, request_id)
 
+    def touch(self, request_id: str) -> None:
+        """What waits under this id has changed, but not when it is due."""
+        self._touched.add(request_id)
+
     def take_response(self, request_id: str) -> WaitingResponse | None:
         """The waiting response of a request, which waits no longer."""
         entry = self.responses.pop(request_id, None)
@@ -171,7 +206,7 @@ class Join:
                 self._touched.discard(request_id)
         return entry
 
-    def due(self, clock: float, progress: Progress) -> Iterator[Due]:
+    def due(self, clock: float, wall: float, progress: Progress) -> Iterator[Due]:
         """Deadlines that have passed at event time ``clock``. The caller closes or re-opens what it gets, one by one.
 
         What is irrevocable (to forget a request, to give up a response) is held until all partitions confirm that they have read
@@ -182,29 +217,39 @@ class Join:
             for item in (Due(request, None), Due(None, response)):
                 if item.due != due:
                     continue
-                if item.is_revocable:
+                if item.is_revocable(wall):
                     yield item
                 else:
-                    self._held.append((progress.round, item))
+                    self._held.append(_Held(None if item.may_be_anywhere else progress.round, item))
         if self._held and progress.take_fresh():
-            held, self._held = self._held, []
-            for asked_after, item in held:
-                if not self._is_waiting(item):
+            helds, self._held = self._held, []
+            for held in helds:
+                if not self._is_waiting(held.item):
                     continue
-                if item.due <= clock and progress.confirmed(asked_after):
-                    yield item
-                else:
-                    self._held.append((asked_after, item))
+                if held.item.due <= clock and held.asked_after is not None and progress.confirmed(held.asked_after):
+                    held.rounds -= 1
+                    if not held.rounds:
+                        yield held.item
+                        continue
+                    held.asked_after = None if held.item.may_be_anywhere else progress.round
+                self._held.append(held)
 
     @property
     def holds(self) -> bool:
         """Whether something irrevocable waits for the progress of other partitions."""
         return bool(self._held)
 
-    def wanted(self) -> list[str]:
-        """Requests that held responses without a session wait for: they may be in any partition."""
-        responses = [item.response.response for _, item in self._held if item.response is not None]
-        return [response.request_id for response in responses if response.session_id is None]
+    def wanted(self, round: int, most: int) -> list[WaitingResponse]:
+        """Held responses without a session, the first ``most``: their requests may be in any partition, and are asked for in ``round``."""
+        found: list[WaitingResponse] = []
+        for held in self._held:
+            if len(found) == most:
+                break
+            if held.item.may_be_anywhere and held.item.response is not None:
+                found.append(held.item.response)
+                if held.asked_after is None:
+                    held.asked_after = round - 1
+        return found
 
     def _is_waiting(self, item: Due) -> bool:
         if item.request is not None:

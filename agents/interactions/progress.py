@@ -9,6 +9,7 @@ an answer has arrived with it. Nothing is sent while nobody waits.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import msgspec
@@ -28,14 +29,17 @@ MOST_WANTED = 500
 class Ask(msgspec.Struct):
     """Partition ``asker`` wants to know whether the receiver has read what was written before this.
 
-    ``wanted``: requests that responses without a session wait for at the asker; whoever has one says so. ``nonce`` tells the asker's
-    state from one restored after a crash.
+    ``wanted``: requests that responses without a session wait for at the asker; whoever has one says so. ``events``: the ids of these
+    responses; whoever has taken a copy of one says so too. ``nonce`` tells the asker's state from one restored after a crash. ``until``:
+    of a request that is sought (strays.py), epoch seconds of event time up to which everything must have come to who answers.
     """
 
     asker: int
     round: int
     nonce: str
     wanted: list[str]
+    events: list[str] = []
+    until: float = 0.0
 
 
 class Answer(msgspec.Struct):
@@ -73,13 +77,15 @@ class Progress:
         self.round = 0
         """The last round asked."""
 
-    def ask(self, asker: int, now: float, wanted: list[str]) -> Ask | None:
-        """The next question to every partition, if it is time for one."""
+    def ask(self, asker: int, now: float, wanted: Callable[[int, int], list[tuple[str, str]]]) -> Ask | None:
+        """The next question to every partition, if it is time for one. ``wanted``: given a round and how many at most, pairs of what is
+        asked for in it: a ``request_id`` and the response that waits for it."""
         if now - self._asked_at < ASK_EVERY:
             return None
         self._asked_at = now
         self.round += 1
-        return Ask(asker, self.round, self._nonce, wanted[:MOST_WANTED])
+        pairs = wanted(self.round, MOST_WANTED)
+        return Ask(asker, self.round, self._nonce, [request for request, _ in pairs], [event for _, event in pairs])
 
     def asked(self, question: Question) -> None:
         """Another partition, or this one, asks. A state restored after a crash asks under a new nonce, in place of the old one."""

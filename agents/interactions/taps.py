@@ -69,17 +69,21 @@ class Call(msgspec.Struct, eq=False):
                 return text_of(message.content)
         return ""
 
+    @property
+    def answer(self) -> str:
+        """The text that was answered, without reading the row if nothing in it had to be masked."""
+        return self.row.output if self.plain else self.texts.output
+
 
 class Head(NamedTuple):
-    """Who speaks, and how far it has read and joined: event time in epoch seconds; with ``idle`` it holds nobody back.
-
-    ``complete``: event time up to which it has told everything: calls and feedback of its own topics and what other partitions forwarded.
+    """Who speaks, and up to which event time (epoch seconds) it has told of everything: its own events, and what other partitions
+    forwarded to it. ``clock``: of calls; ``complete``: of feedback and evaluations, too. ``rests``: nobody has anything more to read.
     """
 
     source: str
     partition: int
     clock: float
-    idle: bool
+    rests: bool
     complete: float = 0.0
 
 

@@ -38,14 +38,14 @@ class Usages:
             usage.add(item, "", self._signature(group, usage, request))
 
     def answer(
-        self, segment: int, time: float, request: Request, model: str, response_id: str, item: Contribution, *, late: bool
+        self, segment: int, time: float, request: Request, model: str, response_id: str, item: Contribution, *, late: bool, counted: int = 0
     ) -> None:
         """Count an interaction that ``model`` answered; with ``late`` it was counted as unanswered before."""
         window = window_of(time)
         answered = self._rules.groups(request, model)
         asked = answered if model == request.model else self._rules.groups(request, request.model)
         for group in answered:
-            usage = self._parts.part(segment, window, group)
+            usage = self._parts.part(segment, window, group, counted)
             if late and group in asked:
                 usage.answer(item, response_id)
             else:
@@ -53,24 +53,54 @@ class Usages:
         if asked is not answered:
             for group in asked:
                 if group not in answered:
-                    self._parts.part(segment, window, group).move(late=late)
+                    self._parts.part(segment, window, group, counted).move(late=late)
+
+    def take_back(
+        self, segment: int, time: float, request: Request, model: str, response_id: str, item: Contribution, *,
+        late: bool = False, counted: int = 0,
+    ) -> None:  # fmt: skip
+        """Undo :meth:`add` or :meth:`answer` with the same arguments, as far as it is remembered."""
+        window = window_of(time)
+        answered = self._rules.groups(request, model)
+        asked = answered if model == request.model else self._rules.groups(request, request.model)
+        for group in answered:
+            usage = self._parts.known(segment, window, group, counted)
+            if usage is None or not (usage.requests or late):
+                continue
+            again = late and group in asked
+            signed = not again and group.rule in self._rules.loops
+            usage.take_back(item, response_id, signature_of(request) if signed else None)
+            if again:
+                usage.unanswer()
+        if asked is not answered:
+            for group in asked:
+                if group not in answered and (usage := self._parts.known(segment, window, group, counted)) is not None:
+                    usage.moved -= 1
+                    if late:
+                        usage.unanswer()
+
+    def void(self, segment: int, time: float, groups: Iterable[Group], counted: int = 0) -> None:
+        """A copy of an interaction of ``groups`` belongs here, and another one counts."""
+        for group in groups:
+            self._parts.part(segment, window_of(time), group, counted).void += 1
 
     def _signature(self, group: Group, usage: Usage, request: Request) -> int | None:
         """What a call asks, for rules that look for loops. Not of the first call of a window: most sessions make no other in it."""
         return signature_of(request) if usage.requests and group.rule in self._rules.loops else None
 
     def take_dirty(self) -> list[UsagePart]:
-        """What changed since the last call and is of interest."""
-        return [part for item in self._parts.take_dirty() if self._matters(part := UsagePart(*item))]
+        """What changed since the last call and is of interest; first what may have become less."""
+        parts = [UsagePart(*item) for item in self._parts.take_dirty() if self._matters(item[2], item[3])]
+        return sorted(parts, key=lambda part: not part.usage.void)
 
-    def _matters(self, part: UsagePart) -> bool:
+    def _matters(self, group: Group, usage: Usage) -> bool:
         """Nearly all sessions and traces use little, and could not become a loop at this pace: they are not worth a message."""
-        return part.group.rule not in self._rules.loops or part.usage.requests >= FEW or part.usage.picodollars >= LITTLE
+        return group.rule not in self._rules.loops or usage.requests >= FEW or usage.picodollars >= LITTLE or usage.void > 0
 
     def forget(self, is_settled: Callable[[int], bool], clock: float = 0.0) -> None:
         """Forget the segments that cannot change any more, and what did not matter and is over at event time ``clock``."""
         self._parts.forget(is_settled)
-        self._parts.drop(lambda window, group, usage: window < clock - OVER and not self._matters(UsagePart(0, window, group, usage)))
+        self._parts.drop(clock - OVER, lambda group, usage: not self._matters(group, usage))
 
     # Persistence
 
@@ -79,4 +109,4 @@ class Usages:
 
     def load(self, parts: Iterable[UsagePart]) -> None:
         for part in parts:
-            self._parts.load(part.segment, part.window, part.group, part.usage)
+            self._parts.load(part.segment, part.window, part.group, part.usage, part.counted)

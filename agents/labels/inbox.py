@@ -58,6 +58,11 @@ class Inbox:
         self._sort()
         return self._queue[len(self._queue) - most - 1][0]
 
+    def before(self, until: float) -> int:
+        """How many wait that count before the moment ``until``."""
+        self._sort()
+        return bisect_left(self._queue, until, key=_time)
+
     def take(self, until: float) -> list[Entry]:
         """What counts before the moment ``until``."""
         self._sort()

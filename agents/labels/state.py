@@ -132,7 +132,7 @@ class LabelsState:
         self._detectors = detectors or Detectors()
         self._model = LabelModel()
         self._publisher = Publisher(labels, partitions, self._model)
-        self._watermark = Watermark(sources, patience=inf)  # what waits is bounded by its number
+        self._watermark = Watermark(sources)  # what waits is bounded by its number
         self._now = 0.0
         self._serial = 0
         self._inbox = Inbox()
@@ -158,13 +158,13 @@ class LabelsState:
         return self._model
 
     def apply(self, batch: Batch, effects: Effects) -> None:
-        before = self._now
+        before = int(self._now) // TOLD, self._watermark.rests
         for message, raw in messages(batch, _decode_both, "turns", STAGE, self._source, effects):
             self._inbox.put(message, raw)
-            self._watermark.hear(Source(message.source, message.partition), message.clock, message.idle)
+            self._watermark.hear(Source(message.source, message.partition), message.clock, message.rests)
             self._advance(effects)
         self._publisher.send(effects)
-        if int(self._now) // TOLD != int(before) // TOLD:
+        if (int(self._now) // TOLD, self._watermark.rests) != before:
             self._tell_satisfaction(effects)
 
     def tick(self, now: float, silent: Mapping[str, float], effects: Effects) -> bool:
@@ -180,7 +180,9 @@ class LabelsState:
         return {
             "label_sessions": len(self._memory.sessions),
             "label_answers": len(self._memory.answers),
-            "label_pending": len(self._inbox),
+            "label_inbox": len(self._inbox),
+            # What a service tells whose clock is ahead waits until then, and nothing comes of it before.
+            "label_pending": self._inbox.before(self._watermark.time + self._settings.settle),
             "label_waiting_feedback": len(self._waiting),
             "label_series": len(self._model),
         }
@@ -190,18 +192,19 @@ class LabelsState:
     def _advance(self, effects: Effects) -> None:
         """Take every item and all that is due before the clock, period by period.
 
-        The clock goes in whole periods. When more waits for it than may be held, the earliest are taken before their time.
+        The clock goes in whole periods; when there is nothing more to read, to the end of the one it is in. When more waits
+        for it than may be held, the earliest are taken before their time.
         """
-        told = self._now
-        if (clock := self._watermark.time - self._settings.settle) > told:
-            told = max(told, clock // PERIOD * PERIOD)
+        told, rests = self._now, self._watermark.rests
+        if (clock := self._watermark.time - (0.0 if rests else self._settings.settle)) > told:
+            told = max(told, clock // PERIOD * PERIOD + rests * PERIOD)
         end = told
         early = self._inbox.beyond(self._settings.pending)
         if early is not None and early >= end:
             end = early // PERIOD * PERIOD + PERIOD
         items = self._inbox.take(end)
         if end > told and (taken_early := sum(entry[0] >= told for entry in items)):
-            effects.count("labels_late", "taken_early", taken_early)
+            effects.count("label_exceptions", "taken_early", taken_early)
         at = 0
         while True:
             moment = self._next_due()
@@ -352,7 +355,7 @@ class LabelsState:
                 self._memory.forget_session(session)
         if self._waiting.patience <= boundary or len(self._waiting) > self._settings.waiting:
             for signal in self._waiting.give_up(boundary, self._settings.waiting):
-                effects.count("labels_feedback", _unmatched(signal))
+                effects.count("label_exceptions", _unmatched(signal))
 
     def _await_expiry(self, session: Session) -> None:
         """In the order of time, in which sessions end but for those that were evicted or come from a snapshot."""
@@ -392,7 +395,8 @@ class LabelsState:
         for key in over:
             homes[partition_of("\x1f".join(key[1]).encode(), self._partitions)].append(self._opinions.pop(key))
         for home, windows in homes.items():
-            effects.messages.append(Message(self._satisfaction, home, None, _encode_judged(Judged(self._partition, self._now, windows))))
+            judged = Judged(self._partition, self._now, windows, self._watermark.rests)
+            effects.messages.append(Message(self._satisfaction, home, None, _encode_judged(judged)))
 
     # Turns
 
@@ -402,10 +406,10 @@ class LabelsState:
             return
         session = self._session_of(turn, effects)
         if session is None:
-            effects.count("labels_late", "turn")
+            effects.count("label_exceptions", "turn")
             return
         if turn.response_id in memory.of_response:  # another call's answer under the same id: the first keeps the label
-            effects.count("labels_late", "response_id_taken")
+            effects.count("label_exceptions", "response_id_taken")
             return
         answer = Answer.to(turn, session)
         at, answers = memory.add_answer(answer), session.answers
@@ -488,7 +492,7 @@ class LabelsState:
 
     def _signal(self, signal: Signal, effects: Effects) -> None:
         if signal.kind not in VOTERS:
-            effects.count("labels_feedback", "unknown_kind")
+            effects.count("label_exceptions", "unknown_kind")
             return
         if signal.event_id in self._waiting:
             return
@@ -496,7 +500,7 @@ class LabelsState:
         if target is not None:
             self._hear(target, signal, effects)
         elif signal.time + self._settings.wait <= self._now:
-            effects.count("labels_feedback", _unmatched(signal))
+            effects.count("label_exceptions", _unmatched(signal))
         else:
             self._waiting.add(signal, signal.time + self._settings.wait)
 
@@ -524,7 +528,7 @@ class LabelsState:
         if news:
             self._news[answer] = None
             if answer.known.final:
-                effects.count("labels_late", "feedback_in_time")
+                effects.count("label_exceptions", "feedback_in_time")
                 self._learn(answer)
 
     # Sessions
@@ -571,7 +575,7 @@ class LabelsState:
             self._finish((answer,))
             session.head.forgotten = answer.turn.time
             self._memory.forget_answer(answer)
-            effects.count("labels_late", "turn_given_up")
+            effects.count("label_exceptions", "turn_given_up")
 
     def _evict(self, effects: Effects) -> None:
         """Make room for a session: an ended one goes, else the one that has been quiet for longest, whose labels become final."""
@@ -584,7 +588,7 @@ class LabelsState:
         session = next(self._ending(inf))
         self._end(session)
         self._memory.forget_session(session)
-        effects.count("labels_late", "session_given_up")
+        effects.count("label_exceptions", "session_given_up")
 
     # Persistence
 

@@ -27,7 +27,7 @@ class LabelsTap:
     """Of one partition of stage 1 (see :class:`agents.interactions.taps.Tap`).
 
     A turn stays in the partition of its session. A signal without a session may be about an answer anywhere, so all partitions get it.
-    Its clock is when everything has come, which an idle partition knows as well as others: it is waited for.
+    Its clock is when everything has come.
     """
 
     def __init__(self, topic: str, partitions: int) -> None:
@@ -71,7 +71,7 @@ class LabelsTap:
                 self._send(Turns(head.source, head.partition, 0.0, False, turns[:PIECE], signals[:PIECE]), partition, effects)
                 turns, signals = turns[PIECE:], signals[PIECE:]
             if turns or signals or announce:
-                self._send(Turns(head.source, head.partition, head.complete, False, turns, signals), partition, effects)
+                self._send(Turns(head.source, head.partition, head.complete, head.rests, turns, signals), partition, effects)
         self._turns, self._signals = [], []
 
     def _send(self, turns: Turns, partition: int, effects: out.Effects) -> None:

@@ -61,7 +61,7 @@ class SatisfactionState:
         self._topic = findings
         self._settings = settings
         self._needed = log(_PER_WEEK / settings.false_alarms)
-        self._watermark = Watermark(sources, patience=inf)
+        self._watermark = Watermark(sources)
         self._closed = 0
         self._told = 0
         self._open: dict[int, dict[tuple[int, Series], Opinions]] = {}
@@ -70,19 +70,20 @@ class SatisfactionState:
 
     def apply(self, batch: Batch, effects: Effects) -> None:
         found: list[Finding] = []
-        before = self._told
+        before = self._told, self._watermark.rests
         for message in messages(batch, _decode, "sums of scores", STAGE, self._source, effects):
             for opinions in message.windows:
                 if opinions.window + WINDOW <= self._closed:
-                    effects.count("labels_late", "window")
+                    effects.count("label_exceptions", "window")
                     continue
                 self._open.setdefault(opinions.window, {})[message.partition, opinions.series] = opinions
                 self._arrived[message.partition, opinions.window, opinions.series] = opinions
-            self._watermark.hear(Source(self._source, message.partition), message.clock, False)
+            self._watermark.hear(Source(self._source, message.partition), message.clock, message.rests)
             self._dirty = True
             self._advance(found)
-        if found or self._told != before:
-            value = _encode_findings(Findings(agent=STAGE, partition=self._partition, clock=float(self._told), findings=found))
+        if found or (self._told, self._watermark.rests) != before:
+            clock = None if self._watermark.rests else float(self._told)
+            value = _encode_findings(Findings(agent=STAGE, partition=self._partition, clock=clock, findings=found))
             effects.messages.append(Message(self._topic, 0, None, value))
 
     def tick(self, now: float, silent: Mapping[str, float], effects: Effects) -> bool:

@@ -68,16 +68,24 @@ _NAMES = (
 """What may stand before a number without a space."""
 
 
-_Scan = tuple[bytes, list[int], int]
-"""The data, the ends of the candidates met, and how many are enough."""
+_Scan = tuple[bytes, list[int], int, list[int]]
+"""The data, the ends of the candidates met, how many are enough, and how many digits were none (one number)."""
 
 
 def _on_number(pattern: int, start: int, end: int, flags: int, scan: _Scan) -> bool:
-    return _is_number(scan[0], end) and _on_other(pattern, start, end, flags, scan)
+    if _is_number(scan[0], end):
+        return _on_other(pattern, start, end, flags, scan)
+    return _is_one_too_many(scan)
+
+
+def _is_one_too_many(scan: _Scan) -> bool:
+    """Counts what is not a number: who has met so many looks closer at all of it."""
+    scan[3][0] += 1
+    return scan[3][0] > _MOST_OTHERS
 
 
 def _on_other(pattern: int, start: int, end: int, flags: int, scan: _Scan) -> bool:
-    _, ends, enough = scan
+    _, ends, enough, _ = scan
     ends.append(end)
     return len(ends) >= enough
 
@@ -99,19 +107,20 @@ def _is_number(data: bytes, end: int) -> bool:
 
 
 _MOST_ENDS = 200
+_MOST_OTHERS = 5_000
 # Passes: each has fast automata, all in one have not.
 _numbers, _others, _strokes = Scanner((_NUMBERS,)), Scanner(_OTHERS), Scanner((_CNPJ_WITH_LETTERS,))
 
 
 def has_candidates(data: bytes) -> bool:
     """Whether `data` (JSON in UTF-8, with or without escapes) may hold something `find` finds. Never false when it does."""
-    return _has_enough((data, [], 1))
+    return _has_enough((data, [], 1, [0]))
 
 
 def candidate_ends(data: bytes) -> list[int] | None:
     """Where in `data` such candidates end; None if there are too many to tell."""
     ends: list[int] = []
-    return None if _has_enough((data, ends, _MOST_ENDS)) else ends
+    return None if _has_enough((data, ends, _MOST_ENDS, [0])) else ends
 
 
 def _has_enough(scan: _Scan) -> bool:

@@ -55,21 +55,40 @@ def _plain(text: str) -> str:
     return _CAMEL.sub(" ", text).lower()
 
 
-def context(text: str, start: int, end: int, *, reach: int = _BEFORE) -> Context:
-    """The context of text[start:end]. A word right before counts rather than one after, in brackets or behind a dash."""
-    before = _plain(text[max(0, start - reach) : start].rpartition(BLANK)[2])
+class Before(NamedTuple):
+    """What stands before a number. `kind`: of the nearest word; `direct`: nothing but signs is between; `other`, `close`: as of Context."""
+
+    kind: str | None
+    direct: bool
+    other: bool
+    close: bool
+
+
+def before(text: str, start: int, *, reach: int = _BEFORE) -> Before:
+    """The words in the `reach` characters before text[start]."""
+    plain = _plain(text[max(0, start - reach) : start].rpartition(BLANK)[2])
     kind: str | None = None
     other = direct = False
-    for match in _ALL.finditer(before):
+    for match in _ALL.finditer(plain):
         if match.lastgroup in ("OTHER", "VERSION"):
             other = True
         kind = match.lastgroup
-        direct = not any(character.isalnum() for character in before[match.end() :])
-    close = bool(_CLOSE.search(before)) or bool(_HASH.search(before))
+        direct = not any(character.isalnum() for character in plain[match.end() :])
+    return Before(kind, direct, other, bool(_CLOSE.search(plain)) or bool(_HASH.search(plain)))
+
+
+def around(words: Before, text: str, end: int) -> Context:
+    """The context of what ends at text[end], `words` before it. A word right before counts rather than one after, in brackets or behind a
+    dash."""
     after = _plain(text[end : end + _AFTER].partition(BLANK)[0])
     trailing = _TRAILING.match(after)
-    if trailing is not None and not direct:
+    if trailing is not None and not words.direct:
         match_after = _ALL.match(after, trailing.end())
         if match_after is not None:
-            return Context(match_after.lastgroup, other, False)
-    return Context(kind, other or close, close)
+            return Context(match_after.lastgroup, words.other, False)
+    return Context(words.kind, words.other or words.close, words.close)
+
+
+def context(text: str, start: int, end: int, *, reach: int = _BEFORE) -> Context:
+    """The context of text[start:end]."""
+    return around(before(text, start, reach=reach), text, end)

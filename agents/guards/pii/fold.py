@@ -7,6 +7,9 @@ import unicodedata
 from collections.abc import Sequence
 from typing import NamedTuple
 
+LAST_WITH_LETTERS = 0x323AF
+"""The code points behind it are nobody's letters (Unicode 15), and so many that they are not kept in tables."""
+
 _ESCAPE = re.compile(r"\\[nrt]")
 
 
@@ -42,7 +45,8 @@ class _Table(dict[int, str | None]):
             narrow = unicodedata.normalize("NFKC", character)
             if len(narrow) == 1:
                 folded = narrow
-        self[code] = folded
+        if code <= LAST_WITH_LETTERS:
+            self[code] = folded
         return folded
 
 

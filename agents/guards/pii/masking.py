@@ -6,14 +6,17 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 import msgspec
 
 from agents.guards.pii.candidates import candidate_ends, has_candidates
 from agents.guards.pii.context import context
-from agents.guards.pii.finder import find
+from agents.guards.pii.effort import Effort
+from agents.guards.pii.finder import SHORTEST, find
 from agents.guards.pii.span import Span
+from schemas.depth import too_deep
 
 Tag = Callable[[Span], str]
 Found = dict[str, Counter[str]]
@@ -40,6 +43,8 @@ class Tagger:
         self._hash = hashlib.blake2b(session.encode("utf-8", "surrogatepass") + b"\0", key=secret[:64], digest_size=8)
 
     def __call__(self, span: Span) -> str:
+        if span.kind == "UNREAD":
+            return "<UNREAD>"  # nobody knows what it was, so nothing is told by it
         digest = self._hash.copy()
         digest.update(f"{span.kind}\0{span.value}".encode("utf-8", "surrogatepass"))
         return f"<{span.kind}:{int.from_bytes(digest.digest(), 'big') % 9999 + 1}>"
@@ -74,12 +79,13 @@ def mask_json(data: bytes, tag: Tag) -> tuple[bytes, Found]:
 def mask_fields(data: bytes, ends: Sequence[int] | None, tag: Tag, *, skip: str | None = None) -> tuple[bytes, Found]:
     """As `mask_json`, of data in which candidates end at `ends` (None: anywhere); the field `skip` stays as it is."""
     found: Found = {}
+    effort = Effort(len(data))
     fields: dict[str, Any] = dict(_fields(data))
     for name in _suspects(data, fields, ends):
         if name == skip:
             continue
         counts: Counter[str] = Counter()
-        masked = _masked(_decode(fields[name]), name, tag, counts)
+        masked = _Masker(tag, effort, counts).masked(_decode(fields[name]), name)
         if counts:
             fields[name] = msgspec.Raw(_encode(masked))
             found[name] = counts
@@ -108,64 +114,85 @@ def pii_column(found: Found) -> list[dict[str, Any]]:
     return [{"kind": kind, "where": where, "count": counts[kind]} for where, counts in found.items() for kind in sorted(counts)]
 
 
-def _masked(value: Any, key: str, tag: Tag, counts: Counter[str]) -> Any:
-    if isinstance(value, str):
-        return _masked_text(value, key, tag, counts)
-    if isinstance(value, list):
-        return [_masked(item, key, tag, counts) for item in value]
-    if isinstance(value, dict):
-        return _masked_object(value, tag, counts)
-    if isinstance(value, int) and not isinstance(value, bool):
-        return _masked_number(value, key, tag, counts)
-    return value
+class _Masker:
+    """Masks values. `counts`: what was masked, by kind."""
 
+    def __init__(self, tag: Tag, effort: Effort, counts: Counter[str]) -> None:
+        self._tag = tag
+        self._effort = effort
+        self._counts = counts
 
-def _masked_object(value: Mapping[str, Any], tag: Tag, counts: Counter[str]) -> dict[str, Any]:
-    masked: dict[str, Any] = {}
-    for key, item in value.items():
-        name = _masked_text(key, "", tag, counts)
-        while name in masked:
-            name += "'"  # two keys with one tag are still two keys
-        masked[name] = _masked(item, key, tag, counts)
-    return masked
+    def masked(self, value: Any, key: str) -> Any:
+        if isinstance(value, str):
+            return self._text(value, key) if len(value) >= SHORTEST else value
+        if isinstance(value, list):
+            return [self.masked(item, key) for item in value]
+        if isinstance(value, dict):
+            return self._object(value)
+        if isinstance(value, int) and not isinstance(value, bool):
+            return self._number(value, key)
+        return value
 
+    def _object(self, value: Mapping[str, Any]) -> dict[str, Any]:
+        masked: dict[str, Any] = {}
+        repeats: Counter[str] = Counter()
+        for key, item in value.items():
+            name = once = self.masked(key, "")
+            while name in masked:  # two keys with one tag are still two keys
+                repeats[once] += 1
+                name = f"{once}'{repeats[once]}"
+            masked[name] = self.masked(item, key)
+        return masked
 
-def _masked_text(text: str, key: str, tag: Tag, counts: Counter[str]) -> str:
-    if text[:1] in ("{", "["):
-        try:
-            inner = _decode(text)
-        except (msgspec.DecodeError, RecursionError):
-            inner = None  # not JSON after all, or cut off
-        if isinstance(inner, dict | list):
-            inside: Counter[str] = Counter()
-            masked = _masked(inner, key, tag, inside)
-            if not inside:
+    def _text(self, text: str, key: str) -> str:
+        if (inner := _inside(text)) is not None:
+            masker = _Masker(self._tag, self._effort, Counter())
+            masked = masker.masked(inner, key)
+            if not masker._counts:
                 return text
-            counts.update(inside)
+            self._counts.update(masker._counts)
             return _encode(masked).decode()
-    spans = _explained(text, key) if key and len(text) <= _SHORT else find(text)
-    if not spans:
-        return text
-    counts.update(span.kind for span in spans)
-    return _replaced(text, spans, tag)
+        spans = self._explained(text, key) if key and len(text) <= _SHORT else find(text, self._effort)
+        if not spans:
+            return text
+        self._counts.update(span.kind for span in spans)
+        return _replaced(text, spans, self._tag)
+
+    def _explained(self, text: str, key: str) -> list[Span]:
+        """The spans of a short value, its key read as the words before it."""
+        prefix = f"{key}: "
+        width = len(prefix)
+        return [
+            Span(kind, max(start - width, 0), end - width, value)
+            for kind, start, end, value in find(prefix + text, self._effort)
+            if start >= width or (kind == "UNREAD" and end > width)
+        ]
+
+    def _number(self, number: int, key: str) -> Any:
+        digits = str(number)
+        if not 7 <= len(digits) <= 19 or not key or (kind := _named(key)) is None:
+            return number
+        spans = [span for span in self._explained(digits.zfill(_LENGTHS.get(kind, 0)), key) if span.kind in (kind, "UNREAD")]
+        if not spans:
+            return number
+        self._counts[spans[0].kind] += 1
+        return self._tag(spans[0])
 
 
-def _explained(text: str, key: str) -> list[Span]:
-    """The spans of a short value, its key read as the words before it."""
-    prefix = f"{key}: "
-    width = len(prefix)
-    return [Span(kind, start - width, end - width, value) for kind, start, end, value in find(prefix + text) if start >= width]
+def _inside(text: str) -> dict[str, Any] | list[Any] | None:
+    """What a text that is JSON holds, if that is a list or an object and not too deep to be gone through."""
+    if text[0] not in "{[" or text[-1] not in "]} \t\r\n":
+        return None
+    try:
+        inner = _decode(text)
+        if too_deep(text.encode()):
+            return None
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return None  # not JSON after all, or cut off
+    return inner if isinstance(inner, dict | list) else None
 
 
-def _masked_number(number: int, key: str, tag: Tag, counts: Counter[str]) -> Any:
-    digits = str(number)
-    if not 7 <= len(digits) <= 19 or not key:
-        return number
-    kind = context(f"{key}: ", len(key) + 2, len(key) + 2).kind
-    if kind is None:
-        return number
-    spans = [span for span in _explained(digits.zfill(_LENGTHS.get(kind, 0)), key) if span.kind == kind]
-    if not spans:
-        return number
-    counts[spans[0].kind] += 1
-    return tag(spans[0])
+@lru_cache(maxsize=1_024)
+def _named(key: str) -> str | None:
+    """The kind of number that a key says its value is."""
+    return context(f"{key}: ", len(key) + 2, len(key) + 2).kind

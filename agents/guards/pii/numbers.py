@@ -1,28 +1,29 @@
 """Personal data that are numbers: documents, telephones, cards, CEP.
 
 Digits and separators are read as a chain of groups; every run of groups that has the length of a number is judged by its check digits, by
-how it is grouped, and, where that leaves a doubt, by the words around it. One in a hundred random numbers has valid CPF check digits, one
-in ten those of a PIS or of a card: a PIS without its own grouping, a CNH, and a título therefore also need their name nearby.
+how it is grouped, and, where that leaves a doubt, by the words around it. In a long text `sieve` first says where that is worth while. One
+in a hundred random numbers has valid CPF check digits, one in ten those of a PIS or of a card: a PIS without its own grouping, a CNH, and a
+título therefore also need their name nearby.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import NamedTuple
+from functools import cached_property
+from itertools import islice
+from typing import Any, NamedTuple
 
 import phonenumbers
-from phonenumbers import PhoneNumberFormat, PhoneNumberType
-from stdnum import luhn
-from stdnum.br import cnpj, cpf
+from phonenumbers import PhoneMetadata, PhoneNumberFormat, PhoneNumberType
 from stdnum.us import ssn
 
-from agents.guards.pii.context import Context, context
-from agents.guards.pii.digits import is_cnh, is_pis, is_titulo
+from agents.guards.pii.context import BLANK, Before, Context, around, before
+from agents.guards.pii.digits import is_cnh, is_cnpj, is_cpf, is_luhn, is_pis, is_titulo
+from agents.guards.pii.effort import Effort
+from agents.guards.pii.sieve import FEWEST_DIGITS, GROUP, MOST_DIGITS, MOST_GROUPS, Place, places
 from agents.guards.pii.span import Kind, Span
 
-_CHAIN = re.compile(r"(?:\+ ?)?\(?[0-9]+(?:[ \t\r\n./()\-]{1,4}[0-9]+)*")
-_GROUP = re.compile(r"[0-9]+")
 _PLUS = re.compile(r"\+ ?\(?$")
 _MONEY = re.compile(r"(?:R\$|US\$|[$€£¥])\s*$")
 _PERCENT_OR_CENTS = re.compile(r"%|,\d{1,2}(?!\d)|\.\d")
@@ -42,8 +43,8 @@ _STREET_WORD = re.compile(
 )
 _STREET_REACH = 140
 
-MAX_DIGITS = 19
-_MAX_GROUPS = 12
+# Effort: what a run, the words around it, a country's rules for telephones and the search for a street take.
+_RUN, _BEFORE, _AROUND, _COUNTRY, _SEARCH = 5.0, 15.0, 3.0, 40.0, 100.0
 
 _CARD_IIN = re.compile(
     r"4\d{15}(?:\d{3})?|5[1-5]\d{14}|2(?:2[2-9]|[3-6]\d|7[01]|720)\d{12,13}|3[47]\d{13}|3(?:0[0-5]|[68]\d)\d{11}"
@@ -58,14 +59,51 @@ class _Group(NamedTuple):
     digits: str
 
 
-class _Number(NamedTuple):
+class _Lead:
+    """The beginning of a number: what is the same for all runs that begin there."""
+
+    def __init__(self, text: str, place: Place, effort: Effort) -> None:
+        self.text = text
+        self.start, self.first, self.chain_end, self.lengths = place
+        self.effort = effort
+
+    @cached_property
+    def before(self) -> Before:
+        self.effort.spend(_BEFORE)
+        return before(self.text, self.start)
+
+    @cached_property
+    def plus(self) -> bool:
+        return bool(_PLUS.search(self.text, max(0, self.start - 3), self.start))
+
+    @cached_property
+    def within(self) -> bool:
+        """It is in a word, an id, an amount, a fraction."""
+        just = self.text[max(0, self.start - 12) : self.start]
+        if just and (just[-1].isalpha() or just[-1] == "_") and not _NAMED.search(just):
+            return True
+        if len(just) > 1 and just[-1] in "-." and (just[-2].isalnum() if just[-1] == "-" else just[-2].isdigit()):
+            return True
+        return bool(_MONEY.search(just))
+
+
+class _Number:
     """A run of groups of a chain."""
 
-    text: str
-    groups: list[_Group]
-    digits: str
-    whole: bool
-    """It is all of its chain."""
+    def __init__(self, lead: _Lead, groups: list[_Group], digits: str) -> None:
+        self.lead = lead
+        self.text = lead.text
+        self.groups = groups
+        self.digits = digits
+
+    @property
+    def effort(self) -> Effort:
+        return self.lead.effort
+
+    @property
+    def whole(self) -> bool:
+        """It is all of its chain."""
+        return self.lead.first and self.end == self.lead.chain_end
 
     @property
     def start(self) -> int:
@@ -75,7 +113,7 @@ class _Number(NamedTuple):
     def end(self) -> int:
         return self.groups[-1].end
 
-    @property
+    @cached_property
     def shape(self) -> tuple[int, ...]:
         """Digits per group. Groups that only a line break separates were one."""
         sizes = [len(self.groups[0].digits)]
@@ -101,66 +139,55 @@ class _Number(NamedTuple):
 
     @property
     def plus(self) -> bool:
-        return bool(_PLUS.search(self.text, max(0, self.start - 3), self.start))
+        return self.lead.plus
 
-    @property
+    @cached_property
     def context(self) -> Context:
-        return context(self.text, self.start, self.end)
+        self.effort.spend(_AROUND)
+        return around(self.lead.before, self.text, self.end)
 
-    @property
+    @cached_property
     def attached(self) -> bool:
         """It is part of something longer: a word, an id, an amount, a fraction."""
-        before = self.text[max(0, self.start - 12) : self.start]
-        if before and (before[-1].isalpha() or before[-1] == "_") and not _NAMED.search(before):
-            return True
-        if len(before) > 1 and before[-1] in "-." and (before[-2].isalnum() if before[-1] == "-" else before[-2].isdigit()):
-            return True
-        return (
-            bool(_MONEY.search(before))
-            or bool(_ATTACHED_AFTER.match(self.text, self.end))
-            or bool(_PERCENT_OR_CENTS.match(self.text, self.end))
-        )
+        return self.lead.within or bool(_ATTACHED_AFTER.match(self.text, self.end)) or bool(_PERCENT_OR_CENTS.match(self.text, self.end))
 
 
-def numbers(text: str) -> Iterator[Span]:
-    """The personal numbers of `text`, from left to right, none overlapping another."""
-    for chain in _CHAIN.finditer(text):
-        if chain.end() - chain.start() < 8:
-            continue
-        groups = [_Group(*match.span(), match.group()) for match in _GROUP.finditer(text, *chain.span())]
-        first = 0
-        while first < len(groups):
-            found = _longest(text, groups, first)
-            if found is None:
-                first += 1
-            else:
-                span, used = found
-                first += used
-                yield span
-                yield from _street(text, span)
+def numbers(text: str, effort: Effort) -> Iterator[Span]:
+    """The personal numbers of `text`, from left to right, none overlapping another; until the effort is spent."""
+    position = 0
+    for place in places(text):
+        if effort.spent:
+            return
+        if place.start >= position and (span := _longest(_Lead(text, place, effort))) is not None:
+            position = span.end
+            yield span
+            yield from _street(text, span, effort)
 
 
-def _longest(text: str, groups: list[_Group], first: int) -> tuple[Span, int] | None:
-    """The span that begins with groups[first] and how many groups it takes; the longest, since a part of a number may look like another."""
+def _longest(lead: _Lead) -> Span | None:
+    """The span that begins there; the longest, since a part of a number may look like another."""
     digits = ""
+    groups: list[_Group] = []
     runs: list[_Number] = []
-    for last in range(first, min(len(groups), first + _MAX_GROUPS)):
-        digits += groups[last].digits
-        if len(digits) > MAX_DIGITS:
+    for match in islice(GROUP.finditer(lead.text, lead.start, lead.chain_end), MOST_GROUPS):
+        digits += match.group()
+        if len(digits) > MOST_DIGITS:
             break
-        if len(digits) >= 8:
-            runs.append(_Number(text, groups[first : last + 1], digits, first == 0 and last == len(groups) - 1))
+        groups.append(_Group(*match.span(), match.group()))
+        if len(digits) >= FEWEST_DIGITS and lead.lengths >> len(digits) & 1:
+            runs.append(_Number(lead, groups[:], digits))
+    lead.effort.spend(_RUN * len(runs))
     for number in reversed(runs):
         # After a plus it is a telephone if it can be one.
         found = (_phone(number) or _document(number)) if number.plus else (_document(number) or _phone(number))
         if found is not None:
             kind, value = found
-            start = number.start
+            start, text = number.start, lead.text
             while kind == "PHONE" and text[start - 1 : start] in ("(", "+") and start:
                 start -= 1
             if kind == "PHONE" and text[start - 2 : start] == "+ ":
                 start -= 2
-            return Span(kind, start, number.end, value), len(number.groups)
+            return Span(kind, start, number.end, value)
     return None
 
 
@@ -175,7 +202,7 @@ def _bare(number: _Number) -> bool:
 
 def _eleven(number: _Number) -> tuple[Kind, str] | None:
     digits = number.digits
-    person, worker, driver = cpf.is_valid(digits) and digits != digits[0] * 11, is_pis(digits), is_cnh(digits)
+    person, worker, driver = is_cpf(digits), is_pis(digits), is_cnh(digits)
     if not (person or worker or driver):
         return None
     if person and number.shaped((3, 3, 3, 2)) and number.punctuated:
@@ -193,14 +220,14 @@ def _eleven(number: _Number) -> tuple[Kind, str] | None:
         return None
     if said.kind == "CPF" or number.shaped((3, 3, 3, 2), (9, 2)):
         return "CPF", digits
-    if said.kind == "PHONE" and _brazilian(digits) is not None:
+    if said.kind == "PHONE" and _brazilian(digits, number.effort) is not None:
         return None
     return ("CPF", digits) if number.shaped((11,)) else None
 
 
 def _fourteen(number: _Number) -> tuple[Kind, str] | None:
     digits = number.digits
-    if cnpj.is_valid(digits):
+    if is_cnpj(digits):
         if number.shaped((2, 3, 3, 4, 2)) and number.punctuated:
             return "CNPJ", digits
         if not number.attached:
@@ -221,7 +248,7 @@ def _twelve(number: _Number) -> tuple[Kind, str] | None:
 
 
 def _card(number: _Number) -> tuple[Kind, str] | None:
-    if _CARD_IIN.fullmatch(number.digits) and luhn.is_valid(number.digits) and not number.attached:
+    if _CARD_IIN.fullmatch(number.digits) and is_luhn(number.digits) and not number.attached:
         said = number.context
         known = number.shaped(*_CARD_SHAPES) and (len(number.digits) < 17 or not _bare(number))
         if said.kind == "CARD" or (known and not said.close):
@@ -251,8 +278,8 @@ def _eight(number: _Number) -> tuple[Kind, str] | None:
     ):
         return "CEP", number.digits
     if number.raw_shape == (5, 3) and not said.close:
-        before = number.text[max(0, number.start - _STREET_REACH) : number.start].rpartition("\0")[2]
-        if _STREET_WORD.search(before):
+        just = number.text[max(0, number.start - _STREET_REACH) : number.start].rpartition(BLANK)[2]
+        if _STREET_WORD.search(just):
             return "CEP", number.digits
     return None
 
@@ -267,11 +294,21 @@ _NO_PERSON = frozenset(
         PhoneNumberType.UAN,
     }
 )
+
+
+def _subscribers(region: str) -> re.Pattern[str]:
+    """Fixed and mobile telephones of a region, without prefixes."""
+    metadata: Any = PhoneMetadata.metadata_for_region(region)
+    return re.compile(f"{metadata.fixed_line.national_number_pattern}|{metadata.mobile.national_number_pattern}")
+
+
+_SUBSCRIBER = _subscribers("BR")
 _REGIONS = ("BR", "US", "PT", "GB")
 
 
-def _valid(text: str, region: str | None) -> str | None:
+def _valid(text: str, region: str | None, effort: Effort) -> str | None:
     """The number in E.164 if it is a valid number of a subscriber in its country (or in `region`)."""
+    effort.spend(_COUNTRY)
     try:
         parsed = phonenumbers.parse(text, region)
     except phonenumbers.NumberParseException:
@@ -281,8 +318,11 @@ def _valid(text: str, region: str | None) -> str | None:
     return str(phonenumbers.format_number(parsed, PhoneNumberFormat.E164))
 
 
-def _brazilian(digits: str) -> str | None:
-    return _valid("+55" + digits, None)
+def _brazilian(digits: str, effort: Effort) -> str | None:
+    """As `_valid`, of area code and number, a tenth as long."""
+    if digits.startswith("0"):
+        return _valid("+55" + digits, None, effort)
+    return "+55" + digits if _SUBSCRIBER.fullmatch(digits) else None
 
 
 def _phone(number: _Number) -> tuple[Kind, str] | None:
@@ -290,7 +330,7 @@ def _phone(number: _Number) -> tuple[Kind, str] | None:
     if len(digits) > 15:
         return None
     if number.plus:
-        found = _valid("+" + digits, None)
+        found = _valid("+" + digits, None, number.effort)
         return ("PHONE", found) if found is not None else None
     if number.attached:
         return None
@@ -309,23 +349,23 @@ def _national(number: _Number, digits: str) -> str | None:
         if len(rest) not in (10, 11) or (len(rest) == 11 and rest[2] != "9"):
             continue
         if shape[-2:] in ((5, 4), (4, 4)) and (brackets or number.punctuated or len(shape) > 2):
-            found = _brazilian(rest)
+            found = _brazilian(rest, number.effort)
             if found is not None and (brackets or number.punctuated or len(rest) == 11) and not number.context.close:
                 return found
     if brackets and len(digits) in (10, 11) and not number.context.close:
-        found = _brazilian(digits) or (_valid("+1" + digits, None) if len(digits) == 10 else None)
+        found = _brazilian(digits, number.effort) or (_valid("+1" + digits, None, number.effort) if len(digits) == 10 else None)
         if found is not None:
             return found
     if shape in ((3, 3, 4), (1, 3, 3, 4)) and (number.punctuated or brackets) and (len(shape) == 3 or digits[0] == "1"):
-        found = _valid("+1" + digits[-10:], None)
+        found = _valid("+1" + digits[-10:], None, number.effort)
         if found is not None and not number.context.close:
             return found
     said = number.context
     if said.kind == "PHONE":
         if digits.startswith("00"):
-            return _valid("+" + digits[2:], None)
+            return _valid("+" + digits[2:], None, number.effort)
         for region in _REGIONS:
-            found = _valid(digits, region)
+            found = _valid(digits, region, number.effort)
             if found is not None:
                 return found
         if (
@@ -338,17 +378,19 @@ def _national(number: _Number, digits: str) -> str | None:
     # bare: a mobile number, unless it is called something else
     if _bare(number) and not said.other and said.kind is None:
         if len(digits) == 11 and digits[2] == "9":
-            return _brazilian(digits)
+            return _brazilian(digits, number.effort)
         if len(digits) == 13 and digits.startswith("55") and digits[4] == "9":
-            return _brazilian(digits[2:])
+            return _brazilian(digits[2:], number.effort)
     return None
 
 
-def _street(text: str, span: Span) -> Iterator[Span]:
+def _street(text: str, span: Span, effort: Effort) -> Iterator[Span]:
     """The street and house number that a CEP belongs to."""
     if span.kind != "CEP":
         return
-    begin = max(0, span.start - _STREET_REACH, text.rfind("\0", 0, span.start) + 1)
+    effort.spend(_SEARCH)
+    near = max(0, span.start - _STREET_REACH)
+    begin = max(near, text.rfind(BLANK, near, span.start) + 1)
     streets = list(_STREET.finditer(text, begin, span.start))
     if streets:
         yield Span("STREET", *streets[-1].span(), " ".join(streets[-1].group().lower().split()))

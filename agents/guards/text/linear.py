@@ -36,11 +36,25 @@ _TOKENS: Final = _table(b"".join(_MARKS))
 _WORDS: Final = _table(b"")
 
 
+class _Folded(dict[int, str]):
+    """What is left of a character. Of one after the other: normalization of a whole text sorts its accents, which takes the square of the
+    time if there are many on one letter."""
+
+    def __missing__(self, code: int) -> str:
+        folded = unicodedata.normalize("NFKD", _QUOTES.get(chr(code), chr(code))).encode("ascii", "ignore").decode()
+        if code <= _LAST_KEPT:
+            self[code] = folded
+        return folded
+
+
+_LAST_KEPT: Final = 0x323AF
+"""Behind it are no letters (Unicode 15), but more code points than a table should hold."""
+_folds: Final = _Folded()
+
+
 def _folded(text: str) -> bytes:
     """ASCII for `text`: accents, zero-width characters and letters in disguise (full width, mathematical) are resolved."""
-    for mark, plain in _QUOTES.items():
-        text = text.replace(mark, plain)
-    return unicodedata.normalize("NFKD", text).encode("ascii", "ignore")
+    return text.translate(_folds).encode()
 
 
 class _Codec(NamedTuple):

@@ -20,10 +20,12 @@ REFUSAL_THRESHOLD: Final = 0.8
 
 _HEAD: Final = 400
 _TAIL: Final = 200
+_AT_MOST: Final = 8_000
+"""Characters whose quotations are looked for: the first half and the last."""
 _PER_CUE: Final = 200
 """Characters for each of which a text needs one more cue to be scored: in more text there is one by chance."""
 _QUOTED_WHOLE: Final = ("{", "[", "```", '"', "“", "«")
-_QUOTE: Final = re.compile("\"[^\"\n]{1,300}\"|“[^”\n]{1,300}”|«[^»\n]{1,300}»")
+_QUOTE: Final = re.compile('"[^"\n]{1,300}+"|“[^”\n]{1,300}+”|«[^»\n]{1,300}+»')
 _VALUES: Final = 20
 """Texts of a JSON answer that are looked at one by one."""
 _LONGEST_JSON: Final = 100_000
@@ -48,6 +50,8 @@ def refusal_probability(text: str) -> float:
 
     The beginning and the end decide: a refusal is said first or last.
     """
+    if len(text) > _AT_MOST:
+        text = text[: _AT_MOST // 2] + text[-_AT_MOST // 2 :]
     text = without_quotes(text).strip()
     if not text:
         return 0.0

@@ -1,0 +1,1 @@
+"""OpenTelemetry GenAI spans as Mirante's events: each call of a model once."""

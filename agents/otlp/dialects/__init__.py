@@ -1,0 +1,1 @@
+"""How the instrumentation libraries say the same things: one module each."""
