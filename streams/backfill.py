@@ -15,8 +15,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 
+from streams.fetching import Consumer, deliver
 from streams.kafka import end_offsets, new_reader
 from streams.settings import Settings
 from streams.topics import Topics
@@ -52,7 +53,7 @@ class Backfill:
 async def plan(settings: Settings, since: datetime) -> Backfill:
     """What a backfill reads. Raises BackfillError if nothing was written since then."""
     topics = Topics.of(settings)
-    reader = new_reader(settings)
+    reader = new_reader(settings, unreadable=deliver)  # it has a time, too
     await reader.start()
     try:
         tps = [TopicPartition(topic, p) for topic in topics.events for p in range(settings.partitions)]
@@ -76,7 +77,7 @@ async def plan(settings: Settings, since: datetime) -> Backfill:
     return Backfill(starts, ends, tuple(counted[tp] for tp in requests))
 
 
-async def _first_at(reader: AIOKafkaConsumer, tp: TopicPartition, begin: int, end: int, moment: int) -> int:
+async def _first_at(reader: Consumer, tp: TopicPartition, begin: int, end: int, moment: int) -> int:
     """The first offset whose record was written at ``moment`` (epoch milliseconds) or later; ``end`` if there is none.
 
     By bisection: the embedded broker does not look offsets up by time. Timestamps are taken to grow with the offsets.
@@ -90,7 +91,7 @@ async def _first_at(reader: AIOKafkaConsumer, tp: TopicPartition, begin: int, en
     return begin
 
 
-async def _timestamp(reader: AIOKafkaConsumer, tp: TopicPartition, offset: int) -> int:
+async def _timestamp(reader: Consumer, tp: TopicPartition, offset: int) -> int:
     """When the record at an offset (or the next one there is) was written, in epoch milliseconds."""
     reader.seek(tp, offset)
     while True:

@@ -23,9 +23,10 @@ from enum import IntEnum
 from functools import partial
 
 import msgspec
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import RecordsToDelete
 
+from streams.fetching import Consumer, Unreadable
 from streams.kafka import connect_admin, new_reader
 from streams.settings import Settings
 
@@ -222,6 +223,16 @@ class ChangelogWriter:
         return first
 
 
+class ChangelogDamaged(RuntimeError):
+    """State cannot be restored from a log that has lost a part."""
+
+
+def _damaged(batch: Unreadable) -> bool:
+    raise ChangelogDamaged(
+        f"{batch}. The state in this partition is not whole; docs/operations.md says what to do (Stopping, upgrading, losing things)"
+    )
+
+
 class Changelog:
     """The changelog topic of one agent: reads what is there and hands out writers."""
 
@@ -235,7 +246,7 @@ class Changelog:
         """State and offsets of each partition, read in batches from its latest snapshot."""
         if not partitions:
             return {}
-        reader = new_reader(self._settings)
+        reader = new_reader(self._settings, unreadable=_damaged)
         await reader.start()
         try:
             tps = {p: TopicPartition(self._topic, p) for p in partitions}
@@ -277,7 +288,7 @@ class Changelog:
 Logs = dict[TopicPartition, list[tuple[int, Entry]]]
 
 
-async def _read_logs(reader: AIOKafkaConsumer, tps: list[TopicPartition]) -> tuple[Logs, dict[TopicPartition, int]] | None:
+async def _read_logs(reader: Consumer, tps: list[TopicPartition]) -> tuple[Logs, dict[TopicPartition, int]] | None:
     """Each partition from its latest snapshot, and its end; None if a writer has trimmed one meanwhile."""
     begins, ends = await reader.beginning_offsets(tps), await reader.end_offsets(tps)
     filled = [tp for tp in tps if ends[tp] > begins[tp]]
@@ -295,7 +306,7 @@ async def _read_logs(reader: AIOKafkaConsumer, tps: list[TopicPartition]) -> tup
 
 
 async def _read_to_end(
-    reader: AIOKafkaConsumer, ends: Mapping[TopicPartition, int]
+    reader: Consumer, ends: Mapping[TopicPartition, int]
 ) -> Logs:
     logs: Logs = {tp: [] for tp in ends}
     left = set(ends)

@@ -19,7 +19,7 @@ import base64
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 import msgspec
@@ -29,7 +29,9 @@ from aiokafka.errors import KafkaError
 from schemas.outputs import DeadLetter
 from streams.batches import store
 from streams.changelog import Changelog, ChangelogWriter
+from streams.damage import STAGE, Damage
 from streams.effects import Effects, Message
+from streams.fetching import Unreadable
 from streams.metrics import Metrics
 from streams.processing_time import ProcessingTime
 from streams.sink import Sink
@@ -40,13 +42,26 @@ log = logging.getLogger(__name__)
 SILENT_AFTER = 3.0
 """Seconds without a record, with nothing left to read, after which a topic no longer holds event time back."""
 
+UNREAD_AFTER = 60.0
+"""The same of a topic that was never read from although there was something in it."""
+
 RETRY_DELAY = 1.0
+
+WAITING = (
+    "open_requests", "waiting_responses", "unconfirmed", "drift_due", "anomaly_due", "usage_held", "label_pending",
+    "findings_held", "spans_waiting",
+)  # fmt: skip
+"""Gauges of what something may still come of when there is nothing left to read."""
 
 
 class Acknowledge(Protocol):
     """Tells Faust that a batch is done."""
 
     def __call__(self) -> None: ...
+
+
+class ForeignState(RuntimeError):
+    """State was written by a version whose states this one does not know."""
 
 
 @dataclass(slots=True)
@@ -61,8 +76,6 @@ class _Partition:
     """The same of what is durable."""
     heard: dict[str, float]
     """Topic -> processing time of its last record."""
-    behind: dict[str, int] = field(default_factory=dict)
-    """Topic -> records known to wait there."""
     held: frozenset[str] = frozenset()
     """Topics that are not read for the moment because they are ahead of others."""
     applied: int = 0
@@ -104,26 +117,31 @@ class Checkpointer:
         producer: AIOKafkaProducer,
         sink: Sink,
         metrics: Metrics,
+        damage: Damage,
         deadletter_topic: str,
         deadletter_partitions: int,
         interval: float,
         max_pending_rows: int,
         hold: Callable[[int, frozenset[str]], None],
+        end: Callable[[str, int], int | None],
         prompt: bool = False,
     ) -> None:
         """``hold(partition, topics)``: of the agent's inputs of that partition, do not read these for the moment; read all others.
+        ``end(topic, partition)``: the end that the last fetch has shown, if that was just now.
 
         ``prompt``: a checkpoint is due as soon as there is a message to send.
         """
         self._prompt = prompt
         self.agent = agent
         self._hold_topics = hold
+        self._end = end
         self._inputs = inputs
         self._new_state = new_state
         self._changelog = changelog
         self._producer = producer
         self._sink = sink
         self._metrics = metrics
+        self._damage = damage
         self._deadletter_topic = deadletter_topic
         self._deadletter_partitions = deadletter_partitions
         self._interval = interval
@@ -158,9 +176,9 @@ class Checkpointer:
 
     @property
     def waiting(self) -> float:
-        """Entries of state that wait for input still to come, or for their turn."""
+        """Entries of state that wait for input still to come, or for their turn: see ``WAITING``."""
         gauges = [partition.state.gauges() for partition in self._partitions.values()]
-        return sum(g.get("open_requests", 0) + g.get("waiting_responses", 0) + g.get("drift_due", 0) for g in gauges)
+        return sum(g.get(name, 0) for g in gauges for name in WAITING)
 
     @property
     def quiet_seconds(self) -> float:
@@ -194,8 +212,15 @@ class Checkpointer:
                 continue
             writer, restored = await self._changelog.take_over(number, restored)
             state = self._new_state(number)
-            for piece in restored.pieces:
-                state.load(piece)
+            try:
+                for piece in restored.pieces:
+                    state.load(piece)
+            except msgspec.ValidationError as error:
+                raise ForeignState(
+                    f"{self.agent}: another version of Mirante wrote the state of partition {number}, and this one cannot read "
+                    f"it ({error}). Run that version, or go on without the state as docs/operations.md says "
+                    "(Stopping, upgrading, losing things)"
+                ) from error
             heard = dict.fromkeys(self._inputs, self._time.now())
             kept[number] = _Partition(state, writer, dict(restored.offsets), dict(restored.offsets), heard)
         for number, partition in kept.items():
@@ -205,6 +230,7 @@ class Checkpointer:
         self._last_rows = self._time.now()
         seconds = time.monotonic() - begun
         self._metrics.restored(self.agent, seconds)
+        self._metrics.owned(self.agent, self._inputs, partitions)
         log.info("%s: owns partitions %s, state restored in %.2f s", self.agent, sorted(partitions), seconds)
         return {number: dict(p.offsets) for number, p in kept.items()}
 
@@ -234,10 +260,13 @@ class Checkpointer:
                 batch = _Tail(batch, [r for r in records if r.offset >= wanted])
             now = self._time.now()
             partition.state.apply(batch, self._effects)
+            for unreadable in batch.unreadable:
+                if unreadable.last_offset >= wanted:
+                    self._bury(unreadable)
             partition.offsets[batch.topic] = batch.next_offset
             partition.applied += 1
             partition.heard[batch.topic] = now
-            partition.behind[batch.topic] = behind = max(0, (batch.highwater or 0) - batch.next_offset)
+            behind = max(0, (batch.highwater or 0) - batch.next_offset)
             self._hold(batch.partition, partition)
             self._metrics.batch(batch.topic, len(batch.records))
             self._metrics.behind(batch.topic, batch.partition, behind)
@@ -247,6 +276,11 @@ class Checkpointer:
         self._acks.append(acknowledge)
         self._limit()
         await self._proceed(partition)
+
+    def _bury(self, batch: Unreadable) -> None:
+        self._effects.letters.append(self._damage.letter(batch))
+        self._effects.count("dead_letter", STAGE)
+        self._effects.count("unreadable", batch.topic, by=batch.count)
 
     async def _proceed(self, partition: _Partition) -> None:
         """Let the state finish what is due, and everything else run in between."""
@@ -319,10 +353,19 @@ class Checkpointer:
             silent = {
                 topic: now - heard
                 for topic, heard in partition.heard.items()
-                if now - heard > SILENT_AFTER and not partition.behind.get(topic) and topic not in partition.held
+                if now - heard > SILENT_AFTER and topic not in partition.held and self._is_at_end(number, partition, topic, now - heard)
             }
             partition.applied += partition.state.tick(now, silent, self._effects)
             self._hold(number, partition)
+
+    def _is_at_end(self, number: int, partition: _Partition, topic: str, unheard: float) -> bool:
+        """Whether a fetch has just shown that nothing is left to read: that nothing was heard for so long may have other reasons."""
+        end, applied = self._end(topic, number), partition.offsets.get(topic)
+        if end is None:
+            return False
+        if applied is None:  # it was never read from: it is empty, or its records have been deleted, or have not come yet
+            return end == 0 or unheard > UNREAD_AFTER
+        return end <= applied
 
     def _hold(self, number: int, partition: _Partition) -> None:
         ahead = partition.state.ahead()
@@ -410,4 +453,4 @@ class _Tail:
 
     def __init__(self, batch: Batch, records: list[object]) -> None:
         self.topic, self.partition, self.records = batch.topic, batch.partition, records
-        self.next_offset, self.highwater = batch.next_offset, batch.highwater
+        self.next_offset, self.highwater, self.unreadable = batch.next_offset, batch.highwater, batch.unreadable

@@ -14,6 +14,9 @@ from schemas.rows import DeadLetterRow, json_text
 
 MAX_REASON = 500
 
+_LATEST_TIME = 7_258_118_399_999
+"""Milliseconds of the end of 2199: a producer may give any time, and tables hold times up to there."""
+
 REPLAY_HEADER = "mirante-replay"
 """On a dead letter that was sent back: its first position. The event is then new, although its id was seen."""
 
@@ -46,7 +49,7 @@ def dead_letter(origin: Origin, *, source: str, stage: str, reason: str) -> Dead
         offset=origin.offset,
         stage=stage,
         reason=reason[:MAX_REASON],
-        time=datetime.fromtimestamp(max(origin.timestamp, 0) / 1000, UTC),
+        time=datetime.fromtimestamp(min(max(origin.timestamp, 0), _LATEST_TIME) / 1000, UTC),
         value=_base64(origin.value),
         key=_base64(origin.key),
         headers=[(name, _base64(value)) for name, value in origin.headers],

@@ -11,6 +11,7 @@ from itertools import repeat
 from typing import NamedTuple
 
 from schemas.outputs import DeadLetter
+from streams.counters import CounterName, Counts
 
 Headers = Sequence[tuple[str, bytes]]
 
@@ -36,8 +37,8 @@ class Effects:
     messages: list[Message] = field(default_factory=list)
     rows: defaultdict[str, list[bytes]] = field(default_factory=lambda: defaultdict(list))
     letters: list[DeadLetter] = field(default_factory=list)
-    counts: defaultdict[tuple[str, str], int] = field(default_factory=lambda: defaultdict(int))
-    """(metric, label) -> how often, for the metrics of the worker."""
+    counts: Counts = field(default_factory=Counts)
+    """For the metrics of the worker."""
     row_count: int = 0
 
     def message_all(self, topic: str, partitions: Iterable[int], keys: Iterable[bytes], values: Iterable[bytes]) -> None:
@@ -52,5 +53,5 @@ class Effects:
         self.rows[table] += rows
         self.row_count += len(rows)
 
-    def count(self, metric: str, label: str = "", by: int = 1) -> None:
-        self.counts[metric, label] += by
+    def count(self, counter: CounterName, label: str = "", by: int = 1) -> None:
+        self.counts[counter, label] += by

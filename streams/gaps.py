@@ -15,6 +15,7 @@ class HasOffset(Protocol):
 
     @property
     def offset(self) -> int: ...
+    # and, where it stands for several, `last_offset`
 
 
 #: A topic-partition: anything hashable.
@@ -36,7 +37,7 @@ class Gaps(Generic[T]):
             for count, record in enumerate(records):
                 if record.offset > expected and self._may_fill(tp, expected, now):
                     return count
-                expected = record.offset + 1
+                expected = getattr(record, "last_offset", record.offset) + 1
         self._seen.pop(tp, None)
         return len(records)
 

@@ -5,15 +5,20 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError
 
+from streams.fetching import Consumer, OnUnreadable, skip
 from streams.settings import Settings
 from streams.topics import MAX_MESSAGE_BYTES, Topic
+
+CLUSTER_ID_TRIES = 10
+"""A second apart."""
 
 EMBEDDED_CLUSTER = "mirante-embedded-"
 """How the cluster id of the embedded broker begins."""
@@ -61,16 +66,29 @@ def new_producer(settings: Settings, **options: Any) -> AIOKafkaProducer:
     return AIOKafkaProducer(**client_options(settings), **{**defaults, **options})
 
 
-def new_reader(settings: Settings) -> AIOKafkaConsumer:
+def new_reader(settings: Settings, unreadable: OnUnreadable = skip) -> Consumer:
     """A consumer outside any group: reads the partitions it is told to."""
-    return AIOKafkaConsumer(
+    return Consumer(
         **client_options(settings),
+        unreadable=unreadable,
         group_id=None,
         enable_auto_commit=False,
         auto_offset_reset="earliest",
         max_partition_fetch_bytes=8 * 1024 * 1024,
         fetch_max_bytes=64 * 1024 * 1024,
         fetch_max_wait_ms=100,
+    )
+
+
+def new_member(settings: Settings, topic: str, purpose: str, **options: Any) -> Consumer:
+    """A consumer of the group ``GROUP.PURPOSE``, which shares the topic and says itself what it has done with."""
+    return Consumer(
+        topic,
+        **client_options(settings),
+        group_id=f"{settings.group}.{purpose}",
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        **options,
     )
 
 
@@ -149,6 +167,57 @@ async def _partition_counts(admin: AIOKafkaAdminClient, names: Sequence[str]) ->
     return {t["topic"]: len(t["partitions"]) for t in await admin.describe_topics(list(names)) if t["error_code"] == 0}
 
 
+async def message_limits(settings: Settings, topics: Sequence[str]) -> dict[str, int]:
+    """The largest message, in bytes, that each of these topics takes; one whose broker does not tell is left out."""
+    admin = await connect_admin(settings)
+    try:
+        asked = [ConfigResource(ConfigResourceType.TOPIC, topic) for topic in topics]
+        answers = await admin.describe_configs(asked)
+    finally:
+        await admin.close()
+    return {
+        name: int(entry[1])
+        for answer in answers
+        for code, _, _, name, entries in answer.resources
+        if code == 0
+        for entry in entries
+        if entry[0] == "max.message.bytes" and entry[1]
+    }
+
+
+async def followed(settings: Settings, topic: str) -> AsyncGenerator[list[Any] | None]:
+    """The records of a topic from its start and as they come; ``None`` once, when all that was there at first has been given.
+
+    Raises :class:`BrokerUnavailable`. Close it (``contextlib.aclosing``) when it is left early.
+    """
+    reader = new_reader(settings)
+    try:
+        await reader.start()
+        # Asked for by name: a subscription would create a missing topic, with other settings than ours.
+        tps = [TopicPartition(topic, p) for p in range(settings.partitions)]
+        if topic not in await reader.topics():
+            raise BrokerUnavailable(f"there is no topic {topic}; `mirante worker --prepare-only` creates it")
+        reader.assign(tps)
+        await reader.seek_to_beginning(*tps)
+        behind = dict(await reader.end_offsets(tps))
+        told = False
+        while True:
+            behind = {tp: end for tp, end in behind.items() if await reader.position(tp) < end}
+            if not behind and not told:
+                told = True
+                yield None
+            for records in (await reader.getmany(timeout_ms=200)).values():
+                yield records
+    except (KafkaError, OSError) as error:
+        if isinstance(error, BrokerUnavailable):
+            raise
+        raise BrokerUnavailable(
+            f"no Kafka broker at {settings.kafka_bootstrap} gave {topic} ({error}); check MIRANTE_KAFKA_BOOTSTRAP or --data"
+        ) from error
+    finally:
+        await reader.stop()
+
+
 async def committed_offsets(settings: Settings, topics: Sequence[str], timeout: float = 10.0) -> dict[TopicPartition, int]:
     """What the consumer group has committed of these topics; partitions without a commit are left out."""
     admin = await connect_admin(settings, timeout=timeout)
@@ -181,9 +250,14 @@ def by_topic(offsets: Mapping[TopicPartition, int]) -> dict[str, int]:
 
 
 async def cluster_id(settings: Settings) -> str:
-    """What the broker calls its cluster: rows made from its offsets carry this name."""
+    """What the broker calls its cluster: rows made from its offsets carry this name, so it must be the same at each start. A broker
+    that has just been started may not know it yet; one that never tells is "unknown"."""
     admin = await connect_admin(settings)
     try:
-        return str((await admin.describe_cluster()).get("cluster_id") or "unknown")
+        for _ in range(CLUSTER_ID_TRIES):
+            if name := (await admin.describe_cluster()).get("cluster_id"):
+                return str(name)
+            await asyncio.sleep(1.0)
+        return "unknown"
     finally:
         await admin.close()

@@ -11,14 +11,18 @@ import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
+
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+"""Names of this machine that nobody else reaches."""
 
 
 class SettingsError(ValueError):
@@ -45,9 +49,70 @@ class JoinSettings(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     grace: float = Field(default=5.0, ge=0, description="added to a request's timeout_ms before it counts as unanswered")
-    late_answer: float = Field(default=3600.0, gt=0, description="an answer this late still completes its interaction")
+    late_answer: float = Field(default=604_800.0, gt=0, description="an answer this late still completes its interaction")
+    late_bytes: int = Field(default=33_554_432, ge=0, description="unanswered requests kept for that, compressed, per partition")
     orphan: float = Field(default=30.0, gt=0, description="a response waits this long for its request, then is a dead letter")
     max_open: int = Field(default=50_000, ge=100, description="open requests per partition; beyond it the oldest are settled")
+
+
+class OtlpSettings(BaseModel):
+    """OpenTelemetry as input. The names of attributes are looked for before those that instrumentations use."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    enabled: bool = Field(default=False, description="read the topics of the OpenTelemetry Collector; `mirante up` does")
+    spans: str = Field(default="otlp_spans", min_length=1, description="topic of its spans, created if it does not exist")
+    logs: str = Field(default="otlp_logs", min_length=1, description="topic of its log records, created if it does not exist")
+    settle: float = Field(default=10.0, ge=0, le=600, description="seconds a span waits for those around it, by Kafka's times")
+    remember: float = Field(default=600.0, ge=0, le=86_400, description="seconds a span is remembered, for those that come late")
+    max_spans: int = Field(default=50_000, ge=100, description="spans remembered per partition; beyond it the oldest are forgotten")
+    max_bytes: int = Field(default=67_108_864, ge=65_536, description="of spans that wait, per partition; beyond it they do not wait")
+    session: list[str] = Field(default=[], description="attributes that name the session")
+    user: list[str] = Field(default=[], description="attributes that name the user")
+    tenant: list[str] = Field(default=[], description="attributes that name the tenant")
+    feature: list[str] = Field(default=[], description="attributes that name the feature")
+    environment: list[str] = Field(default=[], description="attributes that name the environment")
+    prompt_name: list[str] = Field(default=[], description="attributes that name the prompt template")
+    prompt_sha: list[str] = Field(default=[], description="attributes that hold the Git SHA of the prompt template")
+
+
+class IngestSettings(BaseModel):
+    """What `mirante ingest` listens on, whom it lets in, and how much it takes at once."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    host: str = Field(default="127.0.0.1", description="beyond this machine a token is needed")
+    port: int = Field(default=4319, ge=0, le=65535, description="0 takes a free one")
+    token: str = Field(default="", repr=False, description="what services send as bearer token")
+    origins: list[str] = Field(
+        default_factory=list, description="whose pages may send feedback: https://app.example.com"
+    )
+    public_key: str = Field(
+        default="", repr=False, description="what those pages send as bearer token; feedback only"
+    )
+    max_body: int = Field(
+        default=33_554_432, ge=1024, description="bytes of one request, decompressed"
+    )
+    max_in_flight: int = Field(
+        default=134_217_728, ge=1024, description="bytes of all requests at once; beyond it 429"
+    )
+
+    @field_validator("origins")
+    @classmethod
+    def _are_origins(cls, values: list[str]) -> list[str]:
+        for value in values:
+            parts = urlsplit(value)
+            if parts.scheme not in ("http", "https") or value != f"{parts.scheme}://{parts.netloc}":
+                raise ValueError(f"{value!r} is no origin; write SCHEME://HOST[:PORT], no * and no path")
+        return values
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> IngestSettings:
+        if self.public_key and self.public_key == self.token:
+            raise ValueError("public_key and token must differ: pages show the former to everybody")
+        if self.max_in_flight < 2 * self.max_body:  # compressed and decompressed
+            raise ValueError("max_in_flight must be twice max_body at least")
+        return self
 
 
 class Settings(BaseSettings):
@@ -74,9 +139,12 @@ class Settings(BaseSettings):
     segment_requests: int = Field(default=16_384, ge=16, le=1_000_000, description="requests per segment (docs/architecture.md)")
     series_cap: int = Field(default=2_000, ge=1, description="series per segment; more are counted under __other__")
     lateness: float = Field(default=60.0, ge=0, description="seconds an event may trail its partition before it counts as late")
-    max_future: float = Field(default=86_400.0, gt=0, description="seconds an event's time may lead its Kafka timestamp")
+    max_future: float = Field(default=172_800.0, gt=0, description="seconds an event's time may lead its Kafka timestamp")
     join: JoinSettings = JoinSettings()
+    otlp: OtlpSettings = OtlpSettings()
+    ingest: IngestSettings = IngestSettings()
     prices: list[dict[str, Any]] = Field(default_factory=list, description="price overrides, [[prices]]")
+    models: list[dict[str, Any]] = Field(default_factory=list, description="ids that are other models, [[models]]")
     pii_secret: str = Field(default="", repr=False, description="makes the tags of masked data unguessable; the same for all workers")
     budgets: list[dict[str, Any]] = Field(default_factory=list, description="what may be spent, [[budgets]]")
     limits: list[dict[str, Any]] = Field(default_factory=list, description="rate limits, [[limits]]")
@@ -152,7 +220,7 @@ def load_settings(**overrides: Any) -> Settings:
 
 def _shown(error: Any) -> str:
     """What was given, unless it is or may hold a secret."""
-    secret = isinstance(error["input"], dict) or any("password" in str(part) for part in error["loc"])
+    secret = isinstance(error["input"], dict) or any(word in str(part) for part in error["loc"] for word in ("password", "token", "key"))
     return "" if secret else f" (got {error['input']!r})"
 
 

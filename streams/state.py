@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 from streams.effects import Effects
+from streams.fetching import Unreadable
 
 
 class Batch(Protocol):
@@ -16,6 +17,8 @@ class Batch(Protocol):
     records: Any
     next_offset: int
     highwater: int | None
+    unreadable: Sequence[Unreadable]
+    """What could not be read among the offsets; the checkpointer makes dead letters of it."""
 
 
 class PartitionState(Protocol):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from streams.settings import Settings
+from streams.settings import OtlpSettings, Settings
 
 MAX_MESSAGE_BYTES = 32 * 1024 * 1024
 """A poisoned value of 20 MB must reach the dead letters, base64 and all."""
@@ -30,14 +30,19 @@ class Topics:
     partitions: int
     run: str = ""
     """Tells the internal topics of a backfill from the live ones."""
+    otlp: OtlpSettings = field(default_factory=OtlpSettings)
 
     @classmethod
     def of(cls, settings: Settings) -> Topics:
         run = "" if settings.since is None else f"from-{settings.since:%Y%m%dT%H%M%SZ}."
-        return cls(settings.topic_prefix, settings.partitions, run)
+        return cls(settings.topic_prefix, settings.partitions, run, settings.otlp)
 
     def _internal(self, name: str) -> str:
         return f"{self.prefix}internal.{self.run}{name}"
+
+    def is_internal(self, topic: str) -> bool:
+        """Whether agents alone read and write it."""
+        return topic.startswith(f"{self.prefix}internal.")
 
     @property
     def requests(self) -> str:
@@ -130,6 +135,16 @@ class Topics:
     def controls(self) -> str:
         return f"{self.prefix}controls"
 
+    @property
+    def traces(self) -> str:
+        """Spans and log records on their way to the home partition of their trace."""
+        return self._internal("traces")
+
+    @property
+    def telemetry(self) -> tuple[str, ...]:
+        """What is read of OpenTelemetry, as the Collector's Kafka exporter writes it; empty unless `[otlp]` is enabled."""
+        return (self.otlp.spans, self.otlp.logs) if self.otlp.enabled and not self.run else ()
+
     def changelog(self, agent: str) -> str:
         """State of an agent, one partition for each of its input partitions."""
         return self._internal(f"{agent}.state")
@@ -156,6 +171,9 @@ class Topics:
             names += [self.usage, self.findings, self.switches, self.calls, self.judge_tasks, self.guarded]
             names += [self.turns, self.satisfaction, self.labels, self.samples, self.accepts]
             agents += ["budgets", "anomaly", "guards", "behaviour", "labels", "satisfaction", "drift", "alerts", "controls"]
+        if self.telemetry:
+            names += [*self.telemetry, self.traces]
+            agents.append("otlp")
         return [
             *(Topic(name, self.partitions, large) for name in names),
             # `mirante forward` tells Alertmanager again and again of what fires: it reads back that far.

@@ -27,6 +27,12 @@ _STEP = (
     "input_tokens, output_tokens"
 )
 """What is shown of a step: each column of each step takes its share of the time, and the step's own story has the others."""
+_OTHER_STEP = (
+    "tenant, feature, time, concat(trace_id, '-', span_id) AS request_id, '' AS response_id, trace_id, span_id, "
+    "parent_id AS parent_span_id, kind AS operation, name AS model, if(status = 'ok', 'ok', 'api_error') AS outcome, "
+    "NULL AS cost_usd, duration_ms AS latency_ms, NULL AS input_tokens, NULL AS output_tokens, kind, error_message, input, output"
+)
+"""The same of a step that is no call, which has a ``kind``."""
 _JSON_COLUMNS = (
     "prompt_variables", "messages", "params", "documents", "tools", "output_schema", "tool_calls", "rails", "pii",
     "injection", "extra",
@@ -36,7 +42,8 @@ class Story:
     """What is known of an id.
 
     ``calls``: the interactions it names, complete, each with its own ``feedback``, ``evaluations``, ``labels``, ``alerts`` and
-    ``shadow_pairs``; ``steps``: roots of the tree of everything in the same traces, each step with ``children`` and ``total_cost_usd``;
+    ``shadow_pairs``; ``steps``: roots of the tree of everything in the same traces, each step with ``children`` and ``total_cost_usd``,
+    those that are no calls with ``kind``, ``input`` and ``output``;
     ``session_feedback``: what users said of the session as a whole; ``absent``: tables that cannot be asked, because an older Mirante
     made the database; ``truncated``: there is more than is shown.
     """
@@ -62,14 +69,16 @@ def story(ask: Ask, kind: Kind, value: str, decode: Callable[[str], Any]) -> Sto
     What a query costs is mostly its analysis, so there are few, and side by side: tables are asked only where ``ids`` knows of rows.
     """
     found = Story()
-    with ThreadPoolExecutor(1) as pool:
+    with ThreadPoolExecutor(2) as pool:
         calls = ask(_interactions("* EXCEPT (version)", kind, 1, MAX_CALLS), _ids([value]))
         if not calls:
             return None
         found.truncated = len(calls) > MAX_CALLS
         found.calls = calls[:MAX_CALLS]
         complete = kind == "trace_id" and not found.truncated  # nothing else is in the trace
-        traces = [] if complete else sorted({call["trace_id"] for call in found.calls} - {""})
+        traces = sorted({call["trace_id"] for call in found.calls} - {""})
+        others = pool.submit(ask, _OTHER_STEPS, {"traces": traces}) if traces else None
+        traces = [] if complete else traces
         relatives = pool.submit(ask, _interactions(_STEP, "trace_id", len(traces), MAX_STEPS), _ids(traces)) if traces else None
         given = _given(found.calls)
         known = ask(_sources(len(given["ids"])), given)
@@ -79,10 +88,11 @@ def story(ask: Ask, kind: Kind, value: str, decode: Callable[[str], Any]) -> Sto
         for row in ask(said, given) if said else []:
             rows[row["section"]].append(decode(row["row"]))
         steps = relatives.result() if relatives is not None else []
-    found.truncated = found.truncated or len(steps) > MAX_STEPS
+        around = others.result() if others is not None else []
+    found.truncated = found.truncated or max(len(steps), len(around)) > MAX_STEPS
     columns = _STEP.split(", ")
     own = [{column: call[column] for column in columns} for call in found.calls]
-    found.steps = tree_of({_key(step): step for step in (*own, *steps[:MAX_STEPS])}.values())
+    found.steps = tree_of({_key(step): step for step in (*around[:MAX_STEPS], *own, *steps[:MAX_STEPS])}.values())
     for name in _SAID:
         _attach(found, name, rows[name])
     for call in found.calls:
@@ -116,6 +126,11 @@ def _interactions(columns: str, kind: Kind, count: int, most: int) -> str:
         f"SELECT {columns} FROM mirante.interactions_data FINAL PREWHERE {_where('interactions', 'tenant, feature, time', count)} "
         f"WHERE {kind} IN %(ids)s ORDER BY time, request_id LIMIT {most + 1}"
     )
+
+
+_OTHER_STEPS = (
+    f"SELECT {_OTHER_STEP} FROM mirante.steps_data FINAL PREWHERE trace_id IN %(traces)s ORDER BY time, span_id LIMIT {MAX_STEPS + 1}"
+)
 
 
 def _sources(count: int) -> str:

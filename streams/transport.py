@@ -28,8 +28,8 @@ Contract
 --------
 **Delivery.** Per partition, batches arrive in offset order, each offset once, beginning at the restored offset.
 `first_offset` is that of the first record, `next_offset` that after the last (further with compacted or transactional
-records). A batch holds at most `max_records` records of one fetch of `consumer_max_fetch_size` bytes, or one larger
-record.
+records). What cannot be read among them is in `unreadable` (streams/fetching.py). A batch holds at most `max_records`
+records of one fetch of `consumer_max_fetch_size` bytes, or one larger record.
 
 **Back-pressure.** Fetching pauses while `max_unacked_batches` or `max_unacked_bytes` are delivered and not
 acknowledged, or a stream is full. The consumer stays in its group, however long that takes. Whoever acknowledges must
@@ -76,14 +76,13 @@ from __future__ import annotations
 import asyncio
 import bisect
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, MutableSet
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, MutableSet, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from functools import cached_property
 from operator import attrgetter
 from typing import Any, NamedTuple, TypeAlias, cast
 
-import aiokafka
 import faust
 from aiokafka.consumer.fetcher import FetchResult
 from aiokafka.errors import ConsumerStoppedError, IllegalStateError
@@ -103,6 +102,7 @@ from faust.types.transports import ConsumerT
 from faust.types.tuples import ack_lock
 from mode import Service, get_logger
 
+from streams.fetching import Consumer, Unreadable, deliver, skip
 from streams.gaps import Gaps
 from streams.ledger import Delivery, OffsetLedger
 
@@ -118,6 +118,7 @@ DrainHook = Callable[[], Awaitable[None]]
 RestoreHook = Callable[[frozenset[TP]], Awaitable[Mapping[TP, int]]]
 
 GAP_PAUSE = 0.01  # seconds until a gap is looked at again
+FETCHED_WITHIN = 2.0  # seconds for which the answer to a fetch says where a partition ends
 
 _offset_of = attrgetter("offset")
 _key_size, _value_size = attrgetter("serialized_key_size"), attrgetter("serialized_value_size")  # -1 if there is none
@@ -150,6 +151,8 @@ class RecordBatch:
     next_offset: int
     highwater: int | None = None  #: end of the partition when this was fetched
     size: int = 0  #: bytes of keys and values
+    #: What could not be read among these offsets.
+    unreadable: Sequence[Unreadable] = ()
     #: Acknowledge: True if that counted. Does not keep the batch alive.
     ack: Callable[[], bool] = bool
     #: Whom it was given to and who has done with it, where several agents read a topic.
@@ -274,12 +277,13 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
     def _gaps(self) -> Gaps[TP]:
         return Gaps(self.consumer.options.gap_patience)
 
-    def _create_worker_consumer(self, transport: _Transport) -> aiokafka.AIOKafkaConsumer:
+    def _create_worker_consumer(self, transport: _Transport) -> Consumer:
         conf, options = self.app.conf, self.consumer.options
         if conf.broker_session_timeout > conf.broker_request_timeout:
             raise ImproperlyConfigured("broker_session_timeout cannot be greater than broker_request_timeout")
         self._assignor = self.app.assignor
-        return aiokafka.AIOKafkaConsumer(
+        return Consumer(
+            unreadable=deliver,
             client_id=conf.broker_client_id,
             group_id=conf.id,
             group_instance_id=conf.consumer_group_instance_id,
@@ -359,6 +363,17 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
     def _position(assigned: Any, tp: TP) -> int | None:
         state = assigned.state_value(ensure_aiokafka_TP(tp)) if assigned is not None else None
         return state.position if state is not None and state.has_valid_position else None
+
+    def end_of(self, tp: TP, within: float) -> int | None:
+        """The end of a partition as the last answer to a fetch showed it; None if there was none `within` so many seconds."""
+        assigned = None if self._consumer is None else self._consumer._subscription.subscription.assignment
+        aiotp = ensure_aiokafka_TP(tp)
+        if assigned is None or aiotp not in assigned.tps:
+            return None
+        state = assigned.state_value(aiotp)
+        if state.timestamp is None or time.time() - state.timestamp / 1000 > within:
+            return None
+        return cast("int | None", state.highwater)
 
     async def keep_alive(self) -> None:
         """Poll, though nothing is wanted: aiokafka leaves the group `broker_max_poll_interval` later."""
@@ -442,6 +457,10 @@ class BatchConsumer(_Consumer):
         self._acked = _Void()
         self._acked_index = _Void()
 
+    def end_of(self, tp: TP) -> int | None:
+        """The end of a partition, if a fetch has just shown it. Partitions with nothing to read are fetched from all the time."""
+        return self._thread.end_of(tp, within=FETCHED_WITHIN)
+
     def _new_consumer_thread(self) -> BatchConsumerThread:
         return BatchConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
@@ -520,6 +539,12 @@ class BatchConsumer(_Consumer):
             if batch.records[0].offset < wanted:
                 kept = batch.records[bisect.bisect_left(batch.records, wanted, key=_offset_of):]
                 batch = batch._replace(records=kept, size=batch.size * len(kept) // len(batch.records))
+            if tp.topic not in self._batched:  # Faust's streams of single records go on without what cannot be read
+                sound = [r for r in batch.records if not isinstance(r, Unreadable) or skip(r)]
+                if not sound:
+                    self._wanted[tp] = batch.next
+                    continue
+                batch = batch._replace(records=sound)
             self._waiting[tp] = batch
         if rewind:
             await self._thread.seek_to(rewind, epoch)
@@ -532,7 +557,10 @@ class BatchConsumer(_Consumer):
         batch: RecordBatch | None = None
         if tp.topic in self._batched:
             following, size = fetched.next, fetched.size
-            batch = RecordBatch(tp.topic, tp.partition, records, first, following, fetched.highwater, size)
+            unreadable = [r for r in records if isinstance(r, Unreadable)]
+            if unreadable:
+                records = [r for r in records if not isinstance(r, Unreadable)]
+            batch = RecordBatch(tp.topic, tp.partition, records, first, following, fetched.highwater, size, unreadable)
             fields = (newest.timestamp / 1000.0, newest.timestamp_type, None, None, batch, None, 0, size, tp)
         else:
             r = records[0]
@@ -559,8 +587,9 @@ class BatchConsumer(_Consumer):
             return  # a stream has it, or it is forgotten
         self._wanted[tp] = message.offset
         if isinstance(value, RecordBatch):
+            records = sorted([*value.records, *value.unreadable], key=_offset_of) if value.unreadable else value.records
             self._waiting[tp] = _Fetched(
-                tp, value.records, value.first_offset, value.next_offset, value.highwater, value.size)
+                tp, records, value.first_offset, value.next_offset, value.highwater, value.size)
         else:
             self._waiting.pop(tp, None)  # the next fetch begins beyond `_wanted`, and is rewound
 

@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import faust
 from aiokafka import AIOKafkaProducer, TopicPartition
@@ -30,13 +30,14 @@ from streams.agent import Agent
 from streams.backfill import Backfill, until_complete
 from streams.changelog import Changelog
 from streams.checkpoint import Checkpointer
+from streams.damage import Damage
 from streams.garbage import spare_what_is_loaded
-from streams.kafka import EMBEDDED_CLUSTER, by_topic, new_producer, ssl_context
+from streams.kafka import EMBEDDED_CLUSTER, new_producer, ssl_context
 from streams.metrics import Metrics
 from streams.settings import Settings
 from streams.sink import Sink
 from streams.topics import Topics
-from streams.transport import BatchApp, BatchOptions, RecordBatch, batch_topic
+from streams.transport import BatchApp, BatchConsumer, BatchOptions, RecordBatch, batch_topic
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +52,12 @@ class Runtime(Service):
     """What a running worker holds: producer, sink, and one checkpointer per agent."""
 
     def __init__(
-        self, settings: Settings, agents: Sequence[Agent], consumer: Callable[[], ConsumerT], backfill: Backfill | None = None
+        self,
+        settings: Settings,
+        agents: Sequence[Agent],
+        consumer: Callable[[], ConsumerT],
+        cluster: str,
+        backfill: Backfill | None = None,
     ) -> None:
         super().__init__()
         self.settings = settings
@@ -59,6 +65,7 @@ class Runtime(Service):
         self._consumer = consumer
         self.topics = Topics.of(settings)
         self.metrics = Metrics()
+        self.damage = Damage(cluster)
         self.sink = Sink(settings.clickhouse_url, self.metrics)
         self.agents = agents
         self.checkpointers: dict[str, Checkpointer] = {}
@@ -80,11 +87,13 @@ class Runtime(Service):
                 producer=producer,
                 sink=self.sink,
                 metrics=self.metrics,
+                damage=self.damage,
                 deadletter_topic=self.topics.deadletter,
                 deadletter_partitions=self.settings.partitions,
                 interval=self.settings.checkpoint_interval,
                 max_pending_rows=self.settings.max_pending_rows,
                 hold=partial(self._hold, agent),
+                end=self._end,
                 prompt=agent.prompt,
             )
         self.prepared.set()
@@ -98,17 +107,16 @@ class Runtime(Service):
         """Load the state of the assigned partitions; returns where each input goes on."""
         self.restored = False
         await self.maybe_start()
-        restored: dict[TP, int] = {}
-        offsets: dict[TP, int] = {} if self.backfill is None else {TP(*tp): start for tp, start in self.backfill.starts.items()}
+        next_offsets: dict[TP, list[int | None]] = {tp: [] for tp in assigned}
         for agent in self.agents:
             partitions = {tp.partition for tp in assigned if tp.topic in agent.inputs}
-            for partition, starts in (await self.checkpointers[agent.name].restore(partitions)).items():
-                for topic, offset in starts.items():  # where several agents read a topic, the one ahead skips what it has
-                    tp = TP(topic, partition)
-                    offsets[tp] = min(offset, restored[tp]) if tp in restored else offset
-                    restored[tp] = offsets[tp]
+            found = await self.checkpointers[agent.name].restore(partitions)
+            for tp in assigned:
+                if tp.topic in agent.inputs:
+                    next_offsets[tp].append(found[tp.partition].get(tp.topic))
         self.restored = True
-        return {tp: offset for tp, offset in offsets.items() if tp in assigned}
+        starts = {} if self.backfill is None else {TP(*tp): start for tp, start in self.backfill.starts.items()}
+        return where_to_begin(next_offsets, starts)
 
     async def drain(self) -> None:
         """Make durable everything applied so far."""
@@ -119,13 +127,20 @@ class Runtime(Service):
         self._consumer().pause_partitions({TP(topic, partition) for topic in topics})
         self._consumer().resume_partitions({TP(topic, partition) for topic in agent.inputs if topic not in topics})
 
+    def _end(self, topic: str, partition: int) -> int | None:
+        return cast(BatchConsumer, self._consumer()).end_of(TP(topic, partition))
+
     def status(self) -> dict[str, Any]:
-        """How far this worker is: durable offsets summed by topic, what waits for its counterpart, seconds since anything came of it."""
+        """How far this worker is: durable offsets by topic and partition, what waits for its counterpart, seconds since anything
+        came of it."""
+        durable: dict[str, dict[int, int]] = {}
+        for tp, offset in self.durable().items():
+            durable.setdefault(tp.topic, {})[tp.partition] = offset
         return {
             "ready": not self.problems(),
             "inputs": sorted(self.readers),
             "partitions": sorted(self.owned()),
-            "durable": by_topic(self.durable()),
+            "durable": durable,
             "waiting": self.waiting(),
             "quiet_seconds": min((c.quiet_seconds for c in self.checkpointers.values()), default=0.0),
         }
@@ -190,7 +205,7 @@ class Worker(BatchApp):
                 drain_timeout=settings.drain_timeout, gap_patience=GAP_PATIENCE if cluster.startswith(EMBEDDED_CLUSTER) else 0.0
             ),
         )
-        self.runtime = Runtime(settings, agents, lambda: self.consumer, backfill)
+        self.runtime = Runtime(settings, agents, lambda: self.consumer, cluster, backfill)
         self.batches.on_restore = self.runtime.restore
         self.batches.on_drain = self.runtime.drain
         for agent in agents:
@@ -231,7 +246,8 @@ class Worker(BatchApp):
         @self.page("/health")
         async def health(view: View, request: Request) -> Response:
             problems = runtime.problems()
-            return view.json({"ready": not problems, "problems": problems}, status=503 if problems else 200)
+            told = [*problems, *runtime.damage.problems()]  # what could not be read is no reason to stop it
+            return view.json({"ready": not problems, "problems": told}, status=503 if problems else 200)
 
         @self.page("/status")
         async def status(view: View, request: Request) -> Response:
@@ -240,6 +256,23 @@ class Worker(BatchApp):
         @self.page("/metrics")
         async def metrics(view: View, request: Request) -> Response:
             return view.bytes(runtime.metrics.render(), content_type="text/plain")
+
+
+def where_to_begin(next_offsets: Mapping[TP, Sequence[int | None]], starts: Mapping[TP, int]) -> dict[TP, int]:
+    """Where each input goes on, given what the state of each agent that reads it says: next offsets, None if it has read nothing.
+
+    Where several agents read a topic, the one ahead skips what it has, so the one behind counts. One that has read nothing is behind
+    all: it may have died before its first checkpoint, when others had theirs. Then the input begins in ``starts``, those of a
+    backfill, or is left out: it begins where the consumer group stands, which is nowhere before all agents are.
+    """
+    begins = {}
+    for tp, offsets in next_offsets.items():
+        known = [offset for offset in offsets if offset is not None]
+        if known and len(known) == len(offsets):
+            begins[tp] = min(known)
+        elif tp in starts:
+            begins[tp] = starts[tp]
+    return begins
 
 
 def _acknowledge(batch: RecordBatch, readers: int) -> Callable[[], None]:

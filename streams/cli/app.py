@@ -12,11 +12,13 @@ from streams.cli import (
     alerts,
     checklist,
     controls,
+    dashboard,
     deadletter,
     doctor,
     drift,
     export,
     forward,
+    ingest,
     judge,
     kill,
     prompts,
@@ -51,6 +53,8 @@ app.command("forward")(forward.forward)
 app.command("kill")(kill.kill)
 app.command("restore")(kill.restore)
 app.command("controls")(controls.controls)
+app.command("dashboard")(dashboard.dashboard)
+app.command("ingest")(ingest.ingest)
 app.command("export")(export.export)
 app.command("checklist")(checklist.checklist)
 app.add_typer(deadletter.app, name="deadletter")

@@ -50,40 +50,22 @@ def controls(
 
 async def read_controls(settings: Settings) -> tuple[Controls, list[str]]:
     """The present state of ``llm.controls``, read from its start, and what of it is no control."""
-    from aiokafka import TopicPartition
-    from aiokafka.errors import KafkaError
+    from contextlib import aclosing
 
     from agents.controls.fold import ControlError, Controls
-    from streams.kafka import BrokerUnavailable, new_reader
+    from streams.kafka import followed
     from streams.topics import Topics
 
-    topic = Topics.of(settings).controls
     state, faults = Controls(), []
-    reader = new_reader(settings)
-    try:
-        await reader.start()
-        # Asked for by name: a subscription would create a missing topic, with other settings than ours.
-        tps = [TopicPartition(topic, p) for p in range(settings.partitions)]
-        if topic not in await reader.topics():
-            raise BrokerUnavailable(f"there is no topic {topic}; `mirante worker --prepare-only` creates it")
-        reader.assign(tps)
-        await reader.seek_to_beginning(*tps)
-        ends = await reader.end_offsets(tps)
-        while any([await reader.position(tp) < end for tp, end in ends.items()]):
-            for tp, records in (await reader.getmany(timeout_ms=200)).items():
-                for record in records:
-                    try:
-                        state.record(record.key, record.value)
-                    except ControlError as error:
-                        faults.append(f"{tp.topic} {tp.partition}/{record.offset}: {error}")
-    except (KafkaError, OSError) as error:
-        if isinstance(error, BrokerUnavailable):
-            raise
-        raise BrokerUnavailable(
-            f"no Kafka broker at {settings.kafka_bootstrap} gave {topic} ({error}); check MIRANTE_KAFKA_BOOTSTRAP or --data"
-        ) from error
-    finally:
-        await reader.stop()
+    async with aclosing(followed(settings, Topics.of(settings).controls)) as batches:
+        async for records in batches:
+            if records is None:
+                break
+            for record in records:
+                try:
+                    state.record(record.key, record.value)
+                except ControlError as error:
+                    faults.append(f"{record.topic} {record.partition}/{record.offset}: {error}")
     return state, faults
 
 

@@ -48,7 +48,7 @@ def replay_letters(
     from streams.topics import Topics
 
     settings = settings_of_stack(data)
-    events = set(Topics.of(settings).events)
+    events = {*Topics.of(settings).events, settings.otlp.spans, settings.otlp.logs}
     letters = [letter for letter in _letters(data, reason, topic, limit) if letter["topic"] in events]
     asyncio.run(_send_back(settings, letters))
     if as_json:

@@ -9,11 +9,14 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import typer
 
+from streams.cli.doctor_clocks import fetch, skews
+from streams.cli.doctor_conservation import conservation
 from streams.cli.options import DEFAULT_DATA, AsJson, Data, settings_of_stack
+from streams.cli.waiting import waiting
 from streams.settings import Settings, SettingsError
 
 CLOCK_TOLERANCE = 5.0
@@ -29,18 +32,49 @@ class Finding(NamedTuple):
     remedy: str = ""
 
 
-def doctor(data: Data = DEFAULT_DATA, as_json: AsJson = False) -> None:
-    """Check Python, settings, the stack, broker, topics, ClickHouse, schema and clocks, and say how to mend what is wrong.
+Prices = Annotated[bool, typer.Option("--prices", help="List what had no price this week, or only a part of one, and why.")]
+
+
+def doctor(data: Data = DEFAULT_DATA, as_json: AsJson = False, prices: Prices = False) -> None:
+    """Check Python, settings, the stack, broker, topics, ClickHouse, schema, clocks and what became of the last hours' records.
+
+    It says how to mend what is wrong.
 
     Checks the stack that runs on --data, otherwise MIRANTE_KAFKA_BOOTSTRAP and MIRANTE_CLICKHOUSE_URL. Status 1 when anything is an error.
     """
-    findings = examine(data)
+    if prices:
+        _unpriced(data, as_json)
+        return
+    with waiting("looking at servers and records"):
+        findings = examine(data)
     if as_json:
         typer.echo(json.dumps([finding._asdict() for finding in findings], ensure_ascii=False))
     else:
         _print(findings)
     if any(finding.state == "error" for finding in findings):
         raise typer.Exit(1)
+
+
+def _unpriced(data: Path, as_json: bool) -> None:
+    from clickhouse_connect.driver.exceptions import DatabaseError
+
+    from agents.registry import price_book
+    from streams.cli import unpriced
+    from streams.clickhouse import connect
+
+    settings = settings_of_stack(data)
+    try:
+        book = price_book(settings)
+    except ValueError as error:
+        raise SettingsError(str(error)) from error
+    client = connect(settings.clickhouse_url)
+    try:
+        found = unpriced.lacking(lambda sql: client.query(sql).result_rows, book)
+    except DatabaseError as error:
+        raise OSError(f"ClickHouse did not answer about prices: {error}; `mirante doctor` checks its tables") from error
+    finally:
+        client.close()
+    typer.echo(unpriced.as_json(found) if as_json else unpriced.described(found))
 
 
 def examine(data: Path) -> list[Finding]:
@@ -52,8 +86,10 @@ def examine(data: Path) -> list[Finding]:
         return [*findings, Finding("settings", "error", str(error), "correct the setting named, in the environment or in mirante.toml")]
     findings.append(Finding("settings", "ok", f"Kafka {settings.kafka_bootstrap}, ClickHouse {_without_password(settings.clickhouse_url)}"))
     findings.append(_stack(data))
-    for check in (_broker, _topics, _clickhouse):
+    for check in (_broker, _topics, _clickhouse, conservation):
         findings.extend(_guarded(check, settings))
+    findings.extend(_ingest(data))
+    findings.extend(_service_clocks(data, settings))
     return findings
 
 
@@ -155,6 +191,43 @@ def _clickhouse(settings: Settings) -> list[Finding]:
         return findings
     finally:
         client.close()
+
+
+def _ingest(data: Path) -> list[Finding]:
+    """Of a stack that has one."""
+    from urllib.error import HTTPError
+    from urllib.request import urlopen
+
+    from deploy.embedded.directory import read_endpoints
+
+    endpoints = read_endpoints(data)
+    if endpoints is None or not endpoints.ingest:
+        return []
+    try:
+        with urlopen(f"{endpoints.ingest}/health", timeout=3):
+            return [Finding("ingest", "ok", f"{endpoints.ingest} takes events and OpenTelemetry")]
+    except HTTPError as error:
+        why = "; ".join(json.loads(error.read())["problems"])
+        return [Finding("ingest", "error", why, "nothing sent over HTTP is taken until then; mend what it names")]
+    except OSError as error:
+        why = f"{endpoints.ingest} does not answer ({error})"
+        return [Finding("ingest", "error", why, f"look into {data}/logs/ingest.log")]
+
+
+def _service_clocks(data: Path, settings: Settings) -> list[Finding]:
+    from deploy.embedded.directory import read_endpoints
+
+    endpoints, check = read_endpoints(data), "service clocks"
+    host = f"http://{settings.web_host}:{settings.web_port}"
+    urls = endpoints.metrics if endpoints is not None else [f"{host}/metrics"]
+    try:
+        wrong = skews(fetch(urls))
+    except OSError as error:
+        return [Finding(check, "ok", f"not looked at: no worker answers at {', '.join(urls)} ({error})")]
+    if not wrong:
+        return [Finding(check, "ok", "none is seen to be wrong")]
+    remedy = "set the clock of the hosts that run it (NTP); its calls are counted at the times they bear"
+    return [Finding(check, "warning", str(skew), remedy) for skew in wrong]
 
 
 def _without_password(url: str) -> str:

@@ -11,13 +11,10 @@ from streams.cli.options import DEFAULT_DATA, AsJson, Data, settings_of_stack
 
 if TYPE_CHECKING:
     from schemas.samples import Acceptance
+    from streams.operator import Position
     from streams.settings import Settings
 
 app = typer.Typer(help="Drift of answers: the alerts named Drift, and the table `drift` with every test.", no_args_is_help=True)
-
-WAIT_SECONDS = 10.0
-"""Until a command gives up on the broker."""
-
 
 @app.callback()
 def drift() -> None:
@@ -57,30 +54,14 @@ def accept(
         typer.echo(f"accepted: what feature {feature} answers now is its reference; its alerts end within two minutes of traffic")
 
 
-async def _send(settings: Settings, word: Acceptance) -> tuple[int, int]:
-    """Write the acceptance where the agent of this feature reads it; returns once all replicas hold it."""
+async def _send(settings: Settings, word: Acceptance) -> Position:
+    """Write the acceptance where the agent of this feature reads it."""
     import msgspec
-    from aiokafka.errors import KafkaError, KafkaTimeoutError, UnknownTopicOrPartitionError
 
-    from streams.kafka import BrokerUnavailable, new_producer
+    from streams.operator import write
     from streams.partitioner import partition_of
     from streams.topics import Topics
 
-    topic = Topics.of(settings).accepts
     key = word.feature.encode()
-    producer = new_producer(settings, request_timeout_ms=round(WAIT_SECONDS * 1000))
-    try:
-        await producer.start()
-        home = partition_of(key, settings.partitions)
-        record = await producer.send_and_wait(topic, msgspec.json.encode(word), key=key, partition=home)
-        return record.partition, record.offset
-    except (KafkaTimeoutError, UnknownTopicOrPartitionError) as error:
-        raise BrokerUnavailable(
-            f"{topic} took no record within {WAIT_SECONDS:.0f} s; `mirante doctor` says whether the topic and its brokers are there"
-        ) from error
-    except (KafkaError, OSError) as error:
-        raise BrokerUnavailable(
-            f"no Kafka broker at {settings.kafka_bootstrap} took the record ({error}); check MIRANTE_KAFKA_BOOTSTRAP or --data"
-        ) from error
-    finally:
-        await producer.stop()
+    home = partition_of(key, settings.partitions)
+    return await write(settings, Topics.of(settings).accepts, key, msgspec.json.encode(word), partition=home)

@@ -14,6 +14,7 @@ import typer
 
 from streams.cli.options import DEFAULT_DATA, AsJson, Data
 from streams.cli.query import row_stream
+from streams.cli.waiting import waiting
 
 
 class Kind(StrEnum):
@@ -68,7 +69,7 @@ def export(
     shares = _shares(splits or ("test=1" if kind is Kind.regression else "train=0.9,test=0.1"))
     manner = cast(Any, style.value if kind is Kind.regression else "trl")
     exchanges = read(lambda sql: row_stream(sql, data, url), selection)
-    with closing(build(cast(Any, kind.value), manner, exchanges, selection, shares)) as built:
+    with waiting(f"writing {out}"), closing(build(cast(Any, kind.value), manner, exchanges, selection, shares)) as built:
         counts = write(out, cast(Any, kind.value), manner, cast(Any, form.value), selection, built, force=force)
     if as_json:
         typer.echo(json.dumps({"out": str(out), "kind": kind.value, "found": built.found, "splits": counts}))

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from streams.cli.options import DEFAULT_DATA, AsJson, Data, settings_of_stack
+from streams.cli.waiting import waiting
 
 app = typer.Typer(help="Score sampled answers with a model of an OpenAI-compatible endpoint.", invoke_without_command=True)
 
@@ -60,7 +61,7 @@ def show_agreement(data: Data = DEFAULT_DATA, as_json: AsJson = False) -> None:
     from streams.cli.trace import asking
     from streams.judge.agreement import SQL, Rated, agreement
 
-    with asking(data, None) as ask:
+    with waiting("reading scores and feedback"), asking(data, None) as ask:
         rows = [(row["name"], row["feature"], Rated(float(row["score"]), bool(row["liked"]))) for row in ask(SQL, {})]
     found = [(*key, agreement([row[2] for row in group])) for key, group in groupby(rows, key=lambda row: row[:2])]
     if as_json:

@@ -16,12 +16,10 @@ from streams.cli.options import DEFAULT_DATA, AsJson, Data, settings_of_stack
 
 if TYPE_CHECKING:
     from schemas.outputs import Control
+    from streams.operator import Position
     from streams.settings import Settings
 
 _T = TypeVar("_T")
-
-WAIT_SECONDS = 10.0
-"""Until a command gives up on the broker."""
 
 Scope = Annotated[str, typer.Argument(help="global, tenant:NAME, feature:NAME, model:NAME, user:NAME or session:NAME.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why; kept in the audit.")]
@@ -86,37 +84,22 @@ def _write(data: Data, control: Control, said: str, as_json: bool) -> None:
         typer.echo(f"{said} (written in {milliseconds} ms)")
 
 
-async def _send(settings: Settings, control: Control) -> tuple[int, int]:
-    """Write a control where every reader looks for its scope; returns once all replicas hold it."""
+async def _send(settings: Settings, control: Control) -> Position:
+    """Write a control where every reader looks for its scope."""
     import msgspec
-    from aiokafka.errors import KafkaError, KafkaTimeoutError, UnknownTopicOrPartitionError
 
     from agents.controls.fold import AUTHOR_HEADER
-    from streams.kafka import BrokerUnavailable, new_producer
+    from streams.operator import write
     from streams.topics import Topics
 
-    topic = Topics.of(settings).controls
-    producer = new_producer(settings, request_timeout_ms=round(WAIT_SECONDS * 1000))
-    try:
-        await producer.start()
-        # The client's own partitioner, that of Kafka's Java clients, is the one the agent uses.
-        record = await producer.send_and_wait(
-            topic,
-            msgspec.json.encode(control),
-            key=control.scope.encode(),
-            headers=[(AUTHOR_HEADER, _author().encode())],
-        )
-        return record.partition, record.offset
-    except (KafkaTimeoutError, UnknownTopicOrPartitionError) as error:
-        raise BrokerUnavailable(
-            f"{topic} took no record within {WAIT_SECONDS:.0f} s; `mirante doctor` says whether the topic and its brokers are there"
-        ) from error
-    except (KafkaError, OSError) as error:
-        raise BrokerUnavailable(
-            f"no Kafka broker at {settings.kafka_bootstrap} took the record ({error}); check MIRANTE_KAFKA_BOOTSTRAP or --data"
-        ) from error
-    finally:
-        await producer.stop()
+    # The client's own partitioner, that of Kafka's Java clients, is the one the agent uses.
+    return await write(
+        settings,
+        Topics.of(settings).controls,
+        control.scope.encode(),
+        msgspec.json.encode(control),
+        headers=((AUTHOR_HEADER, _author().encode()),),
+    )
 
 
 def _author() -> str:

@@ -13,6 +13,7 @@ import typer
 
 from schemas.rows import DATABASE
 from streams.cli.options import DEFAULT_DATA, AsJson, Data
+from streams.cli.waiting import waiting
 
 READS = ("select", "with", "show", "describe", "desc", "explain", "exists")
 
@@ -35,10 +36,12 @@ def query(
 
     Example: mirante query "SELECT feature, sum(cost_usd) FROM cost_windows WHERE window_seconds = 60 GROUP BY feature"
     """
-    if as_json:
-        typer.echo(json.dumps(rows(sql, data, url), ensure_ascii=False))
-    else:
-        sys.stdout.write(_ask(sql, data, url, False).decode(errors="replace"))
+    with waiting("asking ClickHouse"):
+        if as_json:
+            answer = json.dumps(rows(sql, data, url), ensure_ascii=False) + "\n"
+        else:
+            answer = _ask(sql, data, url, False).decode(errors="replace")
+    sys.stdout.write(answer)
 
 
 def rows(sql: str, data: Path, url: str | None = None) -> list[dict[str, Any]]:

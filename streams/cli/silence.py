@@ -61,22 +61,11 @@ def silence(
 
 
 async def _send(settings: Settings, message: Message) -> None:
-    from aiokafka.errors import KafkaError
+    from streams.operator import write
 
-    from streams.kafka import BrokerUnavailable, new_producer
-
-    producer = new_producer(settings, request_timeout_ms=10_000)
-    try:
-        await producer.start()
-        await producer.send_and_wait(
-            message.topic, message.value, key=message.key, partition=message.partition, headers=list(message.headers)
-        )
-    except (KafkaError, AssertionError, OSError) as error:  # AssertionError: aiokafka's word for a topic without that partition
-        raise BrokerUnavailable(
-            f"no Kafka broker at {settings.kafka_bootstrap} took the silence ({error}); `mirante doctor` says what is missing"
-        ) from error
-    finally:
-        await producer.stop()
+    await write(
+        settings, message.topic, message.key or b"", message.value, partition=message.partition, headers=message.headers
+    )
 
 
 def _user() -> str:

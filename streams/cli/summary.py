@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from clickhouse_connect.driver.client import Client
-from clickhouse_connect.driver.exceptions import OperationalError
+from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError
 from rich.console import Console, Group
 from rich.live import Live
 from rich.markup import escape
@@ -37,6 +39,37 @@ FROM mirante.cost_windows
 WHERE window_seconds = 60 AND window_start > (SELECT max(window_start) FROM mirante.cost_windows WHERE window_seconds = 60) - 600
 GROUP BY window_start ORDER BY window_start DESC LIMIT 10
 """
+
+FEATURES = """
+WITH (SELECT max(window_start) FROM mirante.cost_windows WHERE window_seconds = 60) AS newest
+SELECT if(feature = '', '(no feature)', feature) AS name, sum(w.requests) AS n, n - sum(w.ok) AS not_ok, sum(w.cost_usd) AS cost,
+       sumMap([toUInt8(dateDiff('minute', window_start, newest))], [toFloat64(w.cost_usd)]) AS by_minute
+FROM mirante.cost_windows AS w
+WHERE window_seconds = 60 AND window_start > newest - 1200
+GROUP BY name ORDER BY cost DESC LIMIT 8
+"""
+"""Of the last 20 minutes; minutes are counted back from the newest."""
+
+ALERTS = """
+SELECT severity, name, annotations['summary'] AS summary, starts_at FROM mirante.alerts WHERE status = 'firing'
+ORDER BY severity = 'page' DESC, severity = 'ticket' DESC, starts_at DESC LIMIT 6
+"""
+
+SPARKS = "▁▂▃▄▅▆▇█"
+MINUTES = 20
+COLOURS = {"page": "bold red", "ticket": "yellow", "info": "cyan"}
+
+
+def sparkline(values: Sequence[float]) -> str:
+    """A bar for each value, the largest at full height; a blank where there is nothing.
+
+    >>> sparkline([0, 1, 2, 4])
+    ' ▂▄█'
+    """
+    most = max(values, default=0.0)
+    if most <= 0:
+        return " " * len(values)
+    return "".join(" " if value <= 0 else SPARKS[max(0, math.ceil(value / most * len(SPARKS)) - 1)] for value in values)
 
 
 class Summary:
@@ -66,12 +99,16 @@ class Summary:
             ("Kafka", stack.settings.kafka_bootstrap),
             ("ClickHouse", f"{stack.settings.clickhouse_url}  (database mirante)"),
             *((f"worker {n}", f"{url}/health  {url}/metrics") for n, url in enumerate(stack.metrics_urls, 1)),
+            *((("ingest", f"{stack.ingest_url}  (MIRANTE_ENDPOINT, OTEL_EXPORTER_OTLP_ENDPOINT)"),) if stack.ingest_url else ()),
             ("alerts", f"mirante alerts{where} --follow"),
             ("ask", f'mirante query{where} "SELECT * FROM cost_windows ORDER BY window_start DESC LIMIT 5"'),
             ("logs", f"{self._data}/logs"),
         ]
         for name, text in lines:
             self._console.print(f"  {name:<11}{text}", markup=False, soft_wrap=True)
+        if stack.dashboard_url:
+            link = f"{stack.dashboard_url}/#token={stack.dashboard_token}"
+            self._console.print(f"  [bold]dashboard  {link}[/]", soft_wrap=True)
 
     async def show(self, stack: Any) -> None:
         """Show how it is going until cancelled."""
@@ -79,7 +116,8 @@ class Summary:
             while True:
                 await asyncio.sleep(PLAIN_SECONDS)
                 self.say(await self._line(stack))
-        with Live(console=self._console, auto_refresh=False, transient=True) as self._live:
+        # What it shows last stays on the screen when it ends.
+        with Live(console=self._console, auto_refresh=False) as self._live:
             while True:
                 await asyncio.sleep(REFRESH_SECONDS)
                 self._live.update(await self._picture(stack), refresh=True)
@@ -104,9 +142,14 @@ class Summary:
 
     async def _picture(self, stack: Any) -> Group:
         parts: list[Any] = [Text(await self._line(stack), style="bold")]
-        rows = await self._ask(stack, BY_MINUTE)
-        if rows:
-            parts.append(_minutes(rows))
+        minutes, features, alerts = await asyncio.gather(*(self._ask(stack, sql) for sql in (BY_MINUTE, FEATURES, ALERTS)))
+        if minutes:
+            parts.append(_minutes(minutes[:5]))
+        if features:
+            parts.append(_features(features))
+        parts.append(_alerts(alerts))
+        if stack.dashboard_url:
+            parts.append(Text(f"dashboard {stack.dashboard_url}/#token={stack.dashboard_token}", style="bold"))
         parts.append(Text("Ctrl-C stops everything", style="dim"))
         return Group(*parts)
 
@@ -114,7 +157,7 @@ class Summary:
         """Rows; none while the server is away, which the worker's own retries deal with."""
         try:
             return await asyncio.to_thread(self._query, stack.settings.clickhouse_url, sql)
-        except (OperationalError, HTTPError, OSError):
+        except (OperationalError, DatabaseError, HTTPError, OSError):
             return []
 
     def _query(self, url: str, sql: str) -> list[dict[str, Any]]:
@@ -140,4 +183,33 @@ def _minutes(rows: list[dict[str, Any]]) -> Table:
             f"{row['dearest_feature']} (${float(row['dearest']):,.4f})",
             "-" if p99 is None else f"{p99 / 1000:,.1f} s",
         )
+    return table
+
+
+def _features(rows: list[dict[str, Any]]) -> Table:
+    table = Table("feature", title="Features, the last 20 minutes", title_justify="left")
+    for name in ("requests", "not ok", "cost"):
+        table.add_column(name, justify="right")
+    table.add_column("cost by minute")
+    for row in rows:
+        by_minute = dict(zip(*row["by_minute"], strict=True))
+        share = row["not_ok"] / row["n"]
+        table.add_row(
+            escape(row["name"]),
+            f"{row['n']:,}",
+            Text(f"{share:.1%}", style="red" if share > 0.2 else "yellow" if share > 0.05 else ""),
+            f"${float(row['cost']):,.4f}",
+            Text(sparkline([by_minute.get(ago, 0.0) for ago in range(MINUTES - 1, -1, -1)]), style="green"),
+        )
+    return table
+
+
+def _alerts(rows: list[dict[str, Any]]) -> Table:
+    table = Table("severity", "alert", "what", "since (UTC)", title="Firing alerts", title_justify="left")
+    for row in rows:
+        colour = COLOURS.get(row["severity"], "")
+        since = f"{row['starts_at']:%H:%M:%S}"
+        table.add_row(Text(row["severity"], style=colour), row["name"], escape(row["summary"][:200]), since)
+    if not rows:
+        table.add_row("", Text("none", style="green"), "", "")
     return table

@@ -32,6 +32,8 @@ def up(
     exit: Annotated[bool, typer.Option("--exit", help="End when all traffic is in ClickHouse.")] = False,
     kafka_port: Annotated[int, typer.Option(help="0 takes a free one.")] = 0,
     clickhouse_port: Annotated[int, typer.Option(help="0 takes a free one.")] = 0,
+    dashboard_port: Annotated[int, typer.Option(help="0 takes a free one.")] = 0,
+    ingest_port: Annotated[int, typer.Option(help="Of what services without Kafka send to; 0 takes a free one.")] = 0,
     rate: Annotated[float, typer.Option(min=0.1, help="Demo traffic: requests per second, on average over a day.")] = 5.0,
 ) -> None:
     """Run everything on this machine: broker, ClickHouse, worker and traffic, until Ctrl-C.
@@ -54,9 +56,11 @@ def up(
     given = load_settings()
     # What costs something for every call is shown here, where there are few, unless the settings say otherwise.
     shown = {name: {"enabled": True, **getattr(given, name)} for name in ("labels", "behaviour")}
+    shown["otlp"] = {"enabled": True, **given.otlp.model_dump(exclude_unset=True)}
     options = StackOptions(
-        data, kafka=kafka, clickhouse=clickhouse, workers=workers, kafka_port=kafka_port, clickhouse_port=clickhouse_port, settings=shown
-    )
+        data, kafka=kafka, clickhouse=clickhouse, workers=workers, kafka_port=kafka_port, clickhouse_port=clickhouse_port,
+        dashboard=True, dashboard_port=dashboard_port, ingest=True, ingest_port=ingest_port, settings=shown,
+    )  # fmt: skip
     asyncio.run(_Up(options, traffic, file, pace, rate, exit).run())
 
 

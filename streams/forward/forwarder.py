@@ -19,15 +19,16 @@ from typing import Any
 
 import aiohttp
 import msgspec
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.errors import CommitFailedError, KafkaError
 
 from schemas.outputs import Alert
+from streams.fetching import Consumer
 from streams.forward.delivery import Answer, delay, new_session, post
 from streams.forward.mirror import Mirror
 from streams.forward.payloads import RESEND_SECONDS, request_for
 from streams.forward.receivers import Alertmanager, Receiver
-from streams.kafka import BrokerUnavailable, client_options, connect_admin, new_reader
+from streams.kafka import BrokerUnavailable, connect_admin, new_member, new_reader
 from streams.settings import Settings
 from streams.topics import Topics
 
@@ -127,15 +128,9 @@ class Told(_Channel):
     """A receiver of events."""
 
     async def _read(self) -> None:
-        consumer = AIOKafkaConsumer(
-            self._topic,
-            **client_options(self._settings),
-            group_id=f"{self._settings.group}.forward.{self.name}",
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            # A receiver may be away for as long as an alert is worth delivering; that must not cost us the partitions.
-            max_poll_interval_ms=round(2 * MAX_AGE * 1000),
-        )
+        # A receiver may be away for as long as an alert is worth delivering; that must not cost us the partitions.
+        patience = round(2 * MAX_AGE * 1000)
+        consumer = new_member(self._settings, self._topic, f"forward.{self.name}", max_poll_interval_ms=patience)
         done: dict[tuple[str, str, datetime], None] = {}
         await consumer.start()
         try:
@@ -170,7 +165,7 @@ class Told(_Channel):
         log.warning("%s: gave up %s %s after a day", self.name, alert.name, alert.alert_id)
         return False
 
-    async def _commit(self, consumer: AIOKafkaConsumer, tp: TopicPartition, offset: int) -> None:
+    async def _commit(self, consumer: Consumer, tp: TopicPartition, offset: int) -> None:
         try:
             await consumer.commit({tp: offset})
         except CommitFailedError:

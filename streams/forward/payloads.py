@@ -104,7 +104,7 @@ def pagerduty_event(alert: Alert, routing_key: str) -> dict[str, Any]:
         },
     }
     event |= {"event_action": "trigger", "client": "Mirante", "payload": {name: value for name, value in payload.items() if value != ""}}
-    if runbook := alert.annotations.get("runbook_url"):
+    if runbook := _web_address(alert.annotations.get("runbook_url", "")):
         event["links"] = [{"href": runbook, "text": "Runbook"}]
     return event
 
@@ -121,7 +121,7 @@ def slack_message(alert: Alert) -> dict[str, Any]:
     blocks: list[dict[str, Any]] = [_section("\n".join(part for part in parts if part))]
     context = [f"{name}: {number:g}" for name, number in _numbers(alert).items()]
     context.append(f"since {alert.starts_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC")
-    if runbook := notes.get("runbook_url"):
+    if runbook := _web_address(notes.get("runbook_url", "")):
         context.append(f"<{_mrkdwn(runbook)}|runbook>")
     blocks.append({"type": "context", "elements": [{"type": "mrkdwn", "text": _cut("  |  ".join(context), 3000)}]})
     return {"text": _cut(f"{alert.name} ({state}): {_mrkdwn(_summary(alert))}", 3000), "blocks": blocks}
@@ -182,3 +182,8 @@ def _json(value: object) -> bytes:
 
 def _text(value: object) -> str:
     return msgspec.json.encode(value).decode()
+
+
+def _web_address(text: str) -> str:
+    """``text`` if a browser can open it, else ''. The default of ``alerts.runbooks`` is a file of the repository."""
+    return text if text.startswith(("http://", "https://")) else ""

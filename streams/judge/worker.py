@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 
 import aiohttp
 import msgspec
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaProducer
 from aiokafka.errors import CommitFailedError
 
 from schemas.events import Evaluation
@@ -22,7 +22,7 @@ from schemas.outputs import JudgeTask
 from streams.forward import delivery
 from streams.judge.question import NoVerdict, evaluation, payload, verdict
 from streams.judge.settings import JudgeSettings
-from streams.kafka import client_options, ensure_topics, new_producer
+from streams.kafka import ensure_topics, new_member, new_producer
 from streams.settings import Settings
 from streams.topics import Topics
 
@@ -98,9 +98,9 @@ async def judge_tasks(settings: Settings, judge: JudgeSettings, *, until_idle: f
     """
     topics = Topics.of(settings)
     await ensure_topics(settings, [topic for topic in topics.all() if topic.name == topics.judge_tasks])
-    consumer = AIOKafkaConsumer(
-        topics.judge_tasks, **client_options(settings), group_id=f"{settings.group}.judge", enable_auto_commit=False,
-        auto_offset_reset="earliest", session_timeout_ms=int(settings.session_timeout * 1000), max_poll_interval_ms=3_600_000,
+    consumer = new_member(
+        settings, topics.judge_tasks, "judge",
+        session_timeout_ms=int(settings.session_timeout * 1000), max_poll_interval_ms=3_600_000,
     )  # fmt: skip
     producer = new_producer(settings)
     await producer.start()

@@ -1,0 +1,57 @@
+"""What an operator says, written to Kafka at once: switches, silences, acceptances."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from aiokafka.errors import KafkaError, KafkaTimeoutError, UnknownTopicOrPartitionError
+
+from streams.effects import Headers
+from streams.kafka import BrokerUnavailable, new_producer
+from streams.settings import Settings
+
+WAIT_SECONDS = 10.0
+"""Until a word is given up because no broker takes it."""
+
+
+class Position(NamedTuple):
+    """Where a record was written."""
+
+    partition: int
+    offset: int
+
+
+async def write(
+    settings: Settings,
+    topic: str,
+    key: bytes,
+    value: bytes,
+    *,
+    partition: int | None = None,
+    headers: Headers = (),
+) -> Position:
+    """Write one record and wait until all replicas hold it.
+
+    Without ``partition`` the key decides, as it does for Kafka's Java clients. Raises
+    :class:`~streams.kafka.BrokerUnavailable` that says what to check.
+    """
+    producer = new_producer(settings, request_timeout_ms=round(WAIT_SECONDS * 1000))
+    try:
+        await producer.start()
+        record = await producer.send_and_wait(
+            topic, value, key=key, partition=partition, headers=list(headers)
+        )
+        return Position(record.partition, record.offset)
+    # AssertionError: aiokafka's word for a topic that does not have the partition
+    except (KafkaTimeoutError, UnknownTopicOrPartitionError, AssertionError) as error:
+        raise BrokerUnavailable(
+            f"{topic} took no record within {WAIT_SECONDS:.0f} s; `mirante doctor` says whether "
+            "the topic and its brokers are there"
+        ) from error
+    except (KafkaError, OSError) as error:
+        raise BrokerUnavailable(
+            f"no Kafka broker at {settings.kafka_bootstrap} took the record ({error}); "
+            "check MIRANTE_KAFKA_BOOTSTRAP or --data"
+        ) from error
+    finally:
+        await producer.stop()
