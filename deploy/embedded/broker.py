@@ -17,6 +17,9 @@ What differs from Apache Kafka 4.1, by the same calls on both (the first five ar
   not all leave;
 - no transactions, no idempotent producer, no CreatePartitions; DeleteRecords and OffsetFetch for all partitions of a
   group (a null topic list) panic in the broker and close the connection;
+- a produced batch is stored as it is, with a wrong checksum or a payload that does not decompress, too; an unknown
+  codec alone is refused, and leaves a gap in the offsets;
+- the end of a partition (ListOffsets) is one behind the first offset of its last batch; that of a fetch is right;
 - no limit to the size of a message (40 MB went through), whatever `max.message.bytes` says;
 - `cleanup.policy=compact` is stored and reported, but no compaction was seen;
 - where producers write to one partition at once, a reader at its end may be shown the later batch some milliseconds before the earlier

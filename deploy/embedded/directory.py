@@ -48,6 +48,9 @@ class Endpoints(msgspec.Struct, frozen=True, kw_only=True):
     kafka: str
     clickhouse: str
     metrics: list[str] = []
+    ingest: str = ""
+    dashboard: str = ""
+    dashboard_token: str = ""
     pids: dict[str, int] = {}
 
 

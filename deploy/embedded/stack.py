@@ -5,24 +5,28 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import secrets
 import sys
+import time
 import urllib.error
 import urllib.request
-from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+
+from aiokafka import TopicPartition
 
 from deploy.embedded.broker import TansuBroker
 from deploy.embedded.directory import DataDirectory, Endpoints
 from deploy.embedded.ports import LOOPBACK, free_port, take_port
 from deploy.embedded.processes import ManagedProcess, ProcessFailed, Service, Supervisor
 from deploy.kafka.apache import ApacheKafka
-from streams.kafka import by_topic, end_offsets
+from streams.kafka import end_offsets
 from streams.prepare import prepare
 from streams.settings import Settings, load_settings
+from streams.topics import Topics
 
 EMBEDDED_SESSION_TIMEOUT = 6.0
 """Joining a group takes half the session timeout on the embedded broker."""
@@ -31,6 +35,10 @@ EMBEDDED_DRAIN_TIMEOUT = 1.2
 """The embedded broker gives a member's partitions away after half its session timeout: the last checkpoint must be shorter."""
 
 RESTART_DELAY = 1.0
+
+MOMENT, LOOKS = 2.0, 3
+"""Seconds within which what one agent tells another is read and durable, and how often it is looked whether it is: a busy machine takes
+longer."""
 
 PASSED_ON = ("kafka_bootstrap", "clickhouse_url", "session_timeout", "drain_timeout", "topic_prefix")
 """Settings that workers get from the stack, whatever their environment says."""
@@ -52,6 +60,10 @@ class StackOptions:
     workers: int = 1
     kafka_port: int = 0
     clickhouse_port: int = 0
+    dashboard: bool = False
+    dashboard_port: int = 0
+    ingest: bool = False
+    ingest_port: int = 0
     settings: Mapping[str, Any] = field(default_factory=dict)
     """Settings of this stack and its workers, beside those of the environment and the file."""
 
@@ -71,6 +83,11 @@ class Stack:
         self._worker_ports: list[int] = []
         self.broker: Service | None = None
         self.clickhouse: ManagedProcess | None = None
+        self.pages: list[ManagedProcess] = []
+        """Web servers beside the workers: dashboard, ingest."""
+        self.ingest_url = ""
+        self.dashboard_url = ""
+        self.dashboard_token = secrets.token_urlsafe(24)
         self.settings: Settings
         self.restarts = 0
 
@@ -98,7 +115,8 @@ class Stack:
 
     @property
     def pids(self) -> dict[str, int]:
-        return {**self._supervisor.pids, **{name: pid for worker in self.workers for name, pid in worker.pids.items()}}
+        own = (*self.workers, *self.pages)
+        return {**self._supervisor.pids, **{name: pid for process in own for name, pid in process.pids.items()}}
 
     async def _start(self) -> None:
         self.broker, bootstrap = self._new_broker()
@@ -113,11 +131,16 @@ class Stack:
         if self._options.kafka == "embedded":
             overrides.setdefault("drain_timeout", EMBEDDED_DRAIN_TIMEOUT)
         self.settings = load_settings(**overrides)
+        self._say("preparing topics and tables ...")
         await prepare(self.settings)
         self._say(f"topics and tables are ready; starting {self._options.workers} worker(s) ...")
         self._worker_ports = [free_port() for _ in range(self._options.workers)]
+        if self._options.dashboard:
+            self.pages.append(self._new_dashboard())
+        if self._options.ingest:
+            self.pages.append(self._new_ingest())
         self.workers = [self._worker(number, port) for number, port in enumerate(self._worker_ports, 1)]
-        await self._supervisor.start(*self.workers)
+        await self._supervisor.start(*self.workers, *self.pages)
         self._publish()
 
     def _new_broker(self) -> tuple[Service | None, Any]:
@@ -150,8 +173,8 @@ class Stack:
 
     def _worker(self, number: int, port: int) -> ManagedProcess:
         own = {name: str(getattr(self.settings, name)) for name in PASSED_ON}
-        given = {name: value if isinstance(value, str) else json.dumps(value) for name, value in self._options.settings.items()}
-        env = {f"MIRANTE_{name.upper()}": value for name, value in {**own, **given, "web_port": str(port)}.items()}
+        env = {f"MIRANTE_{name.upper()}": value for name, value in own.items()}
+        env |= self._given() | {"MIRANTE_WEB_PORT": str(port)}
         # A heap for each thread, or large buffers in a heap, would keep what was once needed.
         env |= {"MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": "262144", "MALLOC_TRIM_THRESHOLD_": "1048576"}
 
@@ -168,12 +191,55 @@ class Stack:
             hint="`mirante doctor` checks the servers and the settings.",
         )
 
+    def _new_dashboard(self) -> ManagedProcess:
+        port = take_port(self._options.dashboard_port, "the dashboard")
+        self.dashboard_url = url = f"http://{LOOPBACK}:{port}"
+        options = ["--port", str(port), "--data", str(self._directory.path)]
+        for worker in self.metrics_urls:
+            options += ["--worker", worker]
+        env = {"MIRANTE_DASHBOARD_TOKEN": self.dashboard_token}
+        return self._page("dashboard", options, f"{url}/health/live", env)
+
+    def _new_ingest(self) -> ManagedProcess:
+        port = take_port(self._options.ingest_port, "the ingest")
+        self.ingest_url = url = f"http://{LOOPBACK}:{port}"
+        options = ["--host", LOOPBACK, "--port", str(port), "--data", str(self._directory.path)]
+        return self._page("ingest", options, f"{url}/health", {})
+
+    def _page(self, name: str, options: list[str], health: str, env: Mapping[str, str]) -> ManagedProcess:
+        """A web server beside the workers: the command ``mirante NAME``."""
+        own = {f"MIRANTE_{name.upper()}": str(getattr(self.settings, name)) for name in PASSED_ON}
+
+        async def ready() -> bool:
+            return await asyncio.to_thread(fetch, health) is not None
+
+        return ManagedProcess(
+            name,
+            [sys.executable, "-m", "streams.cli", name, *options],
+            log_dir=self._directory.logs,
+            env={**own, **self._given(), **env},
+            ready=ready,
+            ready_timeout=60,
+            hint=f"Choose another port with --{name}-port.",
+        )
+
+    def _given(self) -> dict[str, str]:
+        """Settings of this stack as its processes get them."""
+        given = dict(self._options.settings)
+        if self.dashboard_url:  # so that an alert's link leads somewhere
+            runbooks = {"runbooks": f"{self.dashboard_url}/runbooks"}
+            given["alerts"] = {**runbooks, **self.settings.alerts}
+        return {f"MIRANTE_{name.upper()}": value if isinstance(value, str) else json.dumps(value) for name, value in given.items()}
+
     def _publish(self) -> None:
         self._directory.publish(
             Endpoints(
                 kafka=self.settings.kafka_bootstrap,
                 clickhouse=self.settings.clickhouse_url,
                 metrics=[f"{url}/metrics" for url in self.metrics_urls],
+                ingest=self.ingest_url,
+                dashboard=self.dashboard_url,
+                dashboard_token=self.dashboard_token if self.dashboard_url else "",
                 pids={"up": os.getpid(), **self.pids},
             )
         )
@@ -186,12 +252,12 @@ class Stack:
                 expected = getattr(server, "size", 1)
                 if len(server.pids) < expected:
                     raise ProcessFailed(f"{server.name} has ended by itself; see {self._directory.logs / server.name}*.log")
-            for worker in self.workers:
-                if not worker.alive:
+            for process in (*self.workers, *self.pages):
+                if not process.alive:
                     self.restarts += 1
-                    self._say(f"{worker.name} ended ({worker.returncode}); starting it again. Its log: {worker.log_file}")
+                    self._say(f"{process.name} ended ({process.returncode}); starting it again. Its log: {process.log_file}")
                     await asyncio.sleep(RESTART_DELAY)
-                    await worker.start()
+                    await process.start()
                     self._publish()
 
     async def status(self) -> list[dict[str, Any]]:
@@ -201,20 +267,32 @@ class Stack:
 
     async def at_rest(self, quiet: float) -> bool:
         """Whether all there is has been processed: every worker is ready, every partition has one owner, everything written to any agent's
-        input is durable, nothing waits for its counterpart, and nothing has come of it for ``quiet`` seconds."""
+        input is durable, nothing waits for its counterpart or its turn, so that no alert can come of it any more, and nothing has come
+        of it for ``quiet`` seconds. Time stands still where a history ends; that of live input goes on, and partitions never cease to
+        tell each other so: of internal topics, what was written a moment ago."""
+        if (before := await self._idle(quiet)) is None:
+            return False
+        begun = time.monotonic()
+        # Not equal: the embedded broker counts the last batch of a partition as one record.
+        written = await end_offsets(self.settings, before[0]["inputs"])
+        public = [topic for topic in before[0]["inputs"] if not Topics.of(self.settings).is_internal(topic)]
+        for _ in range(LOOKS):
+            await asyncio.sleep(MOMENT)
+            status = await self._idle(max(quiet, time.monotonic() - begun))  # nothing has come of anything since
+            if status is not None and all_durable(written | await end_offsets(self.settings, public), status):
+                return True
+        return False
+
+    async def _idle(self, quiet: float) -> list[dict[str, Any]] | None:
+        """What the workers say, if none of them has anything to do."""
         status = await self.status()
         if len(status) < len(self.workers) or not all(worker["ready"] and not worker["waiting"] for worker in status):
-            return False
+            return None
         if any(worker["quiet_seconds"] <= quiet for worker in status):
-            return False
+            return None
         if sorted(n for worker in status for n in worker["partitions"]) != list(range(self.settings.partitions)):
-            return False  # a rebalance is under way
-        durable = Counter[str]()
-        for worker in status:
-            durable.update(worker["durable"])
-        # Not equal: the embedded broker counts the last batch of a partition as one record.
-        written = await end_offsets(self.settings, status[0]["inputs"])
-        return all(durable[topic] >= end for topic, end in by_topic(written).items())
+            return None  # a rebalance is under way
+        return status
 
     async def _stop(self) -> None:
         self._directory.withdraw()
@@ -222,6 +300,18 @@ class Stack:
             await self._supervisor.stop_all()
         finally:
             self._directory.__exit__(None, None, None)
+
+
+def all_durable(written: Mapping[TopicPartition, int], status: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether workers that say ``status`` have stored all below the offsets ``written``, each partition by itself: what some go on
+    telling each other must not make up for what another has yet to read."""
+    durable = {
+        (topic, int(partition)): offset
+        for worker in status
+        for topic, offsets in worker["durable"].items()
+        for partition, offset in offsets.items()
+    }
+    return all(durable.get((tp.topic, tp.partition), 0) >= end for tp, end in written.items())
 
 
 def fetch(url: str) -> bytes | None:

@@ -1,0 +1,1 @@
+"""The dashboard: pages that show what the AI features cost and how they behave, from ClickHouse."""

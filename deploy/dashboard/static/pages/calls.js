@@ -1,0 +1,86 @@
+// Find calls.
+import { query } from "../api.js";
+import { h, said } from "../dom.js";
+import { count, millis, usd } from "../format.js";
+import { name, t } from "../i18n.js";
+import { a, badge, field, table, when, wide } from "../parts.js";
+import { asked, change, go, link, parameter } from "../state.js";
+import { nothing, OUTCOMES } from "./now.js";
+
+export async function calls(signal) {
+  const wanted = Object.fromEntries(["outcome", "user", "prompt_sha", "flag", "text", "order"].map((key) => [key, parameter(key)]));
+  const rows = await query("calls", { ...asked(), ...wanted }, signal);
+  return [
+    wide(t("find_call"), findForm()),
+    wide(
+      t("calls"),
+      filterForm(wanted),
+      rows.length || Object.values(wanted).some(Boolean) ? callTable(rows) : null,
+    ),
+    rows.length || Object.values(wanted).some(Boolean) ? null : await nothing(signal),
+  ];
+}
+
+export function findForm(value = "") {
+  const input = h("input", { value, required: true, class: "grow", "aria-label": t("find_call"), placeholder: "resp-…", spellcheck: "false" });
+  return h(
+    "form",
+    {
+      class: "row",
+      role: "search",
+      onsubmit: (event) => {
+        event.preventDefault();
+        go(link("call", { id: input.value.trim() }, false));
+      },
+    },
+    input,
+    h("button", {}, t("find")),
+  );
+}
+
+function filterForm(wanted) {
+  const options = (key, list) =>
+    field(t(key), h("select", { onchange: (event) => change({ [key]: event.target.value }) },
+      list.map(([value, words]) => h("option", { value, selected: value === wanted[key] }, words))));
+  const text = h("input", { value: wanted.text, size: 24 });
+  const user = h("input", { value: wanted.user, size: 16 });
+  return h(
+    "form",
+    {
+      class: "row",
+      onsubmit: (event) => {
+        event.preventDefault();
+        change({ text: text.value, user: user.value });
+      },
+    },
+    options("outcome", [["", t("all")], ...OUTCOMES.map(([one]) => [one, name("outcome", one)])]),
+    options("flag", ["", "invalid", "attack", "personal", "unpriced"].map((one) => [one, t(`flag.${one || "any"}`)])),
+    options("order", ["", "dearest", "slowest"].map((one) => [one, t(one || "newest")])),
+    field(t("text_search"), text),
+    field(t("user"), user),
+    h("button", {}, t("search")),
+  );
+}
+
+export function callTable(rows) {
+  return table(
+    [
+      { title: t("time"), cell: (row) => a(link("call", { id: row.response_id || row.request_id }, false), when(row.ms)), sort: (row) => row.ms },
+      { title: t("feature"), cell: (row) => said(row.feature || t("empty_value"), 40), sort: (row) => row.feature },
+      { title: t("model"), cell: (row) => said(row.model, 40), sort: (row) => row.model },
+      { title: t("outcome"), cell: (row) => [badge(name("outcome", row.outcome), row.outcome === "ok" ? "good" : "bad"), marks(row)], sort: (row) => row.outcome },
+      { title: t("cost"), right: true, cell: (row) => (row.cost_usd === null && (row.input_tokens || row.output_tokens) ? badge(t("unpriced"), "warn") : usd(row.cost_usd)), sort: (row) => row.cost_usd },
+      { title: t("tokens"), right: true, cell: (row) => (row.input_tokens === null ? "–" : `${count(row.input_tokens)} → ${count(row.output_tokens ?? 0)}`), sort: (row) => row.input_tokens },
+      { title: t("latency"), right: true, cell: (row) => millis(row.latency_ms), sort: (row) => row.latency_ms },
+      { title: t("preview"), prose: true, cell: (row) => said(row.preview ?? "", 100) },
+    ],
+    rows,
+    { caption: t("calls"), none: t("no_calls") },
+  );
+}
+
+export const marks = (row) => [
+  row.json_valid === false ? [" ", badge(t("json_bad"), "warn")] : null,
+  row.has_attack ? [" ", badge(t("injection_found"), "bad")] : null,
+  row.has_pii ? [" ", badge(t("pii_masked"), "calm")] : null,
+];
