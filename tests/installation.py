@@ -22,12 +22,13 @@ NOW = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=10)
 
 
 class Sent(NamedTuple):
-    """A record to publish. ``value``: an event, or raw bytes."""
+    """A record to publish. ``value``: an event, or raw bytes. ``written``: Kafka's time, in seconds after ``NOW``; None: when it is."""
 
     topic: str
     value: Mapping[str, Any] | bytes | None
     key: str | bytes | None = None
     headers: Sequence[tuple[str, bytes]] = ()
+    written: float | None = None
 
 
 def unique(name: str) -> str:
@@ -70,11 +71,11 @@ def rfc3339(seconds: float) -> str:
 class Installation:
     """A stack with its own topics on a shared broker. ``with Installation(bootstrap, directory) as mirante: ...``"""
 
-    def __init__(self, bootstrap: str, directory: Path, *, workers: int = 1, **settings: Any) -> None:
+    def __init__(self, bootstrap: str, directory: Path, *, workers: int = 1, ingest: bool = False, **settings: Any) -> None:
         self.prefix = f"{unique('t')}."
         self.directory = directory
         own = {"topic_prefix": self.prefix, "group": self.prefix, "session_timeout": "6", "drain_timeout": "1.2", **settings}
-        self.stack = Stack(StackOptions(directory, kafka=bootstrap, workers=workers, settings=own), say=lambda text: None)
+        self.stack = Stack(StackOptions(directory, kafka=bootstrap, workers=workers, ingest=ingest, settings=own), say=lambda text: None)
 
     def __enter__(self) -> Installation:
         asyncio.run(self.stack.__aenter__())
@@ -111,8 +112,15 @@ class Installation:
                 value = record.value if isinstance(record.value, bytes | None) else json.dumps(record.value).encode()
                 key = record.key.encode() if isinstance(record.key, str) else record.key
                 topic = self.prefix + record.topic
-                pending.append(await producer.send(topic, value, key=key, headers=list(record.headers)))
+                written = None if record.written is None else int((NOW.timestamp() + record.written) * 1000)
+                pending.append(await producer.send(topic, value, key=key, headers=list(record.headers), timestamp_ms=written))
             await asyncio.gather(*pending)
+
+    async def put(self, topic: str, values: Iterable[bytes | None]) -> None:
+        """Write raw values to a topic without Mirante's prefix and wait for the acknowledgements. Tombstones alone have a key."""
+        async with AIOKafkaProducer(bootstrap_servers=self.bootstrap, acks="all") as producer:
+            for value in values:
+                await producer.send_and_wait(topic, value, key=b"nothing" if value is None else None)
 
     def query(self, sql: str, **parameters: Any) -> list[tuple[Any, ...]]:
         return [tuple(row) for row in self._client.query(sql, parameters=parameters or None).result_rows]

@@ -50,6 +50,7 @@ from agents.budgets.recent import Lap
 from agents.budgets.rules import RunawayTable
 from agents.budgets.runaway import find_loop
 from schemas.outputs import Severity
+from tests.bench import smoke
 from tests.bench.anomaly_bound import SETTLE, best_possible, halfway, seen, soon
 from tests.bench.anomaly_streams import EACH, FOUND_BY, JOINT, JOINTLY, LASTS, Array, Incident, Stream, generated, served, traced, usual
 
@@ -393,7 +394,7 @@ def main() -> None:
     groups = ("generated", "busy", "slow", "joint", "usual", "quiet", "served", "real")
     parser.add_argument("--groups", nargs="+", choices=groups, help="only these (default all)")
     parser.add_argument("--workers", type=int, default=2, help="processes (default 2)")
-    args = parser.parse_args()
+    args = smoke.parse(parser, series=1, quiet=0, days=9, busy_days=3, groups=["generated"], workers=1)
     if (args.csv is None) != (args.out is None):
         parser.error("--csv and --out belong together")
     if args.csv is None:

@@ -38,8 +38,9 @@ from agents.behaviour.state import BehaviourState
 from agents.behaviour.tap import BehaviourTap
 from agents.interactions.rows import answered, series_of
 from agents.interactions.taps import Call, Head
-from schemas.events import decode_request, decode_response
+from schemas.decoding import decode_request, decode_response
 from streams.effects import Effects
+from tests.bench import smoke
 from tests.unit.builders import PRICES, SOURCE, FakeBatch, Record, request, response
 from tests.unit.test_behaviour import ran
 
@@ -220,7 +221,7 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--runs", type=int, default=200, help="of each shadow")
     options.add_argument("--calls", type=int, default=10_000, help="for the cost")
-    given = options.parse_args()
+    given = smoke.parse(options, runs=2, calls=200)
     console = Console(width=120)
     by_hand(console)
     banking(console)

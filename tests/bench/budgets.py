@@ -29,9 +29,10 @@ from agents.budgets.runaway import find_loop, signature_of
 from agents.budgets.state import BudgetState
 from agents.budgets.usage import Group, Usage, UsagePart, UsageParts
 from agents.budgets.windows import BUCKET
-from schemas.events import decode_request
+from schemas.decoding import decode_request
 from schemas.findings import Findings
 from streams.effects import Effects
+from tests.bench import smoke
 from tests.unit.builders import FakeBatch, Record, request
 
 DOLLAR = 10**12
@@ -54,7 +55,7 @@ def main() -> None:
     options.add_argument("--window", default="day", help="of the budget; such as '24h' for a rolling one")
     options.add_argument("--only", choices=["ledger", "matcher", "loops"], help="only this table")
     options.add_argument("--burn", action="store_true", help="with burn rates per user")
-    given = options.parse_args()
+    given = smoke.parse(options, users=1_000, only="ledger")
     console = Console()
     if given.only in (None, "ledger"):
         ledger(console, given.users, given.window, given.burn)

@@ -10,14 +10,16 @@ import asyncio
 from agents.budgets.rules import Rules
 from agents.cost.agent import cost
 from agents.interactions.agent import interactions
-from agents.interactions.pricing import PriceBook
 from agents.interactions.state import Context
+from agents.pricing import PriceBook
 from streams.agent import Agent
 from streams.prepare import prepare
 from streams.settings import Settings, load_settings
 from streams.topics import Topics
 from streams.worker import run
+from tests.bench import smoke
 from tests.bench.stage1 import Unmasked
+from tests.bench.throughput import core
 from tests.bench.unguarded import switch_off
 
 
@@ -27,6 +29,14 @@ def core_agents(settings: Settings, source: str) -> list[Agent]:
     return [interactions(Context(settings, topics, PriceBook(), source, Rules([]), Unmasked(b""))), cost(topics, source)]
 
 
-if __name__ == "__main__":
+def main() -> None:
     settings = load_settings()
-    run(settings, core_agents(settings, asyncio.run(prepare(settings))))
+    source = asyncio.run(prepare(settings))
+    run(settings, core_agents(settings, source), source)
+
+
+if __name__ == "__main__":
+    if smoke.asked_for():
+        asyncio.run(core(smoke.EVENTS, [], {}))
+    else:
+        main()

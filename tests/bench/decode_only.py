@@ -6,19 +6,24 @@ import asyncio
 import sys
 import time
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 
-from schemas.events import decode_with_unknown
+from schemas.decoding import decode_with_unknown
+from streams.fetching import Consumer
 from streams.kafka import client_options
 from streams.settings import load_settings
 from streams.topics import Topics
+from streams.traffic.load import Load
+from streams.traffic.publisher import MAX_SPEED, publish
+from tests.bench import smoke
+from tests.bench.throughput import START_US, fresh_stack
 
 
 async def main(bootstrap: str, events: int) -> None:
     settings = load_settings(kafka_bootstrap=bootstrap)
     topics = Topics.of(settings)
     # As the worker's consumer reads.
-    reader = AIOKafkaConsumer(
+    reader = Consumer(
         **client_options(settings),
         group_id=None,
         auto_offset_reset="earliest",
@@ -39,4 +44,15 @@ async def main(bootstrap: str, events: int) -> None:
     await reader.stop()
 
 
-asyncio.run(main(sys.argv[1], int(sys.argv[2])))
+async def small() -> None:
+    load = Load(pairs=smoke.EVENTS // 2, run="decode", start_us=START_US, rate=1_000.0)
+    async with fresh_stack() as stack:
+        await publish(load.records(), speed=MAX_SPEED, **client_options(stack.settings))
+        await main(stack.settings.kafka_bootstrap, smoke.EVENTS)
+
+
+if __name__ == "__main__":
+    if smoke.asked_for():
+        asyncio.run(small())
+    else:
+        asyncio.run(main(sys.argv[1], int(sys.argv[2])))

@@ -53,6 +53,7 @@ from agents.drift.state import DriftState, Watched
 from schemas.samples import Sample, Samples
 from streams.effects import Effects
 from tests.bench import drift_data as data
+from tests.bench import smoke
 from tests.bench.drift_data import DATA, Case, MtBench, assistant, daily, mixture, one, slow, two, weekly
 from tests.bench.drift_power import power, rows_of, style_p
 from tests.unit.builders import FakeBatch, Record
@@ -551,7 +552,7 @@ def main() -> None:
     parser.add_argument("--first-seed", type=int, default=SEED)
     parser.add_argument("--piece", default="1/1", metavar="K/N", help="of the streams only every N-th, from the K-th: to run it in pieces")
     parser.add_argument("--only", choices=GROUPS)
-    options = parser.parse_args()
+    options = smoke.parse(parser, seeds=1, only="causes", piece="1/1000")
     number, pieces = map(int, options.piece.split("/"))
 
     def some(cases: Iterable[Case]) -> Iterable[Case]:

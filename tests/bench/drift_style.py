@@ -8,6 +8,7 @@ three to one of the others served neither: tests/bench/drift.py prints them by t
 
 from __future__ import annotations
 
+import argparse
 import itertools
 
 import numpy as np
@@ -17,6 +18,7 @@ from rich.table import Table
 from agents.drift.metrics import STYLE_WEIGHTS, Units, squashed
 from agents.drift.rows import answers
 from agents.drift.text import STYLE, STYLE_NAMES, Floats
+from tests.bench import smoke
 from tests.bench.drift_data import DATA, LEARNED, MtBench, make
 from tests.bench.drift_power import rows_of
 
@@ -53,6 +55,7 @@ def _normal(values: Floats) -> Floats:
 
 
 def main() -> None:
+    smoke.parse(argparse.ArgumentParser(description=__doc__))  # it takes no longer than that
     console = Console(width=150)
     if not DATA.exists():
         console.print(f"skipped, there is no {DATA} (MIRANTE_SHARED_DATA gives its place)")

@@ -17,9 +17,12 @@ from streams.traffic.demo import demo
 from streams.traffic.load import Load
 from streams.traffic.publisher import MAX_SPEED, publish
 from streams.traffic.record import REQUESTS, RESPONSES, TimedRecord
+from tests.bench import smoke
 from tests.bench.throughput import START_US, fresh_stack, run_worker
 
 GUARDED, UNGUARDED = "streams.cli", "tests.bench.unguarded"
+
+TRAFFIC = ["load", "demo"]
 
 
 def traffic(name: str, events: int) -> list[TimedRecord]:
@@ -43,10 +46,11 @@ async def measure(module: str, records: list[TimedRecord]) -> float:
 async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--events", type=int, default=200_000)
-    events = parser.parse_args().events
+    parser.add_argument("--traffic", choices=TRAFFIC, nargs="+", default=TRAFFIC)
+    args = smoke.parse(parser, events=1_000, traffic=["demo"])
     table = Table("traffic", "off, events/s", "on, events/s", "falls by (aim: < 35%)", title="A worker with guards off and on")
-    for name in ("load", "demo"):
-        records = traffic(name, events)
+    for name in args.traffic:
+        records = traffic(name, args.events)
         off, on = await measure(UNGUARDED, records), await measure(GUARDED, records)
         table.add_row(name, f"{off:,.0f}", f"{on:,.0f}", f"{1 - on / off:.1%}")
     Console(width=100).print(table)

@@ -16,7 +16,7 @@ from agents.guards.text.injection import INJECTION_THRESHOLD, injection_probabil
 from agents.guards.text.refusal import REFUSAL_THRESHOLD, refusal_probability
 from tests.bench import guard_texts_blind as blind
 from tests.bench import guard_texts_third as third
-from tests.bench import pii, refusals_injections, stage1
+from tests.bench import pii, refusals_injections, smoke, stage1
 from tests.bench.refusals_injections import by_pattern, by_strings, figures, table
 
 
@@ -48,13 +48,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--texts", type=int, default=9_000, help="generated texts with personal data")
     parser.add_argument("--pairs", type=int, default=10_000, help="calls through stage 1")
-    args = parser.parse_args()
+    args = smoke.parse(parser, texts=60, pairs=100)
     console = Console(width=170)
     if args.pairs:  # first, in a process that holds what a worker holds and not the data and models of the other tables
-        stage1.main(args.pairs, console)
+        stage1.main(args.pairs, console, 1 if args.smoke else stage1.ROUNDS)
     pii.report(console, args.texts)
-    refusals_injections.refusals(console)
-    refusals_injections.injections(console)
+    refusals_injections.refusals(console, not args.smoke)
+    refusals_injections.injections(console, not args.smoke)
     kept_aside(console)
 
 

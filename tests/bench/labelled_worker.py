@@ -33,6 +33,7 @@ from streams.traffic.load import Load
 from streams.traffic.publisher import Progress, publish
 from streams.traffic.record import TimedRecord
 from streams.worker import run
+from tests.bench import smoke
 from tests.bench.throughput import START_US, fresh_stack, say, start_worker
 
 SPEED = 10
@@ -107,7 +108,8 @@ async def main(args: argparse.Namespace) -> None:
 def work(name: str) -> None:
     settings: Settings = load_settings()
     settings = settings.model_copy(update={"labels": {**LABELS, "enabled": name == LABELLED}})
-    run(settings, [agent for agent in agents(settings, asyncio.run(prepare(settings))) if agent.name in WITH[name]])
+    source = asyncio.run(prepare(settings))
+    run(settings, [agent for agent in agents(settings, source) if agent.name in WITH[name]], source)
 
 
 if __name__ == "__main__":
@@ -118,7 +120,7 @@ if __name__ == "__main__":
     parser.add_argument("--mix", choices=EVENTS_PER_REQUEST, action="append", help="both by default")
     parser.add_argument("--times", type=int, default=1, help="runs of each, in turn (default 1)")
     parser.add_argument("--worker", choices=WITH, help=argparse.SUPPRESS)
-    given = parser.parse_args()
+    given = smoke.parse(parser, rate=200.0, seconds=6.0, measured=3.0, mix=["calls"])
     if given.worker:
         work(given.worker)
     else:

@@ -39,6 +39,7 @@ from agents.labels.training.corpus import Record, benchmark_part, read
 from schemas.outputs import Label
 from schemas.turns import Signal, Turn, Turns
 from streams.effects import Effects
+from tests.bench import smoke
 from tests.bench.labels_data import ACCEPTANCES, COMPLAINTS, FEATURES, Known, Triple, reactions, triples, users
 from tests.bench.labels_rewrites import CHATBOT, blocks, conversations
 from tests.unit.builders import FakeBatch
@@ -297,7 +298,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--corpus", type=Path, help="file written by `python -m agents.labels.training.corpus`")
     parser.add_argument("--answers", type=int, default=20_000, help="answers of simulated users")
-    given = parser.parse_args()
+    given = smoke.parse(parser, answers=200)
     console = Console(width=200)
     signals = Signals()
     signals.written()

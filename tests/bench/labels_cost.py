@@ -39,6 +39,7 @@ from streams.garbage import spare_what_is_loaded
 from streams.state import PartitionState
 from streams.traffic.demo import demo
 from streams.traffic.load import Load
+from tests.bench import smoke
 from tests.bench.labels_data import Triple, triples, users
 from tests.unit.builders import FakeBatch, Record, context, settings
 
@@ -225,7 +226,7 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=1_250.0, help="events per second of this partition: a quarter of 5,000")
     parser.add_argument("--mix", choices=MIXES, action="append", help="one or more; all by default")
     parser.add_argument("--times", type=int, default=3, help="the best of so many runs, of the tap the median difference")
-    given = parser.parse_args()
+    given = smoke.parse(parser, answers=400, mix=["demo"], times=1)
     console = Console(width=120)
     for name in given.mix or MIXES:
         measure(name, seconds_of(MIXES[name](given.answers, given.rate)), given.times, 5_000, console)

@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from agents.guards.pii import Tagger, find, has_candidates, mask_json
+from tests.bench import smoke
 from tests.bench.pii_text import CHECK_DIGIT_KINDS, HELD_OUT, TUNING, Labelled, generate
 
 _PROSE = {
@@ -149,7 +150,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--count", type=int, default=9000)
     parser.add_argument("--seed", type=int, default=20260701)
     parser.add_argument("--tuning", action="store_true", help="the templates that may be looked at, with every error")
-    options = parser.parse_args(arguments)
+    options = smoke.parse(parser, arguments, count=60)
     templates = TUNING if options.tuning else HELD_OUT
     console = Console()
     scores = _score(generate(options.seed, options.count, templates), options.tuning)

@@ -15,7 +15,9 @@ from agents.registry import agents
 from streams.prepare import prepare
 from streams.settings import load_settings
 from streams.worker import Runtime
+from tests.bench import smoke
 from tests.bench.core import core_agents
+from tests.bench.throughput import plain
 
 
 @dataclass
@@ -27,66 +29,72 @@ class One:
     records: list[Any]
     next_offset: int
     highwater: int | None = None
+    unreadable: tuple[()] = ()
 
 
-settings = load_settings()
-source = asyncio.run(prepare(settings))
-app = faust.App(
-    "plain",
-    broker=f"kafka://{settings.kafka_bootstrap}",
-    broker_session_timeout=6.0,
-    broker_heartbeat_interval=1.5,
-    consumer_auto_offset_reset="earliest",
-    topic_disable_leader=True,
-    topic_allow_declare=False,
-    store="memory://",
-    autodiscover=False,
-    web_port=settings.web_port,
-    web_host="127.0.0.1",
-    web_bind="127.0.0.1",
-)
-all_agents = core_agents(settings, source) if sys.argv[1:] == ["core"] else agents(settings, source)
-runtime = Runtime(settings, all_agents, lambda: app.consumer)
-runtime._hold = lambda agent, partition, topics: None  # type: ignore[method-assign]  # plain Faust drops what it has fetched of a paused partition
+def app_of(core: bool) -> faust.App:
+    settings = load_settings()
+    source = asyncio.run(prepare(settings))
+    app = faust.App(
+        "plain",
+        broker=f"kafka://{settings.kafka_bootstrap}",
+        broker_session_timeout=6.0,
+        broker_heartbeat_interval=1.5,
+        consumer_auto_offset_reset="earliest",
+        topic_disable_leader=True,
+        topic_allow_declare=False,
+        store="memory://",
+        autodiscover=False,
+        web_port=settings.web_port,
+        web_host="127.0.0.1",
+        web_bind="127.0.0.1",
+    )
+    all_agents = core_agents(settings, source) if core else agents(settings, source)
+    runtime = Runtime(settings, all_agents, lambda: app.consumer, source)
+    runtime._end = lambda topic, partition: None  # type: ignore[method-assign]  # plain Faust does not say where a topic ends
+    runtime._hold = lambda agent, partition, topics: None  # type: ignore[method-assign]  # plain Faust drops what it has fetched of a paused partition
 
+    def register(agent: Any) -> None:
+        topic = app.topic(*agent.inputs, value_serializer="raw", key_serializer="raw", value_type=bytes, key_type=bytes)
 
-def register(agent: Any) -> None:
-    topic = app.topic(*agent.inputs, value_serializer="raw", key_serializer="raw", value_type=bytes, key_type=bytes)
+        async def process(stream: Any) -> None:
+            await runtime.maybe_start()
+            while agent.name not in runtime.checkpointers:  # the other agent is starting it
+                await runtime.sleep(0.05)
+            checkpointer = runtime.checkpointers[agent.name]
+            if not checkpointer.partitions:
+                await checkpointer.restore(set(range(settings.partitions)))
+            async for event in stream.events():
+                m = event.message
+                key = m.key if isinstance(m.key, bytes) or m.key is None else bytes(m.key)
+                headers = list(m.headers.items()) if hasattr(m.headers, "items") else list(m.headers or ())
+                record = ConsumerRecord(
+                    m.topic, m.partition, m.offset, int(m.timestamp * 1000), 0, key, m.value, None, 0, len(m.value), headers
+                )
+                await checkpointer.apply(One(m.topic, m.partition, [record], m.offset + 1), bool)
 
-    async def process(stream: Any) -> None:
-        await runtime.maybe_start()
-        while agent.name not in runtime.checkpointers:  # the other agent is starting it
-            await runtime.sleep(0.05)
-        checkpointer = runtime.checkpointers[agent.name]
-        if not checkpointer.partitions:
-            await checkpointer.restore(set(range(settings.partitions)))
-        async for event in stream.events():
-            m = event.message
-            key = m.key if isinstance(m.key, bytes) or m.key is None else bytes(m.key)
-            headers = list(m.headers.items()) if hasattr(m.headers, "items") else list(m.headers or ())
-            record = ConsumerRecord(
-                m.topic, m.partition, m.offset, int(m.timestamp * 1000), 0, key, m.value, None, 0, len(m.value), headers
-            )
-            await checkpointer.apply(One(m.topic, m.partition, [record], m.offset + 1), bool)
+        async def checkpoints() -> None:
+            while agent.name not in runtime.checkpointers:
+                await runtime.sleep(0.05)
+            await runtime.checkpointers[agent.name].run()
 
-    async def checkpoints() -> None:
-        while agent.name not in runtime.checkpointers:
-            await runtime.sleep(0.05)
-        await runtime.checkpointers[agent.name].run()
+        app.agent(topic, name=agent.name)(process)
+        app.task(checkpoints)
 
-    app.agent(topic, name=agent.name)(process)
-    app.task(checkpoints)
+    for one in all_agents:
+        register(one)
 
+    @app.page("/status")
+    async def status(view: Any, request: Any) -> Any:
+        return view.json(runtime.status())
 
-for one in all_agents:
-    register(one)
-
-
-@app.page("/status")
-async def status(view: Any, request: Any) -> Any:
-    return view.json(runtime.status())
+    return app
 
 
 if __name__ == "__main__":
-    del sys.argv[1:]  # Faust reads them too
-    faust.Worker(app, loglevel="WARNING").execute_from_commandline()
+    if smoke.asked_for():
+        asyncio.run(plain(smoke.EVENTS // 4, "plain Faust", ["tests.bench.plain_faust"], [], {}))
+    else:
+        only_core = sys.argv[1:] == ["core"]
+        del sys.argv[1:]  # Faust reads them too
+        faust.Worker(app_of(only_core), loglevel="WARNING").execute_from_commandline()

@@ -26,6 +26,7 @@ from rich.table import Table
 from scipy.stats import chi2
 
 from agents.anomaly.points import PointDetector
+from tests.bench import smoke
 from tests.bench.nab import Array, Labelled, Result, evaluate, probation
 from tests.bench.nab_standin import corpus
 
@@ -110,7 +111,7 @@ def main() -> None:
     parser.add_argument("--scale", type=float, default=1.0, help="length of the long series, as a share of NAB's (default 1)")
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
     parser.add_argument("--workers", type=int, default=2, help="processes (default 2)")
-    args = parser.parse_args()
+    args = smoke.parse(parser, seeds=1, scale=0.1, methods=["mirante", "windowed Gaussian"], workers=1)
     console = Console(width=140)
     sets = [corpus(args.seed + n, scale=args.scale) for n in range(args.seeds)]
     every = [Labelled(f"{s.family}/{n}/{s.name}", s.times, s.values, s.windows) for n, found in enumerate(sets) for s in found]

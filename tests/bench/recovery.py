@@ -38,8 +38,8 @@ from urllib3.exceptions import HTTPError
 
 from agents.budgets.rules import read_rules
 from agents.interactions.masking import Masking
-from agents.interactions.pricing import PriceBook
 from agents.interactions.state import Context, InteractionsState
+from agents.pricing import PriceBook
 from deploy.embedded.ports import free_port
 from deploy.embedded.processes import ManagedProcess
 from deploy.embedded.stack import Stack, StackOptions, fetch
@@ -54,6 +54,7 @@ from streams.topics import Topics
 from streams.traffic.load import Load
 from streams.traffic.publisher import MAX_SPEED, publish
 from streams.traffic.record import REQUESTS, RESPONSES, TimedRecord, in_time_order
+from tests.bench import smoke
 from tests.unit.builders import FakeBatch, Record
 
 SLOW = b'"operation":"chat","timeout_ms":604800000'
@@ -151,7 +152,7 @@ async def main() -> None:
     parser.add_argument("--only", choices=["changelog", "kill", "rebalance", "away"], action="append")
     parser.add_argument("--away", type=float, default=60.0, help="seconds without ClickHouse")
     parser.add_argument("--scale", type=float, default=1.0, help="share of the 500,000 entries to measure with")
-    args = parser.parse_args()
+    args = smoke.parse(parser, scale=0.01, only=["changelog"])
     wanted = args.only or ["changelog", "kill", "rebalance", "away"]
     rows: list[Row] = []
     if "changelog" in wanted:
@@ -343,7 +344,7 @@ async def _until_durable(stack: Stack, counts: Mapping[str, int], within: float 
     wanted = {f"{stack.settings.topic_prefix}{topic}": count for topic, count in counts.items()}
     while True:
         status = await stack.status()
-        durable = {topic: sum(worker["durable"].get(topic, 0) for worker in status) for topic in wanted}
+        durable = {topic: sum(sum(worker["durable"].get(topic, {}).values()) for worker in status) for topic in wanted}
         if durable == wanted and all(worker["quiet_seconds"] > 3 for worker in status):
             return
         if time.monotonic() > deadline:

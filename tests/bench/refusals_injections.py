@@ -30,6 +30,7 @@ from sklearn.pipeline import make_pipeline
 from agents.guards.text.injection import DOCUMENT_THRESHOLD, INJECTION_THRESHOLD, injection_probability
 from agents.guards.text.refusal import REFUSAL_THRESHOLD, refusal_probability
 from tests.bench import guard_texts as own
+from tests.bench import smoke
 
 Score = Callable[[str], float]
 SHARED = Path(os.environ.get("MIRANTE_SHARED", Path(__file__).parents[3] / "shared")) / "data"
@@ -115,11 +116,12 @@ def table(title: str) -> Table:
     return made
 
 
-def refusals(console: Console) -> None:
+def refusals(console: Console, public: bool = True) -> None:
+    """``public``: also on the public data sets, where they are there."""
     shown = table("Refusals")
     rows: list[tuple[str, Sequence[str], Sequence[str], Score | None]] = []
     answers: list[str] = []
-    if SHARED.exists():
+    if public and SHARED.exists():
         attacks = [json.loads(line) for line in (SHARED / "jailbreakbench/attacks.jsonl").read_text().splitlines()]
         kept = [(n, a) for n, a in enumerate(attacks) if not a["jailbroken"] and a["response"]]
         answers = mt_bench("gemma-2-9b-it", "Mistral-7B-Instruct-v0.3", "Phi-3.5-mini-Instruct")
@@ -135,7 +137,7 @@ def refusals(console: Console) -> None:
             rows.append((f"en: {model} + mt_bench of 3 models", yes, answers, tfidf(other_yes, seen)))
             rows.append((f"en: {model} + its own answers to attacks", yes, no, tfidf(other_yes, [*seen, *other_no])))
     else:
-        console.print("The development data is absent (MIRANTE_SHARED): only the texts of the repository are used.")
+        console.print("Left out or absent: the development data (MIRANTE_SHARED). Only the texts of the repository are used.")
     rows.append(("en: written by hand + hard negatives", own.REFUSALS_EN, own.ANSWERS_EN, None))
     rows.append(("pt: written by hand + hard negatives", own.REFUSALS_PT, own.ANSWERS_PT, None))
     for name, yes, no, bound in rows:
@@ -165,7 +167,8 @@ def _yaml_turns(path: Path) -> list[str]:
     return [m[1] for block in re.findall(r"turnos:\n((?:\s+- .*\n)+)", path.read_text()) for m in re.finditer(r'- "(.*)"', block)]
 
 
-def injections(console: Console) -> None:
+def injections(console: Console, public: bool = True) -> None:
+    """``public``: as of :func:`refusals`."""
     shown = table("Injection and jailbreak: questions")
     rows: list[tuple[str, Sequence[str], Sequence[str]]] = [
         ("en: in the wild, written by hand + trigger words used harmlessly", own.ATTACKS_EN, own.TRIGGERS_EN),
@@ -173,7 +176,7 @@ def injections(console: Console) -> None:
     ]
     documents: list[tuple[str, Sequence[str], Sequence[str]]] = [("written by hand, en and pt", own.PLANTED, own.DOCUMENTS)]
     questions: list[str] = list(own.TRIGGERS_EN)
-    if SHARED.exists():
+    if public and SHARED.exists():
         attacks = [json.loads(line) for line in (SHARED / "jailbreakbench/attacks.jsonl").read_text().splitlines()]
         questions = [q for q, _ in json.loads((SHARED / "clinc_oos/data_full.json").read_text())["test"]]
         banking = [row["text"] for row in csv.DictReader((SHARED / "banking77/test.csv").open())]
@@ -224,8 +227,9 @@ def _bipia() -> list[tuple[str, Sequence[str], Sequence[str]]]:
 
 def main() -> None:
     console = Console(width=170)
-    refusals(console)
-    injections(console)
+    public = not smoke.asked_for()
+    refusals(console, public)
+    injections(console, public)
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ from agents.satisfaction.state import SatisfactionState
 from schemas.findings import Findings
 from schemas.opinions import WINDOW
 from streams.effects import Effects
+from tests.bench import smoke
 from tests.bench.labels import simulate
 from tests.unit.builders import FakeBatch, Record
 
@@ -88,7 +89,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--weeks", type=int, default=20, help="weeks of each kind of series")
     parser.add_argument("--falls", type=int, default=30, help="falls of each size")
-    given = parser.parse_args()
+    given = smoke.parse(parser, weeks=1, falls=1)
     scores, chance = Scores(ANSWERS), np.random.default_rng(11)
     table = Table(title=f"False alarms in {given.weeks} weeks of each series, and minutes until a fall of the share of satisfied users from {LEVEL:.0%} is found (median; share found within 6 h)")
     for column in ("answers/min", "share", "test", "false alarms", "to 60%", "to 50%", "to 40%", "to 20%"):

@@ -24,8 +24,8 @@ from agents.guards.pii import Found
 from agents.guards.schema import UNCHECKED
 from agents.guards.tap import GuardTap
 from agents.interactions.masking import Masking
-from agents.interactions.pricing import PriceBook
 from agents.interactions.state import Context, InteractionsState
+from agents.pricing import PriceBook
 from schemas.rows import Row
 from streams.effects import Effects
 from streams.garbage import spare_what_is_loaded
@@ -34,6 +34,7 @@ from streams.topics import Topics
 from streams.traffic.demo import demo
 from streams.traffic.load import Load
 from streams.traffic.record import TimedRecord
+from tests.bench import smoke
 
 BATCH = 500
 ROUNDS = 15
@@ -106,12 +107,12 @@ def run(work: list[Batch], guarded: bool) -> tuple[float, int]:
         return time.process_time() - begun, rows
 
 
-def compare(name: str, records: Iterable[TimedRecord], table: Table) -> None:
+def compare(name: str, records: Iterable[TimedRecord], table: Table, rounds: int) -> None:
     work = batches(records)
     events = sum(len(batch.records) for batch in work)
     size = sum(len(record.value or b"") for batch in work for record in batch.records) / events
     seconds: dict[bool, list[float]] = {True: [], False: []}
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         for guarded in (False, True):
             seconds[guarded].append(run(work, guarded)[0])
     on, off = min(seconds[True]), min(seconds[False])
@@ -126,16 +127,16 @@ def compare(name: str, records: Iterable[TimedRecord], table: Table) -> None:
     )
 
 
-def main(pairs: int = 10_000, console: Console | None = None) -> None:
-    table = Table(title=f"Throughput of stage 1, all guards on and off (best of {ROUNDS}, CPU time)", title_justify="left")
+def main(pairs: int = 10_000, console: Console | None = None, rounds: int = ROUNDS) -> None:
+    table = Table(title=f"Throughput of stage 1, all guards on and off (best of {rounds}, CPU time)", title_justify="left")
     for column in ("traffic", "events", "bytes/event", "off, events/s", "on, events/s", "falls by (aim: < 35%)", "guards, µs/event"):
         table.add_column(column, justify="left" if column == "traffic" else "right")
     start = datetime(2026, 3, 2, 12, tzinfo=UTC)
     spare_what_is_loaded()
-    compare("demo (conversations, en and pt, some documents and tools)", demo(start=start, rate=50.0, count=pairs), table)
-    compare("load (1 kB, nothing to find)", islice(Load(pairs, "bench", int(start.timestamp() * 1e6)).records(), 2 * pairs), table)
+    compare("demo (conversations, en and pt, some documents and tools)", demo(start=start, rate=50.0, count=pairs), table, rounds)
+    compare("load (1 kB, nothing to find)", islice(Load(pairs, "bench", int(start.timestamp() * 1e6)).records(), 2 * pairs), table, rounds)
     (console or Console(width=170)).print(table)
 
 
 if __name__ == "__main__":
-    main()
+    main(100, rounds=1) if smoke.asked_for() else main()

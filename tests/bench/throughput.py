@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import os
 import shutil
 import subprocess
@@ -29,11 +28,13 @@ from rich.console import Console
 from rich.table import Table
 
 from deploy.embedded.ports import free_port
-from deploy.embedded.stack import Stack, StackOptions, fetch
+from deploy.embedded.stack import Stack, StackOptions
 from streams.clickhouse import connect
 from streams.kafka import client_options
 from streams.traffic.load import Load
 from streams.traffic.publisher import MAX_SPEED, publish
+from tests.bench import smoke
+from tests.bench.worker_status import durable_records
 
 PARTS = ["decode", "mirante", "plain", "core", "delay"]
 START_US = 1_790_000_000_000_000
@@ -50,7 +51,7 @@ async def main() -> None:
     parser.add_argument("--rate", type=int, default=2_000, help="events per second of the delay measurement")
     parser.add_argument("--seconds", type=int, default=60, help="length of the delay measurement")
     parser.add_argument("--only", choices=PARTS, action="append")
-    args = parser.parse_args()
+    args = smoke.parse(parser, events=2_000, rate=200, seconds=3, only=["decode", "mirante", "delay"])
     wanted = args.only or PARTS
     rows: list[tuple[str, ...]] = []
     speeds: dict[str, float] = {}
@@ -138,12 +139,12 @@ async def delay(rate: int, seconds: int, console: Console) -> None:
 class fresh_stack:
     """A stack on a directory of its own, gone afterwards. Without workers: the caller runs one."""
 
-    def __init__(self, workers: int = 0, **settings: Any) -> None:
-        self._workers, self._settings = workers, settings
+    def __init__(self, workers: int = 0, ingest: bool = False, **settings: Any) -> None:
+        self._workers, self._ingest, self._settings = workers, ingest, settings
 
     async def __aenter__(self) -> Stack:
         self._directory = Path(tempfile.mkdtemp(prefix="mirante-bench-"))
-        self._stack = Stack(StackOptions(self._directory, workers=self._workers, settings=self._settings), say)
+        self._stack = Stack(StackOptions(self._directory, workers=self._workers, ingest=self._ingest, settings=self._settings), say)
         return await self._stack.__aenter__()
 
     async def __aexit__(self, *error: Any) -> None:
@@ -183,13 +184,9 @@ async def run_worker(stack: Stack, command: list[str], events: int) -> tuple[flo
             await asyncio.sleep(0.1)
             if process.returncode is not None:
                 raise SystemExit(f"the worker ended; its log: {log}")
-            answer = await asyncio.to_thread(fetch, f"http://127.0.0.1:{port}/status")
+            done = await asyncio.to_thread(durable_records, port, "llm.requests", "llm.responses")
             with suppress(FileNotFoundError):
                 peak = max(peak, _peak_mb(process.pid))
-            if answer is None:
-                continue
-            durable = json.loads(answer)["durable"]
-            done = durable.get("llm.requests", 0) + durable.get("llm.responses", 0)
             if done and not begun:
                 # The first checkpoint: from here on, what is still to do.
                 begun, at_start = time.monotonic(), done

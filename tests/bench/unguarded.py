@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from agents.guards.schema import UNCHECKED
-from agents.interactions import masking, rows
+from agents.interactions import masking, rows, verdicts
 from streams.cli import main
+from tests.bench import smoke
+from tests.bench.guarded_worker import UNGUARDED, measure, traffic
 from tests.bench.stage1 import Unmasked
 
 
 def switch_off() -> None:
-    rows.is_refusal = lambda answer: False  # type: ignore[assignment]
-    rows.attempts = lambda request: []  # type: ignore[assignment]
-    rows.validity = lambda schema, answer: UNCHECKED  # type: ignore[assignment]
+    verdicts.is_refusal = lambda answer: False
+    verdicts.attempts = rows.attempts = lambda request: []
+    verdicts.validity = lambda schema, answer: UNCHECKED
     masking.Masking.line = Unmasked.line  # type: ignore[method-assign]
 
 
 if __name__ == "__main__":
-    switch_off()
-    main()
+    if smoke.asked_for():
+        asyncio.run(measure(UNGUARDED, traffic("load", smoke.EVENTS)))
+    else:
+        switch_off()
+        main()

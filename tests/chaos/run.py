@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,13 @@ from streams.changelog import Changelog
 from streams.clickhouse import connect
 from streams.kafka import client_options, committed_offsets, new_producer
 from streams.topics import Topics
-from streams.traffic.publisher import publish
 from tests.chaos.faults import Faults
-from tests.chaos.invariants import Finding, examine
+from tests.chaos.invariants import Finding, examine, labelled
+from tests.chaos.oracle import REQUIRED, Expected, expected
 from tests.chaos.proxy import Proxy
-from tests.chaos.traffic import ChaosTraffic
+from tests.chaos.publishing import publish, read_back
+from tests.chaos.records import Stored
+from tests.chaos.traffic import FAR, ChaosTraffic
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +35,8 @@ Say = Callable[[str], None]
 
 SESSIONS_END = 60.0
 """Seconds after everything has settled in which the last sessions must have ended."""
+
+PARTITIONS = 6
 
 START_IN = 10.0
 """Seconds from now to the first event's time: about as long as the stack takes to start."""
@@ -74,10 +79,18 @@ async def run(plan: Plan, say: Say) -> Report:
     begun = time.monotonic()
     clickhouse_port, proxy_port = free_port(), free_port()
     settings: dict[str, Any] = {
-        "clickhouse_url": f"http://{LOOPBACK}:{proxy_port}", "segment_requests": "4096", "session_timeout": "6", "partitions": "6",
-    }  # fmt: skip
-    traffic = ChaosTraffic(f"c{plan.seed}", plan.interactions, plan.rate / 2, int((time.time() + START_IN) * 1e6))
-    settings["budgets"] = traffic.budgets()
+        "clickhouse_url": f"http://{LOOPBACK}:{proxy_port}",
+        "segment_requests": "4096",
+        "session_timeout": "6",
+        "partitions": str(PARTITIONS),
+    }
+    traffic = ChaosTraffic(f"c{plan.seed}", plan.interactions, plan.rate / 2, time.time() + START_IN, PARTITIONS, plan.seed)
+    sent = expected(Stored(r.topic, 0, n, r.key, r.value, r.at) for n, r in enumerate(traffic.records()))
+    limits = budgets(sent)
+    settings["budgets"] = [
+        {"name": name, "scope": {"tenant": tenant}, "limit": str(Decimal(limit).scaleb(-12)), "window": "rolling 24h"}
+        for name, (tenant, limit, _) in limits.items()
+    ]
     settings["labels"] = {"enabled": True, "gap": 10.0}
     kafka, nodes = ("apache", 3) if plan.kafka == "apache3" else (plan.kafka, 1)
     options = StackOptions(
@@ -85,7 +98,8 @@ async def run(plan: Plan, say: Say) -> Report:
         settings=settings | ({"replication": "3"} if nodes == 3 else {}),
     )  # fmt: skip
     async with Proxy(proxy_port, clickhouse_port) as proxy, Stack(options, say) as stack:
-        publishing = asyncio.ensure_future(publish(traffic.records(), speed=1.0, **client_options(stack.settings)))
+        connection, prefix = client_options(stack.settings), stack.settings.topic_prefix
+        publishing = asyncio.ensure_future(publish(traffic.records(), prefix, connection))
         sampling = asyncio.ensure_future(_sample_commits(stack, report))
         faults = Faults(stack, proxy, rng, say)
         for fault in faults.schedule(plan.kills, plan.others):
@@ -96,10 +110,9 @@ async def run(plan: Plan, say: Say) -> Report:
             report.faults += 1
         worked = await asyncio.to_thread(_stored, clickhouse_port)
         say(f"{report.faults} faults done, waiting for the rest of the traffic")
-        await publishing
-        say(f"published {traffic.events:,} events; settling")
+        say(f"published {await publishing:,} records; settling")
         settled = await _settle(faults, clickhouse_port, plan.settle)
-        await _sessions_end(clickhouse_port)
+        await _sessions_end(clickhouse_port, sent, traffic.start)
         sampling.cancel()
         with suppress(asyncio.CancelledError):
             await sampling
@@ -107,12 +120,26 @@ async def run(plan: Plan, say: Say) -> Report:
         report.findings.append(
             Finding("the lag returns to zero, and every worker answers", settled is not None, f"after {settled or plan.settle:.0f} s")
         )
-        report.findings += examine(client, traffic, stack.settings.topic_prefix)
+        stored = await read_back(list(REQUIRED), prefix, PARTITIONS, connection)
+        say(f"read back {len(stored):,} records; examining")
+        used_up = {name: used for name, (_, _, used) in limits.items()}
+        report.findings += examine(client, expected(stored), used_up, prefix, traffic.start)
         moved = sum(1 for _, count in report.progress if count > 0)
         figures = f"rows were stored during {moved} of {report.faults}, {worked:,} before the last ended"
-        report.findings.append(Finding("work went on during the faults", moved * 2 > report.faults, figures))
+        report.findings.append(Finding("work went on during the faults", moved * 2 > report.faults or not report.faults, figures))
     report.seconds = time.monotonic() - begun
     return report
+
+
+def budgets(sent: Expected) -> dict[str, tuple[str, int, bool]]:
+    """Name -> (tenant, limit in picodollars, whether it is used up): of each tenant one that is, to the last picodollar, and one that is
+    not, by a single one."""
+    return {
+        f"{tenant}-{kind}": (tenant, spent + more, not more)
+        for tenant, spent in sent.spent().items()
+        if tenant != FAR
+        for kind, more in (("exhausted", 0), ("kept", 1))
+    }
 
 
 def _stored(port: int) -> int:
@@ -139,19 +166,20 @@ async def _settle(faults: Faults, port: int, within: float) -> float | None:
         if time.monotonic() - said > 10:
             said = time.monotonic()
             status = await stack.status()
-            durable = sum(offset for worker in status for offset in worker["durable"].values())
+            durable = sum(n for worker in status for offsets in worker["durable"].values() for n in offsets.values())
             waiting, rows = sum(worker["waiting"] for worker in status), await asyncio.to_thread(_stored, port)
             say(f"settling: {durable:,} records durable, {waiting:g} waiting, {len(status)} workers, {rows:,} rows")
     say("did not settle in time; examining what there is")
     return None
 
 
-async def _sessions_end(port: int) -> None:
-    """The last labels become final when nothing has happened in their sessions for a while; how many did, the invariants tell."""
-    sql = "SELECT (SELECT countIf(final) FROM mirante.labels) >= (SELECT count() FROM mirante.interactions)"
-    client, begun = connect(f"http://{LOOPBACK}:{port}"), time.monotonic()
-    while time.monotonic() - begun < SESSIONS_END:
-        if int(str(await asyncio.to_thread(client.command, sql))):
+async def _sessions_end(port: int, sent: Expected, begun: float) -> None:
+    """The last labels come when nothing has happened in their sessions for a while; how many did, the invariants tell."""
+    due, client = labelled(sent, begun, time.time()), connect(f"http://{LOOPBACK}:{port}")
+    end = time.monotonic() + SESSIONS_END
+    while time.monotonic() < end:
+        rows = (await asyncio.to_thread(client.query, "SELECT response_id FROM mirante.labels")).result_rows
+        if due <= {row[0] for row in rows}:
             return
         await asyncio.sleep(1)
 

@@ -9,7 +9,7 @@ import pytest
 
 from schemas.migrate import migrate
 from schemas.rows import DATABASE, INSERT_SETTINGS, AlertRow
-from streams.cli.checklist import ITEMS
+from streams.cli.checklist import CALLS, ITEMS
 from tests.pipeline.test_migrations import Engine, open_engine
 
 pytest.importorskip("chdb")
@@ -78,3 +78,24 @@ def test_the_checklist_can_be_asked_of_empty_tables(engine: Engine) -> None:
     for item in ITEMS:
         if there.issuperset(item.tables):
             assert len(engine.rows(item.sql.replace("{since}", "toDateTime64('2020-01-01 00:00:00', 3, 'UTC')"))) == 1
+
+
+def test_the_checklist_finds_what_the_masking_has_missed(engine: Engine) -> None:
+    # Given texts with and without what may be personal, of calls before and in the period
+    texts = {
+        "r-1": ("mail ana@example.com, please", ""), "r-2": ("CPF 529.982.247-25", "and eva@example.org"), "r-3": ("a@b, 1.2.3-4", "@"),
+        "r-4": ("<EMAIL:1>", "não há nada"), "r-0": ("old@example.com", ""),
+    }  # fmt: skip
+    rows = [
+        {"time": f"2026-03-0{1 if name == 'r-0' else 2} 12:00:00", "request_id": name, "version": version, "outcome": "ok",
+         "messages": messages, "output": output, "operation": "embeddings" if name == "r-4" else "chat", "prompt_sha": "a1"}
+        for name, (messages, output) in texts.items()
+        for version in (1, 2)
+    ]  # fmt: skip
+    engine._call("raw_insert", f"{DATABASE}.interactions_data", insert_block=msgspec.json.Encoder().encode_lines(rows), fmt="JSONEachRow")
+    # When they are read for the checklist
+    sql = CALLS.replace("{since}", "toDateTime64('2026-03-02 00:00:00', 3, 'UTC')")
+    ((calls, prompted, suspects),) = engine.rows(f"SELECT calls, prompted, suspects FROM ({sql})")
+    # Then every suspect is told, and each call counts once
+    assert (calls, prompted) == (4, 3)
+    assert sorted(suspects) == ["529.982.247-25", "ana@example.com", "eva@example.org"]

@@ -6,25 +6,38 @@ Whoever adds a public table adds its query to PUBLIC; whoever adds an agent that
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import time
+from collections import Counter
 from collections.abc import Callable
-from itertools import zip_longest
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from deploy.embedded.broker_api import Broker
-from tests.installation import Installation, Sent, request, response, rfc3339
+from deploy.embedded.stack import fetch
+from tests.installation import NOW, Installation, Sent, request, response, rfc3339
+from tests.replays import SETTINGS, Written, incidents, traced
+
+VARIABLE = "MIRANTE_REPLAYS"
+EVERYTHING = os.environ.get(VARIABLE) == "all"
+"""All inputs in all ways, which takes a quarter of an hour. Otherwise those that take a minute."""
+
+SHARED = Path(os.environ.get("MIRANTE_SHARED_DATA", Path(__file__).parents[3] / "shared" / "data"))
+TRACE = SHARED / "azure_llm_2023" / "AzureLLMInferenceTrace_code.csv"
 
 PUBLIC = {
     "interactions": "SELECT * FROM mirante.interactions ORDER BY tenant, request_id",
     "feedback": "SELECT * FROM mirante.feedback ORDER BY event_id",
     "evaluations": "SELECT * FROM mirante.evaluations ORDER BY event_id",
     "cost_windows": "SELECT * FROM mirante.cost_windows ORDER BY ALL",
-    # Not when: a budget is reported when it is crossed, and then which calls have been counted depends on the order of reading.
-    "alerts": "SELECT alert_id, fingerprint, name, severity, status, labels FROM mirante.alerts ORDER BY ALL",
+    "alerts": "SELECT * FROM mirante.alerts ORDER BY alert_id",
+    "drift": "SELECT * FROM mirante.drift ORDER BY ALL",
+    # Without where its record lies: topics differ, and what several rules decide at once may be written in any order.
+    "controls": "SELECT * EXCEPT (cluster, topic, partition, offset) FROM mirante.controls ORDER BY ALL",
     "labels": "SELECT * FROM mirante.labels ORDER BY label_id",
     "prompt_versions": "SELECT * FROM mirante.prompt_versions ORDER BY ALL",
     # Without its position: a record without a key goes to any partition.
@@ -87,45 +100,98 @@ def in_small_pieces(mirante: Installation, records: list[Sent]) -> None:
         time.sleep(0.3)
 
 
-def with_restarts(mirante: Installation, records: list[Sent]) -> None:
-    third = len(records) // 3
-    for number, begin in enumerate(range(0, len(records), third)):
-        mirante.publish(records[begin : begin + third])
+def with_kills(mirante: Installation, records: list[Sent]) -> None:
+    part = -(-len(records) // 4)
+    for number, begin in enumerate(range(0, len(records), part)):
+        mirante.publish(records[begin : begin + part])
         worker = mirante.stack.workers[number % len(mirante.stack.workers)]
         worker.signal(signal.SIGKILL)
         asyncio.run(worker.kill())
         asyncio.run(worker.start())
 
 
-WAYS: dict[str, tuple[int, dict[str, Any], Callable[[Installation, list[Sent]], None]]] = {
+Way = tuple[int, dict[str, Any], Callable[[Installation, list[Sent]], None]]
+FREQUENT = {"checkpoint_interval": "0.2", "max_pending_rows": "1000"}
+WAYS: dict[str, Way] = {
     "one worker, at once": (1, {}, at_once),
-    "three workers, small pieces, frequent checkpoints": (3, {"checkpoint_interval": "0.2", "max_pending_rows": "1000"}, in_small_pieces),
-    "two workers, killed and restarted": (2, {}, with_restarts),
+    "three workers, small pieces, frequent checkpoints": (3, FREQUENT, in_small_pieces),
+    "two workers, four kills": (2, {}, with_kills),
+}
+MORE_WAYS: dict[str, Way] = WAYS | {
+    "two workers, at once": (2, {}, at_once),
+    "one worker, four kills": (1, {}, with_kills),
 }
 
 
 def settled_tables(mirante: Installation) -> dict[str, list[tuple[Any, ...]]]:
-    """The public tables once everything has been processed."""
-    deadline = time.monotonic() + 150
+    """The public tables once everything has been processed. Nothing of an orderly input was late."""
+    deadline = time.monotonic() + 240
     while not mirante.at_rest(quiet=2):
         assert time.monotonic() < deadline, f"not settled: {mirante.status()}"
         time.sleep(1)
     return {name: mirante.query(sql) for name, sql in PUBLIC.items()}
 
 
-@pytest.mark.timeout(420)
-def test_the_same_input_gives_the_same_rows_in_whatever_way_it_is_processed(broker: Broker, tmp_path: Path) -> None:
-    records = recorded()
+LATE = ("mirante_anomaly_late", "mirante_drift_late", "mirante_behaviour_late")
+
+
+def late(mirante: Installation) -> dict[str, float]:
+    """What workers count as too late for a detector, beside zeros."""
+    found: dict[str, float] = {}
+    for url in mirante.stack.metrics_urls:
+        for line in (fetch(f"{url}/metrics") or b"").decode().splitlines():
+            name, _, value = line.rpartition(" ")
+            if name.startswith(LATE) and name.endswith("_total") and float(value):
+                found[name] = float(value)
+    return found
+
+
+def compare(broker: Broker, path: Path, records: list[Sent], ways: dict[str, Way], **settings: Any) -> dict[str, list[tuple[Any, ...]]]:
+    """Process the same records in all ways; returns the tables, which must be the same."""
     results = {}
-    for number, (way, (workers, settings, publish)) in enumerate(WAYS.items()):
-        settings = {"segment_requests": "256", "budgets": BUDGETS, "labels": LABELS, **settings}
-        with Installation(broker.bootstrap, tmp_path / str(number), workers=workers, **settings) as mirante:
+    for number, (way, (workers, own, publish)) in enumerate(ways.items()):
+        with Installation(broker.bootstrap, path / str(number), workers=workers, **{**settings, **own}) as mirante:
             publish(mirante, records)
             results[way] = settled_tables(mirante)
+            assert late(mirante) == {}, way
     first, *others = results
-    assert results[first]["deadletter"] and results[first]["alerts"]
-    assert len(results[first]["labels"]) > CALLS // 2
     for way in others:
         for table in PUBLIC:
-            differing = [pair for pair in zip_longest(results[first][table], results[way][table]) if pair[0] != pair[1]]
-            assert not differing, f"{table}: {way!r} differs from {first!r} in {len(differing)} rows, such as {differing[:3]}"
+            rows, expected = Counter(map(repr, results[way][table])), Counter(map(repr, results[first][table]))
+            missing, added = list((expected - rows).elements()), list((rows - expected).elements())
+            told = f"{table}: {way!r} lacks {len(missing)} rows of {first!r}, and has {len(added)} others"
+            assert not missing and not added, "\n".join([told, *missing[:3], "others:", *added[:3]])
+    return results[first]
+
+
+@pytest.mark.timeout(420)
+def test_the_same_input_gives_the_same_rows_in_whatever_way_it_is_processed(broker: Broker, tmp_path: Path) -> None:
+    tables = compare(broker, tmp_path, recorded(), WAYS, segment_requests="256", budgets=BUDGETS, labels=LABELS)
+    assert tables["deadletter"] and tables["alerts"]
+    assert len(tables["labels"]) > CALLS // 2
+
+
+def sent(history: list[Written]) -> list[Sent]:
+    return [Sent(item.topic, item.event, item.key) for item in history]
+
+
+ENOUGH = {"one worker, at once", "two workers, four kills"}
+LONG_AGO = (NOW - timedelta(days=2)).timestamp()
+
+
+@pytest.mark.timeout(900)
+def test_alerts_drift_labels_and_switches_of_a_history_full_of_incidents_are_the_same(broker: Broker, tmp_path: Path) -> None:
+    ways = MORE_WAYS if EVERYTHING else {way: WAYS[way] for way in ENOUGH}
+    tables = compare(broker, tmp_path, sent(incidents(LONG_AGO)), ways, **SETTINGS)
+    names = {row[2] for row in tables["alerts"]}
+    assert names >= {"BudgetExhausted", "RateLimitExceeded", "RunawayLoop", "RefusalRate", "ErrorRate", "Drift", "QualityDrop"}
+    assert tables["controls"] and tables["drift"]
+
+
+@pytest.mark.skipif(not EVERYTHING, reason=f"takes minutes: {VARIABLE}=all")
+@pytest.mark.shared_data
+@pytest.mark.skipif(not TRACE.exists(), reason="needs the development data beside the repository")
+@pytest.mark.timeout(1_200)
+def test_alerts_of_recorded_traffic_are_the_same(broker: Broker, tmp_path: Path) -> None:
+    tables = compare(broker, tmp_path, sent(traced(TRACE, LONG_AGO)), MORE_WAYS, **SETTINGS)
+    assert len({row[2] for row in tables["alerts"]}) > 3 and tables["controls"]

@@ -101,7 +101,7 @@ def test_thumbs_repetitions_complaints_and_thanks_become_labels(broker: Broker, 
         assert mirante.query("SELECT count() FROM mirante.labels WHERE response_id IN ('r-tool', 'r-shadow')") == [(0,)]
         # When the user of a final label changes their mind
         mirante.publish([feedback("up", "s-up", 210, "thumbs_down")])
-        mirante.eventually("SELECT label, final FROM mirante.labels WHERE response_id = 'r-up'", [("negative", True)])
+        mirante.eventually("SELECT label, final FROM mirante.labels WHERE response_id = 'r-up'", [("negative", True)], within=90)
         # Then the topic has every version once, the last of which is the table's row
         records = asyncio.run(read_all(mirante.bootstrap, f"{mirante.prefix}labels"))
         versions = defaultdict(list)

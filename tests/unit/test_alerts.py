@@ -64,6 +64,11 @@ class Desk:
         self.say("budgets", 0, clock, *findings)
         return self.published()
 
+    def history(self, clock: float, *findings: Finding) -> list[Alert]:
+        """The immediate detector tells of a history."""
+        self.record(msgspec.msgpack.encode(Findings(agent="budgets", partition=0, clock=T0 + clock, findings=list(findings), ordered=True)))
+        return self.published()
+
     def anomaly(self, clock: float | None, *findings: Finding) -> list[Alert]:
         """All partitions of the ordered detector close a bucket; the findings are in the first."""
         for p in range(self.partitions):
@@ -250,8 +255,17 @@ class TestOrder:
         assert not desk.state.tick(1000.0, {}, desk.effects)
         desk.say("anomaly", 0, 120)
         assert not desk.state.tick(1000.0 + GONE_AFTER, {}, desk.effects)
+        desk.say("anomaly", 0, 180)
         assert desk.state.tick(1001.0 + GONE_AFTER, {}, desk.effects)
         assert len(desk.published()) == 1
+
+    def test_where_nobody_speaks_nobody_is_given_up(self) -> None:
+        """given a history that has been read to its end, however long it is there, then no finding acts before its turn."""
+        desk = Desk()
+        desk.say("anomaly", 0, 60, found("CostAnomaly", 60))
+        for minute in range(60):
+            assert not desk.state.tick(1000.0 + 60 * minute, {}, desk.effects)
+        assert not desk.published()
 
     def test_a_finding_that_comes_too_late_still_acts(self) -> None:
         desk = Desk()
@@ -629,6 +643,22 @@ def test_every_alert_has_a_runbook() -> None:
 
 
 def test_the_agent_reads_the_findings() -> None:
-    agent = alerts(Topics("llm.", 4), AlertSettings(), "cluster")
+    agent = alerts(Topics("llm.", 4), AlertSettings(), "cluster", ["anomaly"])
     assert (agent.name, agent.inputs) == ("alerts", ("llm.internal.findings",))
     assert agent.new_state(0).gauges()["alerts_known"] == 0
+
+
+def test_nothing_overtakes_a_finding_of_the_same_condition_that_waits_for_its_turn() -> None:
+    desk = Desk()
+    desk.anomaly(0.0)
+    assert not desk.history(100.0, found("BudgetExhausted", 100.0))  # anomaly has not come as far
+    assert desk.state.gauges()["findings_held"] == 1
+    begun, ended = desk.budgets(300.0, found("BudgetExhausted", 200.0, False))  # what happens now acts at once
+    assert (begun.status, ended.status) == ("firing", "resolved")
+    assert begun.alert_id == ended.alert_id
+    assert desk.state.gauges()["findings_held"] == 0
+    restored = Desk()
+    for piece in [*desk.state.snapshot()]:
+        restored.state.load(piece)
+    restored.offset = desk.offset
+    assert not restored.anomaly(400.0) and not desk.anomaly(400.0)  # and it does not act again

@@ -18,7 +18,7 @@ from agents.anomaly.costs import CreepTest, Logs, PriceTest, Spend, TypicalTest
 from agents.anomaly.counts import CountTest, _surprise
 from agents.anomaly.evidence import Evidence, threshold
 from agents.anomaly.joint import JointTest
-from agents.anomaly.monitor import Condition, Monitor, UnpricedTest
+from agents.anomaly.monitor import Condition, Monitor
 from agents.anomaly.pace import PER_DAY, PER_HOUR, SECONDS
 from agents.anomaly.rates import RateTest, Share
 from agents.anomaly.score import deviation
@@ -211,6 +211,14 @@ def test_hours_in_which_nothing_ever_comes_are_no_drop() -> None:
     for time in range(9 * PER_DAY):
         test.update(time * SECONDS, poisson(rng, 100) if time // PER_HOUR % 24 == 12 else 0)
         assert not test.down.active or time < 3 * PER_DAY
+
+
+@pytest.mark.parametrize("calls", [1, 3, 20])
+def test_a_few_calls_and_then_none_for_a_day_are_no_drop(calls: int) -> None:
+    test = CountTest(H)
+    test.update(0, calls)
+    assert not any(test.update(at * SECONDS, 0).alarm for at in range(1, PER_DAY))
+    assert not test.down.active and test.down.total == 0.0
 
 
 def test_one_bucket_of_many_requests_is_no_alarm_and_three_are() -> None:
@@ -494,14 +502,6 @@ def test_objectives_are_checked_and_named() -> None:
 
 
 # Prices, causes
-
-
-def test_a_model_without_a_price_is_told_of_once_it_is_more_than_a_few_requests() -> None:
-    test = UnpricedTest()
-    assert not any(test.update(at * SECONDS, 0, 100) for at in range(20))
-    assert not test.update(20 * SECONDS, 30, 100)
-    assert any(test.update((21 + at) * SECONDS, 50, 100) for at in range(10))
-    assert not any([test.update((40 + at) * SECONDS, 0, 100) for at in range(3 * PER_HOUR)][-10:])
 
 
 def test_the_cause_is_the_value_whose_amount_changed() -> None:

@@ -8,7 +8,10 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+import agents.anomaly.state
 from agents.anomaly.monitor import Condition, Monitor
 from agents.anomaly.pace import SECONDS
 from agents.anomaly.report import severity
@@ -46,8 +49,8 @@ def aggregate(
     return found
 
 
-def message(parts: Iterable[Part], clock: float, partition: int = 0, *, idle: bool = False) -> Parts:
-    return Parts(source=SOURCE, partition=partition, settled=(0, 1), clock=clock, idle=idle, parts=list(parts))
+def message(parts: Iterable[Part], clock: float, partition: int = 0, *, rests: bool = False) -> Parts:
+    return Parts(source=SOURCE, partition=partition, settled=(0, 1), clock=clock, rests=rests, parts=list(parts))
 
 
 def batch(*messages: Parts | bytes) -> FakeBatch:
@@ -59,6 +62,13 @@ def batch(*messages: Parts | bytes) -> FakeBatch:
 def new_state(**options: Any) -> AnomalyState:
     settings = AnomalySettings(**options.pop("settings", {}))
     return AnomalyState(0, SOURCE, "llm.internal.findings", settings, options.pop("sources", 1), **options)
+
+
+def read(state: AnomalyState, messages: FakeBatch, effects: Effects) -> None:
+    """As a worker does."""
+    state.apply(messages, effects)
+    while state.proceed(effects):
+        pass
 
 
 def told(effects: Effects) -> list[Findings]:
@@ -89,7 +99,7 @@ def traffic(first: int, last: int, *, series: Series = SERIES, partition: int = 
 def fed(state: AnomalyState, messages: Iterable[Parts]) -> Effects:
     effects = Effects()
     for one in messages:
-        state.apply(batch(one), effects)
+        read(state, batch(one), effects)
     return effects
 
 
@@ -190,6 +200,20 @@ def test_silence_is_told_of_although_nothing_comes() -> None:
     assert dropped and dropped[-1].severity == "page"
 
 
+@pytest.mark.parametrize("calls", [1, 4])
+@pytest.mark.parametrize("answered", [True, False])
+def test_a_few_calls_of_yesterday_are_no_silence(calls: int, answered: bool) -> None:
+    # Given: a batch of 20 hours ago, and then the ordinary traffic of another feature
+    state, night = new_state(), 20 * 120
+    batch_job = SERIES._replace(feature="batchjob", provider="anthropic", model="claude")
+    calls_of_it = aggregate(calls) if answered else Aggregate(outcomes=[calls if name == "unanswered" else 0 for name in OUTCOME_INDEX])
+    old = message([Part(0, window(0), batch_job, calls_of_it)], float(window(1)))
+    # When
+    found = findings(fed(state, [old, *traffic(night, night + 240)]))
+    # Then
+    assert found == []
+
+
 def test_a_drop_pages_when_hardly_anything_is_left_and_that_is_sure() -> None:
     drop = Condition("traffic_down", 4.0, 100.0, 30.0, 0.0, 500, None, "")
     settings = AnomalySettings()
@@ -258,28 +282,45 @@ def test_a_typical_cost_is_told_in_the_middle_of_a_bucket_and_with_what_it_costs
     assert cost[0].usd_per_hour == pytest.approx((cost[0].value - cost[0].expected) * 30 * 120, rel=0.1)
 
 
-def test_a_bucket_waits_for_every_source_that_is_not_idle() -> None:
+def test_a_bucket_waits_for_every_source() -> None:
     state, effects = new_state(sources=2), Effects()
     # Given: two sources, one of which is behind
     ahead = message([Part(0, window(0), SERIES, aggregate(5))], float(window(9)))
-    state.apply(batch(message([], float(window(0)), partition=1), ahead), effects)
+    read(state, batch(message([], float(window(0)), partition=1), ahead), effects)
     assert told(effects) == []
-    # When: it becomes idle, then: the bucket closes
-    state.apply(batch(message([], float(window(0)), partition=1, idle=True)), effects)
+    # When: it has come as far, then: the bucket closes
+    read(state, batch(message([], float(window(9)), partition=1)), effects)
     (one,) = told(effects)
     assert one.agent == "anomaly" and one.clock == window(8) and one.findings == []
 
 
 def test_parts_for_a_closed_bucket_are_ignored_and_older_ones_never_replace_newer_ones() -> None:
     state, effects = new_state(), Effects()
-    state.apply(
-        batch(message([Part(0, window(0), SERIES, aggregate(5)), Part(0, window(0), SERIES, aggregate(3))], float(window(0)))), effects
-    )
+    parts = [Part(0, window(0), SERIES, aggregate(5)), Part(0, window(0), SERIES, aggregate(3))]
+    read(state, batch(message(parts, float(window(0)))), effects)
     assert state.gauges()["anomaly_parts"] == 1
-    state.apply(batch(message([], float(window(5)))), effects)
-    assert state.gauges() == {"anomaly_series": 2, "anomaly_parts": 0}
-    state.apply(batch(message([Part(0, window(0), SERIES, aggregate(9))], float(window(5)))), effects)
+    read(state, batch(message([], float(window(5)))), effects)
+    assert state.gauges() == {"anomaly_series": 2, "anomaly_parts": 0, "anomaly_due": 0}
+    read(state, batch(message([Part(0, window(0), SERIES, aggregate(9))], float(window(5)))), effects)
     assert effects.counts["late_for_anomaly", ""] == 1 and state.gauges()["anomaly_parts"] == 0
+
+
+def test_a_backfill_of_calls_that_have_no_price_is_told_of_once() -> None:
+    # Given: traffic of today, and then a file of yesterday's calls of a model that nobody has a price for
+    state = new_state()
+    fed(state, traffic(0, 20))
+    unknown = SERIES._replace(model="gpt-9")
+    old = [Part(0, window(-2_880 + n), unknown, aggregate(1, unpriced=True)) for n in range(360)]
+    found = [f for part in old for f in findings(fed(state, [message([part], float(window(20)))]))]
+    # Then: one alert, in the time of those who read it
+    assert [(f.name, f.labels["model"], f.active, f.requests) for f in found] == [("UnpricedModel", "gpt-9", True, 1)]
+    assert found[0].summary.startswith("model gpt-9, provider openai: at least 1 call has no known price")
+    assert found[0].time == state._closed
+    # And: not again after a restart
+    restored = new_state()
+    for piece in state.snapshot():
+        restored.load(piece)
+    assert findings(fed(restored, [message(old[-1:], float(window(20)))])) == []
 
 
 def test_the_order_of_sources_and_repeats_do_not_show() -> None:
@@ -292,9 +333,9 @@ def test_the_order_of_sources_and_repeats_do_not_show() -> None:
         while any(queues):
             queue = rng.choice([q for q in queues if q])
             first = queue.pop(0)
-            state.apply(batch(first), effects)
+            read(state, batch(first), effects)
             if rng.random() < 0.2:
-                state.apply(batch(first), effects)
+                read(state, batch(first), effects)
         results.append(findings(effects))
     assert results[0] and results[0] == results[1] == results[2]
 
@@ -343,7 +384,7 @@ def test_a_series_that_gives_way_takes_back_what_was_said_of_it() -> None:
 def test_a_long_gap_is_skipped_and_bad_input_is_a_dead_letter() -> None:
     state, effects = new_state(), Effects()
     fed(state, traffic(0, 10))
-    state.apply(batch(b"no msgpack", message([], float(START + 365 * 86_400))), effects)
+    read(state, batch(b"no msgpack", message([], float(START + 365 * 86_400))), effects)
     (letter,) = effects.letters
     assert letter.stage == "anomaly" and "partial aggregates" in letter.reason
     assert told(effects)[-1].clock == START + 365 * 86_400 - 30
@@ -352,6 +393,48 @@ def test_a_long_gap_is_skipped_and_bad_input_is_a_dead_letter() -> None:
 
 def test_providers_of_several_partitions_do_not_share_an_identity() -> None:
     state = new_state(sources=2)
-    fed(state, [message([], 0.0, partition=1, idle=True), *traffic(0, 240)])
+    fed(state, [message([], float(window(1_000)), partition=1), *traffic(0, 240)])
     found = findings(fed(state, traffic(240, 250, errors=15)))
     assert {f.labels.get("shard") for f in found if "provider" in f.labels} == {"0"}
+
+
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(quiet=st.integers(1, 40), at_a_time=st.integers(1, 300), stop=st.integers(0, 30), whole=st.booleans())
+def test_a_leap_of_time_tells_what_its_buckets_one_by_one_tell(
+    monkeypatch: pytest.MonkeyPatch, quiet: int, at_a_time: int, stop: int, whole: bool
+) -> None:
+    """Given an outage, then nothing for a while, then usual traffic: however large the pieces, and if the state is restored between two."""
+    outage, later = [*traffic(0, 70), *traffic(70, 80, errors=15)], traffic(80 + quiet, 82 + quiet)
+    steps = [message([], float(window(bucket + 1))) for bucket in range(80, 80 + quiet)]
+    expected = findings(fed(new_state(), [*outage, *steps, *later]))
+    monkeypatch.setattr(agents.anomaly.state, "AT_A_TIME", at_a_time)
+    state, effects, pieces = new_state(), Effects(), list[bytes]()
+    state.apply(batch(*outage), effects)
+    while state.proceed(effects):
+        pass
+    pieces.append(state.changes() or b"")
+    state.apply(batch(*later), effects)
+    for _ in range(stop):
+        state.proceed(effects)
+    pieces = list(state.snapshot()) if whole else [*pieces, state.changes() or b""]
+    state = new_state()
+    for piece in pieces:
+        state.load(piece)
+    while state.proceed(effects):
+        pass
+    told_of = findings(effects)
+    assert {f.name for f in expected} >= {"ErrorRate"}
+    assert told_of == expected
+
+
+def test_hours_that_are_over_at_once_are_judged_in_pieces_that_never_rest_before_all_is_done() -> None:
+    state, effects = new_state(), Effects()
+    fed(state, traffic(0, 10))
+    state.apply(batch(message([], float(window(500)), rests=True)), effects)
+    pieces = 1
+    while state.proceed(effects):
+        pieces += 1
+    assert pieces > 5
+    clocks = [one.clock for one in told(effects)]
+    assert clocks[-1] is None and None not in clocks[:-1]
+    assert clocks[:-1] == sorted(clocks[:-1], key=float)

@@ -23,7 +23,7 @@ from agents.behaviour.tap import BehaviourTap, draw_of
 from agents.behaviour.text import likeness
 from agents.interactions.taps import Head
 from schemas.behaviour_rows import BEHAVIOUR_ROWS, CacheCandidateRow, ShadowPairRow, ShadowVerdictRow
-from schemas.events import decode_evaluation
+from schemas.decoding import decode_evaluation
 from schemas.findings import Finding, Findings
 from schemas.outputs import JudgeTask
 from streams.effects import Effects
@@ -449,11 +449,11 @@ def test_many_calls_travel_in_several_messages_of_which_the_last_says_how_far_th
     for n in range(450):
         score = {"event_id": f"e{n}", "time": moment(n), "response_id": "a", "name": "x", "score": 0.5}
         tap.evaluation(decode_evaluation(msgspec.json.encode(score)), b"")
-    tap.close(Head(SOURCE, 0, 77.0, True), False, effects)
+    tap.close(Head(SOURCE, 0, 99.0, True, 77.0), False, effects)
     for home in range(2):
         sent = [msgspec.msgpack.decode(m.value, type=Items) for m in effects.messages if m.partition == home]
         assert [item.id for message in sent for item in message.items] == [f"e{n}" for n in range(450)]
-        assert [(message.clock, message.idle) for message in sent] == [(0.0, False), (0.0, False), (77.0, True)]
+        assert [(message.clock, message.rests) for message in sent] == [(0.0, False), (0.0, False), (77.0, True)]
 
 
 def test_stage_1_sends_masked_texts_and_only_the_first_question_of_a_conversation() -> None:

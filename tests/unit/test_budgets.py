@@ -20,8 +20,9 @@ from agents.budgets.state import BudgetState
 from agents.budgets.usage import Group, Usage, UsagePart, UsageParts
 from agents.budgets.windows import Window
 from agents.cost.aggregate import OUTCOME_INDEX, UNANSWERED, Contribution
-from agents.watermark import PATIENCE
-from schemas.events import Request, decode_request
+from agents.interactions.segments import alone
+from schemas.decoding import decode_request
+from schemas.events import Request
 from schemas.findings import Finding, Findings
 from streams.effects import Effects
 from tests.unit.builders import FakeBatch, Record, request
@@ -43,20 +44,23 @@ class Stage2:
         self.found: list[Finding] = []
         self.effects = Effects()
         self._offset = 0
+        self.now = 0.0
+        """Processing time."""
 
     def id(self, name: str) -> str:
         return next(rule.id for rule in self.rules.by_id.values() if rule.name == name)
 
     def send(
-        self, *parts: UsagePart, clock: float = 0.0, settled: int = 0, partition: int = 0, idle: bool = False
+        self, *parts: UsagePart, clock: float = 0.0, settled: int = 0, partition: int = 0, rests: bool = False
     ) -> list[Finding]:
-        return self.receive(UsageParts("test", partition, (settled,), clock, idle, list(parts)))
+        return self.receive(UsageParts("test", partition, (settled,), clock, rests, list(parts)))
 
     def receive(self, *messages: UsageParts) -> list[Finding]:
         return self.read([msgspec.msgpack.encode(message) for message in messages])
 
     def read(self, values: list[bytes]) -> list[Finding]:
-        records = [Record("llm.internal.usage", 0, self._offset + n, 0, None, value, ()) for n, value in enumerate(values)]
+        now = int(self.now * 1000)
+        records = [Record("llm.internal.usage", 0, self._offset + n, now, None, value, ()) for n, value in enumerate(values)]
         self._offset += len(records)
         self.effects = Effects()
         self.state.apply(FakeBatch("llm.internal.usage", 0, records, self._offset), self.effects)
@@ -148,6 +152,30 @@ def test_a_user_who_reaches_the_budget_is_reported_at_once_and_once_and_it_cease
     assert not stage.used()
 
 
+def test_an_answer_after_its_segment_is_settled_is_spent_once_however_often_it_is_told() -> None:
+    # given a request that was counted as unanswered in a segment that is settled by now
+    stage = budget()
+    stage.send(part(stage.id("b"), MIDNIGHT, Usage(requests=1, failed=1)), clock=MIDNIGHT + 20)
+    stage.send(clock=MIDNIGHT + 7_200, settled=9)
+    # when its answer comes, in a part of its own, and a crash has it told again, also after the state was restored
+    late = Usage()
+    late.answer(Contribution(OK, (100, 20, 0, 0, 0), 3 * DOLLAR, None, None), "a1")
+    own = part(stage.id("b"), MIDNIGHT, late, segment=alone("the request's event"))
+    stage.send(own, clock=MIDNIGHT + 7_200, settled=9)
+    stage.send(own, clock=MIDNIGHT + 7_300, settled=12)
+    restored = budget()
+    for piece in stage.state.snapshot():
+        restored.state.load(piece)
+    restored.send(own, clock=MIDNIGHT + 7_300, settled=12)
+    # then it is spent once
+    assert stage.used() == restored.used()
+    assert list(stage.used().values()) == [3 * DOLLAR]
+    # and nothing of it remains when its day is over
+    assert stage.state.gauges()["budget_parts"] == 1
+    stage.send(clock=MIDNIGHT + DAY + 60, settled=12)
+    assert stage.state.gauges()["budget_parts"] == 0
+
+
 def test_the_next_days_exhaustion_is_another_alert_even_if_it_comes_before_the_clock() -> None:
     stage = budget()
     stage.send(part(stage.id("b"), MIDNIGHT + DAY - 10, usage(1, 5)), clock=MIDNIGHT + DAY - 10)
@@ -167,6 +195,18 @@ def test_a_rolling_budget_ceases_when_enough_has_left_it() -> None:
     assert (ceased.active, ceased.time) == (False, MIDNIGHT + 3_610)
     stage.send(clock=MIDNIGHT + 2 * HOUR)
     assert stage.state.gauges()["budget_groups"] == 0
+
+
+def test_what_is_reached_by_a_clock_that_is_ahead_is_told_now_even_when_input_is_read_a_minute_late() -> None:
+    stage = budget(window="rolling 24h")
+    start, stage.now = MIDNIGHT, MIDNIGHT + 100.0  # the clock is more than a minute behind: this is a history
+    stage.send(part(stage.id("b"), start + HOUR, usage(usd=4)), clock=start + 10.0)  # a service whose clock is an hour ahead
+    stage.send(part(stage.id("b"), start + 30, usage(usd=2)), clock=start + 10.0)
+    stage.now += 30
+    (found,) = stage.send(clock=start + 70.0)
+    told = [msgspec.msgpack.decode(message.value, type=Findings) for message in stage.effects.messages]
+    assert (found.name, found.time) == ("BudgetExhausted", start + HOUR + 5)
+    assert [message.ordered for message in told if message.findings] == [False]  # else it would wait for an hour
 
 
 def test_a_raised_limit_keeps_what_was_used_and_ends_the_alert() -> None:
@@ -199,7 +239,7 @@ def test_a_record_that_is_none_is_a_dead_letter_and_a_part_of_an_unknown_rule_is
     stage.read([b"no message"])
     assert [letter.stage for letter in stage.effects.letters] == ["budgets"]
     stage.send(part("other#0", MIDNIGHT, usage(1, 9)), part(stage.id("b"), MIDNIGHT, usage(1, 9), "too", "many"))
-    assert stage.effects.counts["unknown_rule", "budgets"] == 2 and not stage.found
+    assert stage.effects.counts["unknown_rule", ""] == 2 and not stage.found
 
 
 # Burn rates
@@ -403,23 +443,58 @@ def test_the_signature_of_a_call_does_not_see_numbers() -> None:
 # The clock
 
 
-def test_the_clock_is_that_of_the_slowest_source_and_idle_ones_hold_nobody_back() -> None:
+def test_the_clock_is_that_of_the_slowest_source_however_far_it_lags() -> None:
     stage = Stage2(read_rules([{"name": "b", "limit": 5, "window": "hour"}], runaway=QUIET), sources=3)
-    stage.send(part(stage.id("b"), MIDNIGHT, usage(1, 6)), clock=MIDNIGHT + 3_000, partition=0)
-    stage.send(idle=True, partition=1)
-    assert stage.state.clock == MIDNIGHT + 3_000 - PATIENCE  # one source has said nothing yet
+    stage.send(part(stage.id("b"), MIDNIGHT, usage(1, 6)), clock=MIDNIGHT + 3 * HOUR, partition=0)
+    stage.send(clock=MIDNIGHT + 200, partition=1)
+    assert stage.state.clock == 0  # one source has said nothing yet
     stage.send(clock=MIDNIGHT + 100, partition=2)
     assert stage.state.clock == MIDNIGHT + 100
-    assert not stage.send(clock=MIDNIGHT + 4_000, partition=0)
-    assert names(stage.send(clock=MIDNIGHT + 200, idle=True, partition=2)) == [("BudgetExhausted", False)]
+    stage.send(clock=MIDNIGHT + 4_000, partition=1)
+    assert names(stage.send(clock=MIDNIGHT + 4_000, partition=2)) == [("BudgetExhausted", False)]
     assert stage.state.clock == MIDNIGHT + 4_000
 
 
-def test_a_source_that_lags_for_more_than_an_hour_is_not_waited_for() -> None:
-    stage = Stage2(read_rules([{"name": "b", "limit": 5, "window": "hour"}], runaway=QUIET), sources=2)
-    stage.send(clock=MIDNIGHT, partition=0)
-    stage.send(clock=MIDNIGHT + 3 * HOUR, partition=1)
-    assert stage.state.clock == MIDNIGHT + 2 * HOUR
+# Histories
+
+
+def test_usage_of_a_history_is_counted_in_the_order_of_event_time_whoever_was_read_first() -> None:
+    limits = [{"name": "f", "by": "user", "limit": 9, "per": "1m"}]
+    rules = read_rules([{"name": "b", "limit": 5, "window": "day", "burn": False}], limits, QUIET)
+    budget_id, limit_id = (next(rule.id for rule in rules.by_id.values() if rule.name == name) for name in ("b", "f"))
+    parts = [part(budget_id, MIDNIGHT + 10 * n, usage(1, 0.5)) for n in range(20)]
+    parts += [part(limit_id, MIDNIGHT + 10 * n, usage(n), "ana") for n in range(8)]
+    found = []
+    for seed in range(6):
+        stage, chance = Stage2(rules, sources=2), random.Random(seed)
+        stage.now = MIDNIGHT + 30 * DAY  # it is read a month later
+        chance.shuffle(parts)
+        for piece in parts:  # then nothing is said of what the clock has not passed
+            assert stage.send(piece, clock=MIDNIGHT + 1.0, partition=chance.randrange(2)) == []
+        for end in sorted(chance.sample(range(20, 400), 5)) if seed else [400]:
+            stage.send(clock=MIDNIGHT + end, partition=0)
+            stage.send(clock=MIDNIGHT + end, partition=1)
+        stage.send(clock=MIDNIGHT + 400, partition=0)
+        stage.send(clock=MIDNIGHT + 400, partition=1)
+        found.append(stage.found)
+    # Then the crossing is in the step in which the limit was reached, with what had been used by then
+    exhausted = next(one for one in found[0] if one.name == "BudgetExhausted")
+    assert (exhausted.since, exhausted.value) == (MIDNIGHT + 95, 5.0)
+    assert {one.name for one in found[0]} == {"BudgetExhausted", "RateLimitExceeded"}
+    assert all(other == found[0] for other in found)
+
+
+def test_what_waits_of_a_history_is_counted_when_there_is_nothing_more_to_read_and_survives_a_restart() -> None:
+    stage = Stage2(read_rules([{"name": "b", "limit": 5, "window": "day", "burn": False}], runaway=QUIET))
+    stage.now = MIDNIGHT + 30 * DAY
+    assert stage.send(part(stage.id("b"), MIDNIGHT, usage(1, 6)), clock=MIDNIGHT + 3) == []
+    again = Stage2(stage.rules)
+    again.now = stage.now
+    again.state.load(stage.state.changes() or b"")
+    for one in (stage, again):
+        assert one.state.gauges()["usage_held"] == 1
+        assert names(one.send(clock=MIDNIGHT + 3, rests=True)) == [("BudgetExhausted", True)]
+        assert one.state.gauges()["usage_held"] == 0
 
 
 def test_windows_are_those_of_the_calendar() -> None:

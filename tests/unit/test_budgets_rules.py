@@ -10,7 +10,8 @@ import pytest
 from agents.budgets.rules import Rules, read_rules
 from agents.budgets.usage import Group
 from agents.budgets.windows import Window
-from schemas.events import Request, decode_request
+from schemas.decoding import decode_request
+from schemas.events import Request
 from tests.unit.builders import request
 
 QUIET = {"enabled": False}

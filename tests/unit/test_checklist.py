@@ -15,7 +15,7 @@ GOOD: dict[str, Any] = {
     "kills": 1, "restores": 1, "last": "2026-03-01 12:00 UTC", "burns": 2, "exhausted": 1,
     "answered": 100, "named": 100, "traced": 50, "newest": "resp-1", "calls": 100, "with_pii": 7, "suspects": ["123.456.789-00"],
     "longest": 15_000, "timeouts": 1, "overrun": 0, "with_schema": 10, "checked": 10, "invalid": 1, "alerts": 0,
-    "refusals": 2, "errors": 3, "lost": 1, "versioned": 100, "current": [["chat", "support", "0123456789abcdef"]],
+    "refusals": 2, "errors": 3, "prompted": 100, "versioned": 100, "current": [["chat", "support", "0123456789abcdef"]],
     "candidates": 4, "usd": "1.25",
 }  # fmt: skip
 CONFIGURED = Settings(budgets=[{"name": "day", "limit": 1, "unit": "tokens", "window": "day"}], limits=[{"name": "per-user"}])
@@ -63,7 +63,7 @@ def test_what_is_not_configured_is_not_ticked() -> None:
 
 
 def test_what_nothing_is_known_of_is_unknown() -> None:
-    found = verdicts(calls=0, answered=0, kills=0, candidates=0)
+    found = verdicts(calls=0, answered=0, prompted=0, kills=0, candidates=0)
     assert {name for name, verdict in found.items() if verdict.state == "yes"} == {"token budget with alerts", "rate limits"}
     assert {verdict.state for verdict in found.values()} == {"yes", "unknown"}
 
@@ -74,3 +74,15 @@ def test_a_table_that_does_not_exist_is_named() -> None:
     assert verdict.state == "unknown"
     assert "cache_candidates" in verdict.evidence
     assert "creates the tables" in verdict.remedy
+
+
+def test_the_calls_of_the_period_are_read_once() -> None:
+    asked: list[str] = []
+
+    def ask(sql: str) -> list[Mapping[str, Any]]:
+        asked.append(sql)
+        return [{"name": table} for table in TABLES] if "system.tables" in sql else [GOOD]
+
+    examine(ask, CONFIGURED, hours=24)
+    assert len(asked) == len(set(asked))
+    assert sum("max(timeout_ms)" in sql for sql in asked) == 1

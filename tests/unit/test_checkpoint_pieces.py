@@ -11,7 +11,9 @@ import pytest
 from schemas.outputs import DeadLetter
 from schemas.samples import Samples
 from streams.checkpoint import Checkpointer
+from streams.damage import Damage
 from streams.effects import Effects
+from streams.metrics import Metrics
 from tests.unit.builders import FakeBatch
 from tests.unit.test_checkpoint_simulation import METRICS, PARTITIONS, Cluster, ModelChangelog, ModelSink, Process, Producer
 from tests.unit.test_drift_state import SAMPLES, batch, in_messages, new_state, rows, run, stream
@@ -31,13 +33,14 @@ class Lines(ModelSink):
         return []
 
 
-def new_checkpointer(cluster: Cluster, lines: list[bytes]) -> Checkpointer:
+def new_checkpointer(cluster: Cluster, lines: list[bytes], metrics: Metrics = METRICS) -> Checkpointer:
     process = Process()
     return Checkpointer(
         "drift", [SAMPLES], lambda partition: new_state(),
         changelog=ModelChangelog(cluster, process, "drift", "writer"), producer=Producer(cluster, process),  # type: ignore[arg-type]
-        sink=Lines(cluster, process, lines), metrics=METRICS, deadletter_topic=cluster.topics.deadletter,  # type: ignore[arg-type]
+        sink=Lines(cluster, process, lines), metrics=metrics, damage=Damage("model"), deadletter_topic=cluster.topics.deadletter,  # type: ignore[arg-type]
         deadletter_partitions=PARTITIONS, interval=2.0, max_pending_rows=1_000, hold=lambda partition, topics: None,
+        end=lambda topic, partition: None,
     )  # fmt: skip
 
 

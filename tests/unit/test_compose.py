@@ -12,7 +12,8 @@ from streams.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "docker-compose.yml").read_text("utf-8")
-SERVICES = {"kafka", "clickhouse", "init", "worker", "demo"}
+SERVICES = {"kafka", "clickhouse", "init", "worker", "ingest", "dashboard", "demo"}
+MONITORING = {"prometheus", "alertmanager", "grafana"}
 
 
 def compose() -> list[str] | None:
@@ -27,23 +28,27 @@ class TestCompose:
         command = compose()
         if command is None:
             pytest.skip("neither `docker compose` nor `docker-compose` is installed")
-        for options in ([], ["--profile", "demo"]):
+        for options in ([], ["--profile", "demo"], ["--profile", "monitoring"]):
             config = subprocess.run([*command, *options, "config"], cwd=ROOT, capture_output=True, text=True)
             assert config.returncode == 0, config.stderr
-        services = subprocess.run([*command, "--profile", "demo", "config", "--services"], cwd=ROOT, capture_output=True, text=True)
-        assert set(services.stdout.split()) == SERVICES
+        profiles = ("--profile", "demo", "--profile", "monitoring")
+        services = subprocess.run([*command, *profiles, "config", "--services"], cwd=ROOT, capture_output=True, text=True)
+        assert set(services.stdout.split()) == SERVICES | MONITORING
 
 
 class TestFile:
     def test_ports_are_those_of_this_machine_only(self) -> None:
         ports = re.findall(r'^      - "([^"]*:\d+)"$', TEXT, re.MULTILINE)
-        assert len(ports) == 3
+        assert len(ports) == 8
         assert [port for port in ports if not port.startswith("127.0.0.1:")] == []
 
     def test_settings_exist(self) -> None:
         names = {name.lower() for name in re.findall(r"^ +MIRANTE_(\w+):", TEXT, re.MULTILINE)}
         assert names >= {"kafka_bootstrap", "clickhouse_url"}
-        assert names <= set(Settings.model_fields)
+        assert names <= {*Settings.model_fields, "dashboard_token", "ingest__token", "otlp__enabled"}
+
+    def test_opentelemetry_that_the_ingest_takes_is_read(self) -> None:
+        assert '    MIRANTE_OTLP__ENABLED: "true"\n' in TEXT.partition("services:")[0]
 
     def test_it_runs_the_kafka_that_tests_run_on(self) -> None:
         version = ElementTree.parse(ROOT / "deploy/kafka/pom.xml").findtext(".//{*}kafka.version")
@@ -53,7 +58,7 @@ class TestFile:
         mounted = re.findall(r"^      - (\./[^:]+):", TEXT, re.MULTILINE)
         assert mounted
         for path in mounted:
-            assert (ROOT / path).is_file(), path
+            assert (ROOT / path).exists(), path
 
     def test_images_are_pinned(self) -> None:
         images = re.findall(r"^ +image: (\S+)", TEXT, re.MULTILINE)

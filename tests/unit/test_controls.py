@@ -7,6 +7,7 @@ import string
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from math import inf
 from typing import Any, NamedTuple
 
 import msgspec
@@ -19,6 +20,7 @@ from agents.controls.durations import duration
 from agents.controls.fold import ALLOW, ControlError, Controls, Decision, checked_scope, is_in_force, read_control, strictness
 from agents.controls.rules import proposals, read_rules
 from agents.controls.state import MAX_ACTED, ControlsState
+from schemas.findings import PERIOD_END
 from schemas.outputs import Alert, Control
 from schemas.rows import ControlRow
 from streams.effects import Effects
@@ -39,9 +41,13 @@ def control(scope: str = "feature:search", action: str = "kill", time: float = 0
     return Control(scope=scope, action=action, time=at(time), expires_at=expires_at, **fields)  # type: ignore[arg-type]
 
 
-def alert(alert_id: str = "a1", status: str = "firing", time: float = 0, name: str = "BudgetExhausted", **labels: str) -> Alert:
+def alert(
+    alert_id: str = "a1", status: str = "firing", time: float = 0, name: str = "BudgetExhausted", ends: float | None = None, **labels: str
+) -> Alert:
+    """``ends``: when the period of its budget is over."""
     labels = labels or {"feature": "search", "tenant": "acme"}
     fields: dict[str, Any] = {"name": name, "status": status, "severity": "page", "labels": labels}
+    fields["evidence"] = {} if ends is None else {PERIOD_END: at(ends).timestamp()}
     return Alert(
         alert_id=alert_id, fingerprint="f", starts_at=NOON, updated_at=at(time), annotations={"summary": "budget is used up"}, **fields
     )
@@ -171,6 +177,17 @@ def test_given_an_alert_that_matches_then_the_rule_wants_its_switch() -> None:
     )
 
 
+@pytest.mark.parametrize(("ends", "expires_at"), [(None, None), (7200, at(7200))])
+def test_given_a_switch_as_long_as_its_alert_then_it_ends_by_itself_with_the_period_of_the_budget(
+    ends: float | None, expires_at: datetime | None
+) -> None:
+    rules = read_rules([{**RULE, "expires": "resolved"}])
+    (wanted,) = proposals(rules, alert(time=5, ends=ends))
+    assert wanted.control.expires_at == expires_at
+    (restored,) = proposals(rules, alert(status="resolved", time=60, ends=ends))
+    assert (restored.control.action, restored.control.scope) == ("restore", "feature:search")
+
+
 @pytest.mark.parametrize(
     ("rule", "matches"),
     [
@@ -195,7 +212,7 @@ def test_a_rule_acts_on_names_and_labels(rule: dict[str, Any], matches: bool) ->
         ({"acton": "kill"}, "acton"),
         ({"scope": "team:{feature}"}, "not a scope"),
         ({"scope": "feature:{a.b}"}, r"write labels as \{feature\}"),
-        ({"expires": "soon"}, "not a duration"),
+        ({"expires": "soon"}, 'not a duration.*or "resolved"'),
         ({"action": "throttle"}, "needs a limit"),
         ({"limit": 5.0}, "needs a limit"),
         ({"action": "throttle", "limit": -1}, "limit"),
@@ -351,6 +368,118 @@ def test_given_the_alert_resolves_then_the_switch_ends_only_if_the_rule_says_so(
     assert world.decision(feature="search") == decision
 
 
+WHILE_IT_FIRES = {**RULE, "expires": "resolved"}
+
+
+@pytest.mark.parametrize("month_first", [True, False])
+def test_given_budgets_of_the_day_and_of_the_month_then_the_switch_lasts_until_the_month_is_over(month_first: bool) -> None:
+    world = World(WHILE_IT_FIRES)
+    both = [alert("day", ends=3_600), alert("month", ends=9_000)]
+    world.alert(*both[:: -1 if month_first else 1])
+    world.pass_time(3_600)
+    world.alert(alert("day", "resolved", 3_600, ends=3_600))
+    assert world.decision(feature="search") == "kill"
+    world.pass_time(5_399)
+    assert world.decision(feature="search") == "kill"
+    world.pass_time(1)
+    assert world.decision(feature="search") == "allow"
+
+
+def test_given_a_kill_that_ends_before_the_throttle_of_another_alert_then_the_throttle_holds_again() -> None:
+    world = World(RULE, {**WHILE_IT_FIRES, "on": "BudgetBurn", "action": "throttle", "limit": 10.0})
+    world.alert(alert("burns", name="BudgetBurn"), alert("exhausted"))
+    assert world.decision(feature="search") == "kill"
+    world.pass_time(3_600)
+    assert world.decision(feature="search") == "throttle"
+    assert [c.action for c in world.written()] == ["throttle", "kill", "throttle"]
+    world.alert(alert("burns", "resolved", 3_700, name="BudgetBurn"))
+    assert world.decision(feature="search") == "allow"
+
+
+def test_given_an_operators_switch_for_a_while_then_what_rules_want_holds_again_after_it() -> None:
+    world = World(WHILE_IT_FIRES)
+    world.alert(alert())
+    world.operator(control(action="throttle", limit=50, expires=60))
+    assert world.decision(feature="search") == "throttle"
+    world.pass_time(60)
+    assert world.decision(feature="search") == "kill"
+
+
+def test_given_an_operator_restores_then_no_alert_that_fires_holds_it_any_longer() -> None:
+    world = World(WHILE_IT_FIRES)
+    world.alert(alert("day", ends=3_600), alert("month", ends=9_000))
+    world.operator(control(action="restore"))
+    world.pass_time(3_600)
+    world.alert(alert("day", "resolved", 3_600))
+    assert world.decision(feature="search") == "allow"
+
+
+def test_given_an_operators_restore_just_before_a_throttle_is_put_back_then_the_restore_holds() -> None:
+    world = World(RULE, {**WHILE_IT_FIRES, "on": "BudgetBurn", "action": "throttle", "limit": 10.0})
+    world.alert(alert("burns", name="BudgetBurn"), alert("exhausted"))
+    state = world.states[partition_of(b"feature:search", PARTITIONS)]
+    world.now = 3_600
+    effects = Effects()
+    state.tick(0.0, {}, Effects())
+    state.tick(3_600.0, {}, effects)
+    assert [json.loads(message.value)["action"] for message in effects.messages] == ["throttle"]
+    world.operator(control(action="restore", time=3_600))
+    world.carry_out(effects)
+    assert world.decision(feature="search") == "allow"
+
+
+def test_given_a_switch_is_about_to_end_when_another_alert_fires_then_its_switch_comes() -> None:
+    """Both in one batch: the end of the first has not been read back when the second is decided."""
+    rules = read_rules([WHILE_IT_FIRES, {**WHILE_IT_FIRES, "on": "BudgetBurn", "action": "throttle", "limit": 1.0}])
+    state = ControlsState(0, alerts=ALERTS, proposals=PROPOSALS, controls=CONTROLS, partitions=1, source="c", rules=())
+    life = [alert(), alert(status="resolved", time=60), alert("a2", time=61, name="BudgetBurn")]
+    records = [
+        Record(PROPOSALS, 0, n, 0, b"feature:search", msgspec.json.encode(one))
+        for n, one in enumerate(wanted for step in life for wanted in proposals(rules, step))
+    ]
+    effects = Effects()
+    state.apply(Batch(PROPOSALS, 0, records, len(records)), effects)
+    assert [json.loads(message.value)["action"] for message in effects.messages] == ["kill", "restore", "throttle"]
+    # And a weaker wish does not replace it, while only what was written before it has been read back
+    written = [Record(CONTROLS, 0, n, 0, b"feature:search", message.value) for n, message in enumerate(effects.messages)]
+    weaker = proposals(read_rules([{**RULE, "action": "throttle", "limit": 5.0}]), alert("a3"))
+    late, again = Record(PROPOSALS, 0, 3, 0, b"feature:search", msgspec.json.encode(weaker[0])), Effects()
+    for batch in (Batch(CONTROLS, 0, written[:2], 2), Batch(PROPOSALS, 0, [late], 4), Batch(CONTROLS, 0, written[2:], 3)):
+        state.apply(batch, again)
+    assert not again.messages and state.gauges()["switches"] == 1
+
+
+lives = st.lists(st.tuples(st.sampled_from("bdm"), st.sampled_from(["fires", "resolved", "time"]), st.integers(1, 40)), max_size=30)
+
+
+@given(lives)
+def test_what_is_in_force_is_the_strictest_that_an_alert_which_fires_still_wants(history: list[tuple[str, str, int]]) -> None:
+    """An alert fires once and is resolved once; ``b`` throttles while it fires, ``d`` kills until its period is over, ``m`` for a while."""
+    throttle = {**WHILE_IT_FIRES, "on": "BudgetBurn", "action": "throttle", "limit": 10.0}
+    world = World(throttle, WHILE_IT_FIRES, {**RULE, "on": "RateLimitExceeded", "expires": "30m"})
+    names = {"b": "BudgetBurn", "d": "BudgetExhausted", "m": "RateLimitExceeded"}
+    firing: dict[str, tuple[str, float]] = {}
+    numbers = dict.fromkeys(names, 0)
+    for kind, what, n in history:
+        if what == "time":
+            world.pass_time(60.0 * n)
+        elif (what == "fires") != (kind in firing):
+            numbers[kind] += what == "fires"
+            ends = world.now + 60.0 * n
+            if what == "fires":
+                firing[kind] = "throttle" if kind == "b" else "kill", {"b": inf, "d": ends, "m": world.now + 1_800}[kind]
+            elif kind != "m":  # what was switched off for a while is over by itself
+                del firing[kind]
+            else:
+                continue
+            status = "firing" if what == "fires" else "resolved"
+            period = ends if kind == "d" else None
+            world.alert(alert(f"{kind}{numbers[kind]}", status, world.now, name=names[kind], ends=period, feature="search"))
+        firing = {kind: wanted for kind, wanted in firing.items() if wanted[1] > world.now or kind == "d"}
+        wanted = {action for action, end in firing.values() if end > world.now}
+        assert world.decision(feature="search") == ("kill" if "kill" in wanted else "throttle" if wanted else "allow")
+
+
 def test_given_an_alert_of_last_week_is_replayed_then_no_switch_is_written_that_has_expired_already() -> None:
     world = World(RULE)
     world.now = 7 * 86_400.0
@@ -500,7 +629,7 @@ steps = st.lists(
 @given(steps)
 def test_given_crashes_and_repeats_at_any_moment_then_switches_and_audit_are_the_same(history: list[tuple[str, int, bool]]) -> None:
     """A crash loses the state since the last checkpoint and hands over again the records since; here the last one."""
-    rules = ({**RULE, "restore_on_resolve": True}, {**RULE, "on": "BudgetBurn", "action": "throttle", "limit": 1.0})
+    rules = ({**RULE, "restore_on_resolve": True}, {**WHILE_IT_FIRES, "on": "BudgetBurn", "action": "throttle", "limit": 1.0})
 
     def run(crashes: bool) -> tuple[list[Control], dict[Any, Any]]:
         world = World(*rules)

@@ -6,14 +6,17 @@ from urllib.parse import unquote
 
 import pytest
 
+from deploy.ingest.metrics import IngestMetrics
 from schemas.rows import InteractionRow
+from streams.counters import COUNTERS
 from streams.metrics import Metrics
-from streams.settings import JoinSettings, KafkaSecurity, Settings
+from streams.settings import IngestSettings, JoinSettings, KafkaSecurity, Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("**/*.md")])
 README = (ROOT / "README.md").read_text("utf-8")
 OPERATIONS = (ROOT / "docs/operations.md").read_text("utf-8")
+METRICS = {family.name for one in (Metrics(), IngestMetrics()) for family in one.registry.collect()}
 DATA = (ROOT / "docs/data.md").read_text("utf-8")
 
 
@@ -35,23 +38,29 @@ def anchor(heading: str) -> str:
 def view_columns(file: str, view: str) -> set[str]:
     """The columns a view selects: one to a line, indented by four."""
     text = (ROOT / "schemas/clickhouse" / file).read_text("utf-8")
-    selected = text[text.index(f"VIEW IF NOT EXISTS mirante.{view} AS") :].split("FROM mirante.")[0]
+    selected = text[text.index(f"VIEW mirante.{view} AS") :].split("FROM mirante.")[0]
     return {line.rstrip(",").rsplit(" AS ", 1)[-1].strip() for line in re.findall(r"(?m)^ {4}\S.*$", selected)}
 
 
 class TestOperations:
     def test_metrics_are_those_of_the_code(self) -> None:
-        exist = {family.name for family in Metrics().registry.collect() if family.name.startswith("mirante_")}
+        exist = {name for name in METRICS if name.startswith("mirante_")}
         assert first_column(section(OPERATIONS, "Metrics")) == exist
+
+    def test_counters_have_the_labels_of_the_code(self) -> None:
+        rows = dict(re.findall(r"(?m)^\| `(mirante_\w+)` \| ([^|]*?) ?\|", section(OPERATIONS, "Metrics")))
+        for declared in COUNTERS.values():
+            assert rows[declared.metric].strip() == declared.label, declared
 
     @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
     def test_a_metric_named_anywhere_exists(self, document: Path) -> None:
-        exist = {family.name for family in Metrics().registry.collect()}
         named = set(re.findall(r"\bmirante_[a-z_]+\b", document.read_text("utf-8"))) - {"mirante_quantile"}
-        assert {re.sub(r"_(total|bucket|sum|count)$", "", name) for name in named} <= exist
+        assert {re.sub(r"_(total|bucket|sum|count)$", "", name) for name in named} <= METRICS
 
     def test_settings_are_those_of_the_code(self) -> None:
-        exist = set(Settings.model_fields) - {"join", "kafka"} | {f"join.{key}" for key in JoinSettings.model_fields} | {"kafka.*"}
+        tables = {"join": JoinSettings, "ingest": IngestSettings}
+        exist = set(Settings.model_fields) - {*tables, "kafka"} | {"kafka.*"}
+        exist |= {f"{table}.{key}" for table, of in tables.items() for key in of.model_fields}
         assert first_column(section(OPERATIONS, "Settings")) == exist
 
     def test_it_names_the_keys_of_a_secured_kafka(self) -> None:
@@ -64,7 +73,7 @@ class TestData:
         assert named == set(InteractionRow.__struct_fields__) - {"version"}
 
     def test_columns_of_cost_windows(self) -> None:
-        assert first_column(section(DATA, "cost_windows")) == view_columns("0002_cost_windows.sql", "cost_windows")
+        assert first_column(section(DATA, "cost_windows")) == view_columns("0012_usage.sql", "cost_windows")
 
 
 class TestReadme:

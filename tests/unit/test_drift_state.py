@@ -26,8 +26,8 @@ def new_state(sources: int = 1, **options: Any) -> DriftState:
     return DriftState(0, SOURCE, FINDINGS, ACCEPTS, DriftSettings(**options), sources)
 
 
-def message(samples: Sequence[Sample], clock: float, partition: int = 0, scores: Sequence[Score] = (), *, idle: bool = False) -> Samples:
-    return Samples(SOURCE, partition, clock, idle, list(samples), list(scores))
+def message(samples: Sequence[Sample], clock: float, partition: int = 0, scores: Sequence[Score] = (), *, rests: bool = False) -> Samples:
+    return Samples(SOURCE, partition, clock, rests, list(samples), list(scores))
 
 
 def batch(*messages: Samples | bytes, topic: str = SAMPLES) -> FakeBatch:

@@ -10,6 +10,7 @@ import msgspec
 from agents.drift.tap import SamplesTap, home_of, rank_of
 from agents.interactions.state import InteractionsState
 from schemas.samples import Sample, Samples
+from schemas.texts import question_of
 from tests.unit.builders import World, context, request, response, settings
 
 
@@ -54,6 +55,25 @@ def test_an_answered_call_with_everything_that_is_compared() -> None:
     assert (sample.tenant, sample.prompt_sha, sample.index_version, sample.fingerprint, sample.tool) == ("acme", "abc", "i7", "fp", "find")
     assert sample.retrieval_score is not None and abs(sample.retrieval_score - 0.6) < 1e-9
     assert (sample.response_id, sample.outcome) == (response(1)["response_id"], "ok")
+
+
+def test_the_texts_of_a_sample_are_those_of_the_row() -> None:
+    """Those of a call in which nothing had to be masked are taken from its events."""
+    said = [
+        ({"messages": [{"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "image"}]}]}, {"output": "b"}),
+        ({"messages": [{"content": "who asks?"}, {"role": "assistant", "content": "c"}]}, {"output": None}),
+        ({"messages": [{"role": "user", "content": None}]}, {"output": "\u00e9 \u2028 \U0001f600"}),
+        ({"messages": None}, {"output": "d"}),
+    ]
+    world = new_world()
+    for n, (asked, answered) in enumerate(said):
+        call(world, n, n, asked, answered)
+    world.finish()
+    rows = {row["response_id"]: row for row in world.tables.interactions().values()}
+    assert len(rows) == len(said)
+    for sample in samples(world):
+        row = rows[sample.response_id]
+        assert (sample.question, sample.answer) == (question_of(row.get("messages", [])), row.get("output", ""))
 
 
 def test_no_personal_data_leave() -> None:

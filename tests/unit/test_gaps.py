@@ -54,3 +54,13 @@ def test_given_no_patience_then_nothing_is_waited_for() -> None:
 @pytest.mark.parametrize(("cluster", "patience"), [(f"{EMBEDDED_CLUSTER}4f0c", GAP_PATIENCE), ("MkU3OEVBNTcwNTJENDM2Qg", 0.0)])
 def test_a_worker_waits_for_gaps_on_the_embedded_broker_only(cluster: str, patience: float) -> None:
     assert Worker(Settings(), [], cluster).batches.gap_patience == patience
+
+
+def test_an_entry_for_several_offsets_leaves_no_gap() -> None:
+    class Entry(NamedTuple):
+        offset: int
+        last_offset: int
+
+    gaps: Gaps[str] = Gaps(PATIENCE)
+    assert gaps.before("tp", 0, [Written(0, 0.0), Entry(1, 4), Written(5, 0.0)], now=0.0) == 3
+    assert gaps.before("tp", 0, [Written(0, 0.0), Entry(1, 4), Written(6, 0.0)], now=0.0) == 2

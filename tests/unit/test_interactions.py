@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from agents.cost.aggregate import Aggregate
 from agents.cost.sketch import bin_of
-from agents.interactions.pricing import PriceBook
 from agents.interactions.rows import answered
-from schemas.events import decode_request_with_unknown, decode_response_with_unknown
+from agents.pricing import PriceBook
+from schemas.decoding import decode_request_with_unknown, decode_response_with_unknown
 from schemas.rows import money
 from tests.unit.builders import EPOCH, PRICES, Json, Record, World, expected_rows, moment, request, response, settings, without
 
@@ -335,16 +335,19 @@ def test_a_late_answer_completes_the_interaction_and_moves_its_windows(model: st
     assert not world.letters
 
 
-def test_an_answer_after_the_late_answers_time_is_an_orphan_and_the_request_stays_unanswered() -> None:
+def test_an_answer_after_the_late_answers_time_is_a_dead_letter_and_counted_and_the_row_stays_unanswered() -> None:
     world = World(settings(join={"late_answer": 10.0}))
     world.publish("requests", request(1))
     world.run()
     for _ in range(4):
         world.wait(40.0)
-    world.publish("responses", response(1))
+    said = response(1, 150.0)
+    world.publish("responses", said)
     world.finish()
-    assert_as_implied(world, request(1))
-    assert [letter.topic for letter in world.letters] == ["llm.responses"]
+    assert world.tables.interactions() == expected_rows([request(1)])[0]
+    assert world.tables.windows() == expected_rows([request(1), said])[1]
+    (letter,) = world.letters
+    assert letter.topic == "llm.responses" and "answer came 150 s after its request; join.late_answer is 10" in letter.reason
 
 
 def test_too_many_open_requests_settle_the_oldest() -> None:
@@ -467,7 +470,7 @@ def test_no_bytes_on_the_partials_topic_stop_the_windows(value: bytes) -> None:
 def test_an_event_further_ahead_than_allowed_is_a_dead_letter_and_does_not_move_time() -> None:
     world = World()
     world.publish("requests", request(1, timeout_ms=LONG))
-    for kind, event in (("requests", request(2, 86_401.0)), ("responses", response(2, 86_401.0))):
+    for kind, event in (("requests", request(2, 172_801.0)), ("responses", response(2, 172_801.0))):
         world.publish(kind, event | {"session_id": "s1"}, "s1", written=0.0)
     world.run()
     assert [letter.reason.partition(":")[0] for letter in world.letters] == ["time", "time"]

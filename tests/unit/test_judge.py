@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from aiohttp import web
 
-from schemas.events import decode_evaluation
+from schemas.decoding import decode_evaluation
 from schemas.outputs import JudgeTask
 from streams.forward import delivery
 from streams.judge.agreement import Rated, agreement

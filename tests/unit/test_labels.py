@@ -160,7 +160,7 @@ def test_late_feedback_gives_a_further_final_version_until_the_retention_ends() 
     stage.until(2 + GAP + RETENTION + 1)
     assert stage.send(signal(2, GAP + RETENTION + 10, "thumbs_up", 1)) == []
     stage.until(GAP + RETENTION + 10 + WAIT)
-    assert stage.effects.counts["labels_feedback", "unmatched"] == 1
+    assert stage.effects.counts["label_exceptions", "unmatched"] == 1
     assert stage.state.gauges()["label_answers"] == 0
 
 
@@ -172,7 +172,7 @@ def test_feedback_before_its_answer_waits_and_feedback_for_an_unknown_one_is_dro
     assert stage.state.gauges()["label_waiting_feedback"] == 1
     stage.until(WAIT)
     assert stage.state.gauges()["label_waiting_feedback"] == 0
-    assert stage.effects.counts["labels_feedback", "unmatched"] == 1
+    assert stage.effects.counts["label_exceptions", "unmatched"] == 1
 
 
 def test_feedback_sent_to_all_partitions_is_used_where_the_answer_is_known() -> None:
@@ -182,7 +182,7 @@ def test_feedback_sent_to_all_partitions_is_used_where_the_answer_is_known() -> 
         stage.send(signal(1, 10, "copy", 1, session=None))
         stage.until(10 + WAIT)
     assert kinds(knows.label(1)) == ["copy"]
-    assert does_not.published == [] and does_not.effects.counts["labels_feedback", "elsewhere_or_unmatched"] == 1
+    assert does_not.published == [] and does_not.effects.counts["label_exceptions", "elsewhere_or_unmatched"] == 1
 
 
 def test_feedback_with_only_a_session_is_about_the_latest_answer_it_had() -> None:
@@ -336,15 +336,15 @@ def test_waiting_feedback_is_bounded() -> None:
     stage.send(*(signal(n, n / 100, "copy", f"x{n}") for n in range(20)))
     stage.until(2)
     assert stage.state.gauges()["label_waiting_feedback"] == 5
-    assert stage.effects.counts["labels_feedback", "unmatched"] == 15
+    assert stage.effects.counts["label_exceptions", "unmatched"] == 15
 
 
 def test_more_than_may_wait_for_the_clock_is_taken_before_its_time_the_earliest_first() -> None:
     stage = Stage2(pending=5)
     stage.send(*(signal(n, 50 + n, "thumbs_up", n) for n in range(10)), *(turn(n, n) for n in range(10)), clock=-100)
-    assert stage.state.gauges()["label_pending"] == 5
+    assert stage.state.gauges()["label_inbox"] == 5
     assert {answer for answer, label in stage.latest().items() if label.explicit} == {f"a{n}" for n in range(5)}
-    assert stage.effects.counts["labels_late", "taken_early"] == 15
+    assert stage.effects.counts["label_exceptions", "taken_early"] == 15
 
 
 # The clock, and what satisfaction is told

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.guards.text.linear import load_model, ngrams
+from agents.guards.text.linear import LinearModel, load_model, ngrams
 from agents.guards.text.refusal import REFUSAL_THRESHOLD, refusal_probability
 
 REFUSALS = {
@@ -91,9 +91,14 @@ WORDS = st.sampled_from(
 )
 
 
-@given(st.lists(WORDS, max_size=40).map(" ".join))
-def test_scoring_by_first_words_is_the_sum_over_all_ngrams(text: str) -> None:
-    for name in ("refusal", "injection"):
-        model = load_model(name)
+@pytest.fixture(scope="module")
+def models() -> list[LinearModel]:
+    """Made once: to compile their patterns is a hundred times the work of an example, and no example may hang on it."""
+    return [load_model("refusal"), load_model("injection")]
+
+
+@given(text=st.lists(WORDS, max_size=40).map(" ".join))
+def test_scoring_by_first_words_is_the_sum_over_all_ngrams(models: list[LinearModel], text: str) -> None:
+    for model in models:
         expected = model.bias + sum(model.weights.get(gram, 0) for gram in ngrams(text, singles=model.singles))
         assert model.logit(text) == expected

@@ -14,7 +14,7 @@ import orjson
 import pytest
 from genai_prices import Usage, calc_price
 
-from schemas.events import decode
+from schemas.decoding import decode
 from streams.partitioner import partition_of
 from streams.traffic.demo import daily_rate, demo
 from streams.traffic.formats import count_records, detect, read_trace

@@ -16,17 +16,31 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from agents.budgets.rules import Rules
 from agents.cost.aggregate import OUTCOME_INDEX, UNANSWERED, Aggregate, Contribution, Series
 from agents.cost.sketch import GAMMA, RELATIVE_ERROR, SMALLEST, Bins, bin_of, quantile
 from agents.cost.state import CostState
 from agents.interactions.partials import Partials
+from agents.interactions.parts import WINDOW, window_of
 from agents.interactions.progress import Progress
 from agents.interactions.segments import WARM_UP, Segments
 from agents.interactions.state import InteractionsState
+from agents.interactions.sums import Sums
+from agents.interactions.usages import Usages
+from agents.seen import SeenIds
 from schemas.events import MAX_MS, MAX_TOKENS
 from schemas.rows import EXACT, OUTCOMES, CostPartRow
 from streams.effects import Effects
 from tests.unit.builders import SOURCE, FakeBatch, Json, Record, Tables, World, expected_rows, request, response, settings
+
+# Windows
+
+
+@given(time=st.floats(0, 4e9), after=st.floats(-100, 200), settle=st.floats(0, 100))
+def test_a_call_counts_in_the_window_in_which_it_ended_if_its_own_had_settled_by_then(time: float, after: float, settle: float) -> None:
+    ended, sums = time + after, Sums(Partials(10), Usages(Rules([])), Rules([]), settle, 20.0)
+    assert sums.counted_at(time, ended) == (window_of(ended) if ended > window_of(time) + WINDOW + settle else 0)
+
 
 # Sketch
 
@@ -103,6 +117,35 @@ def test_a_late_answer_gives_what_an_answer_in_time_would_have_given_and_raises_
     assert late.version == before + 1
 
 
+complete = st.builds(
+    lambda item, response_id, flags, tpot_ms, partial: item._replace(
+        response_id=response_id, flags=flags, tpot_ms=tpot_ms, partial=partial
+    ),
+    contributions,
+    st.sampled_from("ab"),
+    st.sampled_from([(), ("json_invalid",), ("json_invalid", "injection")]),
+    st.none() | st.floats(0, MAX_MS),
+    st.booleans(),
+)
+
+
+@given(st.lists(complete, max_size=5), complete | st.just(NOTHING))
+def test_what_is_taken_back_leaves_no_trace_but_examples(others: list[Contribution], item: Contribution) -> None:
+    without, taken = aggregate_of(others), aggregate_of([*others, item])
+    taken.take_back(item)
+    for aggregate in (without, taken):
+        aggregate.examples, aggregate.slowest = {}, (0.0, "")
+        aggregate.flags = {flag: (count, "") for flag, (count, _) in aggregate.flags.items()}
+    assert taken == without
+
+
+def test_what_is_void_outdoes_whatever_a_call_can_have_been_counted_as() -> None:
+    void, asked, answered = Aggregate(void=1), aggregate_of([NOTHING]), aggregate_of([ANSWER])
+    asked.move(late=True)
+    assert void.requests == 0
+    assert void.version > max(asked.version, answered.version, aggregate_of([NOTHING]).version)
+
+
 @given(st.lists(contributions, max_size=5), st.lists(contributions, max_size=5), st.lists(contributions, max_size=5))
 def test_replacing_a_constituent_leaves_no_trace_of_it(
     kept: list[Contribution], old: list[Contribution], new: list[Contribution]
@@ -147,7 +190,7 @@ def test_an_answer_by_another_model_moves_between_series_and_versions_do_not_tel
 
 
 def test_settled_segments_are_forgotten_and_open_ones_kept() -> None:
-    segments, partials = Segments(size=2, families=2, own=0), Partials(10)
+    segments, partials = Segments(2, 2, 0, SeenIds(1)), Partials(10)
     numbers = [segments.open(0, offset) for offset in range(6)]
     assert numbers == [0, 0, 2, 2, 4, 4]
     for number in numbers[1:]:
@@ -164,14 +207,34 @@ def test_settled_segments_are_forgotten_and_open_ones_kept() -> None:
 
 
 def test_of_forwarded_requests_the_last_segment_but_one_stays_too() -> None:
-    segments = Segments(size=2, families=2, own=0)
+    seen = SeenIds[None](1)
+    segments = Segments(2, 2, 0, seen)
     for offset in range(6):
+        seen.add(str(offset))
         segments.settle(segments.open(1, offset))
     assert segments.close() == (0, 3), "a repeated send may bring offsets 2 and 3 after 4 and 5"
 
 
+def test_of_forwarded_requests_segments_stay_as_long_as_a_copy_would_be_known() -> None:
+    # Given requests of both families, whose ids are known for four more
+    seen = SeenIds[None](4)
+    segments = Segments(1, 2, 0, seen)
+    for offset in range(3):
+        seen.add(f"own {offset}")
+        segments.settle(segments.open(0, offset))
+        seen.add(f"forwarded {offset}")
+        segments.settle(segments.open(1, offset))
+    # Then own segments are settled when all is read, forwarded ones when their ids are forgotten
+    assert segments.close() == (4, 3)
+    seen.add("forwarded 3")
+    segments.settle(segments.open(1, 3))
+    assert segments.close() == (4, 3)
+    seen.add("another")
+    assert segments.close() == (4, 5)
+
+
 def test_requests_before_a_backfill_are_not_counted() -> None:
-    segments = Segments(size=2, families=2, own=0, counted_from=(4, 0))
+    segments = Segments(2, 2, 0, SeenIds(1), counted_from=(4, 0))
     assert [segments.open(0, 3), segments.open(0, 4), segments.open(1, 0)] == [WARM_UP, 4, 1]
     segments.settle(WARM_UP)
     assert segments.close() == (4, -1)
@@ -310,8 +373,11 @@ def forget_what_was_heard(state: InteractionsState) -> None:
     """As after a restart: silence must be heard first, and what was asked of other partitions is asked again."""
     state._silent = {}
     state._rekeyed_since, state._rekeyed_silence = None, 0.0
+    state._said, state._said_at, state._says_again = (0, 0, False, False), 0.0, False
+    state._rests_since, state._rests = None, False
     state._progress = Progress(state._context.settings.partitions, "the same for all")
-    for _, item in state._join._held:
+    for held in state._join._held:
+        item = held.item
         entry = item.request.request if item.request is not None else item.response.response
         state._join._deadlines.add(item.due, entry.request_id)
     state._join._held.clear()

@@ -1,0 +1,77 @@
+"""States that earlier versions wrote are read, or refused with what to do."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import msgspec
+import pytest
+
+import streams.checkpoint
+from agents.interactions.state import InteractionsState, Saved
+from schemas.events import Extra
+from streams.checkpoint import ForeignState
+from tests.unit.builders import EPOCH, context, moment, settings
+from tests.unit.test_checkpoint_simulation import Cluster, Process, Worker
+
+AT = EPOCH.timestamp()
+ASKED = {"event_id": "e1", "time": moment(0), "request_id": "r1", "tenant": "acme", "model": "gpt-4o"}
+SAID = {"event_id": "e2", "time": moment(1), "request_id": "r2", "response_id": "a2", "status": "ok"}
+ORIGIN = ["llm.responses", 0, 7, int(AT * 1000), None, None, []]
+
+
+def piece(**fields: Any) -> bytes:
+    """A piece as the version before wrote it: an array up to ``located``, an entry's second field the JSON of its unknown fields."""
+    before = {
+        "clocks": {"requests": AT}, "heads": [0, 0], "settled": [0, 0], "announced": [0, 0], "told": [0, False], "gone": [],
+        "requests": [], "responses": [], "located": [],
+    }  # fmt: skip
+    return msgspec.msgpack.encode(list((before | fields).values()))
+
+
+def restored(*pieces: bytes) -> InteractionsState:
+    state = InteractionsState(0, context(settings(2)))
+    for one in pieces:
+        state.load(one)
+    return state
+
+
+def test_what_an_open_request_and_a_waiting_response_said_beyond_their_fields_is_kept() -> None:
+    # Given the former shape: the JSON of the unknown fields, or nothing
+    request = [ASKED, b'{"team":"blue"}', AT, 0, AT + 60, False, True]
+    plain = [ASKED | {"event_id": "e3", "request_id": "r3"}, None, AT, 0, AT + 60, False, True]
+    response = [SAID, b'{"region_hint":"eu"}', AT + 30, ORIGIN, True]
+    # When it is loaded
+    state = restored(piece(requests=[request, plain], responses=[response]))
+    # Then the entries have today's shape, and are written in it
+    saved = [msgspec.msgpack.decode(one, type=Saved) for one in state.snapshot()]
+    extras = {entry.request.request_id: entry.extra for one in saved for entry in one.requests}
+    assert extras == {"r1": Extra(b'{"team":"blue"}'), "r3": None}
+    assert [entry.extra for one in saved for entry in one.responses] == [Extra(b'{"region_hint":"eu"}')]
+
+
+def test_a_response_of_a_former_state_is_looked_for_no_more_and_holds_no_time_back() -> None:
+    state = restored(piece(responses=[[SAID, None, AT + 30, ORIGIN, True]]))
+    assert state._strays.earliest == float("inf")
+
+
+def test_what_is_of_no_known_shape_is_not_taken_for_a_former_one() -> None:
+    with pytest.raises(msgspec.ValidationError):
+        restored(piece(requests=[[{"request_id": 5}, b"{}", AT, 0, AT]]))
+
+
+async def test_a_worker_refuses_a_foreign_state_and_says_what_to_do() -> None:
+    streams.checkpoint.ProcessingTime = lambda longest_gap: SimpleNamespace(now=lambda: 0.0)  # type: ignore[assignment,misc]
+    cluster = Cluster()
+    first = Worker(cluster, Process())
+    await first.own()
+    writer = first.checkpointers["interactions"]._partitions[0].writer
+    await writer.append({}, msgspec.msgpack.encode(["of another kind"]))
+    with pytest.raises(ForeignState, match=r"interactions: another version .* partition 0.*docs/operations\.md"):
+        await Worker(cluster, Process()).own()
+
+
+@pytest.fixture(autouse=True)
+def _clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams.checkpoint, "ProcessingTime", streams.checkpoint.ProcessingTime)
