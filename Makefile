@@ -24,14 +24,21 @@ help:
 	@echo 'make test                 unit and pipeline tests, on the embedded broker and ClickHouse engine'
 	@echo 'make lint                 ruff and mypy'
 	@echo 'make kafka-test           pipeline and Kafka tests on Apache Kafka (needs Java 17 and Maven)'
+	@echo 'make sdk-test             the SDK in an environment of its own, with the real clients of providers'
+	@echo 'make otel-test            real clients that export to a running Mirante, in an environment of their own'
 ifneq ($(wildcard tests/bench),)
+	@echo 'make sdk-bench            what a guarded call of the SDK costs'
 	@echo 'make bench [ARGS="..."]   measure throughput'
+	@echo 'make bench-smoke          run every benchmark for some seconds, to see that it works'
 endif
 ifneq ($(wildcard tests/chaos),)
 	@echo 'make chaos [ARGS="..."]   kill things while events flow, then compare (ARGS="--seed N --minutes M")'
 endif
+	@echo 'make browser-test         the dashboard in Chromium (Debian: apt install chromium)'
+	@echo 'make grafana-types        what `make test` then holds the Grafana boards to (needs npm)'
+	@echo 'make docs                 the documentation as a site, in site/'
 	@echo 'make setup                only create or update $(VENV)'
-	@echo 'make clean                remove $(VENV) and caches; data in .mirante stays'
+	@echo 'make clean                remove $(VENV), $(SDK_VENV), $(OTEL_VENV) and caches; data in .mirante stays'
 
 .PHONY: setup
 setup: $(STAMP)
@@ -54,10 +61,69 @@ lint: $(STAMP)
 kafka-test: $(STAMP)
 	@exec env MIRANTE_TEST_KAFKA=apache $(PYTEST) tests/pipeline tests/kafka
 
+# The SDK is a distribution of its own: its environment holds the providers' clients that it wraps, and not Mirante.
+SDK_VENV := .venv-sdk
+SDK_STAMP := $(SDK_VENV)/.ready-$(firstword $(shell printf '%s' "$(CURDIR)" | cksum))
+
+.PHONY: sdk-test
+sdk-test: $(SDK_STAMP)
+	@$(SDK_VENV)/bin/python -m pytest -c tests/sdk/pytest.ini tests/sdk $(ARGS)
+	@cd sdk && ../$(SDK_VENV)/bin/ruff check . && ../$(SDK_VENV)/bin/mypy
+
+ifneq ($(wildcard tests/bench),)
+.PHONY: sdk-bench
+sdk-bench: $(SDK_STAMP)
+	@exec $(SDK_VENV)/bin/python -m tests.bench.sdk $(ARGS)
+endif
+
+$(SDK_STAMP): sdk/pyproject.toml sdk/constraints.txt $(if $(wildcard $(SDK_VENV)/bin/python),,FORCE)
+	@echo 'Installing the SDK and the clients that it is tested with into $(SDK_VENV) ...'
+	@$(PYTHON) -m venv --clear $(SDK_VENV)
+	@$(SDK_VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c sdk/constraints.txt -e './sdk[schema,kafka,test]'
+	@touch $@
+
+# Instrumentations replace parts of the clients that they watch: they have an environment of their own, and npm packages.
+OTEL_VENV := .venv-otel
+OTEL_STAMP := $(OTEL_VENV)/.ready-$(firstword $(shell printf '%s' "$(CURDIR)" | cksum))
+
+.PHONY: otel-test
+otel-test: $(STAMP) $(OTEL_STAMP) $(if $(shell command -v npm),tests/otel/vercel/node_modules/.package-lock.json)
+	@exec $(OTEL_VENV)/bin/python -m pytest -c tests/otel/pytest.ini tests/otel $(ARGS)
+
+$(OTEL_STAMP): tests/otel/requirements.txt tests/otel/constraints.txt sdk/pyproject.toml $(if $(wildcard $(OTEL_VENV)/bin/python),,FORCE)
+	@echo 'Installing instrumentations and their clients into $(OTEL_VENV) ...'
+	@$(PYTHON) -m venv --clear $(OTEL_VENV)
+	@$(OTEL_VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c tests/otel/constraints.txt -r tests/otel/requirements.txt
+	@touch $@
+
+tests/otel/vercel/node_modules/.package-lock.json: tests/otel/vercel/package.json
+	@npm install --prefix tests/otel/vercel --silent --no-audit --no-fund --no-package-lock --ignore-scripts
+	@touch $@
+
+# One process: the stack, its half an hour of traffic and the browser are shared by all tests.
+.PHONY: browser-test
+browser-test: $(STAMP)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[browser,notebook]'
+	@exec $(BIN)/python -m pytest tests/browser
+
+# Types only: of TypeScript and of Grafana, nothing of which runs but the compiler.
+.PHONY: grafana-types
+grafana-types:
+	@npm install --prefix tests/grafana --silent --no-audit --no-fund --no-package-lock --ignore-scripts
+
+.PHONY: docs
+docs: $(STAMP)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
 ifneq ($(wildcard tests/bench),)
 .PHONY: bench
 bench: $(STAMP)
 	@exec $(BIN)/python -m tests.bench.throughput $(ARGS)
+
+.PHONY: bench-smoke
+bench-smoke: $(STAMP)
+	@exec $(PYTEST) tests/bench
 endif
 
 ifneq ($(wildcard tests/chaos),)
@@ -68,7 +134,7 @@ endif
 
 .PHONY: clean
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf $(VENV) $(SDK_VENV) $(OTEL_VENV) tests/grafana/node_modules tests/otel/vercel/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
 
 # Also when the interpreter of the environment has gone.
 $(STAMP): pyproject.toml constraints.txt $(if $(wildcard $(BIN)/python),,FORCE)
