@@ -55,6 +55,8 @@ class Completeness:
         self._partitions = partitions
         self._bounds: dict[int, float] = {}
         self._idle: dict[int, bool] = {}
+        self._said: dict[int, float] = {}
+        self._at_rest_since: float | None = None
         self._words: deque[_Word] = deque(maxlen=REMEMBERED)
         self._moved: set[int] = set()
 
@@ -74,6 +76,16 @@ class Completeness:
         if time > self._bounds.get(partition, 0.0):
             self._bounds[partition] = time
             self._moved.add(partition)
+        self._said[partition] = written
+        if not self.at_rest:
+            self._at_rest_since = None
+        elif self._at_rest_since is None:
+            self._at_rest_since = written
+
+    def stir(self, partition: int) -> None:
+        """``partition`` has something to read, before it says so."""
+        self._idle[partition] = False
+        self._at_rest_since = None
 
     @property
     def time(self) -> float:
@@ -89,6 +101,12 @@ class Completeness:
     def at_rest(self) -> bool:
         """Whether nobody has anything to read, and everybody has vouched for what was read."""
         return len(self._idle) == self._partitions and all(self._idle.values()) and self.time >= self.furthest
+
+    def rests(self, seconds: float) -> bool:
+        """Whether it has been at rest for so long, as all have said again since: of one whose worker is away nobody knows what it has
+        to read."""
+        since = self._at_rest_since
+        return since is not None and min(self._said.values()) >= since + seconds
 
     def vouches(self, partition: int, within: float) -> bool:
         """Whether it is known up to the furthest clock, less ``within`` seconds, that everything has come to ``partition``."""

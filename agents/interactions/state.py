@@ -249,7 +249,6 @@ class InteractionsState:
         """When it last had read something new, in processing time."""
         self._says_again = False
         self._listened = 0
-        self._rests_since: float | None = None
         self._rests = False
         self._live = (0.0, 0.0)
         """Event times since when, and until when, records have been written as they happened, epoch seconds."""
@@ -288,7 +287,9 @@ class InteractionsState:
         else:
             self._apply_events(self._kinds[batch.topic], batch, effects)
             self._finish(effects)
-            self._rests_since, self._rests = None, False
+            self._rests = False
+            for read in (self._read_all, self._read_calls):
+                read.stir(self._partition)
         self._silent.pop(batch.topic, None)
         self._settle_due(effects)
 
@@ -412,21 +413,17 @@ class InteractionsState:
         # The furthest clock of live input goes on, and nobody comes up with it.
         within = 2 * REPEATS if self._is_live() else 0.0
         vouches = all(read.vouches(self._partition, within) for read in (self._read_all, self._read_calls))
+        at_rest = self._read_all.at_rest and self._read_calls.at_rest
+        self._rests = at_rest and all(read.rests(RESTS_AFTER) for read in (self._read_all, self._read_calls))
         word = self._word()
         if word != self._said:
             self._said_at = now
             if word[:OWN] != self._said[:OWN]:
                 self._stirred_at = now
-        elif self._is_idle() and now - self._said_at >= (
-            REPEATS if vouches or now - self._stirred_at > 2 * REPEATS else VOUCHES_EVERY
-        ):
-            self._says_again, self._said_at = True, now
-        if not (self._read_all.at_rest and self._read_calls.at_rest):
-            self._rests_since, self._rests = None, False
-        elif self._rests_since is None:
-            self._rests_since = now
-        else:
-            self._rests = now - self._rests_since >= RESTS_AFTER
+        elif self._is_idle():
+            known = vouches and at_rest == self._rests
+            if now - self._said_at >= (REPEATS if known or now - self._stirred_at > 2 * REPEATS else VOUCHES_EVERY):
+                self._says_again, self._said_at = True, now
 
     def _is_idle(self) -> bool:
         return all(topic in self._silent for topic in self._joined)

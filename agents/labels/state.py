@@ -212,12 +212,14 @@ class LabelsState:
                 moment = min(moment, items[at][0])
             if moment >= end:
                 break
-            if moment < self._now:  # late
+            if late := moment < self._now:
                 boundary = self._now
             else:
                 self._go_to(moment // PERIOD * PERIOD)
                 boundary = self._now + PERIOD
             stop = bisect_left(items, boundary, at, key=_time)
+            if late and stop > at:
+                effects.count("label_exceptions", "late", stop - at)
             while at < stop:
                 if at % TOGETHER == 0:
                     self._prepare(items[at : at + TOGETHER])

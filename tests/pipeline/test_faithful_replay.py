@@ -132,16 +132,16 @@ def settled_tables(mirante: Installation) -> dict[str, list[tuple[Any, ...]]]:
     return {name: mirante.query(sql) for name, sql in PUBLIC.items()}
 
 
-LATE = ("mirante_anomaly_late", "mirante_drift_late", "mirante_behaviour_late")
+LATE = ("mirante_anomaly_late_total", "mirante_drift_late_total", "mirante_behaviour_late_total", 'mirante_label_exceptions_total{what="late"}')
 
 
 def late(mirante: Installation) -> dict[str, float]:
-    """What workers count as too late for a detector, beside zeros."""
+    """What workers count as too late for a detector or a label, beside zeros."""
     found: dict[str, float] = {}
     for url in mirante.stack.metrics_urls:
         for line in (fetch(f"{url}/metrics") or b"").decode().splitlines():
             name, _, value = line.rpartition(" ")
-            if name.startswith(LATE) and name.endswith("_total") and float(value):
+            if name.startswith(LATE) and float(value):
                 found[name] = float(value)
     return found
 

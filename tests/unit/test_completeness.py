@@ -70,6 +70,28 @@ def test_it_is_at_rest_when_all_are_idle_and_have_vouched_for_the_furthest() -> 
     assert not read.at_rest
 
 
+def test_it_rests_once_everybody_has_said_so_again() -> None:
+    read = Completeness(2)
+    read.hear(0, NOW, True, 100)
+    read.hear(1, NOW, True, 101)
+    read.hear(0, NOW, True, 110)
+    assert read.at_rest and not read.rests(5.0), "the worker of 1 may have died with records before it"
+    read.hear(1, NOW, True, 111)
+    assert read.rests(5.0) and not read.rests(20.0)
+
+
+def test_it_rests_no_more_when_somebody_has_something_to_read() -> None:
+    read = Completeness(2)
+    for written in (100, 110):
+        read.hear(0, NOW, True, written)
+        read.hear(1, NOW, True, written)
+    read.stir(1)
+    assert not read.at_rest and not read.rests(5.0)
+    read.hear(0, NOW, True, 111)
+    read.hear(1, NOW, True, 112)
+    assert read.at_rest and not read.rests(5.0), "time begins anew"
+
+
 def test_after_a_restart_an_idle_partition_vouches_for_what_was_known_before() -> None:
     read, again = Completeness(2), Completeness(2)
     read.hear(0, NOW, False, 100)

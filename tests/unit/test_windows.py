@@ -374,7 +374,7 @@ def forget_what_was_heard(state: InteractionsState) -> None:
     state._silent = {}
     state._rekeyed_since, state._rekeyed_silence = None, 0.0
     state._said, state._said_at, state._says_again = (0, 0, False, False), 0.0, False
-    state._rests_since, state._rests = None, False
+    state._rests = False
     state._progress = Progress(state._context.settings.partitions, "the same for all")
     for held in state._join._held:
         item = held.item
