@@ -132,7 +132,12 @@ def settled_tables(mirante: Installation) -> dict[str, list[tuple[Any, ...]]]:
     return {name: mirante.query(sql) for name, sql in PUBLIC.items()}
 
 
-LATE = ("mirante_anomaly_late_total", "mirante_drift_late_total", "mirante_behaviour_late_total", 'mirante_label_exceptions_total{what="late"}')
+LATE = (
+    "mirante_anomaly_late_total",
+    "mirante_drift_late_total",
+    "mirante_behaviour_late_total",
+    'mirante_label_exceptions_total{what="late"}',
+)
 
 
 def late(mirante: Installation) -> dict[str, float]:
