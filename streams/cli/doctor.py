@@ -15,7 +15,13 @@ import typer
 
 from streams.cli.doctor_clocks import fetch, skews
 from streams.cli.doctor_conservation import conservation
-from streams.cli.options import DEFAULT_DATA, AsJson, Data, settings_of_stack
+from streams.cli.options import (
+    DEFAULT_DATA,
+    AsJson,
+    Data,
+    checked_settings_of_stack,
+    settings_of_stack,
+)
 from streams.cli.waiting import waiting
 from streams.settings import Settings, SettingsError
 
@@ -81,7 +87,7 @@ def examine(data: Path) -> list[Finding]:
     """All findings, in the order in which to mend them."""
     findings = [_python(), _embedded()]
     try:
-        settings = settings_of_stack(data)
+        settings = checked_settings_of_stack(data)
     except SettingsError as error:
         return [*findings, Finding("settings", "error", str(error), "correct the setting named, in the environment or in mirante.toml")]
     findings.append(Finding("settings", "ok", f"Kafka {settings.kafka_bootstrap}, ClickHouse {_without_password(settings.clickhouse_url)}"))

@@ -30,16 +30,16 @@ def worker(
     Where Kafka and ClickHouse are comes from MIRANTE_KAFKA_BOOTSTRAP, MIRANTE_CLICKHOUSE_URL and mirante.toml.
     Topics and tables are created when missing.
     """
+    from agents.configuration import load_checked
     from agents.registry import agents
     from streams.backfill import plan
     from streams.prepare import prepare
-    from streams.settings import load_settings
     from streams.worker import run
 
     if since is not None and since.tzinfo is None:
         since = since.replace(tzinfo=UTC)
     overrides = {"web_port": web_port, "instance_id": instance_id, "since": since}
-    settings = load_settings(**{name: value for name, value in overrides.items() if value is not None})
+    settings = load_checked(**{name: value for name, value in overrides.items() if value is not None})
     source = asyncio.run(prepare(settings, wait=wait))
     if prepare_only:
         typer.echo(f"topics and tables are ready (cluster {source})")
