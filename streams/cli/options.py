@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,6 +13,16 @@ from streams.settings import Settings, load_settings
 DEFAULT_DATA = Path(".mirante")
 
 Data = Annotated[Path, typer.Option("--data", help="Directory of an embedded stack.", show_default=True)]
+
+
+class Level(StrEnum):
+    DEBUG = "DEBUG"
+    INFO = "INFO"
+    WARNING = "WARNING"
+    ERROR = "ERROR"
+
+
+LogLevel = Annotated[Level, typer.Option(case_sensitive=False, help="What is logged: this and what is graver.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
 
 
