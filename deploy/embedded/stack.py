@@ -125,6 +125,8 @@ class Stack:
         return {**self._supervisor.pids, **{name: pid for process in own for name, pid in process.pids.items()}}
 
     async def _start(self) -> None:
+        for port, purpose in ((self._options.dashboard_port, "the dashboard"), (self._options.ingest_port, "the ingest")):
+            take_port(port, purpose)  # before anything is started
         self.broker, bootstrap = self._new_broker()
         self.clickhouse, url = self._new_clickhouse()
         if servers := self._servers:
@@ -285,9 +287,9 @@ class Stack:
                     self._say(f"the embedded broker holds {self._growth}: it keeps every record until it stops (--kafka apache does not)")
             if self._growth.exceeded:
                 raise ProcessFailed(
-                    f"the embedded broker holds {self._growth}, and may hold {self._growth.limit / MEBIBYTE:,.0f} MB, half of what there is: "
-                    "it keeps every record until it stops. What was stored in ClickHouse stays. Start again, or with --kafka apache, "
-                    "whose records are on disk."
+                    f"the embedded broker holds {self._growth.size / MEBIBYTE:,.0f} MB in memory, half of what there is: it keeps "
+                    "every record until it stops. What was stored in ClickHouse stays. Start again, or with --kafka apache, whose "
+                    "records are on disk."
                 )
             await asyncio.sleep(MEMORY_SECONDS)
 

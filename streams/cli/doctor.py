@@ -95,8 +95,13 @@ def examine(data: Path) -> list[Finding]:
     if _nothing_runs(data, settings):
         remedy = "start one with `mirante up`, or name servers: MIRANTE_KAFKA_BOOTSTRAP and MIRANTE_CLICKHOUSE_URL"
         return [*findings, Finding("servers", "error", f"no stack runs on {data}, and no server is named or answers here", remedy)]
-    for check in (_broker, _topics, _clickhouse, conservation):
-        findings.extend(_guarded(check, settings))
+    broker, clickhouse = _guarded(_broker, settings), _guarded(_clickhouse, settings)
+    findings += broker
+    if not _is_away(broker):
+        findings += _guarded(_topics, settings)
+    findings += clickhouse
+    if not _is_away(broker) and not _is_away(clickhouse):
+        findings += _guarded(conservation, settings)
     findings.extend(_ingest(data))
     findings.extend(_service_clocks(data, settings))
     return findings
@@ -145,6 +150,11 @@ def _listens(address: str) -> bool:
             return True
     except OSError:
         return False
+
+
+def _is_away(findings: list[Finding]) -> bool:
+    """Whether a server could not be asked: what else is asked of it would only say so again."""
+    return [finding.state for finding in findings] == ["error"]
 
 
 def _guarded(check: Callable[[Settings], list[Finding]], settings: Settings) -> list[Finding]:

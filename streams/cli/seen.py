@@ -94,7 +94,7 @@ def _call(ask: Ask, kind: str, pattern: str) -> str:
 
 
 def _similar(name: str, known: Iterable[str]) -> str:
-    found = difflib.get_close_matches(name, list(known), n=MOST_SIMILAR)
+    found = difflib.get_close_matches(name.strip("*"), list(known), n=MOST_SIMILAR)
     return f"; similar: {', '.join(found)}" if found else ""
 
 

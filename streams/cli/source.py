@@ -23,10 +23,10 @@ def server_or_folder(data: Path, url: str | None = None) -> str | Path:
     if (endpoints := read_endpoints(data)) is not None:
         return endpoints.clickhouse
     folder = DataDirectory(data).clickhouse
-    settings = load_settings()
-    named = "clickhouse_url" in settings.model_fields_set
-    if named and (data == DEFAULT_DATA or not folder.is_dir()):
-        return settings.clickhouse_url
+    if data == DEFAULT_DATA or not folder.is_dir():
+        settings = load_settings()
+        if "clickhouse_url" in settings.model_fields_set:
+            return settings.clickhouse_url
     if not folder.is_dir():
         where = "" if data == DEFAULT_DATA else f" --data {data}"
         raise OSError(

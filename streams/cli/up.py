@@ -65,6 +65,9 @@ def up(
         raise typer.BadParameter(
             f"{clickhouse!r} is neither embedded nor http[s]://[USER:PASSWORD@]HOST:PORT{_meant(clickhouse)}", param_hint="--clickhouse"
         )
+    ports = [port for port in (kafka_port, clickhouse_port, dashboard_port, ingest_port) if port]
+    if len(set(ports)) < len(ports):
+        raise typer.BadParameter("two servers cannot have the same port; 0 takes a free one", param_hint="--kafka-port")
     if exit and traffic == "none":
         raise typer.BadParameter("--exit waits for traffic, and --traffic none has none", param_hint="--exit")
     given = load_checked()
