@@ -1,6 +1,7 @@
-"""All settings in one pass: every table of mirante.toml and every ``MIRANTE_*`` variable, before any server is asked.
+"""All settings in one pass: every table of mirante.toml and every ``MIRANTE_*`` variable.
 
-Commands that only ask a question read :func:`streams.settings.load_settings`, which is quicker. What starts something reads
+Before any server is asked. Commands that only ask a question read
+:func:`streams.settings.load_settings`, which is quicker. What starts something reads
 :func:`load_checked`, so that a mistake is found at once and all mistakes are found together.
 """
 
@@ -26,7 +27,13 @@ from agents.controls.rules import read_rules as read_switches
 from agents.drift.settings import DriftSettings, drift_settings
 from agents.guards.settings import GuardSettings, guard_settings
 from agents.labels.settings import LabelSettings, label_settings
-from agents.pricing.overrides import ModelAlias, PriceOverride, read_models, read_overrides, read_tiers
+from agents.pricing.overrides import (
+    ModelAlias,
+    PriceOverride,
+    read_models,
+    read_overrides,
+    read_tiers,
+)
 from streams.forward.receivers import Receiver, read_receivers
 from streams.judge.settings import JudgeSettings
 from streams.problems import Problem, Problems, of_pydantic, of_struct, one_of
@@ -34,12 +41,18 @@ from streams.settings import Settings, read_settings, unknown_variables
 
 
 def load_checked(**overrides: Any) -> Settings:
-    """Settings of which every value and every name was looked at. Raises SettingsError that names all that is wrong."""
+    """Settings of which every value and every name was looked at.
+
+    Raises SettingsError that names all that is wrong.
+    """
     return read_settings(CheckedSettings, unknown_variables(os.environ), overrides)
 
 
 class Table(NamedTuple):
-    """How a table is read. ``kinds``: of its entries, told apart by their tag if there are several; none: it is free."""
+    """How a table is read.
+
+    ``kinds``: of its entries, told apart by their tag if there are several; none: it is free.
+    """
 
     kinds: tuple[type[msgspec.Struct] | type[BaseModel], ...]
     read: Callable[[Any], object]
@@ -137,7 +150,11 @@ def _problems_of_row(table: Table, row: Mapping[str, Any], where: str) -> Iterat
         tag = row.get("type")
         if tag not in structs:
             wrong = one_of(tag, [str(name) for name in structs])
-            yield Problem(f"{where}type", wrong, tag) if tag else Problem(f"{where}type", f"is needed: it {wrong}")
+            yield (
+                Problem(f"{where}type", wrong, tag)
+                if tag
+                else Problem(f"{where}type", f"is needed: it {wrong}")
+            )
             return
         kind = structs[tag]
     assert issubclass(kind, msgspec.Struct)

@@ -1,4 +1,7 @@
-"""What is wrong with settings, told so that it can be put right: key, value, what is allowed, the nearest right name."""
+"""What is wrong with settings, told so that it can be put right.
+
+That is: the key, its value, what is allowed, and the nearest right name.
+"""
 
 from __future__ import annotations
 
@@ -62,7 +65,10 @@ def shown(key: str, value: object) -> str:
 
 
 def nearest(name: str, known: Iterable[str], prefix: str = "") -> str:
-    """``; did you mean NAME?`` if one of the known names is like it. ``prefix``: what all names begin with besides."""
+    """``; did you mean NAME?`` if one of the known names is like it.
+
+    ``prefix``: what all names begin with besides.
+    """
     found = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
     return f"; did you mean {prefix}{found[0]}?" if found else ""
 
@@ -71,10 +77,18 @@ def unknown(key: str, name: str, known: Iterable[str], value: object = _NOTHING)
     """A key that does not exist."""
     names = sorted(known)
     wrong = f"there is no such key{nearest(name, names)}"
-    return Problem(key, f"{wrong} Known are {', '.join(names)}" if "?" in wrong else f"{wrong}; known are {', '.join(names)}", value)
+    return Problem(
+        key,
+        f"{wrong} Known are {', '.join(names)}"
+        if "?" in wrong
+        else f"{wrong}; known are {', '.join(names)}",
+        value,
+    )
 
 
-def of_pydantic(error: ValidationError, model: type[BaseModel], where: str = "") -> Iterator[Problem]:
+def of_pydantic(
+    error: ValidationError, model: type[BaseModel], where: str = ""
+) -> Iterator[Problem]:
     """What a model of pydantic does not take. ``where``: begins every key."""
     for e in error.errors():
         cause = e.get("ctx", {}).get("error")
@@ -89,15 +103,24 @@ def of_pydantic(error: ValidationError, model: type[BaseModel], where: str = "")
         elif kind == "missing":
             yield Problem(key, "is needed")
         elif kind == "literal_error":
-            yield Problem(key, one_of(value, re.findall(r"'([^']*)'", str(e["ctx"]["expected"]))), value)
+            yield Problem(
+                key, one_of(value, re.findall(r"'([^']*)'", str(e["ctx"]["expected"]))), value
+            )
         else:
             yield Problem(key or where.rstrip(".: "), _plain(e["msg"]), value)
 
 
-def of_struct(kind: type[msgspec.Struct], row: Mapping[str, Any], where: str, *, complete: bool = True) -> Iterator[Problem]:
-    """What a struct does not take, key by key: msgspec itself stops at the first. ``complete``: whether all it needs must be there."""
+def of_struct(
+    kind: type[msgspec.Struct], row: Mapping[str, Any], where: str, *, complete: bool = True
+) -> Iterator[Problem]:
+    """What a struct does not take, key by key: msgspec itself stops at the first.
+
+    ``complete``: whether all it needs must be there.
+    """
     hints = get_type_hints(kind, include_extras=True)
-    fields = {field.name: field for field in inspect.type_info(kind).fields}  # type: ignore[attr-defined]
+    described = inspect.type_info(kind)
+    assert isinstance(described, inspect.StructType)
+    fields = {field.name: field for field in described.fields}
     tag = kind.__struct_config__.tag_field
     for name, value in row.items():
         if name == tag:
@@ -133,11 +156,25 @@ def _plain(message: str) -> str:
     """The words of pydantic in ours."""
     message = message.removeprefix("Value error, ").replace("Input should be ", "must be ")
     message = re.sub(r"a valid integer.*", "a whole number", message)
-    message = re.sub(r"a valid (number|boolean|string|list|dictionary).*", lambda found: _WORDS[found[1]], message)
-    return re.sub(r"\b(greater|less) than or equal to (\S+)", lambda found: f"at {_LEAST[found[1]]} {found[2]}", message)
+    message = re.sub(
+        r"a valid (number|boolean|string|list|dictionary).*",
+        lambda found: _WORDS[found[1]],
+        message,
+    )
+    return re.sub(
+        r"\b(greater|less) than or equal to (\S+)",
+        lambda found: f"at {_LEAST[found[1]]} {found[2]}",
+        message,
+    )
 
 
-_WORDS = {"number": "a number", "boolean": "true or false", "string": "a text", "list": "a list", "dictionary": "a table"}
+_WORDS = {
+    "number": "a number",
+    "boolean": "true or false",
+    "string": "a text",
+    "list": "a list",
+    "dictionary": "a table",
+}
 _LEAST = {"greater": "least", "less": "most"}
 
 
@@ -145,7 +182,9 @@ def _fields_at(model: type[BaseModel], place: list[str]) -> list[str]:
     """The names that may stand at a place within a model."""
     for name in place:
         field = model.model_fields.get(name)
-        if field is None or not (isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)):
+        if field is None or not (
+            isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+        ):
             return []
         model = field.annotation
     return list(model.model_fields)
@@ -187,7 +226,12 @@ def _allowed(kind: inspect.Type) -> str:
         case inspect.DictType():
             return f"a table, each value {_allowed(kind.value_type)}"
         case inspect.UnionType():
-            return " or ".join(filter(None, map(_allowed, (t for t in kind.types if not isinstance(t, inspect.NoneType)))))
+            return " or ".join(
+                filter(
+                    None,
+                    map(_allowed, (t for t in kind.types if not isinstance(t, inspect.NoneType))),
+                )
+            )
         case inspect.LiteralType():
             return f"one of {', '.join(map(str, kind.values))}"
     return ""

@@ -10,7 +10,10 @@ from aiokafka.errors import KafkaConnectionError, KafkaTimeoutError
 LONGEST = 400
 
 _OF_CLICKHOUSE = re.compile(r"DB::Exception: (.*)", re.DOTALL)
-_APPENDIX = re.compile(r"\s*\((version [\d.]+[^)]*|for url [^)]*|official build|query_id[^)]*)\)|\.? ?Stack trace:.*", re.DOTALL)
+_APPENDIX = re.compile(
+    r"\s*\((version [\d.]+[^)]*|for url [^)]*|official build|query_id[^)]*)\)|\.? ?Stack trace:.*",
+    re.DOTALL,
+)
 
 
 def reason(error: BaseException) -> str:

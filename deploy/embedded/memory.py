@@ -29,7 +29,9 @@ def resident(pid: int) -> int | None:
     except (FileNotFoundError, ProcessLookupError):
         if Path("/proc/self").exists():
             return None
-    answer = subprocess.run(["ps", "-o", "rss=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    answer = subprocess.run(
+        ["ps", "-o", "rss=", "-p", str(pid)], capture_output=True, text=True, check=False
+    )
     return int(answer.stdout) * 1024 if answer.stdout.strip() else None
 
 
@@ -71,7 +73,9 @@ class Growth:
     @property
     def per_minute(self) -> float:
         """Bytes, over the last ten minutes; 0 while nothing can be said."""
-        (begun, before), (now, after) = (self._samples[0], self._samples[-1]) if self._samples else ((0.0, 0), (0.0, 0))
+        (begun, before), (now, after) = (
+            (self._samples[0], self._samples[-1]) if self._samples else ((0.0, 0), (0.0, 0))
+        )
         return (after - before) / (now - begun) * 60 if now > begun else 0.0
 
     def __str__(self) -> str:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import errno
 
+_ELSEWHERE = "choose another place, such as another directory with --data"
+
 _NEXT = {
-    errno.EACCES: "no permission for {file}; use a place of your own, such as another directory with --data",
-    errno.EPERM: "no permission for {file}; use a place of your own, such as another directory with --data",
-    errno.EROFS: "{file} cannot be written, its file system is read-only; choose another place, such as another directory with --data",
-    errno.ENOSPC: "no space is left on the device{of_file}; free some, or choose another place, such as another directory with --data",
-    errno.EDQUOT: "your quota of disk space is used up{of_file}; free some, or choose another place",
-    errno.EEXIST: "{file} is there already, and is no directory; choose another place, such as another directory with --data",
-    errno.ENOTDIR: "{file} is not in a directory; choose another place, such as another directory with --data",
+    errno.EACCES: f"no permission for {{file}}; {_ELSEWHERE}",
+    errno.EPERM: f"no permission for {{file}}; {_ELSEWHERE}",
+    errno.EROFS: f"{{file}} cannot be written, its file system is read-only; {_ELSEWHERE}",
+    errno.ENOSPC: f"no space is left on the device{{of_file}}; free some, or {_ELSEWHERE}",
+    errno.EDQUOT: f"your quota of disk space is used up{{of_file}}; free some, or {_ELSEWHERE}",
+    errno.EEXIST: f"{{file}} is there already, and is no directory; {_ELSEWHERE}",
+    errno.ENOTDIR: f"{{file}} is not in a directory; {_ELSEWHERE}",
     errno.EISDIR: "{file} is a directory; name a file",
     errno.ENOENT: "there is no {file}; check the path",
     errno.EMFILE: "too many files are open; raise the limit (ulimit -n)",
@@ -20,7 +22,10 @@ _NEXT = {
 
 
 def sentence(error: Exception) -> str:
-    """The message of an error. What was worded here says by itself what to do; a bare error of the system is completed."""
+    """The message of an error.
+
+    What was worded here says by itself what to do; a bare error of the system is completed.
+    """
     if not isinstance(error, OSError) or error.errno is None or str(error) != _bare(error):
         return str(error)
     file = str(error.filename or "")

@@ -22,9 +22,21 @@ PATIENCE = 3.0
 MOST_NAMES = 10_000
 MOST_SIMILAR = 3
 
-_NAMES = "SELECT DISTINCT {column} AS name FROM mirante.cost_windows WHERE window_seconds = 86400 AND name != '' LIMIT {limit}"
-_ONE = "SELECT {column} AS name FROM mirante.interactions_data WHERE {column} = {{value:String}} LIMIT 1"
-_COLUMNS = {"tenant": "tenant", "feature": "feature", "model": "model", "provider": "provider", "environment": "environment"}
+_NAMES = (
+    "SELECT DISTINCT {column} AS name FROM mirante.cost_windows "
+    "WHERE window_seconds = 86400 AND name != '' LIMIT {limit}"
+)
+_ONE = (
+    "SELECT {column} AS name FROM mirante.interactions_data "
+    "WHERE {column} = {{value:String}} LIMIT 1"
+)
+_COLUMNS = {
+    "tenant": "tenant",
+    "feature": "feature",
+    "model": "model",
+    "provider": "provider",
+    "environment": "environment",
+}
 _PERSONAL = {"user": "user_id", "session": "session_id"}
 _LABELS = "SELECT DISTINCT arrayJoin(mapKeys(labels)) AS name FROM mirante.alerts"
 _LETTERS = "SELECT DISTINCT topic AS name FROM mirante.deadletter"
@@ -32,7 +44,9 @@ _LETTERS = "SELECT DISTINCT topic AS name FROM mirante.deadletter"
 
 def warn_unseen(data: Path, names: Mapping[str, str]) -> None:
     """Say of which of these (tenant, feature, model ...: name) no call was ever seen."""
-    _say(data, lambda ask: (text for kind, name in names.items() if (text := _call(ask, kind, name))))
+    _say(
+        data, lambda ask: (text for kind, name in names.items() if (text := _call(ask, kind, name)))
+    )
 
 
 def warn_unmatched(data: Path, matchers: Mapping[str, str]) -> None:
@@ -60,7 +74,11 @@ def warn_no_letters(data: Path, topic: str) -> None:
         known = {row["name"] for row in ask(_LETTERS, {})}
     if topic not in known:
         others = f"; there are some of {', '.join(sorted(known))}" if known else ""
-        typer.echo(f"note: no dead letter of a topic {topic!r} was ever seen{_similar(topic, known) or others}", err=True)
+        typer.echo(
+            f"note: no dead letter of a topic {topic!r} was ever seen"
+            f"{_similar(topic, known) or others}",
+            err=True,
+        )
 
 
 def unknown_alert(pattern: str) -> str:
@@ -70,7 +88,8 @@ def unknown_alert(pattern: str) -> str:
     names: Sequence[str] = get_args(AlertName)
     if any(fnmatchcase(name, pattern) for name in names):
         return ""
-    return f"no alert is called {pattern!r}{_similar(pattern, names) or '; there are ' + ', '.join(names)}"
+    others = f"; there are {', '.join(names)}"
+    return f"no alert is called {pattern!r}{_similar(pattern, names) or others}"
 
 
 class Ask:
@@ -80,7 +99,9 @@ class Ask:
         self._client = client
 
     def __call__(self, sql: str, parameters: Mapping[str, Any]) -> set[str]:
-        return {str(row[0]) for row in self._client.query(sql, parameters=dict(parameters)).result_rows}
+        return {
+            str(row[0]) for row in self._client.query(sql, parameters=dict(parameters)).result_rows
+        }
 
 
 def _call(ask: Ask, kind: str, pattern: str) -> str:

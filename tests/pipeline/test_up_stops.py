@@ -1,4 +1,7 @@
-"""Given `mirante up`, whatever its workers do, then it says so, stays usable, and stops when it is told to; nothing is left behind."""
+"""Given `mirante up`, whatever its workers do, then it says so, stays usable, and stops when told to.
+
+Nothing is left behind.
+"""
 
 from __future__ import annotations
 
@@ -13,15 +16,21 @@ from pathlib import Path
 
 from deploy.embedded.directory import Endpoints, read_endpoints
 
+COUNT = "SELECT count() FROM interactions FORMAT CSV"
+
 
 @contextmanager
 def up(data: Path) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
     """A stack without traffic, and where it says what it says."""
     log = data.with_suffix(".out")
     command = [sys.executable, "-m", "streams.cli", "up", "--data", str(data), "--traffic", "none"]
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("MIRANTE_")}
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith("MIRANTE_")
+    }
     with log.open("wb") as out:
-        process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, env=environment, cwd=data.parent)
+        process = subprocess.Popen(
+            command, stdout=out, stderr=subprocess.STDOUT, env=environment, cwd=data.parent
+        )
     try:
         yield process, log
     finally:
@@ -29,7 +38,9 @@ def up(data: Path) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
         process.wait()
 
 
-def endpoints(data: Path, process: subprocess.Popen[bytes], within: float = 120.0, other_than: int = 0) -> Endpoints:
+def endpoints(
+    data: Path, process: subprocess.Popen[bytes], within: float = 120.0, other_than: int = 0
+) -> Endpoints:
     """Of a stack that is up, once its worker is another one than that."""
     until = time.monotonic() + within
     while time.monotonic() < until:
@@ -44,7 +55,9 @@ def endpoints(data: Path, process: subprocess.Popen[bytes], within: float = 120.
 def alive(pids: dict[str, int]) -> list[str]:
     """Those that run; a zombie, ended but not yet collected by its new parent, does not."""
     asked = [str(pid) for pid in pids.values()]
-    states = subprocess.run(["ps", "-o", "stat=", "-p", ",".join(asked)], capture_output=True, text=True, check=False).stdout
+    states = subprocess.run(
+        ["ps", "-o", "stat=", "-p", ",".join(asked)], capture_output=True, text=True, check=False
+    ).stdout
     return [state for state in states.split() if not state.startswith("Z")]
 
 
@@ -55,7 +68,9 @@ def gone(pids: dict[str, int], within: float) -> bool:
     return not alive(pids)
 
 
-def test_a_worker_that_dies_again_and_again_is_told_and_the_stack_stays_usable_and_stops(tmp_path: Path) -> None:
+def test_a_worker_that_dies_again_and_again_is_told_and_the_stack_stays_usable_and_stops(
+    tmp_path: Path,
+) -> None:
     data = tmp_path / "data"
     with up(data) as (process, log):
         found, worker = endpoints(data, process), 0
@@ -65,7 +80,7 @@ def test_a_worker_that_dies_again_and_again_is_told_and_the_stack_stays_usable_a
             os.kill(worker, signal.SIGKILL)
         found = endpoints(data, process, other_than=worker)
         asked = subprocess.run(
-            [sys.executable, "-m", "streams.cli", "query", "--data", str(data), "SELECT count() FROM interactions FORMAT CSV"],
+            [sys.executable, "-m", "streams.cli", "query", "--data", str(data), COUNT],
             capture_output=True, text=True, check=False, timeout=60,
         )  # fmt: skip
         assert asked.stdout.strip() == "0", asked.stderr
@@ -77,12 +92,17 @@ def test_a_worker_that_dies_again_and_again_is_told_and_the_stack_stays_usable_a
     text = log.read_text()
     for pause, times in ((1, 1), (2, 2), (4, 3)):
         assert f"starting it again in {pause} s (it has ended by itself {times} times)" in text
-    assert "worker-1 was ended by SIGKILL" in text.splitlines()[-1] and "ended by itself 3 times" in text.splitlines()[-1]
+    assert (
+        "worker-1 was ended by SIGKILL" in text.splitlines()[-1]
+        and "ended by itself 3 times" in text.splitlines()[-1]
+    )
     assert "Traceback" not in text
     assert not alive(found.pids)
 
 
-def test_a_second_interrupt_kills_at_once_and_the_next_start_takes_up_the_data(tmp_path: Path) -> None:
+def test_a_second_interrupt_kills_at_once_and_the_next_start_takes_up_the_data(
+    tmp_path: Path,
+) -> None:
     data = tmp_path / "data"
     with up(data) as (process, log):
         found = endpoints(data, process)
