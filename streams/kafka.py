@@ -14,6 +14,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError
 
 from streams.fetching import Consumer, OnUnreadable, skip
+from streams.reasons import reason
 from streams.settings import Settings
 from streams.topics import MAX_MESSAGE_BYTES, Topic
 
@@ -104,7 +105,7 @@ async def connect_admin(settings: Settings, timeout: float = 30.0) -> AIOKafkaAd
             await admin.close()
             if time.monotonic() > deadline:
                 raise BrokerUnavailable(
-                    f"no Kafka broker answered at {settings.kafka_bootstrap} within {timeout:.0f} s ({error}); "
+                    f"no Kafka broker answered at {settings.kafka_bootstrap} within {timeout:g} s ({reason(error)}); "
                     f"check MIRANTE_KAFKA_BOOTSTRAP or --kafka, and that the broker runs{_and_security(settings)}"
                 ) from error
             await asyncio.sleep(0.3)
@@ -123,12 +124,12 @@ def _and_security(settings: Settings) -> str:
     return f" and agrees with {', '.join(settled)}"
 
 
-async def ensure_topics(settings: Settings, topics: Sequence[Topic]) -> list[str]:
-    """Create the topics that do not exist yet; returns their names. Existing ones are left as they are.
+async def ensure_topics(settings: Settings, topics: Sequence[Topic], *, wait: float = 30.0) -> list[str]:
+    """Create the topics that do not exist yet; returns their names. Existing ones are left as they are. ``wait``: seconds for a broker.
 
     Raises :class:`TopicMismatch` when an existing topic has another number of partitions than Mirante's inputs must share.
     """
-    admin = await connect_admin(settings)
+    admin = await connect_admin(settings, timeout=wait)
     try:
         existing = set(await admin.list_topics())
         missing = [topic for topic in topics if topic.name not in existing]
@@ -212,7 +213,7 @@ async def followed(settings: Settings, topic: str) -> AsyncGenerator[list[Any] |
         if isinstance(error, BrokerUnavailable):
             raise
         raise BrokerUnavailable(
-            f"no Kafka broker at {settings.kafka_bootstrap} gave {topic} ({error}); check MIRANTE_KAFKA_BOOTSTRAP or --data"
+            f"no Kafka broker at {settings.kafka_bootstrap} gave {topic} ({reason(error)}); check MIRANTE_KAFKA_BOOTSTRAP or --data"
         ) from error
     finally:
         await reader.stop()

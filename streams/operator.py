@@ -8,6 +8,7 @@ from aiokafka.errors import KafkaError, KafkaTimeoutError, UnknownTopicOrPartiti
 
 from streams.effects import Headers
 from streams.kafka import BrokerUnavailable, new_producer
+from streams.reasons import reason
 from streams.settings import Settings
 
 WAIT_SECONDS = 10.0
@@ -50,7 +51,7 @@ async def write(
         ) from error
     except (KafkaError, OSError) as error:
         raise BrokerUnavailable(
-            f"no Kafka broker at {settings.kafka_bootstrap} took the record ({error}); "
+            f"no Kafka broker at {settings.kafka_bootstrap} took the record ({reason(error)}); "
             "check MIRANTE_KAFKA_BOOTSTRAP or --data"
         ) from error
     finally:

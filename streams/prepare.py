@@ -16,7 +16,7 @@ async def prepare(settings: Settings, *, wait: float = 30.0) -> str:
 
     Raises BrokerUnavailable, TopicMismatch, ClickHouseUnavailable or MigrationError, each saying what to do.
     """
-    await ensure_topics(settings, Topics.of(settings).all())
+    await ensure_topics(settings, Topics.of(settings).all(), wait=wait)
     await asyncio.to_thread(_prepare_tables, settings.clickhouse_url, wait)
     return await cluster_id(settings)
 

@@ -8,9 +8,11 @@ file is an error that names it, so a typing mistake is found at start and not in
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -20,6 +22,22 @@ from pydantic_settings import (
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
+from pydantic_settings.exceptions import SettingsError as UnreadableVariable
+
+from streams.problems import Problem, nearest, of_pydantic, unknown
+
+PREFIX = "MIRANTE_"
+
+OTHER_VARIABLES = frozenset(
+    f"{PREFIX}{name}"
+    for name in ("CONFIG", "ENDPOINT", "TOKEN", "DASHBOARD_TOKEN", "KAFKA_HOME")  # the SDK's, the commands' own
+) | frozenset(
+    f"{PREFIX}{name}" for name in ("SHARED", "SHARED_DATA", "SIMULATIONS", "REPLAYS", "SCREENSHOTS", "TEST_KAFKA", "TEST_BROKER")
+)
+"""Variables with our prefix that are no settings; the latter are the test suite's."""
+
+_SERVICE_LINK = re.compile(r"_SERVICE_HOST$|_SERVICE_PORT(_\w+)?$|_PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?$")
+"""What Kubernetes gives every pod about a service that is called mirante."""
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 """Names of this machine that nobody else reaches."""
@@ -204,30 +222,84 @@ def load_settings(**overrides: Any) -> Settings:
 
     Raises :class:`SettingsError` with one line per problem.
     """
+    return read_settings(Settings, (), overrides)
+
+
+S = TypeVar("S", bound=Settings)
+
+
+def read_settings(kind: type[S], problems: Iterable[Problem], overrides: Mapping[str, Any]) -> S:
+    """The same for settings that look closer. ``problems``: what was found before; all are told at once."""
     path = config_file()
+    found = list(problems)
     try:
-        if path.exists():
-            _reject_unknown_keys(path)
-        elif "MIRANTE_CONFIG" in os.environ:
-            raise ValueError("there is no such file; correct MIRANTE_CONFIG or unset it")
-        return Settings(**overrides)
+        found += _unknown_keys(path)
+        settings = kind(**overrides)
     except ValidationError as error:
-        lines = [f"  {'.'.join(map(str, e['loc']))}: {e['msg']}{_shown(e)}" for e in error.errors()]
-        raise SettingsError("settings are not usable:\n" + "\n".join(lines)) from error
+        found += (_with_source(problem) for problem in of_pydantic(error, kind))
+    except UnreadableVariable as error:
+        found.append(_unreadable(error))
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be read: {error.strerror}") from error
     except ValueError as error:
         raise SettingsError(f"{path}: {error}") from error
+    if found:
+        raise SettingsError("settings are not usable:\n" + "\n".join(f"  {problem}" for problem in found))
+    return settings
 
 
-def _shown(error: Any) -> str:
-    """What was given, unless it is or may hold a secret."""
-    secret = isinstance(error["input"], dict) or any(word in str(part) for part in error["loc"] for word in ("password", "token", "key"))
-    return "" if secret else f" (got {error['input']!r})"
+def unknown_variables(environment: Mapping[str, str]) -> list[Problem]:
+    """Variables of the environment with our prefix that no setting has."""
+    known = set(_variables())
+    found = []
+    for name in sorted(environment):
+        upper = name.upper()
+        if not upper.startswith(PREFIX) or upper in known or upper in OTHER_VARIABLES:
+            continue
+        if _SERVICE_LINK.search(upper) or environment[name].startswith(("tcp://", "udp://")):
+            continue
+        table, _, key = upper.removeprefix(PREFIX).lower().partition("__")
+        field = Settings.model_fields.get(table)
+        if key and field is not None and not isinstance(field.default, (str, int, float, type(None))):
+            continue  # a key of a table: found where the table is read
+        meant = nearest(upper.removeprefix(PREFIX), [name.removeprefix(PREFIX) for name in known], PREFIX)
+        wrong = f"there is no such setting{meant or '; unset it'}"
+        found.append(Problem(name, wrong, environment[name]))
+    return found
 
 
-def _reject_unknown_keys(path: Path) -> None:
+def _variables() -> Iterator[str]:
+    """The variables that settings have."""
+    for name, field in Settings.model_fields.items():
+        yield f"{PREFIX}{name.upper()}"
+        for inner in getattr(field.annotation, "model_fields", {}):
+            yield f"{PREFIX}{name.upper()}__{inner.upper()}"
+
+
+def _with_source(problem: Problem) -> Problem:
+    """Of a problem the environment variable it came from, if it did."""
+    parts = re.split(r"\W", problem.key.upper())
+    for count in range(len(parts), 0, -1):
+        if (name := PREFIX + "__".join(parts[:count])) in os.environ:
+            return problem._replace(source=name)
+    return problem
+
+
+def _unreadable(error: Exception) -> Problem:
+    """A variable that should hold JSON."""
+    named = re.search(r'field "(\w+)"', str(error))
+    name = named[1] if named else "a table"
+    return Problem(name, f"must be JSON, as in {PREFIX}TIERS='{{\"batch\": 0.5}}'", source=f"{PREFIX}{name.upper()}")
+
+
+def _unknown_keys(path: Path) -> list[Problem]:
+    """Of the file's top level; those within tables are found where the tables are read."""
     import tomllib
 
+    if not path.exists():
+        if "MIRANTE_CONFIG" in os.environ:
+            raise ValueError("there is no such file; correct MIRANTE_CONFIG or unset it")
+        return []
     with path.open("rb") as file:
-        unknown = set(tomllib.load(file)) - set(Settings.model_fields)
-    if unknown:
-        raise ValueError(f"unknown setting {', '.join(sorted(unknown))}; known are {', '.join(sorted(Settings.model_fields))}")
+        table = tomllib.load(file)
+    return [unknown(name, name, Settings.model_fields, table[name]) for name in sorted(table.keys() - Settings.model_fields.keys())]

@@ -66,6 +66,7 @@ class Runtime(Service):
         self.topics = Topics.of(settings)
         self.metrics = Metrics()
         self.damage = Damage(cluster)
+        self._trims = not cluster.startswith(EMBEDDED_CLUSTER)
         self.sink = Sink(settings.clickhouse_url, self.metrics)
         self.agents = agents
         self.checkpointers: dict[str, Checkpointer] = {}
@@ -83,7 +84,7 @@ class Runtime(Service):
                 agent.name,
                 agent.inputs,
                 agent.new_state,
-                changelog=Changelog(self.settings, producer, self.topics.changelog(agent.name)),
+                changelog=Changelog(self.settings, producer, self.topics.changelog(agent.name), trims=self._trims),
                 producer=producer,
                 sink=self.sink,
                 metrics=self.metrics,

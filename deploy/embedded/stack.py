@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import secrets
+import signal
 import sys
 import time
 import urllib.error
@@ -20,8 +22,10 @@ from aiokafka import TopicPartition
 
 from deploy.embedded.broker import TansuBroker
 from deploy.embedded.directory import DataDirectory, Endpoints
+from deploy.embedded.memory import MEBIBYTE, Growth, most, resident
 from deploy.embedded.ports import LOOPBACK, free_port, take_port
 from deploy.embedded.processes import ManagedProcess, ProcessFailed, Service, Supervisor
+from deploy.embedded.restarts import Restarts, keep
 from deploy.kafka.apache import ApacheKafka
 from streams.kafka import end_offsets
 from streams.prepare import prepare
@@ -34,7 +38,8 @@ EMBEDDED_SESSION_TIMEOUT = 6.0
 EMBEDDED_DRAIN_TIMEOUT = 1.2
 """The embedded broker gives a member's partitions away after half its session timeout: the last checkpoint must be shorter."""
 
-RESTART_DELAY = 1.0
+MEMORY_SECONDS = 5.0
+"""Between looks at the memory of the embedded broker."""
 
 MOMENT, LOOKS = 2.0, 3
 """Seconds within which what one agent tells another is read and durable, and how often it is looked whether it is: a busy machine takes
@@ -89,7 +94,8 @@ class Stack:
         self.dashboard_url = ""
         self.dashboard_token = secrets.token_urlsafe(24)
         self.settings: Settings
-        self.restarts = 0
+        self._restarts: dict[str, Restarts] = {}
+        self._growth = Growth(most())
 
     async def __aenter__(self) -> Self:
         self._directory.__enter__()
@@ -119,6 +125,8 @@ class Stack:
         return {**self._supervisor.pids, **{name: pid for process in own for name, pid in process.pids.items()}}
 
     async def _start(self) -> None:
+        for port, purpose in ((self._options.dashboard_port, "the dashboard"), (self._options.ingest_port, "the ingest")):
+            take_port(port, purpose)  # before anything is started
         self.broker, bootstrap = self._new_broker()
         self.clickhouse, url = self._new_clickhouse()
         if servers := self._servers:
@@ -245,20 +253,57 @@ class Stack:
         )
 
     async def watch(self) -> None:
-        """Restart workers that end by themselves; raises ProcessFailed when a server does, because its data may be gone."""
+        """Start workers and pages again that end by themselves.
+
+        Raises ProcessFailed when one of them ends again and again, when a server ends, because its data may be gone, and when the
+        embedded broker holds too much memory.
+        """
+        tasks = [asyncio.ensure_future(watching) for watching in (self._watch_servers(), self._watch_memory())]
+        for process in (*self.workers, *self.pages):
+            known = self._restarts.setdefault(process.name, Restarts())
+            tasks.append(asyncio.ensure_future(keep(process, known, self._say, self._publish)))
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+            for task in done:
+                task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _watch_servers(self) -> None:
         while True:
             await asyncio.sleep(0.2)
             for server in self._servers:
                 expected = getattr(server, "size", 1)
                 if len(server.pids) < expected:
                     raise ProcessFailed(f"{server.name} has ended by itself; see {self._directory.logs / server.name}*.log")
-            for process in (*self.workers, *self.pages):
-                if not process.alive:
-                    self.restarts += 1
-                    self._say(f"{process.name} ended ({process.returncode}); starting it again. Its log: {process.log_file}")
-                    await asyncio.sleep(RESTART_DELAY)
-                    await process.start()
-                    self._publish()
+
+    async def _watch_memory(self) -> None:
+        """Of the embedded broker, which forgets nothing while it runs: tell its growth, and end before the machine is full."""
+        while isinstance(self.broker, TansuBroker):
+            for pid in self.broker.pids.values():
+                if (size := resident(pid)) is not None and self._growth.seen(time.monotonic(), size):
+                    self._say(f"the embedded broker holds {self._growth}: it keeps every record until it stops (--kafka apache does not)")
+            if self._growth.exceeded:
+                raise ProcessFailed(
+                    f"the embedded broker holds {self._growth.size / MEBIBYTE:,.0f} MB in memory, half of what there is: it keeps "
+                    "every record until it stops. What was stored in ClickHouse stays. Start again, or with --kafka apache, whose "
+                    "records are on disk."
+                )
+            await asyncio.sleep(MEMORY_SECONDS)
+
+    def troubles(self) -> list[str]:
+        """What is not as it should be, a line each: what ended by itself, and a broker that grows."""
+        ended = [str(restarts) for restarts in self._restarts.values() if restarts.ends]
+        return [*ended, *([f"the embedded broker holds {self._growth}"] if self._growth.told else [])]
+
+    def kill(self) -> None:
+        """End every process at once. What was stored stays; the next start takes up from there."""
+        self._directory.withdraw()
+        for pid in self.pids.values():
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(pid, signal.SIGKILL)  # each leads a group of its own
 
     async def status(self) -> list[dict[str, Any]]:
         """What each worker says of itself (its /status); one that does not answer is left out."""

@@ -7,11 +7,13 @@ import json
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from streams.cli.options import DEFAULT_DATA, AsJson, Data, settings_of_stack
+from streams.cli.seen import unknown_alert
 
 if TYPE_CHECKING:
     from streams.settings import Settings
@@ -23,6 +25,9 @@ COLUMNS = (
 
 OVERLAP_SECONDS, OVERLAP_RECORDS = 10.0, 200
 """What ``--follow`` reads again, per partition: an alert is on the topic a little before it is in the table, and must not fall between."""
+
+LOOK_SECONDS = 1.0
+"""Between looks whether the stack still runs."""
 
 COLOURS = {"page": "bold red", "ticket": "yellow", "info": "dim"}
 
@@ -36,9 +41,11 @@ def alerts(
     as_json: AsJson = False,
 ) -> None:
     """Show the alerts that fire now, the gravest first. With --json: a list; with --follow one object per line."""
-    settings = settings_of_stack(data)
+    age = _age(since)
+    if name is not None and (unknown := unknown_alert(name)):
+        typer.echo(f"note: {unknown}", err=True)
     asked = time.time()
-    found = _ask(settings, every, name, _age(since))
+    found = _ask(data, every, name, age)
     if as_json and not follow:
         typer.echo(json.dumps(found, default=_text, ensure_ascii=False))
         return
@@ -48,8 +55,9 @@ def alerts(
     else:
         _print(found)
     if follow:
+        _must_run(data)
         try:
-            asyncio.run(_follow(settings, name, as_json, {alert["alert_id"]: _millis(alert) for alert in found}, asked))
+            asyncio.run(_follow(data, name, as_json, {alert["alert_id"]: _millis(alert) for alert in found}, asked))
         except KeyboardInterrupt:
             raise typer.Exit(0) from None
 
@@ -63,29 +71,24 @@ def _age(since: str | None) -> float | None:
         raise typer.BadParameter(str(error), param_hint="--since") from error
 
 
-def _ask(settings: Settings, every: bool, name: str | None, age: float | None) -> list[dict[str, Any]]:
-    """The latest state of alerts from ClickHouse."""
-    from clickhouse_connect.driver.exceptions import DatabaseError
-
-    from streams.clickhouse import connect
+def _ask(data: Path, every: bool, name: str | None, age: float | None) -> list[dict[str, Any]]:
+    """The latest state of alerts, whether the stack runs or not."""
+    from streams.cli.source import moment
+    from streams.cli.trace import asking
 
     sql = (
         f"SELECT {', '.join(COLUMNS)} FROM mirante.alerts WHERE ({{every:UInt8}} OR status = 'firing') "
         "AND match(name, {name:String}) AND ({age:Float64} < 0 OR updated_at >= now64(3) - toIntervalSecond({age:Float64})) "
         "ORDER BY status, indexOf(['page', 'ticket', 'info'], severity), starts_at DESC"
     )
-    client = connect(settings.clickhouse_url)
-    try:
-        result = client.query(sql, parameters={"every": int(every), "name": _pattern(name), "age": -1.0 if age is None else age})
-        rows = [dict(row) for row in result.named_results()]
-    except DatabaseError as error:
-        raise OSError(f"ClickHouse did not answer about alerts: {error}; `mirante doctor` checks its tables") from error
-    finally:
-        client.close()
+    with asking(data, None) as ask:
+        rows = ask(sql, {"every": int(every), "name": _pattern(name), "age": -1.0 if age is None else age})
     for row in rows:
         for column in ("labels", "annotations", "evidence"):
             if isinstance(row[column], str):
                 row[column] = json.loads(row[column] or "{}")
+        for column in ("starts_at", "ends_at", "updated_at"):
+            row[column] = None if row[column] is None else moment(row[column])
     return rows
 
 
@@ -96,11 +99,37 @@ def _pattern(name: str | None) -> str:
     return ".*" if name is None else "^" + re.escape(name).replace(r"\*", ".*") + "$"
 
 
-async def _follow(settings: Settings, name: str | None, as_json: bool, shown: Mapping[str, int], asked: float) -> None:
-    """Print what is written to ``llm.alerts`` until interrupted.
+async def _follow(data: Path, name: str | None, as_json: bool, shown: Mapping[str, int], asked: float) -> None:
+    """Print what is written to ``llm.alerts`` until interrupted, or until the stack that runs on ``data`` has stopped: then OSError.
 
     ``shown``: alert_id -> state that has been shown from the table (milliseconds), which was asked at ``asked``.
     """
+    from deploy.embedded.directory import read_endpoints
+
+    printing = asyncio.ensure_future(_print_events(settings_of_stack(data), name, as_json, shown, asked))
+    try:
+        own = read_endpoints(data) is not None
+        while own and not printing.done() and read_endpoints(data) is not None:
+            await asyncio.wait({printing}, timeout=LOOK_SECONDS)
+        if own and read_endpoints(data) is None:
+            raise OSError(f"the stack on {data} has stopped; `mirante alerts --data {data}` still shows its alerts")
+        await printing
+    finally:
+        printing.cancel()
+        await asyncio.wait({printing}, timeout=LOOK_SECONDS)
+
+
+def _must_run(data: Path) -> None:
+    """There is nothing to follow of a stack that has stopped. Raises OSError."""
+    from deploy.embedded.directory import read_endpoints
+    from streams.cli.source import server_or_folder
+
+    if read_endpoints(data) is None and not isinstance(server_or_folder(data), str):
+        raise OSError(f"the stack on {data} has stopped: nothing will follow until `mirante up` runs on it again")
+
+
+async def _print_events(settings: Settings, name: str | None, as_json: bool, shown: Mapping[str, int], asked: float) -> None:
+    """Print what is written to ``llm.alerts``."""
     from fnmatch import fnmatchcase
 
     import msgspec
@@ -109,6 +138,7 @@ async def _follow(settings: Settings, name: str | None, as_json: bool, shown: Ma
 
     from schemas.outputs import Alert
     from streams.kafka import BrokerUnavailable, new_reader
+    from streams.reasons import reason
     from streams.topics import Topics
 
     topic = Topics.of(settings).alerts
@@ -133,7 +163,7 @@ async def _follow(settings: Settings, name: str | None, as_json: bool, shown: Ma
                 _print_event(msgspec.to_builtins(alert, builtin_types=(datetime,)), as_json)
     except (KafkaError, OSError) as error:
         raise BrokerUnavailable(
-            f"no Kafka broker at {settings.kafka_bootstrap} gave {topic} ({error}); check MIRANTE_KAFKA_BOOTSTRAP or --data"
+            f"no Kafka broker at {settings.kafka_bootstrap} gave {topic} ({reason(error)}); check MIRANTE_KAFKA_BOOTSTRAP or --data"
         ) from error
     finally:
         await reader.stop()

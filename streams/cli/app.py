@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import sys
 
 import typer
@@ -30,6 +32,7 @@ from streams.cli import (
     up,
     worker,
 )
+from streams.cli.errors import sentence
 from streams.settings import SettingsError
 
 app = typer.Typer(
@@ -77,15 +80,31 @@ KNOWN = (
 
 def main() -> None:
     """Entry point of the console script."""
+    # What libraries say goes to logs. A command that keeps none says itself what is wrong, once.
+    logging.lastResort = logging.NullHandler()
     try:
-        app()
+        app(standalone_mode=True)
+    except SystemExit as end:
+        _leave(end)
     except SettingsError as error:
         _fail(str(error), 2)
     except Exception as error:  # what is not known is raised again
         known = tuple(getattr(sys.modules[module], name) for module, name in KNOWN if module in sys.modules)
         if not isinstance(error, (OSError, *known)):
             raise
-        _fail(str(error), 1)
+        _fail(sentence(error), 1)
+
+
+def _leave(end: SystemExit) -> None:
+    """With the status of a command that has ended, once all it wrote is out: a full disk shows only then."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:  # who read it has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _fail(f"the output could not be written: {sentence(error)}", 1)
+    raise end
 
 
 def _fail(message: str, status: int) -> None:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from streams.cli.options import DEFAULT_DATA, AsJson, Data, settings_of_stack
+from streams.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from agents.controls.fold import Controls
-    from streams.settings import Settings
+    from schemas.outputs import Control
 
 PLAIN_WIDTH = 200
 """When the output is no terminal: a line per row."""
@@ -23,14 +26,22 @@ def controls(
     every: Annotated[bool, typer.Option("--all", help="Restored scopes too.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show the kill switches and throttles, from llm.controls itself; the history is in the table controls."""
+    """Show the kill switches and throttles, from llm.controls itself; the history is in the table controls.
+
+    Of a stack that has stopped: what was in force then, from the table.
+    """
     from datetime import UTC, datetime
 
     import msgspec
 
     from agents.controls.fold import is_in_force
 
-    state, faults = asyncio.run(read_controls(settings_of_stack(data)))
+    state: Iterable[Control]
+    if _has_stopped(data):
+        typer.echo(f"the stack on {data} has stopped; this was in force:", err=True)
+        state, faults = _recorded(data), list[str]()
+    else:
+        state, faults = asyncio.run(read_controls(settings_of_stack(data)))
     for fault in faults:
         typer.echo(f"ignored: {fault}", err=True)
     now = datetime.now(UTC)
@@ -46,6 +57,31 @@ def controls(
         typer.echo("nothing is killed or throttled")
     else:
         _print(shown)
+
+
+def _has_stopped(data: Path) -> bool:
+    """Whether only the data of a stack are left. Raises OSError when there is nothing to ask at all."""
+    from deploy.embedded.directory import read_endpoints
+    from streams.cli.source import server_or_folder
+
+    if read_endpoints(data) is not None or "kafka_bootstrap" in load_settings().model_fields_set:
+        return False
+    return not isinstance(server_or_folder(data), str)
+
+
+def _recorded(data: Path) -> list[Control]:
+    """The latest word on each scope, from the table."""
+    import msgspec
+
+    from schemas.outputs import Control
+    from streams.cli.trace import asking
+
+    sql = (
+        "SELECT scope, action, limit, reason, source, time, expires_at FROM mirante.controls WHERE status = 'recorded' "
+        "ORDER BY time DESC, offset DESC LIMIT 1 BY scope"
+    )
+    with asking(data, None) as ask:
+        return [msgspec.convert(row, Control, strict=False) for row in ask(sql, {})]
 
 
 async def read_controls(settings: Settings) -> tuple[Controls, list[str]]:

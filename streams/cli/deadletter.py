@@ -6,6 +6,7 @@ import asyncio
 import base64
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -26,6 +27,7 @@ def list_letters(data: Data = DEFAULT_DATA, reason: Like = None, topic: Topic = 
     from rich.table import Table
 
     letters = _letters(data, reason, topic, limit)
+    _warn(data, topic, letters)
     if as_json:
         typer.echo(json.dumps(letters, default=str))
         return
@@ -49,7 +51,9 @@ def replay_letters(
 
     settings = settings_of_stack(data)
     events = {*Topics.of(settings).events, settings.otlp.spans, settings.otlp.logs}
-    letters = [letter for letter in _letters(data, reason, topic, limit) if letter["topic"] in events]
+    found = _letters(data, reason, topic, limit)
+    _warn(data, topic, found)
+    letters = [letter for letter in found if letter["topic"] in events]
     asyncio.run(_send_back(settings, letters))
     if as_json:
         typer.echo(json.dumps({"replayed": len(letters)}))
@@ -57,20 +61,27 @@ def replay_letters(
         typer.echo(f"sent {len(letters)} dead letters back; those that fail again are dead letters at their new position")
 
 
-def _letters(data: Any, reason: str | None, topic: str | None, limit: int) -> Sequence[dict[str, Any]]:
-    from streams.clickhouse import connect
+def _letters(data: Path, reason: str | None, topic: str | None, limit: int) -> Sequence[dict[str, Any]]:
+    """From the stack, or from its data when it has stopped."""
+    from streams.cli.source import moment
+    from streams.cli.trace import asking
 
-    client = connect(settings_of_stack(data).clickhouse_url)
-    try:
-        result = client.query(
+    with asking(data, None) as ask:
+        letters = ask(
             "SELECT source, topic, partition, offset, time, stage, reason, key, value, headers FROM mirante.deadletter "
             "WHERE positionCaseInsensitive(reason, {reason:String}) > 0 AND ({topic:String} = '' OR topic = {topic:String}) "
             "ORDER BY time DESC, topic, partition, offset DESC LIMIT {limit:UInt32}",
-            parameters={"reason": reason or "", "topic": topic or "", "limit": limit},
+            {"reason": reason or "", "topic": topic or "", "limit": limit},
         )
-        return list(result.named_results())
-    finally:
-        client.close()
+    return [{**letter, "time": moment(letter["time"])} for letter in letters]
+
+
+def _warn(data: Path, topic: str | None, letters: Sequence[dict[str, Any]]) -> None:
+    """Of a topic that is asked for and has none."""
+    if topic and not letters:
+        from streams.cli.seen import warn_no_letters
+
+        warn_no_letters(data, topic)
 
 
 async def _send_back(settings: Any, letters: Sequence[dict[str, Any]]) -> None:

@@ -5,19 +5,26 @@ from __future__ import annotations
 import asyncio
 import json
 import platform
+import socket
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
+from urllib.parse import urlsplit
 
 import typer
 
 from streams.cli.doctor_clocks import fetch, skews
 from streams.cli.doctor_conservation import conservation
-from streams.cli.options import DEFAULT_DATA, AsJson, Data, settings_of_stack
+from streams.cli.options import (
+    DEFAULT_DATA,
+    AsJson,
+    Data,
+    checked_settings_of_stack,
+)
 from streams.cli.waiting import waiting
-from streams.settings import Settings, SettingsError
+from streams.settings import Settings, SettingsError, load_settings
 
 CLOCK_TOLERANCE = 5.0
 """Seconds between this machine's clock and ClickHouse's."""
@@ -56,24 +63,23 @@ def doctor(data: Data = DEFAULT_DATA, as_json: AsJson = False, prices: Prices = 
 
 
 def _unpriced(data: Path, as_json: bool) -> None:
-    from clickhouse_connect.driver.exceptions import DatabaseError
-
     from agents.registry import price_book
     from streams.cli import unpriced
-    from streams.clickhouse import connect
+    from streams.cli.source import moment
+    from streams.cli.trace import asking
 
-    settings = settings_of_stack(data)
     try:
-        book = price_book(settings)
+        book = price_book(load_settings())
     except ValueError as error:
         raise SettingsError(str(error)) from error
-    client = connect(settings.clickhouse_url)
-    try:
-        found = unpriced.lacking(lambda sql: client.query(sql).result_rows, book)
-    except DatabaseError as error:
-        raise OSError(f"ClickHouse did not answer about prices: {error}; `mirante doctor` checks its tables") from error
-    finally:
-        client.close()
+    with asking(data, None) as ask:
+
+        def rows(sql: str) -> list[list[Any]]:
+            return [
+                [moment(value) if name in ("time", "first", "last") else value for name, value in row.items()] for row in ask(sql, {})
+            ]
+
+        found = unpriced.lacking(rows, book)
     typer.echo(unpriced.as_json(found) if as_json else unpriced.described(found))
 
 
@@ -81,13 +87,21 @@ def examine(data: Path) -> list[Finding]:
     """All findings, in the order in which to mend them."""
     findings = [_python(), _embedded()]
     try:
-        settings = settings_of_stack(data)
+        settings = checked_settings_of_stack(data)
     except SettingsError as error:
         return [*findings, Finding("settings", "error", str(error), "correct the setting named, in the environment or in mirante.toml")]
     findings.append(Finding("settings", "ok", f"Kafka {settings.kafka_bootstrap}, ClickHouse {_without_password(settings.clickhouse_url)}"))
     findings.append(_stack(data))
-    for check in (_broker, _topics, _clickhouse, conservation):
-        findings.extend(_guarded(check, settings))
+    if _nothing_runs(data, settings):
+        remedy = "start one with `mirante up`, or name servers: MIRANTE_KAFKA_BOOTSTRAP and MIRANTE_CLICKHOUSE_URL"
+        return [*findings, Finding("servers", "error", f"no stack runs on {data}, and no server is named or answers here", remedy)]
+    broker, clickhouse = _guarded(_broker, settings), _guarded(_clickhouse, settings)
+    findings += broker
+    if not _is_away(broker):
+        findings += _guarded(_topics, settings)
+    findings += clickhouse
+    if not _is_away(broker) and not _is_away(clickhouse):
+        findings += _guarded(conservation, settings)
     findings.extend(_ingest(data))
     findings.extend(_service_clocks(data, settings))
     return findings
@@ -118,6 +132,29 @@ def _stack(data: Path) -> Finding:
     if (who := holder(data)) is not None:
         return Finding("stack", "warning", f"{data} is held, but not ready ({who})", "wait a moment; if it stays so, look into its logs")
     return Finding("stack", "ok", f"none runs on {data}")
+
+
+def _nothing_runs(data: Path, settings: Settings) -> bool:
+    """Whether there is nothing to look at: no stack, no server that was named, none at the usual ports."""
+    from deploy.embedded.directory import holder
+
+    if holder(data) is not None or {"kafka_bootstrap", "clickhouse_url"} & settings.model_fields_set:
+        return False
+    return not any(_listens(address) for address in (settings.kafka_bootstrap, urlsplit(settings.clickhouse_url).netloc))
+
+
+def _listens(address: str) -> bool:
+    host, _, port = address.rpartition(":")
+    try:
+        with socket.create_connection((host, int(port)), timeout=1.0):
+            return True
+    except OSError:
+        return False
+
+
+def _is_away(findings: list[Finding]) -> bool:
+    """Whether a server could not be asked: what else is asked of it would only say so again."""
+    return [finding.state for finding in findings] == ["error"]
 
 
 def _guarded(check: Callable[[Settings], list[Finding]], settings: Settings) -> list[Finding]:

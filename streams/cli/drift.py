@@ -39,6 +39,7 @@ def accept(
     import msgspec
 
     from schemas.samples import Acceptance
+    from streams.cli.seen import warn_unseen
 
     if not reason.strip():
         raise typer.BadParameter("say why, others will ask", param_hint="--reason")
@@ -52,6 +53,7 @@ def accept(
         typer.echo(msgspec.json.encode({**msgspec.structs.asdict(word), "partition": partition, "offset": offset}))
     else:
         typer.echo(f"accepted: what feature {feature} answers now is its reference; its alerts end within two minutes of traffic")
+    warn_unseen(data, {"feature": feature, **({"model": model} if model else {})})
 
 
 async def _send(settings: Settings, word: Acceptance) -> Position:

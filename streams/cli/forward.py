@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated
 
-import typer
-
-from streams.cli.options import DEFAULT_DATA, Data, settings_of_stack
+from streams.cli.options import DEFAULT_DATA, Data, Level, LogLevel, settings_of_stack
 
 
 def forward(
     data: Data = DEFAULT_DATA,
-    loglevel: Annotated[str, typer.Option(help="DEBUG, INFO, WARNING or ERROR.")] = "INFO",
+    loglevel: LogLevel = Level.INFO,
 ) -> None:
     """Post the alerts of llm.alerts to the [[receivers]] of mirante.toml: Alertmanager, PagerDuty, Slack, webhooks.
 
@@ -25,7 +22,7 @@ def forward(
     from streams.forward.receivers import read_receivers
     from streams.settings import SettingsError
 
-    logging.basicConfig(level=loglevel.upper(), format="%(asctime)s %(levelname)s %(message)s")
+    logging.basicConfig(level=loglevel.value, format="%(asctime)s %(levelname)s %(message)s")
     settings = settings_of_stack(data)
     try:
         receivers = read_receivers(settings.receivers, os.environ)

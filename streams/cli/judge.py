@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from streams.cli.options import DEFAULT_DATA, AsJson, Data, settings_of_stack
+from streams.cli.options import DEFAULT_DATA, AsJson, Data, Level, LogLevel, settings_of_stack
 from streams.cli.waiting import waiting
 
 app = typer.Typer(help="Score sampled answers with a model of an OpenAI-compatible endpoint.", invoke_without_command=True)
@@ -22,7 +22,7 @@ def judge(
     url: Annotated[str | None, typer.Option(help="Of the API, such as http://127.0.0.1:8000/v1; instead of judge.url.")] = None,
     model: Annotated[str | None, typer.Option(help="Instead of judge.model.")] = None,
     until_idle: Annotated[float | None, typer.Option(help="End when no task has come for so many seconds.")] = None,
-    loglevel: Annotated[str, typer.Option(help="DEBUG, INFO, WARNING or ERROR.")] = "INFO",
+    loglevel: LogLevel = Level.INFO,
 ) -> None:
     """Score the tasks of llm.judge.tasks and write the scores to llm.evaluations. Runs until stopped; several may run.
 
@@ -38,7 +38,7 @@ def judge(
     from streams.judge.worker import judge_tasks
     from streams.settings import SettingsError
 
-    logging.basicConfig(level=loglevel.upper(), format="%(asctime)s %(levelname)s %(message)s")
+    logging.basicConfig(level=loglevel.value, format="%(asctime)s %(levelname)s %(message)s")
     settings = settings_of_stack(data)
     given = {name: value for name, value in (("url", url), ("model", model)) if value is not None}
     try:

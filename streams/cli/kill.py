@@ -54,6 +54,11 @@ def kill(
     until = f"until {control.expires_at:%Y-%m-%d %H:%M:%S} UTC" if control.expires_at else "until it is restored"
     what = "killed" if throttle is None else f"throttled to {throttle:g} requests per minute"
     _write(data, control, f"{scope} is {what} {until}", as_json)
+    kind, _, name = scope.partition(":")
+    if name:
+        from streams.cli.seen import warn_unseen
+
+        warn_unseen(data, {kind: name})
 
 
 def restore(scope: Scope, reason: Reason, data: Data = DEFAULT_DATA, as_json: AsJson = False) -> None:

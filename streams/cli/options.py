@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,17 +13,37 @@ from streams.settings import Settings, load_settings
 DEFAULT_DATA = Path(".mirante")
 
 Data = Annotated[Path, typer.Option("--data", help="Directory of an embedded stack.", show_default=True)]
+
+
+class Level(StrEnum):
+    DEBUG = "DEBUG"
+    INFO = "INFO"
+    WARNING = "WARNING"
+    ERROR = "ERROR"
+
+
+LogLevel = Annotated[Level, typer.Option(case_sensitive=False, help="What is logged: this and what is graver.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
 
 
 def settings_of_stack(data: Path, **overrides: Any) -> Settings:
     """Settings that point at the stack running on a directory, or else wherever environment and file say."""
+    return load_settings(**{**_servers(data), **overrides})
+
+
+def checked_settings_of_stack(data: Path) -> Settings:
+    """The same, with a look at every table and every variable: not only at what it takes to reach the servers."""
+    from agents.configuration import load_checked
+
+    return load_checked(**_servers(data))
+
+
+def _servers(data: Path) -> dict[str, str]:
+    """Where the stack that runs on a directory answers."""
     from deploy.embedded.directory import read_endpoints
 
     endpoints = read_endpoints(data)
-    if endpoints is not None:
-        overrides = {"kafka_bootstrap": endpoints.kafka, "clickhouse_url": endpoints.clickhouse, **overrides}
-    return load_settings(**overrides)
+    return {} if endpoints is None else {"kafka_bootstrap": endpoints.kafka, "clickhouse_url": endpoints.clickhouse}
 
 
 def console() -> Any:

@@ -13,9 +13,9 @@ import typer
 
 from schemas.rows import DATABASE
 from streams.cli.options import DEFAULT_DATA, AsJson, Data
+from streams.cli.source import server_or_folder
+from streams.cli.statement import read_statement
 from streams.cli.waiting import waiting
-
-READS = ("select", "with", "show", "describe", "desc", "explain", "exists")
 
 JSON_SETTINGS = {"output_format_json_quote_64bit_integers": 0, "output_format_json_quote_decimals": 0}
 """Numbers as JSON numbers."""
@@ -36,12 +36,12 @@ def query(
 
     Example: mirante query "SELECT feature, sum(cost_usd) FROM cost_windows WHERE window_seconds = 60 GROUP BY feature"
     """
+    read_statement(sql, as_json=as_json)
     with waiting("asking ClickHouse"):
-        if as_json:
-            answer = json.dumps(rows(sql, data, url), ensure_ascii=False) + "\n"
-        else:
-            answer = _ask(sql, data, url, False).decode(errors="replace")
-    sys.stdout.write(answer)
+        found = rows(sql, data, url) if as_json else None
+        answer = _ask(sql, data, url, False) if found is None else f"{json.dumps(found, ensure_ascii=False)}\n".encode()
+    sys.stdout.flush()
+    sys.stdout.buffer.write(answer)  # a FORMAT of its own may be no text
 
 
 def rows(sql: str, data: Path, url: str | None = None) -> list[dict[str, Any]]:
@@ -77,21 +77,23 @@ def _ask(sql: str, data: Path, url: str | None, as_json: bool) -> bytes:
 
 def _ask_data(data: Path, sql: str, as_json: bool) -> bytes:
     from deploy.embedded.clickhouse import ClickHouseError, run_sql
+    from streams.reasons import reason
 
-    found = _server_or_folder(data)
+    found = server_or_folder(data)
     if isinstance(found, str):
         return _ask_server(found, sql, as_json)
     settings = ", ".join(f"{name} = {value}" for name, value in JSON_SETTINGS.items())
     try:
         return run_sql(found, f"USE {DATABASE}; SET {settings}; {sql}", "JSON" if as_json else "PrettyCompactMonoBlock")
     except ClickHouseError as error:
-        raise OSError(str(error)) from error
+        raise OSError(reason(error)) from error
 
 
 def _data_blocks(data: Path, sql: str) -> Iterator[bytes]:
     from deploy.embedded.clickhouse import ClickHouseError, open_engine
+    from streams.reasons import reason
 
-    found = _server_or_folder(data)
+    found = server_or_folder(data)
     if isinstance(found, str):
         yield from _server_blocks(found, sql)
         return
@@ -102,22 +104,7 @@ def _data_blocks(data: Path, sql: str) -> Iterator[bytes]:
             with closing(handle.blocks(sql, "JSONEachRow")) as blocks:
                 yield from blocks
     except ClickHouseError as error:
-        raise OSError(str(error)) from error
-
-
-def _server_or_folder(data: Path) -> str | Path:
-    """The address of the stack that runs on a data directory, or the engine's folder in it."""
-    from deploy.embedded.directory import DataDirectory, holder, read_endpoints
-
-    endpoints = read_endpoints(data)
-    if endpoints is not None:
-        return endpoints.clickhouse
-    path = DataDirectory(data).clickhouse
-    if not path.is_dir():
-        raise OSError(f"{data} holds no data of a stack; run 'mirante up --data {data}' first, or name a server with --url")
-    if (starting := holder(data)) is not None:
-        raise OSError(f"the stack on {data} is starting or stopping ({starting}); try again in a moment")
-    return path
+        raise OSError(reason(error)) from error
 
 
 def _server_blocks(url: str, sql: str) -> Iterator[bytes]:
@@ -125,6 +112,7 @@ def _server_blocks(url: str, sql: str) -> Iterator[bytes]:
     from urllib3.exceptions import HTTPError
 
     from streams.clickhouse import connect
+    from streams.reasons import reason
 
     with closing(connect(url, database=DATABASE)) as client:
         try:
@@ -132,21 +120,22 @@ def _server_blocks(url: str, sql: str) -> Iterator[bytes]:
                 while block := stream.read(BLOCK_BYTES):
                     yield block
         except (DatabaseError, HTTPError) as error:
-            raise OSError(str(error)) from error
+            raise OSError(reason(error)) from error
 
 
 def _ask_server(url: str, sql: str, as_json: bool) -> bytes:
     from clickhouse_connect.driver.exceptions import DatabaseError
+    from urllib3.exceptions import HTTPError
 
     from streams.clickhouse import connect
+    from streams.reasons import reason
 
+    statement = read_statement(sql, as_json=as_json)
+    form = ("JSON" if as_json else "PrettyCompactMonoBlock") if statement.reads and statement.form is None else None
     client = connect(url, database=DATABASE)
-    form = None
-    if sql.lstrip(" \n\t(").split(None, 1)[0].lower() in READS:
-        form = "JSON" if as_json else "PrettyCompactMonoBlock"
     try:
-        return bytes(client.raw_query(sql, fmt=form, settings=dict(JSON_SETTINGS) if as_json else None))
-    except DatabaseError as error:
-        raise OSError(str(error)) from error
+        return bytes(client.raw_query(statement.sql, fmt=form, settings=dict(JSON_SETTINGS) if as_json else None))
+    except (DatabaseError, HTTPError) as error:
+        raise OSError(reason(error)) from error
     finally:
         client.close()

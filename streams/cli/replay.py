@@ -19,7 +19,7 @@ def replay(
     speed: Annotated[str, typer.Option(help="1 = as recorded, N = N times faster, max = as fast as possible.")] = "1",
     shift: Annotated[str | None, typer.Option(help="'now' or a date with time: moves the first event there.")] = None,
     run: Annotated[str | None, typer.Option(help="Publishing twice under one name counts once.")] = None,
-    limit: Annotated[int | None, typer.Option(help="Only the first rows.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the first rows.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Publish a recorded trace to the topics, at recorded speed or faster.
@@ -29,16 +29,25 @@ def replay(
     import msgspec
 
     from streams.kafka import client_options
+    from streams.traffic.formats import FORMATS
     from streams.traffic.progress import ProgressView
     from streams.traffic.publisher import parse_speed
+    from streams.traffic.record import TrafficError
     from streams.traffic.replay import replay as publish
 
-    settings = settings_of_stack(data)
+    if format is not None and format not in FORMATS:
+        raise typer.BadParameter(f"{format!r} is none of {', '.join(FORMATS)}", param_hint="--format")
     try:
         pace = parse_speed(speed)
+    except TrafficError as error:
+        raise typer.BadParameter(str(error), param_hint="--speed") from error
+    try:
         shift_to = None if shift is None else datetime.now(UTC) if shift == "now" else datetime.fromisoformat(shift)
     except ValueError as error:
-        raise typer.BadParameter(str(error)) from error
+        raise typer.BadParameter(
+            f"{shift!r} is neither now nor a time such as 2026-01-31T12:00:00Z", param_hint="--shift"
+        ) from error
+    settings = settings_of_stack(data)
     if shift_to is not None and shift_to.tzinfo is None:
         shift_to = shift_to.replace(tzinfo=UTC)
     with ProgressView(f"replay {file.name}") as view:

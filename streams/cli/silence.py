@@ -58,6 +58,10 @@ def silence(
     settings = settings_of_stack(data)
     asyncio.run(_send(settings, silence_message(Topics.of(settings).findings, new)))
     typer.echo(json.dumps({name: getattr(new, name) for name in new.__struct_fields__}) if as_json else said)
+    if remove is None:
+        from streams.cli.seen import warn_unmatched
+
+        warn_unmatched(data, new.matchers)
 
 
 async def _send(settings: Settings, message: Message) -> None:

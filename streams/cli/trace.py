@@ -64,34 +64,28 @@ def _decoded(text: str) -> Any:
 @contextmanager
 def asking(data: Path, url: str | None) -> Iterator[Ask]:
     """Queries to the server at ``url``, to the stack that runs on ``data``, to the server of the settings, or to the data itself."""
-    from deploy.embedded.directory import DataDirectory, holder, read_endpoints
-    from streams.settings import load_settings
+    from streams.cli.source import server_or_folder
 
-    endpoints = read_endpoints(data)
-    path = DataDirectory(data).clickhouse
-    if url is None and endpoints is None and path.is_dir():
-        if holder(data) is not None:
-            raise OSError(f"the stack on {data} is starting or stopping; try again in a moment")
-        with _of_engine(path) as ask:
-            yield ask
-        return
-    with _of_server(url or (endpoints.clickhouse if endpoints else load_settings().clickhouse_url)) as ask:
+    found = server_or_folder(data, url)
+    with _of_server(found) if isinstance(found, str) else _of_engine(found) as ask:
         yield ask
 
 
 @contextmanager
 def _of_server(url: str) -> Iterator[Ask]:
     from clickhouse_connect.driver.exceptions import DatabaseError
+    from urllib3.exceptions import HTTPError
 
     from streams.clickhouse import connect
+    from streams.reasons import reason
 
     client = connect(url)
 
     def ask(sql: str, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
         try:
             answer = client.raw_query(sql, parameters=dict(parameters), fmt="JSONEachRow", settings=dict(_FORMAT))
-        except DatabaseError as error:
-            raise OSError(f"ClickHouse did not answer: {error}; `mirante doctor` checks its tables") from error
+        except (DatabaseError, HTTPError) as error:
+            raise OSError(f"ClickHouse did not answer: {reason(error)}; `mirante doctor` checks its tables") from error
         return [json.loads(line) for line in answer.splitlines()]
 
     try:
@@ -102,9 +96,10 @@ def _of_server(url: str) -> Iterator[Ask]:
 
 @contextmanager
 def _of_engine(path: Path) -> Iterator[Ask]:
-    from clickhouse_connect.driver.binding import finalize_query
+    from clickhouse_connect.driver.binding import bind_query
 
     from deploy.embedded.clickhouse import ClickHouseError, open_engine
+    from streams.reasons import reason
 
     with open_engine(path) as engine:
 
@@ -112,9 +107,11 @@ def _of_engine(path: Path) -> Iterator[Ask]:
             handle = engine.handle()
             try:
                 handle.set({name: str(value) for name, value in _FORMAT.items()})
-                return handle.rows(finalize_query(sql, dict(parameters)))
+                text, bound = bind_query(sql, dict(parameters))
+                own = {name.removeprefix("param_"): value for name, value in bound.items()}
+                return [json.loads(line) for line in handle.run(str(text), "JSONEachRow", own).body.splitlines()]
             except ClickHouseError as error:
-                raise OSError(str(error)) from error
+                raise OSError(reason(error)) from error
             finally:
                 handle.close()
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
+import sys
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -19,7 +21,10 @@ DEMO_REQUESTS = 2_000
 QUIET_SECONDS = 2.0
 """Without new input for so long, with nothing pending, everything published has arrived."""
 
+SHOW_CURSOR = "\x1b[?25h"
 
+FAREWELL_SECONDS = 0.3
+"""What publishing and watching may take to end before the servers are stopped."""
 
 
 def up(
@@ -30,30 +35,42 @@ def up(
     traffic: Annotated[str, typer.Option(help="demo, none, or a trace file.")] = "demo",
     speed: Annotated[str, typer.Option(help="Of the traffic: 1 = as recorded, N times faster, or max.")] = "1",
     exit: Annotated[bool, typer.Option("--exit", help="End when all traffic is in ClickHouse.")] = False,
-    kafka_port: Annotated[int, typer.Option(help="0 takes a free one.")] = 0,
-    clickhouse_port: Annotated[int, typer.Option(help="0 takes a free one.")] = 0,
-    dashboard_port: Annotated[int, typer.Option(help="0 takes a free one.")] = 0,
-    ingest_port: Annotated[int, typer.Option(help="Of what services without Kafka send to; 0 takes a free one.")] = 0,
+    kafka_port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 0,
+    clickhouse_port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 0,
+    dashboard_port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 0,
+    ingest_port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Of what services without Kafka send to; 0 takes a free one.")
+    ] = 0,
     rate: Annotated[float, typer.Option(min=0.1, help="Demo traffic: requests per second, on average over a day.")] = 5.0,
 ) -> None:
     """Run everything on this machine: broker, ClickHouse, worker and traffic, until Ctrl-C.
 
     Only loopback is listened on. Data live under --data; endpoints.json there says where everything answers.
     """
+    from agents.configuration import load_checked
     from deploy.embedded.stack import StackOptions
-    from streams.settings import load_settings
     from streams.traffic.publisher import parse_speed
+    from streams.traffic.record import TrafficError
 
     try:
         pace = parse_speed(speed)
-    except ValueError as error:
+    except TrafficError as error:
         raise typer.BadParameter(str(error), param_hint="--speed") from error
     file = None if traffic in ("demo", "none") else Path(traffic)
     if file is not None and not file.is_file():
         raise typer.BadParameter(f"{traffic!r} is none of demo, none, or a file", param_hint="--traffic")
+    if kafka not in ("embedded", "apache") and not all(_is_server(part) for part in kafka.split(",")):
+        raise typer.BadParameter(f"{kafka!r} is none of embedded, apache, HOST:PORT{_meant(kafka, 'apache')}", param_hint="--kafka")
+    if clickhouse != "embedded" and not clickhouse.startswith(("http://", "https://")):
+        raise typer.BadParameter(
+            f"{clickhouse!r} is neither embedded nor http[s]://[USER:PASSWORD@]HOST:PORT{_meant(clickhouse)}", param_hint="--clickhouse"
+        )
+    ports = [port for port in (kafka_port, clickhouse_port, dashboard_port, ingest_port) if port]
+    if len(set(ports)) < len(ports):
+        raise typer.BadParameter("two servers cannot have the same port; 0 takes a free one", param_hint="--kafka-port")
     if exit and traffic == "none":
         raise typer.BadParameter("--exit waits for traffic, and --traffic none has none", param_hint="--exit")
-    given = load_settings()
+    given = load_checked()
     # What costs something for every call is shown here, where there are few, unless the settings say otherwise.
     shown = {name: {"enabled": True, **getattr(given, name)} for name in ("labels", "behaviour")}
     shown["otlp"] = {"enabled": True, **given.otlp.model_dump(exclude_unset=True)}
@@ -64,6 +81,25 @@ def up(
     asyncio.run(_Up(options, traffic, file, pace, rate, exit).run())
 
 
+def _is_server(text: str) -> bool:
+    host, _, port = text.strip().rpartition(":")
+    return bool(host) and port.isdecimal() and 0 < int(port) < 65_536
+
+
+def _meant(text: str, *more: str) -> str:
+    from streams.problems import nearest
+
+    return nearest(text, ("embedded", *more))
+
+
+def _leave(status: int) -> NoReturn:
+    """End now: threads that wait for the answer of a server would hold the exit for minutes."""
+    if sys.stdout.isatty():
+        sys.stdout.write(SHOW_CURSOR)  # a live view that was cut short has hidden it
+    sys.stdout.flush()
+    os._exit(status)
+
+
 class _Up:
     def __init__(self, options: Any, traffic: str, file: Path | None, pace: float, rate: float, exit: bool) -> None:
         from streams.cli.summary import Summary
@@ -71,26 +107,32 @@ class _Up:
         self._options = options
         self._traffic, self._file, self._pace, self._rate, self._exit = traffic, file, pace, rate, exit
         self._summary = Summary(options.data)
-        self._stopped = asyncio.Event()
+        self._stopping = False
 
     async def run(self) -> None:
         from deploy.embedded.stack import Stack
 
         loop = asyncio.get_running_loop()
-        running = asyncio.ensure_future(self._whole(Stack(self._options, self._summary.say)))
+        stack = Stack(self._options, self._summary.say)
+        running = asyncio.ensure_future(self._whole(stack))
+
+        def interrupt(number: int, frame: object) -> None:
+            """First: stop in order. Again, or while nothing but threads are left to wait for: kill."""
+            if self._stopping or running.done():
+                stack.kill()
+                _leave(128 + number)
+            self._stopping = True
+            loop.call_soon_threadsafe(self._summary.say, "stopping ... (again: kill at once)")
+            loop.call_soon_threadsafe(running.cancel)
+
+        # Not the loop's handlers: a second signal must work whatever holds the loop.
         for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, self._interrupt, running)
+            signal.signal(number, interrupt)
         try:
             await running
         except asyncio.CancelledError:
-            self._summary.say("stopped")
-            raise typer.Exit(0) from None
-
-    def _interrupt(self, running: asyncio.Future[None]) -> None:
-        if not self._stopped.is_set():
-            self._stopped.set()
-            self._summary.say("stopping ...")
-            running.cancel()
+            self._summary.say("; ".join(["stopped", *stack.troubles()]))
+            _leave(0)
 
     async def _whole(self, stack: Any) -> None:
         begun = time.monotonic()
@@ -107,7 +149,8 @@ class _Up:
             finally:
                 for task in (*tasks, work):
                     task.cancel()
-                await asyncio.gather(*tasks, work, return_exceptions=True)
+                # No longer: a client of a server that hangs ends when the server does.
+                await asyncio.wait({*tasks, work}, timeout=FAREWELL_SECONDS)
 
     async def _work(self, stack: Any) -> None:
         """Publish the traffic; with --exit return when it is in ClickHouse, else never."""
