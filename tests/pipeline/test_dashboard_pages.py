@@ -51,8 +51,8 @@ def call(mirante: Installation) -> dict[str, str]:
     asked = request(number, feature=HOSTILE, user_id="u-1", messages=[{"role": "user", "content": HOSTILE}], **common)
     said = response(number, output=HOSTILE * 100, **common)
     mirante.publish([Sent("requests", asked, f"s-{number}"), Sent("responses", said, f"s-{number}")])
-    sql = "SELECT sum(requests) FROM mirante.cost_windows WHERE window_seconds = 60 AND tenant = {tenant:String}"
-    mirante.eventually(sql, [(1,)], tenant=tenant)
+    sql = "SELECT sum(requests) FROM mirante.cost_windows WHERE tenant = {tenant:String} GROUP BY window_seconds"
+    mirante.eventually(sql, [(1,)] * 4, tenant=tenant)
     return {"tenant": tenant, "id": f"r-{number}"}
 
 

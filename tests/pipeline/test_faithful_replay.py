@@ -91,7 +91,7 @@ def recorded() -> list[Sent]:
 
 
 def at_once(mirante: Installation, records: list[Sent]) -> None:
-    mirante.publish(records)
+    mirante.publish_at_once(records)
 
 
 def in_small_pieces(mirante: Installation, records: list[Sent]) -> None:
@@ -103,7 +103,7 @@ def in_small_pieces(mirante: Installation, records: list[Sent]) -> None:
 def with_kills(mirante: Installation, records: list[Sent]) -> None:
     part = -(-len(records) // 4)
     for number, begin in enumerate(range(0, len(records), part)):
-        mirante.publish(records[begin : begin + part])
+        mirante.publish_at_once(records[begin : begin + part])
         worker = mirante.stack.workers[number % len(mirante.stack.workers)]
         worker.signal(signal.SIGKILL)
         asyncio.run(worker.kill())
