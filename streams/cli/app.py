@@ -6,7 +6,6 @@ import sys
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 
 from streams.cli import (
     alerts,
@@ -30,6 +29,7 @@ from streams.cli import (
     up,
     worker,
 )
+from streams.cli.output import block
 from streams.settings import SettingsError
 
 app = typer.Typer(
@@ -89,5 +89,5 @@ def main() -> None:
 
 
 def _fail(message: str, status: int) -> None:
-    Console(stderr=True, highlight=False, soft_wrap=True).print("[bold red]mirante:[/]", escape(message))
+    Console(stderr=True, highlight=False, soft_wrap=True).print("[bold red]mirante:[/]", block(message))
     sys.exit(status)

@@ -23,14 +23,3 @@ def settings_of_stack(data: Path, **overrides: Any) -> Settings:
     if endpoints is not None:
         overrides = {"kafka_bootstrap": endpoints.kafka, "clickhouse_url": endpoints.clickhouse, **overrides}
     return load_settings(**overrides)
-
-
-def console() -> Any:
-    """Where tables go: as wide as the terminal, or wide enough for a file."""
-    import sys
-
-    from rich.console import Console
-
-    from streams.cli.controls import PLAIN_WIDTH
-
-    return Console(highlight=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import closing
@@ -14,11 +15,14 @@ import typer
 from schemas.rows import DATABASE
 from streams.cli.options import DEFAULT_DATA, AsJson, Data
 from streams.cli.waiting import waiting
+from streams.plain import for_spreadsheet, json_text, printable
 
 READS = ("select", "with", "show", "describe", "desc", "explain", "exists")
 
 JSON_SETTINGS = {"output_format_json_quote_64bit_integers": 0, "output_format_json_quote_decimals": 0}
 """Numbers as JSON numbers."""
+
+_CSV = re.compile(r"\bFORMAT\s+CSV\w*\W*\Z", re.IGNORECASE)
 
 BLOCK_BYTES = 1 << 18
 """What is read of a server at a time."""
@@ -37,11 +41,13 @@ def query(
     Example: mirante query "SELECT feature, sum(cost_usd) FROM cost_windows WHERE window_seconds = 60 GROUP BY feature"
     """
     with waiting("asking ClickHouse"):
-        if as_json:
-            answer = json.dumps(rows(sql, data, url), ensure_ascii=False) + "\n"
-        else:
-            answer = _ask(sql, data, url, False).decode(errors="replace")
+        answer = json_text(rows(sql, data, url)) + "\n" if as_json else _shown(sql, _ask(sql, data, url, False))
     sys.stdout.write(answer)
+
+
+def _shown(sql: str, answer: bytes) -> str:
+    """The answer as a terminal and a spreadsheet may have it: no control characters, and in CSV no formulas."""
+    return printable((for_spreadsheet(answer) if _CSV.search(sql) else answer).decode(errors="replace"))
 
 
 def rows(sql: str, data: Path, url: str | None = None) -> list[dict[str, Any]]:

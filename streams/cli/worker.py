@@ -30,7 +30,7 @@ def worker(
     Where Kafka and ClickHouse are comes from MIRANTE_KAFKA_BOOTSTRAP, MIRANTE_CLICKHOUSE_URL and mirante.toml.
     Topics and tables are created when missing.
     """
-    from agents.registry import agents
+    from agents.registry import agents, previews
     from streams.backfill import plan
     from streams.prepare import prepare
     from streams.settings import load_settings
@@ -48,4 +48,4 @@ def worker(
     if settings.since is not None:
         backfill = asyncio.run(plan(settings, settings.since))
         typer.echo(f"reprocessing {backfill.records:,} records written since {settings.since.isoformat()} (the warm-up before it included)")
-    run(settings, agents(settings, source, backfill), source, backfill=backfill, loglevel=loglevel)
+    run(settings, agents(settings, source, backfill), source, backfill=backfill, preview=previews(settings, source), loglevel=loglevel)
