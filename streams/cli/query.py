@@ -22,7 +22,8 @@ READS = ("select", "with", "show", "describe", "desc", "explain", "exists")
 JSON_SETTINGS = {"output_format_json_quote_64bit_integers": 0, "output_format_json_quote_decimals": 0}
 """Numbers as JSON numbers."""
 
-_CSV = re.compile(r"\bFORMAT\s+CSV\w*\W*\Z", re.IGNORECASE)
+_FORMAT = re.compile(r"\bFORMAT\s+\w+\s*;?\s*\Z", re.IGNORECASE)
+_CSV = re.compile(r"\bFORMAT\s+CSV\w*\s*;?\s*\Z", re.IGNORECASE)
 
 BLOCK_BYTES = 1 << 18
 """What is read of a server at a time."""
@@ -148,7 +149,7 @@ def _ask_server(url: str, sql: str, as_json: bool) -> bytes:
 
     client = connect(url, database=DATABASE)
     form = None
-    if sql.lstrip(" \n\t(").split(None, 1)[0].lower() in READS:
+    if (as_json or _FORMAT.search(sql) is None) and sql.lstrip(" \n\t(").split(None, 1)[0].lower() in READS:
         form = "JSON" if as_json else "PrettyCompactMonoBlock"
     try:
         return bytes(client.raw_query(sql, fmt=form, settings=dict(JSON_SETTINGS) if as_json else None))
