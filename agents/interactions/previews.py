@@ -49,15 +49,23 @@ def _masked(data: str | None, tag: Tagger) -> str | None:
 
 
 def preview(data: bytes, tag: Tagger) -> str:
-    """How ``data`` begins, personal data masked."""
+    """How ``data`` begins, personal data masked. What holds none is shown as it was written."""
     if len(data) <= MOST_READ and (json := _json(data)) is not None:
-        return _cut(mask_json(json, tag)[0].decode()[len(b'{"":') : -1], MOST_SHOWN)
+        masked, found = mask_json(json, tag)
+        if found:
+            return _cut(masked.decode()[len(b'{"":') : -1], MOST_SHOWN)
     text = data[:MOST_READ].decode(errors="replace")
     # With control characters it is no text, or they break off words: what is in it can not be told.
-    masked = _SUSPECT.sub("<UNREAD>", text) if _CONTROLS.search(text) else mask(_ESCAPED.sub(_unescaped, text), tag)[0]
+    shown = _SUSPECT.sub("<UNREAD>", text) if _CONTROLS.search(text) else _masked_text(text, tag)
     if len(data) > MOST_READ:
-        return _cut(masked[:-_MARGIN], MOST_SHOWN - 1) + "…"
-    return _cut(masked, MOST_SHOWN)
+        return _cut(shown[:-_MARGIN], MOST_SHOWN - 1) + "…"
+    return _cut(shown, MOST_SHOWN)
+
+
+def _masked_text(text: str, tag: Tagger) -> str:
+    """Escapes of JSON hide what they stand for."""
+    masked, spans = mask(_ESCAPED.sub(_unescaped, text), tag)
+    return masked if spans else text
 
 
 def _json(data: bytes) -> bytes | None:
