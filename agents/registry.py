@@ -23,6 +23,7 @@ from agents.guards.settings import guard_settings
 from agents.guards.tap import GuardTap
 from agents.interactions.agent import interactions
 from agents.interactions.masking import Masking
+from agents.interactions.previews import Previews
 from agents.interactions.state import Context
 from agents.interactions.taps import Tap
 from agents.labels.agent import labels
@@ -46,7 +47,7 @@ def agents(settings: Settings, source: str, backfill: Backfill | None = None) ->
     """
     topics = Topics.of(settings)
     prices = _checked(lambda: price_book(settings))
-    masking = Masking((settings.pii_secret or source).encode())
+    masking = Masking(_secret(settings, source))
     if backfill is not None:
         context = Context(settings, topics, prices, source, Rules([]), masking, backfill.counted_from)
         return [interactions(context), cost(topics, source)]
@@ -80,6 +81,15 @@ def agents(settings: Settings, source: str, backfill: Backfill | None = None) ->
         alerts(topics, alert_settings(settings.alerts), source, found_by),
         controls(topics, _checked(lambda: read_switches(settings.switches)), source),
     ]
+
+
+def previews(settings: Settings, source: str) -> Previews:
+    """What of dead letters their table shows, for input of the Kafka cluster ``source``."""
+    return Previews(_secret(settings, source))
+
+
+def _secret(settings: Settings, source: str) -> bytes:
+    return (settings.pii_secret or source).encode()
 
 
 def price_book(settings: Settings) -> PriceBook:

@@ -125,10 +125,6 @@ class InteractionRow(_Row, kw_only=True):
     shadow_of: str = ""
     response_time: datetime | None = None
     status: str = ""
-    error_type: str = ""
-    error_code: str = ""
-    finish_reason: str = ""
-    system_fingerprint: str = ""
     input_tokens: int | None = None
     output_tokens: int | None = None
     cache_read_tokens: int | None = None
@@ -141,10 +137,6 @@ class InteractionRow(_Row, kw_only=True):
     output_audio_tokens: int | None = None
     input_image_tokens: int | None = None
     output_image_tokens: int | None = None
-    usage_requests: dict[str, int] = msgspec.field(default_factory=dict)
-    usage_unknown: list[str] = msgspec.field(default_factory=list)
-    service_tier: str = ""
-    region: str = ""
     cost_usd: str | None = None
     cost_source: str = "unknown"
     price_book_version: str = ""
@@ -153,6 +145,14 @@ class InteractionRow(_Row, kw_only=True):
     cache: str = ""
     json_valid: bool | None = None
     outcome: str
+    error_type: str = ""
+    error_code: str = ""
+    finish_reason: str = ""
+    system_fingerprint: str = ""
+    usage_requests: dict[str, int] = msgspec.field(default_factory=dict)
+    usage_unknown: list[str] = msgspec.field(default_factory=list)
+    service_tier: str = ""
+    region: str = ""
     json_error: str = ""
     injection: Json = "[]"
     prompt_variables: Json = "{}"
@@ -205,8 +205,8 @@ class EvaluationRow(_Row, kw_only=True):
     tenant: str = "default"
     session_id: str = ""
     request_id: str = ""
-    source: str = ""
     name: str
+    source: str = ""
     label: str = ""
     explanation: str = ""
     pii: Json = "[]"

@@ -1,9 +1,10 @@
-"""Dead letters: records that could not be processed, with their original bytes, key, headers and position."""
+"""Dead letters: records that could not be processed. Their topic has original bytes, key and headers; their table a masked preview."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -69,6 +70,15 @@ def refused_row(table: str, row: bytes, reason: str) -> DeadLetter:
         time=datetime.now(UTC),
         value=_base64(row),
     )
+
+
+Preview = Callable[[DeadLetter], DeadLetter]
+"""What of a letter may be in its table: texts masked."""
+
+
+def withheld(letter: DeadLetter) -> DeadLetter:
+    """The letter without what it holds: of one that nobody can mask."""
+    return msgspec.structs.replace(letter, value=None, key=None, headers=[])
 
 
 def row_of(letter: DeadLetter) -> DeadLetterRow:

@@ -22,7 +22,7 @@ from urllib3.exceptions import HTTPError
 from schemas.outputs import DeadLetter
 from schemas.rows import DATABASE, INSERT_SETTINGS, DeadLetterRow
 from streams.clickhouse import ClickHouseUnavailable, connect
-from streams.deadletters import refused_row, row_of
+from streams.deadletters import Preview, refused_row, row_of, withheld
 from streams.metrics import Metrics
 
 log = logging.getLogger(__name__)
@@ -45,7 +45,9 @@ TOO_MUCH_MEMORY = 241
 class Sink:
     """Writes rows with JSONEachRow inserts, through one client and a few threads."""
 
-    def __init__(self, url: str, metrics: Metrics) -> None:
+    def __init__(self, url: str, metrics: Metrics, preview: Preview = withheld) -> None:
+        """``preview``: what of a dead letter its table holds."""
+        self._preview = preview
         self._url = url
         self._metrics = metrics
         self._client: Client | None = None
@@ -61,7 +63,7 @@ class Sink:
     async def write_letters(self, letters: Sequence[DeadLetter]) -> None:
         """Store dead letters in their table."""
         encode = msgspec.json.Encoder().encode
-        refused = await self.write({DeadLetterRow.TABLE: [encode(row_of(letter)) for letter in letters]})
+        refused = await self.write({DeadLetterRow.TABLE: [encode(row_of(self._preview(letter))) for letter in letters]})
         for letter in refused:
             # It is in the dead-letter topic already; only its copy in the table is missing.
             log.error("ClickHouse refuses a dead letter: %s", letter.reason)

@@ -31,6 +31,7 @@ from streams.backfill import Backfill, until_complete
 from streams.changelog import Changelog
 from streams.checkpoint import Checkpointer
 from streams.damage import Damage
+from streams.deadletters import Preview, withheld
 from streams.garbage import spare_what_is_loaded
 from streams.kafka import EMBEDDED_CLUSTER, new_producer, ssl_context
 from streams.metrics import Metrics
@@ -58,6 +59,7 @@ class Runtime(Service):
         consumer: Callable[[], ConsumerT],
         cluster: str,
         backfill: Backfill | None = None,
+        preview: Preview = withheld,
     ) -> None:
         super().__init__()
         self.settings = settings
@@ -67,7 +69,7 @@ class Runtime(Service):
         self.metrics = Metrics()
         self.damage = Damage(cluster)
         self._trims = not cluster.startswith(EMBEDDED_CLUSTER)
-        self.sink = Sink(settings.clickhouse_url, self.metrics)
+        self.sink = Sink(settings.clickhouse_url, self.metrics, preview)
         self.agents = agents
         self.checkpointers: dict[str, Checkpointer] = {}
         self.producer: AIOKafkaProducer | None = None
@@ -177,7 +179,9 @@ class Runtime(Service):
 class Worker(BatchApp):
     """The Faust app of a worker."""
 
-    def __init__(self, settings: Settings, agents: Sequence[Agent], cluster: str, backfill: Backfill | None = None) -> None:
+    def __init__(
+        self, settings: Settings, agents: Sequence[Agent], cluster: str, backfill: Backfill | None = None, preview: Preview = withheld
+    ) -> None:
         security = settings.kafka
         super().__init__(
             settings.consumer_group,
@@ -206,7 +210,7 @@ class Worker(BatchApp):
                 drain_timeout=settings.drain_timeout, gap_patience=GAP_PATIENCE if cluster.startswith(EMBEDDED_CLUSTER) else 0.0
             ),
         )
-        self.runtime = Runtime(settings, agents, lambda: self.consumer, cluster, backfill)
+        self.runtime = Runtime(settings, agents, lambda: self.consumer, cluster, backfill, preview)
         self.batches.on_restore = self.runtime.restore
         self.batches.on_drain = self.runtime.drain
         for agent in agents:
@@ -301,10 +305,19 @@ def _credentials(settings: Settings) -> CredentialsT:
     )
 
 
-def run(settings: Settings, agents: Sequence[Agent], cluster: str, *, backfill: Backfill | None = None, loglevel: str = "INFO") -> None:
-    """Run a worker until it is told to stop, or until its backfill is complete; exits the process. ``cluster``: the Kafka cluster's id."""
+def run(
+    settings: Settings,
+    agents: Sequence[Agent],
+    cluster: str,
+    *,
+    backfill: Backfill | None = None,
+    preview: Preview = withheld,
+    loglevel: str = "INFO",
+) -> None:
+    """Run a worker until it is told to stop, or until its backfill is complete; exits the process. ``cluster``: the Kafka cluster's id.
+    ``preview``: what of a dead letter its table holds."""
     spare_what_is_loaded()
     # The consumer's thread needs the interpreter briefly and often: with the default of 5 ms it reads 20% slower.
     sys.setswitchinterval(0.0001)
-    worker = faust.Worker(Worker(settings, agents, cluster, backfill), loglevel=loglevel, debug=False)
+    worker = faust.Worker(Worker(settings, agents, cluster, backfill, preview), loglevel=loglevel, debug=False)
     worker.execute_from_commandline()

@@ -13,6 +13,7 @@ from operator import itemgetter
 import msgspec
 
 from agents.drift.text import MAX_ANSWER, MAX_QUESTION
+from agents.guards.pii import name_of
 from agents.interactions.taps import Call, Head
 from schemas.events import Evaluation, Feedback, Request
 from schemas.samples import Sample, Samples, Score
@@ -130,12 +131,12 @@ def _sample(rank: int, call: Call) -> Sample:
         feature=request.feature or "",
         model=request.model,
         served=row.model,
-        fingerprint=row.system_fingerprint,
+        fingerprint=name_of(row.system_fingerprint),
         environment=row.environment,
         prompt_sha=row.prompt_sha,
         index_version=row.index_version,
-        finish_reason=row.finish_reason,
-        tool=(response.tool_calls[0].name or "") if response.tool_calls else "",
+        finish_reason=name_of(row.finish_reason),
+        tool=name_of(response.tool_calls[0].name or "") if response.tool_calls else "",
         outcome=row.outcome,
         question=call.question[:MAX_QUESTION],
         answer=call.answer[:MAX_ANSWER],

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from streams.cli.options import DEFAULT_DATA, AsJson, Data, settings_of_stack
+from streams.cli.output import cell, console, say, say_json
 from streams.cli.seen import unknown_alert
 
 if TYPE_CHECKING:
@@ -47,11 +48,11 @@ def alerts(
     asked = time.time()
     found = _ask(data, every, name, age)
     if as_json and not follow:
-        typer.echo(json.dumps(found, default=_text, ensure_ascii=False))
+        say_json(found, default=_text)
         return
     if as_json:
         for alert in found:
-            typer.echo(json.dumps(alert, default=_text, ensure_ascii=False))
+            say_json(alert, default=_text)
     else:
         _print(found)
     if follow:
@@ -156,7 +157,7 @@ async def _print_events(settings: Settings, name: str | None, as_json: bool, sho
             try:
                 alert = msgspec.json.decode(record.value or b"", type=Alert)
             except (msgspec.DecodeError, UnicodeDecodeError) as error:
-                typer.echo(f"ignored: {topic} {record.partition}/{record.offset} is no alert: {error}", err=True)
+                say(f"ignored: {topic} {record.partition}/{record.offset} is no alert: {error}", err=True)
                 continue
             told = round(alert.updated_at.timestamp() * 1000) <= shown.get(alert.alert_id, -1)
             if not told and (name is None or fnmatchcase(alert.name, name)):
@@ -176,12 +177,12 @@ def _millis(row: Mapping[str, Any]) -> int:
 
 def _print_event(alert: dict[str, Any], as_json: bool) -> None:
     if as_json:
-        typer.echo(json.dumps(alert, default=_text, ensure_ascii=False))
+        say_json(alert, default=_text)
         return
     colour = "green" if alert["status"] == "resolved" else COLOURS[alert["severity"]]
     when = f"{alert['updated_at'].astimezone(UTC):%Y-%m-%d %H:%M:%S}"
     line = f"{alert['status']:<9}{alert['severity']:<7}{alert['name']:<20}{_labels(alert)}  {_summary(alert)}"
-    _console().print(f"[dim]{when}[/] [{colour}]{_escape(line)}[/]", soft_wrap=True)
+    console().print(cell(when, "dim"), cell(line, colour), soft_wrap=True)
 
 
 def _print(found: list[dict[str, Any]]) -> None:
@@ -195,13 +196,10 @@ def _print(found: list[dict[str, Any]]) -> None:
         colour = COLOURS.get(alert["severity"], "")
         table.add_row(
             f"{alert['starts_at']:%Y-%m-%d %H:%M:%S}",
-            f"[{colour}]{_escape(alert['severity'])}[/]" if colour else _escape(alert["severity"]),
-            _escape(alert["name"]),
-            _escape(_labels(alert)),
-            _escape(_summary(alert)),
-            _escape(alert["status"]),
+            cell(alert["severity"], colour),
+            *map(cell, (alert["name"], _labels(alert), _summary(alert), alert["status"])),
         )
-    _console().print(table)
+    console().print(table)
 
 
 def _labels(alert: dict[str, Any]) -> str:
@@ -212,22 +210,6 @@ def _summary(alert: dict[str, Any]) -> str:
     notes = alert["annotations"]
     quiet = [f"{why.replace('_', ' ')} {notes[why]}" for why in ("silenced_by", "inhibited_by") if notes.get(why)]
     return f"{notes.get('summary', '')}{f' ({quiet[0]})' if quiet else ''}"
-
-
-def _console() -> Any:
-    import sys
-
-    from rich.console import Console
-
-    from streams.cli.controls import PLAIN_WIDTH
-
-    return Console(highlight=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
-
-
-def _escape(text: str) -> str:
-    from rich.markup import escape
-
-    return escape(text)
 
 
 def _text(value: Any) -> str:

@@ -8,7 +8,6 @@ import sys
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 
 from streams.cli import (
     alerts,
@@ -33,6 +32,7 @@ from streams.cli import (
     worker,
 )
 from streams.cli.errors import sentence
+from streams.cli.output import block
 from streams.settings import SettingsError
 
 app = typer.Typer(
@@ -108,5 +108,5 @@ def _leave(end: SystemExit) -> None:
 
 
 def _fail(message: str, status: int) -> None:
-    Console(stderr=True, highlight=False, soft_wrap=True).print("[bold red]mirante:[/]", escape(message))
+    Console(stderr=True, highlight=False, soft_wrap=True).print("[bold red]mirante:[/]", block(message))
     sys.exit(status)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Literal, NamedTuple
 
 import typer
 
 from streams.cli.options import DEFAULT_DATA, AsJson, Data, settings_of_stack
+from streams.cli.output import cell, console, say_json
 from streams.cli.waiting import waiting
 from streams.settings import Settings
 
@@ -56,7 +55,7 @@ def checklist(
     with waiting("reading the calls of the period"):
         verdicts = examine(lambda sql: rows(sql, data, url), settings_of_stack(data), hours)
     if as_json:
-        typer.echo(json.dumps([{"item": item.name, **verdict._asdict()} for item, verdict in verdicts], ensure_ascii=False))
+        say_json([{"item": item.name, **verdict._asdict()} for item, verdict in verdicts])
     else:
         _print(verdicts)
     if any(verdict.state == "no" for _, verdict in verdicts):
@@ -234,14 +233,10 @@ ITEMS = (
 
 
 def _print(verdicts: list[tuple[Item, Verdict]]) -> None:
-    from rich.console import Console
-    from rich.markup import escape
     from rich.table import Table
-
-    from streams.cli.controls import PLAIN_WIDTH
 
     marks = {"yes": "[green]\\[x][/]", "no": "[red]\\[ ][/]", "unknown": "[yellow]\\[?][/]"}
     table = Table("", "item", "evidence", "what to do", box=None, pad_edge=False)
     for item, verdict in verdicts:
-        table.add_row(marks[verdict.state], item.name, escape(verdict.evidence), escape(verdict.remedy))
-    Console(highlight=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH).print(table)
+        table.add_row(marks[verdict.state], item.name, cell(verdict.evidence), cell(verdict.remedy))
+    console().print(table)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,14 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from streams.cli.options import DEFAULT_DATA, AsJson, Data, settings_of_stack
+from streams.cli.output import cell, console, say, say_json
 from streams.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from agents.controls.fold import Controls
     from schemas.outputs import Control
-
-PLAIN_WIDTH = 200
-"""When the output is no terminal: a line per row."""
 
 
 def controls(
@@ -43,7 +40,7 @@ def controls(
     else:
         state, faults = asyncio.run(read_controls(settings_of_stack(data)))
     for fault in faults:
-        typer.echo(f"ignored: {fault}", err=True)
+        say(f"ignored: {fault}", err=True)
     now = datetime.now(UTC)
     shown: list[dict[str, Any]] = []
     for control in state:
@@ -52,7 +49,7 @@ def controls(
         status = "restored" if control.action == "restore" else "in force" if is_in_force(control, now) else "expired"
         shown.append({**msgspec.structs.asdict(control), "status": status})
     if as_json:
-        typer.echo(msgspec.json.encode(shown))
+        say_json(msgspec.to_builtins(shown))
     elif not shown:
         typer.echo("nothing is killed or throttled")
     else:
@@ -106,8 +103,6 @@ async def read_controls(settings: Settings) -> tuple[Controls, list[str]]:
 
 
 def _print(shown: list[dict[str, Any]]) -> None:
-    from rich.console import Console
-    from rich.markup import escape
     from rich.table import Table
 
     table = Table("scope", "", "action", "since (UTC)", "until (UTC)", "by", "reason")
@@ -116,12 +111,12 @@ def _print(shown: list[dict[str, Any]]) -> None:
         status, until = control["status"], control["expires_at"]
         action = f"throttle {control['limit']:g}/min" if control["action"] == "throttle" else control["action"]
         table.add_row(
-            escape(control["scope"]),
-            f"[{colours[status]}]{status}[/]",
+            cell(control["scope"]),
+            cell(status, colours[status]),
             action,
             f"{control['time']:%Y-%m-%d %H:%M:%S}",
             f"{until:%Y-%m-%d %H:%M:%S}" if until else "",
-            escape(control["source"]),
-            escape(control["reason"]),
+            cell(control["source"]),
+            cell(control["reason"]),
         )
-    Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH).print(table)
+    console().print(table)

@@ -23,6 +23,7 @@ from streams.cli.options import (
     Data,
     checked_settings_of_stack,
 )
+from streams.cli.output import block, say, say_json
 from streams.cli.waiting import waiting
 from streams.settings import Settings, SettingsError, load_settings
 
@@ -55,7 +56,7 @@ def doctor(data: Data = DEFAULT_DATA, as_json: AsJson = False, prices: Prices = 
     with waiting("looking at servers and records"):
         findings = examine(data)
     if as_json:
-        typer.echo(json.dumps([finding._asdict() for finding in findings], ensure_ascii=False))
+        say_json([finding._asdict() for finding in findings])
     else:
         _print(findings)
     if any(finding.state == "error" for finding in findings):
@@ -80,7 +81,7 @@ def _unpriced(data: Path, as_json: bool) -> None:
             ]
 
         found = unpriced.lacking(rows, book)
-    typer.echo(unpriced.as_json(found) if as_json else unpriced.described(found))
+    say(unpriced.as_json(found) if as_json else unpriced.described(found))
 
 
 def examine(data: Path) -> list[Finding]:
@@ -274,11 +275,10 @@ def _without_password(url: str) -> str:
 
 def _print(findings: list[Finding]) -> None:
     from rich.console import Console
-    from rich.markup import escape
 
     console = Console(highlight=False, soft_wrap=True)
     marks = {"ok": "[green]ok[/]     ", "warning": "[yellow]warning[/]", "error": "[red]error[/]  "}
     for finding in findings:
-        console.print(f"{marks[finding.state]} {finding.check:<15}{escape(finding.detail)}")
+        console.print(marks[finding.state], block(f"{finding.check:<15}{finding.detail}"))
         if finding.remedy:
-            console.print(f"        {'':<15}-> {escape(finding.remedy)}")
+            console.print(block(f"        {'':<15}-> {finding.remedy}"))

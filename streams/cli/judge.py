@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from itertools import groupby
 from typing import Annotated
 
@@ -57,7 +56,7 @@ def show_agreement(data: Data = DEFAULT_DATA, as_json: AsJson = False) -> None:
     """Compare judges' scores with what users said of the same responses: thumbs and ratings."""
     from rich.table import Table
 
-    from streams.cli.options import console
+    from streams.cli.output import cell, console, say_json
     from streams.cli.trace import asking
     from streams.judge.agreement import SQL, Rated, agreement
 
@@ -65,10 +64,10 @@ def show_agreement(data: Data = DEFAULT_DATA, as_json: AsJson = False) -> None:
         rows = [(row["name"], row["feature"], Rated(float(row["score"]), bool(row["liked"]))) for row in ask(SQL, {})]
     found = [(*key, agreement([row[2] for row in group])) for key, group in groupby(rows, key=lambda row: row[:2])]
     if as_json:
-        typer.echo(json.dumps([{"name": name, "feature": feature, **known._asdict()} for name, feature, known in found]))
+        say_json([{"name": name, "feature": feature, **known._asdict()} for name, feature, known in found])
         return
     table = Table("criterion", "feature", "responses", "same", "kappa", "AUC", title="judges and users")
     for name, feature, known in found:
         shown = ["-" if value is None else f"{value:.2f}" for value in (known.same, known.kappa, known.auc)]
-        table.add_row(name, feature, f"{known.responses:,}", *shown)
+        table.add_row(cell(name), cell(feature), f"{known.responses:,}", *shown)
     console().print(table)

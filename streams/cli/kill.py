@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from streams.cli.options import DEFAULT_DATA, AsJson, Data, settings_of_stack
+from streams.cli.output import say, say_json
 
 if TYPE_CHECKING:
     from schemas.outputs import Control
@@ -84,9 +85,9 @@ def _write(data: Data, control: Control, said: str, as_json: bool) -> None:
         import msgspec
 
         position = {"partition": partition, "offset": offset, "milliseconds": milliseconds}
-        typer.echo(msgspec.json.encode({**msgspec.structs.asdict(control), **position}))
+        say_json(msgspec.to_builtins({**msgspec.structs.asdict(control), **position}))
     else:
-        typer.echo(f"{said} (written in {milliseconds} ms)")
+        say(f"{said} (written in {milliseconds} ms)")
 
 
 async def _send(settings: Settings, control: Control) -> Position:

@@ -44,14 +44,3 @@ def _servers(data: Path) -> dict[str, str]:
 
     endpoints = read_endpoints(data)
     return {} if endpoints is None else {"kafka_bootstrap": endpoints.kafka, "clickhouse_url": endpoints.clickhouse}
-
-
-def console() -> Any:
-    """Where tables go: as wide as the terminal, or wide enough for a file."""
-    import sys
-
-    from rich.console import Console
-
-    from streams.cli.controls import PLAIN_WIDTH
-
-    return Console(highlight=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH)

@@ -28,10 +28,10 @@ def prompts(
     """
     if context.invoked_subcommand is not None:
         return
-    from rich.markup import escape
     from rich.table import Table
+    from rich.text import Text
 
-    from streams.cli.options import console
+    from streams.cli.output import cell, console, say_json
     from streams.cli.trace import asking
     from streams.prompts import RUNNING, compare
 
@@ -40,15 +40,15 @@ def prompts(
         committed = ask("SELECT * FROM mirante.prompt_files", {})
     found = compare((tuple(row.values()) for row in running), committed)
     if as_json:
-        typer.echo(json.dumps([version._asdict() for version in found], ensure_ascii=False))
+        say_json([version._asdict() for version in found])
         return
     table = Table("feature", "prompt", "version", "first seen", "last seen", "requests", "runs now", "committed")
     for version in found:
         status = version.status if not version.by else f"superseded by {version.by[:12]}"
         table.add_row(
-            *(escape(text) for text in (version.feature, version.prompt_name, version.prompt_sha[:12])),
+            *(cell(text) for text in (version.feature, version.prompt_name, version.prompt_sha[:12])),
             version.first_seen[:16].replace("T", " "), version.last_seen[:16].replace("T", " "), f"{version.requests:,}",
-            "yes" if version.now else "", f"[{_COLOURS[version.status]}]{status}[/] {escape(version.path)}",
+            "yes" if version.now else "", Text.assemble(cell(status, _COLOURS[version.status]), " ", cell(version.path)),
         )  # fmt: skip
     console().print(table)
     if not committed:

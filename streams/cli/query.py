@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import closing
@@ -16,9 +17,12 @@ from streams.cli.options import DEFAULT_DATA, AsJson, Data
 from streams.cli.source import server_or_folder
 from streams.cli.statement import read_statement
 from streams.cli.waiting import waiting
+from streams.plain import for_spreadsheet, json_text, printable
 
 JSON_SETTINGS = {"output_format_json_quote_64bit_integers": 0, "output_format_json_quote_decimals": 0}
 """Numbers as JSON numbers."""
+
+_BINARY = re.compile(r"RowBinary|Native|Parquet|Arrow|Avro|ORC|Protobuf|MsgPack|CapnProto|Npy|BSON", re.IGNORECASE)
 
 BLOCK_BYTES = 1 << 18
 """What is read of a server at a time."""
@@ -36,12 +40,20 @@ def query(
 
     Example: mirante query "SELECT feature, sum(cost_usd) FROM cost_windows WHERE window_seconds = 60 GROUP BY feature"
     """
-    read_statement(sql, as_json=as_json)
+    form = read_statement(sql, as_json=as_json).form or ""
     with waiting("asking ClickHouse"):
-        found = rows(sql, data, url) if as_json else None
-        answer = _ask(sql, data, url, False) if found is None else f"{json.dumps(found, ensure_ascii=False)}\n".encode()
+        answer = f"{json_text(rows(sql, data, url))}\n".encode() if as_json else _shown(form, _ask(sql, data, url, False))
     sys.stdout.flush()
-    sys.stdout.buffer.write(answer)  # a FORMAT of its own may be no text
+    sys.stdout.buffer.write(answer)
+
+
+def _shown(form: str, answer: bytes) -> bytes:
+    """The answer as a terminal and a spreadsheet may have it: no control characters, and in CSV no formulas. ``form``: the FORMAT that
+    the statement asks for; a binary one is no text."""
+    if _BINARY.match(form):
+        return answer
+    text = for_spreadsheet(answer) if form.upper().startswith("CSV") else answer
+    return printable(text.decode(errors="replace")).encode()
 
 
 def rows(sql: str, data: Path, url: str | None = None) -> list[dict[str, Any]]:

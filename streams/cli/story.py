@@ -7,13 +7,13 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rich.console import Group, RenderableType
-from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from streams.cli.options import console
+from streams.cli.output import block, cell, console
+from streams.plain import one_line
 from streams.trace import Story
 
 _GOOD, _BAD = "green", "bold red"
@@ -31,7 +31,7 @@ def show(story: Story) -> None:
     if story.truncated:
         out.print("[yellow]there is more than is shown; ask for one call with --request-id[/]")
     if story.absent:
-        out.print(f"[dim]not available in this database: {', '.join(sorted(story.absent))}[/]")
+        out.print(cell(f"not available in this database: {', '.join(sorted(story.absent))}", "dim"))
 
 
 def _all(steps: Iterable[Mapping[str, Any]]) -> Iterable[Mapping[str, Any]]:
@@ -50,7 +50,7 @@ def _call(call: Mapping[str, Any], absent: Iterable[str]) -> Panel:
         if name in absent or not call.get(name):
             continue
         parts += [_heading(name.replace("_", " ")), *map(line, call[name])]
-    title = f"[{colour}]{escape(call['outcome'])}[/] {escape(call['response_id'] or call['request_id'])}"
+    title = Text.assemble(cell(call["outcome"], colour), " ", cell(call["response_id"] or call["request_id"]))
     return Panel(Group(*parts), title=title, title_align="left")
 
 
@@ -77,71 +77,71 @@ def _facts(call: Mapping[str, Any]) -> Table:
     }  # fmt: skip
     for name, value in facts.items():
         if value:
-            table.add_row(name, escape(str(value)))
+            table.add_row(name, cell(value))
     return table
 
 
 def _asked(call: Mapping[str, Any]) -> Iterable[RenderableType]:
     if call["system_instructions"]:
         yield _heading("system instructions")
-        yield Text(call["system_instructions"])
+        yield block(call["system_instructions"])
     for message in call["messages"] or ():
         yield _heading(str(message.get("role") or "message") if isinstance(message, dict) else "message")
-        yield Text(_content(message))
+        yield block(_content(message))
     if call["documents"]:
         yield _heading("context")
         table = Table("score", "document", "index", "text", box=None)
         for document in call["documents"]:
             score = document.get("score")
-            texts = (escape(str(document.get(k) or "")) for k in ("id", "index_version", "text"))
+            texts = (block(document.get(k) or "") for k in ("id", "index_version", "text"))
             table.add_row("-" if score is None else f"{score:.3f}", *texts)
         yield table
 
 
 def _answered(call: Mapping[str, Any]) -> Iterable[RenderableType]:
     yield _heading("answer")
-    yield Text(call["output"] or ("(no text)" if call["response_id"] else "(none came)"))
+    yield block(call["output"] or ("(no text)" if call["response_id"] else "(none came)"))
     for tool in call["tool_calls"] or ():
-        yield Text(f"calls {tool.get('name')}({_json(tool.get('arguments'))})")
+        yield block(f"calls {tool.get('name')}({_json(tool.get('arguments'))})")
 
 
 def _guards(call: Mapping[str, Any]) -> Iterable[RenderableType]:
     found = call.get("pii") or []
     masked = ", ".join(f"{item['count']} {item['kind']} in {item['where']}" for item in found if isinstance(item, dict))
-    yield Text(f"personal data: {masked or 'none found'}")
+    yield block(f"personal data: {masked or 'none found'}")
     valid = call.get("json_valid")
     if valid is not None or call.get("output_schema"):
         why = f": {call['json_error']}" if call.get("json_error") else ""
-        yield Text(f"output schema: {'not checked' if valid is None else 'satisfied' if valid else 'not satisfied'}{why}")
+        yield block(f"output schema: {'not checked' if valid is None else 'satisfied' if valid else 'not satisfied'}{why}")
     for attempt in call.get("injection") or ():
-        yield Text(f"injection attempt: {_json(attempt)}")
+        yield block(f"injection attempt: {_json(attempt)}")
     for rail in call.get("rails") or ():
-        yield Text(" ".join(f"{rail.get(k) or ''}" for k in ("stage", "name", "verdict", "detail")).strip())
+        yield block(" ".join(f"{rail.get(k) or ''}" for k in ("stage", "name", "verdict", "detail")).strip())
 
 
 def _feedback(row: Mapping[str, Any]) -> Text:
     value = "" if row["value"] is None else f" {row['value']:g}"
-    return Text(f"{row['time']} {row['kind']}{value}{': ' + row['comment'] if row['comment'] else ''}")
+    return block(f"{row['time']} {row['kind']}{value}{': ' + row['comment'] if row['comment'] else ''}")
 
 
 def _evaluation(row: Mapping[str, Any]) -> Text:
     why = f": {row['explanation']}" if row["explanation"] else ""
-    return Text(f"{row['time']} {row['name']} {row['score']:.2f} {row['label']} ({row['source'] or 'unknown source'}){why}")
+    return block(f"{row['time']} {row['name']} {row['score']:.2f} {row['label']} ({row['source'] or 'unknown source'}){why}")
 
 
 def _label(row: Mapping[str, Any]) -> Text:
     how = "said by the user" if row["explicit"] else "inferred"
-    return Text(f"{row['label']} with probability {row['score']:.2f} of satisfaction, {how}{'' if row['final'] else ', may still change'}")
+    return block(f"{row['label']} with probability {row['score']:.2f} of satisfaction, {how}{'' if row['final'] else ', may still change'}")
 
 
 def _alert(row: Mapping[str, Any]) -> Text:
-    return Text(f"{row['starts_at']} {row['severity']} {row['name']} {row['status']}: {row['annotations'].get('summary', '')}")
+    return block(f"{row['starts_at']} {row['severity']} {row['name']} {row['status']}: {row['annotations'].get('summary', '')}")
 
 
 def _pair(row: Mapping[str, Any]) -> Text:
     alike = "" if row["similarity"] is None else f", similarity {row['similarity']:.2f}"
     ends = f"{row['outcome']} / {row['live_outcome']}"
-    return Text(f"{row['variant']} {row['request_id']} beside live {row['live_request_id']}: {ends}{alike}")
+    return block(f"{row['variant']} {row['request_id']} beside live {row['live_request_id']}: {ends}{alike}")
 
 
 _LINES = {"feedback": _feedback, "evaluations": _evaluation, "labels": _label, "alerts": _alert, "shadow_pairs": _pair}
@@ -162,14 +162,12 @@ def _step(step: Mapping[str, Any]) -> Text:
     cost = "" if step["cost_usd"] is None else f"  ${float(step['cost_usd']):.6f}"
     if step["children"] and step["total_cost_usd"] is not None:
         cost += f"  (with all below ${float(step['total_cost_usd']):.6f})"
-    return Text.assemble(
-        f"{step['operation']} {step['model']}  ", (step["outcome"], colour), f"  {_ms(step['latency_ms'])}{cost}",
-        (f"  {step['request_id']}", "dim"),
-    )  # fmt: skip
+    what, which = cell(f"{step['operation']} {step['model']}  "), cell(f"  {step['request_id']}", "dim")
+    return Text.assemble(what, cell(step["outcome"], colour), f"  {_ms(step['latency_ms'])}{cost}", which)
 
 
 def _heading(name: str) -> Text:
-    return Text(f"\n{name}", style="bold cyan")
+    return Text(f"\n{one_line(name)}", style="bold cyan")
 
 
 def _content(message: Any) -> str:

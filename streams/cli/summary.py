@@ -19,7 +19,9 @@ from rich.table import Table
 from rich.text import Text
 from urllib3.exceptions import HTTPError
 
+from streams.cli.output import cell
 from streams.clickhouse import connect
+from streams.plain import printable
 from streams.traffic.publisher import Progress
 
 REFRESH_SECONDS = 1.0
@@ -85,7 +87,7 @@ class Summary:
 
     def say(self, text: str) -> None:
         """A line that stays."""
-        self._console.print(f"[dim]{time.strftime('%H:%M:%S')}[/] {escape(text)}", soft_wrap=True)
+        self._console.print(f"[dim]{time.strftime('%H:%M:%S')}[/] {escape(printable(text))}", soft_wrap=True)
         sys.stdout.flush()
 
     def progress(self, progress: Progress) -> None:
@@ -180,7 +182,7 @@ def _minutes(rows: list[dict[str, Any]]) -> Table:
             f"{row['not_ok']:,}",
             f"{row['tokens']:,}",
             f"${float(row['cost']):,.4f}",
-            f"{row['dearest_feature']} (${float(row['dearest']):,.4f})",
+            cell(f"{row['dearest_feature']} (${float(row['dearest']):,.4f})"),
             "-" if p99 is None else f"{p99 / 1000:,.1f} s",
         )
     return table
@@ -195,7 +197,7 @@ def _features(rows: list[dict[str, Any]]) -> Table:
         by_minute = dict(zip(*row["by_minute"], strict=True))
         share = row["not_ok"] / row["n"]
         table.add_row(
-            escape(row["name"]),
+            cell(row["name"]),
             f"{row['n']:,}",
             Text(f"{share:.1%}", style="red" if share > 0.2 else "yellow" if share > 0.05 else ""),
             f"${float(row['cost']):,.4f}",
@@ -209,7 +211,7 @@ def _alerts(rows: list[dict[str, Any]]) -> Table:
     for row in rows:
         colour = COLOURS.get(row["severity"], "")
         since = f"{row['starts_at']:%H:%M:%S}"
-        table.add_row(Text(row["severity"], style=colour), row["name"], escape(row["summary"][:200]), since)
+        table.add_row(cell(row["severity"], colour), cell(row["name"]), cell(row["summary"][:200]), since)
     if not rows:
         table.add_row("", Text("none", style="green"), "", "")
     return table

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from streams.cli.options import DEFAULT_DATA, AsJson, Data
+from streams.cli.output import say_json
 
 if TYPE_CHECKING:
     from streams.trace import Ask
@@ -47,7 +48,7 @@ def trace(
     if found is None:
         raise OSError(f"no interaction has {kind} {value!r}; it may be in flight, or a dead letter (mirante deadletter list)")
     if as_json:
-        typer.echo(json.dumps(found.builtins(), ensure_ascii=False))
+        say_json(found.builtins())
         return
     from streams.cli.story import show
 

@@ -33,7 +33,7 @@ def worker(
     Topics and tables are created when missing.
     """
     from agents.configuration import load_checked
-    from agents.registry import agents
+    from agents.registry import agents, previews
     from streams.backfill import plan
     from streams.prepare import prepare
     from streams.worker import run
@@ -50,4 +50,11 @@ def worker(
     if settings.since is not None:
         backfill = asyncio.run(plan(settings, settings.since))
         typer.echo(f"reprocessing {backfill.records:,} records written since {settings.since.isoformat()} (the warm-up before it included)")
-    run(settings, agents(settings, source, backfill), source, backfill=backfill, loglevel=loglevel.value)
+    run(
+        settings,
+        agents(settings, source, backfill),
+        source,
+        backfill=backfill,
+        preview=previews(settings, source),
+        loglevel=loglevel.value,
+    )

@@ -28,7 +28,7 @@ from streams.forward.delivery import Answer, delay, new_session, post
 from streams.forward.mirror import Mirror
 from streams.forward.payloads import RESEND_SECONDS, request_for
 from streams.forward.receivers import Alertmanager, Receiver
-from streams.kafka import BrokerUnavailable, connect_admin, new_member, new_reader
+from streams.kafka import BrokerUnavailable, cluster_id, connect_admin, new_member, new_reader
 from streams.settings import Settings
 from streams.topics import Topics
 
@@ -54,10 +54,11 @@ async def forward_alerts(settings: Settings, receivers: Sequence[Receiver]) -> N
             raise BrokerUnavailable(f"there is no topic {topic}; `mirante worker --prepare-only` creates it")
     finally:
         await admin.close()
+    secret = (settings.pii_secret or await cluster_id(settings)).encode()
     loop = asyncio.get_running_loop()
     async with new_session() as session:
         kinds = [Mirrored if isinstance(receiver, Alertmanager) else Told for receiver in receivers]
-        channels = [kind(settings, topic, receiver, session) for kind, receiver in zip(kinds, receivers, strict=True)]
+        channels = [kind(settings, topic, receiver, session, secret) for kind, receiver in zip(kinds, receivers, strict=True)]
         running = asyncio.gather(*(channel.run() for channel in channels))
         told_to_stop = asyncio.Event()
 
@@ -83,7 +84,9 @@ class _Channel(ABC):
     """The way to one receiver. ``counts``: alerts delivered, refused and failed (each try, and each reminder, counts), given_up,
     unwanted and unreadable."""
 
-    def __init__(self, settings: Settings, topic: str, receiver: Receiver, session: aiohttp.ClientSession) -> None:
+    def __init__(self, settings: Settings, topic: str, receiver: Receiver, session: aiohttp.ClientSession, secret: bytes) -> None:
+        """``secret``: of the tags that stand for users."""
+        self._secret = secret
         self.name = receiver.name
         self.counts: Counter[str] = Counter()
         self._settings = settings
@@ -116,7 +119,7 @@ class _Channel(ABC):
 
     async def _post(self, alerts: Sequence[Alert], delivered: int = logging.INFO) -> Answer:
         """``delivered``: log level of a success."""
-        request = request_for(self._receiver, alerts, datetime.now(UTC))
+        request = request_for(self._receiver, alerts, datetime.now(UTC), self._secret)
         answer = await post(self._session, request)
         level = delivered if answer.result == "delivered" else logging.WARNING
         log.log(level, "%s: %s %s %s", self.name, answer.result, ", ".join(request.alert_ids), answer.detail)

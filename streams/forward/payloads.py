@@ -17,7 +17,9 @@ from typing import Any, NamedTuple
 import msgspec
 
 from schemas.outputs import Alert
+from streams.forward.outward import outward
 from streams.forward.receivers import Alertmanager, PagerDuty, Receiver, Slack, Webhook, signing_key
+from streams.plain import for_slack
 
 RESEND_SECONDS = 60.0
 """How often Alertmanager is told again what fires. It forgets when it restarts, and expects to be reminded."""
@@ -42,8 +44,9 @@ class Request(NamedTuple):
     alert_ids: Sequence[str]
 
 
-def request_for(receiver: Receiver, alerts: Sequence[Alert], now: datetime) -> Request:
-    """What to post; several alerts at once to Alertmanager only. ``now``: when it is sent."""
+def request_for(receiver: Receiver, alerts: Sequence[Alert], now: datetime, secret: bytes = b"") -> Request:
+    """What to post; several alerts at once to Alertmanager only. ``now``: when it is sent. ``secret``: of the tags that stand for users."""
+    alerts = [outward(alert, receiver, secret) for alert in alerts]
     match receiver:
         case Alertmanager():
             body = _json([alertmanager_alert(alert, now) for alert in alerts])
@@ -114,17 +117,18 @@ def slack_message(alert: Alert) -> dict[str, Any]:
     resolved = alert.status == "resolved"
     mark = ":large_green_circle:" if resolved else SLACK_MARK[alert.severity]
     state = "resolved" if resolved else alert.severity
-    title = f"{mark} *{_mrkdwn(alert.name)}* ({state})"
-    labels = "  ".join(f"{name}: `{_mrkdwn(value)}`" for name, value in sorted(alert.labels.items()))
+    title = f"{mark} *{for_slack(alert.name)}* ({state})"
+    labels = "  ".join(f"{name}: `{for_slack(value)}`" for name, value in sorted(alert.labels.items()))
     notes = alert.annotations
-    parts = [title, _mrkdwn(_summary(alert)), "" if resolved else _mrkdwn(notes.get("description", "")), labels]
+    parts = [title, for_slack(_summary(alert)), "" if resolved else for_slack(notes.get("description", "")), labels]
     blocks: list[dict[str, Any]] = [_section("\n".join(part for part in parts if part))]
     context = [f"{name}: {number:g}" for name, number in _numbers(alert).items()]
     context.append(f"since {alert.starts_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC")
     if runbook := _web_address(notes.get("runbook_url", "")):
-        context.append(f"<{_mrkdwn(runbook)}|runbook>")
-    blocks.append({"type": "context", "elements": [{"type": "mrkdwn", "text": _cut("  |  ".join(context), 3000)}]})
-    return {"text": _cut(f"{alert.name} ({state}): {_mrkdwn(_summary(alert))}", 3000), "blocks": blocks}
+        context.append(f"<{_link(runbook)}|runbook>")
+    blocks.append({"type": "context", "elements": [{"type": "mrkdwn", "text": _cut("  |  ".join(context), 3000), "verbatim": True}]})
+    text = _cut(f"{alert.name} ({state}): {for_slack(_summary(alert))}", 3000)
+    return {"text": text, "parse": "none", "link_names": False, "unfurl_links": False, "unfurl_media": False, "blocks": blocks}
 
 
 def webhook_event(alert: Alert) -> dict[str, Any]:
@@ -152,7 +156,7 @@ def _request(
 
 
 def _section(text: str) -> dict[str, Any]:
-    return {"type": "section", "text": {"type": "mrkdwn", "text": _cut(text, 3000)}}
+    return {"type": "section", "text": {"type": "mrkdwn", "text": _cut(text, 3000), "verbatim": True}}
 
 
 def _summary(alert: Alert) -> str:
@@ -164,8 +168,9 @@ def _numbers(alert: Alert) -> dict[str, float]:
     return {name: value for name, value in numbers.items() if value is not None}
 
 
-def _mrkdwn(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+def _link(address: str) -> str:
+    """An address between the brackets of mrkdwn, which it cannot leave."""
+    return address.replace("&", "&amp;").replace("<", "%3C").replace(">", "%3E").replace("|", "%7C")
 
 
 def _cut(text: str, most: int) -> str:

@@ -22,7 +22,8 @@ ENVIRONMENT = "env:"
 
 class _Receiver(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True, tag_field="type"):
     """``alerts``: patterns of alert names; none: all. ``labels``: label -> pattern, all must match. ``name``: distinct, its place in
-    Kafka is kept under it; the type if none is given. ``headers``: of every request, such as Authorization."""
+    Kafka is kept under it; the type if none is given. ``headers``: of every request, such as Authorization.
+    ``user_ids``: it may have users' ids, and not only their tags."""
 
     by_key: ClassVar[bool] = True
     """Whether a resolved alert closes what was opened under its key, and means nothing if nothing was."""
@@ -33,6 +34,7 @@ class _Receiver(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields
     labels: dict[str, str] = {}
     min_severity: Severity = "info"
     headers: dict[str, str] = {}
+    user_ids: bool = False
 
     def wants(self, alert: Alert) -> bool:
         """Whether this receiver is told. What is silenced or inhibited disturbs nobody, but what was opened before that is closed."""

@@ -77,7 +77,7 @@ def test_a_cep_is_found_with_its_street() -> None:
         "pedido 52998224725",
         "Order #52998224725",
         '{"order_id": "52998224725"}',
-        "cpf 529.982.247-26",
+        "documento 529.982.247-26",
         "req-0001f3",
         "9f86d081884c7d659a2feaa0c55ad015",
         "123e4567-e89b-42d3-a456-426614174000",

@@ -59,7 +59,7 @@ def test_in_a_table_the_same_is_found_as_by_judging_every_group_of_digits(text: 
         assert sifted == _find(text, Effort(PLENTY))
 
 
-@pytest.mark.parametrize("kind", sorted(_WORDS.keys() - {"IP", "PIX", "IBAN", "VERSION", "OTHER"}))
+@pytest.mark.parametrize("kind", sorted(_WORDS.keys() - {"IP", "PIX", "IBAN", "RG", "VERSION", "OTHER"}))
 def test_the_sieve_knows_every_word_that_names_a_number(kind: str) -> None:
     for word in re.sub(r"\([^)]*\)\??|.\?", "", _WORDS[kind]).split("|"):
         assert any(word.startswith(cue) or cue in word for cue in sieve._CUES), word

@@ -41,8 +41,13 @@ WRITTEN = st.one_of(
     SEEDED.map(new_cpf).map("CPF {}".format),
     SEEDED.map(new_card).map("cartão {}".format),
     SEEDED.map(new_iban).map("IBAN {}".format),
+    SEEDED.map(lambda rng: "cpf: " + spaced((3, 3, 3, 2), rng.choice((",,,", "__-", "///")), f"{rng.randrange(10**11):011d}")),
+    SEEDED.map(lambda rng: f"cartão {rng.randrange(10**12, 10**16)}"),
+    SEEDED.map(lambda rng: f"RG {rng.randrange(10**6, 10**9)}"),
+    SEEDED.map(lambda rng: f"chave pix {rng.getrandbits(128):032x}"),
+    SEEDED.map(lambda rng: f"tel. {rng.choice(('06 12 34 56 78', '030 1234567', '347 1234567', '(02) 9876 5432'))}"),
 )
-"""Numbers of the check-digit kinds in their own format, or bare with their name."""
+"""Numbers of the check-digit kinds in their own format, or bare with their name; and numbers that are called what they are."""
 
 LEAVES = st.one_of(TEXT, WRITTEN, st.none(), st.booleans(), st.integers(-(2**53), 2**53), st.floats(allow_nan=False, allow_infinity=False))
 VALUES = st.recursive(LEAVES, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4), max_leaves=8)

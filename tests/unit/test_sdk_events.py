@@ -168,6 +168,11 @@ TEXTS = [
     ("call +55 11 98765-4321", "PHONE"),
     ("key sk-proj-abcdefghijklmnop1234", "SECRET"),
     ("IBAN DE89 3704 0044 0532 0130 00", "IBAN"),
+    ("meu CPF é 529.982.247-26 ok", "CPF"),
+    ("cpf: 529,982,247,25", "CPF"),
+    ("CNPJ nº 11 222 333 0001 82", "CNPJ"),
+    ("my card number is 4111 1111 1111 1112", "CARD"),
+    ("cartão 4222222222222", "CARD"),
 ]
 HARMLESS = [
     "order 12345678901 of 2026-01-15",

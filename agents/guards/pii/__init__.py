@@ -2,10 +2,10 @@
 
 from agents.guards.pii.candidates import candidate_ends, has_candidates
 from agents.guards.pii.finder import find
-from agents.guards.pii.masking import Found, Tag, Tagger, mask, mask_fields, mask_json, pii_column
+from agents.guards.pii.masking import Found, Tag, Tagger, mask, mask_fields, mask_json, name_of, pii_column
 from agents.guards.pii.span import KINDS, Kind, Span
 
 __all__ = [
     "KINDS", "Found", "Kind", "Span", "Tag", "Tagger", "candidate_ends", "find", "has_candidates", "mask", "mask_fields", "mask_json",
-    "pii_column",
+    "name_of", "pii_column",
 ]  # fmt: skip

@@ -23,6 +23,11 @@ _NUMBERS = b"|".join(
         rb"[0-9]{4}" + _GAP + rb"[0-9]{4}",
         rb"[0-9]{5}" + _GAP + rb"[0-9]{3}",
         rb"[0-9]{3}" + _GAP + rb"[0-9]{2}" + _GAP + rb"[0-9]{4}",
+        # a telephone in two groups
+        rb"[0-9]{2}[ ()/nrt\\\x80-\xff]+[0-9]{5}",
+        rb"[0-9]{2}[ ()\-/nrt\\\x80-\xff]+[0-9]{6}",
+        # a card, however its groups are separated
+        rb"[0-9]{4}[ ,.;:_|*'/\-\\\x80-\xff]{1,4}[0-9]{4}[ ,.;:_|*'/\-\\\x80-\xff]{1,4}[0-9]{4}",
         # IBAN
         rb"[A-Z]{2}[0-9]{2}[ \-\xc2]?[\xa0]?[0-9A-Z]{4}",
     )
@@ -39,7 +44,7 @@ _OTHERS = (
     rb"@|sk-[0-9A-Za-z]{2}|AKIA|ASIA|gh[pousr]_|github_pat_|glpat-|xox[abeprs]-|AIza|[sr]k_(?:live|test)_|hf_|gsk_|npm_|SG\."
     rb"|ya29\.|eyJ|PRIVATE KEY",
     rb"(?i)arroba|[\[(]at[\])]| dot | ponto [cgnobe]| at (?:gmail|hotmail|outlook|yahoo|icloud|proton|live|me|msn|uol|bol|terra)"
-    rb"|cnpj|iban|pix|aleat",
+    rb"|cpf|c\.p\.f|cnpj|c\.n\.p\.j|iban|pix|aleat|random key|(?:[^a-z]|\\[nrt])rg[^a-z]|registro geral|identidade",
     rb"(?i)bearer[ \\]|(?:api|secret|access|private|auth|client)[_\- ]?(?:key|token|secret|access)",
 )  # fmt: skip
 

@@ -78,6 +78,9 @@ _CNPJ = re.compile(
 )
 _PIX_REACH = 80
 _PIX_WORDS = ("pix", "aleat", "random")
+_PIX_KEY = re.compile(
+    r"[0-9a-fA-F](?<![0-9A-Za-z].)[0-9a-fA-F]{7}(?:[ \-_.:/]{0,3}[0-9a-fA-F]{4}){3}[ \-_.:/]{0,3}[0-9a-fA-F]{12}(?![0-9A-Za-z])"
+)
 UUID = re.compile(r"[0-9a-fA-F](?<![0-9A-Za-z].)[0-9a-fA-F]{7}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}(?![0-9A-Za-z])")
 
 
@@ -248,8 +251,11 @@ def companies(text: str, effort: Effort) -> Iterator[Span]:
 
 
 def pix_keys(text: str, effort: Effort) -> Iterator[Span]:
-    """Random Pix keys: UUIDs where the text speaks of Pix."""
-    for match in UUID.finditer(text) if text.count("-") >= 4 else ():
+    """Random Pix keys: UUIDs, with or without hyphens, where the text speaks of Pix."""
+    lower = text.lower()
+    if text.isascii() and not any(word in lower for word in _PIX_WORDS):
+        return
+    for match in _PIX_KEY.finditer(text):
         near = text[max(0, match.start() - _PIX_REACH) : match.end() + _PIX_REACH]
         if near.isascii() and not any(word in near.lower() for word in _PIX_WORDS):
             continue
@@ -257,4 +263,5 @@ def pix_keys(text: str, effort: Effort) -> Iterator[Span]:
             return
         effort.spend(_JUDGED)
         if context(text, *match.span(), reach=_PIX_REACH).kind == "PIX":
-            yield Span("PIX", match.start(), match.end(), match.group().lower())
+            key = "".join(filter(str.isalnum, match.group())).lower()
+            yield Span("PIX", match.start(), match.end(), f"{key[:8]}-{key[8:12]}-{key[12:16]}-{key[16:20]}-{key[20:]}")

@@ -18,8 +18,9 @@ _WORDS = {
     "PIS": r"pis|pasep|nit|nis",
     "CNH": r"cnh|habilitacao|carteira de motorista|driver'?s? licen[cs]e|driving licen[cs]e",
     "TITULO": r"titulo(?: de)? eleitor(?:al)?|titulo|voter",
-    "PHONE": r"telefones?|tel|fones?|celular(?:es)?|cel|whats ?app|whats|zap|phones?|telephone|mobile|cell|call(?: me| us)?|ligue"
-    r"|ligar|liga|contatos?|contact|sms|fax|text me|reach me",
+    "RG": r"rg|registro geral",
+    "PHONE": r"telefones?|tel|telefono|telefon|fones?|celular(?:es)?|cel|whats ?app|whats|zap|phones?|telephone|mobile"
+    r"|cell|call(?: me| us)?|ligue|ligar|liga|contatos?|contact|sms|fax|text me|reach me",
     "CARD": r"cartao|cartoes|cards?|visa|mastercard|amex|hipercard|credito|debito|pan",
     "SSN": r"ssn|social security",
     "CEP": r"cep|endereco|moro|entrega|address",
@@ -36,6 +37,7 @@ _WORDS = {
 _ALL = re.compile(r"(?<![a-z])(?:" + "|".join(f"(?P<{name}>{words})" for name, words in _WORDS.items()) + r")(?![a-z])")
 _LINK = r"(?:[\W_]|\d{1,2}(?!\d)|(?<![a-z])(?:n|no|nr|num|numero|number|de|do|da|e|is|are|was|foi|of|my|meu|code|codigo|id)(?![a-z])){0,8}"
 _CLOSE = re.compile(r"(?<![a-z])(?:" + _WORDS["OTHER"] + "|" + _WORDS["VERSION"] + r")(?![a-z])" + _LINK + "$")
+_TELEPHONE = re.compile(r"(?<![a-z])(?:" + _WORDS["PHONE"] + r")(?![a-z])" + _LINK + "$")
 _HASH = re.compile(r"#\s?$")
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _TRAILING = re.compile(r"^[\s,]{0,2}[(\[\-]\s?(?:my |meu |o |a )?(?=[a-z])")
@@ -53,6 +55,11 @@ def _plain(text: str) -> str:
     if not text.isascii():
         text = "".join(c for c in unicodedata.normalize("NFD", text) if not unicodedata.combining(c))
     return _CAMEL.sub(" ", text).lower()
+
+
+def called_telephone(text: str, start: int) -> bool:
+    """Whether what begins at text[start] is called a telephone, with nothing but signs and small words between."""
+    return bool(_TELEPHONE.search(_plain(text[max(0, start - _BEFORE) : start].rpartition(BLANK)[2])))
 
 
 class Before(NamedTuple):

@@ -56,6 +56,19 @@ def mask(text: str, tag: Tag) -> tuple[str, list[Span]]:
     return _replaced(text, spans, tag), spans
 
 
+_LONGEST_NAME = 200
+
+
+def name_of(text: str) -> str:
+    """A text that is to be a name, such as a provider's finish reason, with tags that are the same everywhere."""
+    return _masked_name(text) if len(text) <= _LONGEST_NAME else _masked_name.__wrapped__(text)[:_LONGEST_NAME]
+
+
+@lru_cache(maxsize=4_096)
+def _masked_name(text: str) -> str:
+    return _replaced(text, find(text), lambda span: f"<{span.kind}>")
+
+
 def _replaced(text: str, spans: list[Span], tag: Tag) -> str:
     parts: list[str] = []
     position = 0

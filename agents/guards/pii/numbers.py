@@ -18,7 +18,7 @@ import phonenumbers
 from phonenumbers import PhoneMetadata, PhoneNumberFormat, PhoneNumberType
 from stdnum.us import ssn
 
-from agents.guards.pii.context import BLANK, Before, Context, around, before
+from agents.guards.pii.context import BLANK, Before, Context, around, before, called_telephone
 from agents.guards.pii.digits import is_cnh, is_cnpj, is_cpf, is_luhn, is_pis, is_titulo
 from agents.guards.pii.effort import Effort
 from agents.guards.pii.sieve import FEWEST_DIGITS, GROUP, MOST_DIGITS, MOST_GROUPS, Place, places
@@ -45,6 +45,7 @@ _STREET_REACH = 140
 
 # Effort: what a run, the words around it, a country's rules for telephones and the search for a street take.
 _RUN, _BEFORE, _AROUND, _COUNTRY, _SEARCH = 5.0, 15.0, 3.0, 40.0, 100.0
+_ELSEWHERE = 5.0
 
 _CARD_IIN = re.compile(
     r"4\d{15}(?:\d{3})?|5[1-5]\d{14}|2(?:2[2-9]|[3-6]\d|7[01]|720)\d{12,13}|3[47]\d{13}|3(?:0[0-5]|[68]\d)\d{11}"
@@ -306,6 +307,26 @@ _SUBSCRIBER = _subscribers("BR")
 _REGIONS = ("BR", "US", "PT", "GB")
 
 
+class _Country(NamedTuple):
+    """How a country writes its own telephones: `trunk` stands before area codes, and not behind the country's code."""
+
+    code: int
+    trunk: str
+    pattern: re.Pattern[str]
+
+
+def _country(region: str) -> _Country:
+    metadata: Any = PhoneMetadata.metadata_for_region(region)
+    return _Country(metadata.country_code, metadata.national_prefix or "", _subscribers(region))
+
+
+_COUNTRIES = tuple(
+    map(_country, ("DE", "FR", "ES", "IT", "NL", "BE", "CH", "AT", "IE", "PL", "SE", "MX", "AR", "CL", "CO", "PE", "UY", "PY", "IN",
+                   "JP", "AU", "ZA", "AO", "MZ"))
+)  # fmt: skip
+"""Those whose national form is understood where a number is called a telephone, besides `_REGIONS`."""
+
+
 def _valid(text: str, region: str | None, effort: Effort) -> str | None:
     """The number in E.164 if it is a valid number of a subscriber in its country (or in `region`)."""
     effort.spend(_COUNTRY)
@@ -323,6 +344,16 @@ def _brazilian(digits: str, effort: Effort) -> str | None:
     if digits.startswith("0"):
         return _valid("+55" + digits, None, effort)
     return "+55" + digits if _SUBSCRIBER.fullmatch(digits) else None
+
+
+def _elsewhere(digits: str) -> str | None:
+    """The number in E.164 if a country of `_COUNTRIES` writes its subscribers' telephones so."""
+    for country in _COUNTRIES:
+        if country.pattern.fullmatch(digits):
+            return f"+{country.code}{digits}"
+        if country.trunk and digits.startswith(country.trunk) and country.pattern.fullmatch(rest := digits[len(country.trunk) :]):
+            return f"+{country.code}{rest}"
+    return None
 
 
 def _phone(number: _Number) -> tuple[Kind, str] | None:
@@ -368,6 +399,9 @@ def _national(number: _Number, digits: str) -> str | None:
             found = _valid(digits, region, number.effort)
             if found is not None:
                 return found
+        number.effort.spend(_ELSEWHERE)
+        if called_telephone(number.text, number.start) and (found := _elsewhere(digits)) is not None:
+            return found
         if (
             len(digits) in (8, 9)
             and shape in ((4, 4), (5, 4), (1, 4, 4), (8,), (9,))

@@ -60,6 +60,24 @@ _PHONE = re.compile(
     r"|\(\d{3}\) ?\d{3}[ \-.]\d{4}"  # North American
     r")(?![\w])(?![.\-/]\d)"
 )
+_APART = r"(?:(?![,;:|]\s)[\s.,/\-_:·•*|'()+]){0,3}"
+_GAP = (
+    r"(?:[^\w]|_|(?:n|no|nº|nr|numero|número|number|is|are|é|e|do|da|de|meu|minha|my|o|a|the|cpf|cnpj"
+    r"|credit|debit|crédito|débito|credito|debito)(?!\w)){0,12}"
+)
+
+
+def _run(*lengths: int) -> str:
+    runs = (rf"[0-9](?:{_APART}[0-9]){{{length - 1}}}" for length in lengths)
+    return f"(?:{'|'.join(runs)})(?![0-9])"
+
+
+_CALLED = re.compile(
+    rf"(?<![A-Za-z])(?:(?:cpf|cnpj)s?{_GAP}(?:(?P<CPF>{_run(11)})|(?P<CNPJ>{_run(14)}))"
+    rf"|(?:card|cart[aã]o){_GAP}(?P<CARD>{_run(16, 15, 14, 19, 13)}))",
+    re.IGNORECASE,
+)
+"""Called so by the text: such a number is one, though a check digit is mistyped."""
 _CARD_STARTS = ("4", "5", "2", "34", "37", "36", "38", "30", "6")
 _DIGIT = re.compile(r"\d")
 _NOT_DIGITS = re.compile(r"\D")
@@ -135,6 +153,9 @@ def _candidates(text: str) -> Iterator[Span]:
     for match in _CPF.finditer(text):
         if cpf.is_valid(match.group().replace(" ", "").replace("/", "")):
             yield Span("CPF", *match.span())
+    for match in _CALLED.finditer(text):
+        kind = str(match.lastgroup)
+        yield Span(kind, *match.span(kind))
     for match in _PHONE.finditer(text):
         if 10 <= len(_NOT_DIGITS.sub("", match.group())) <= 15:
             yield Span("PHONE", *match.span())
