@@ -29,6 +29,16 @@ TOKEN = "MIRANTE_CLICKHOUSE_TOKEN"
 """What every request must carry as password. In the environment, which other users cannot read; without it none is asked for."""
 
 
+READABLE = (
+    *("/usr/lib", "/lib", "/lib64", "/usr/share/zoneinfo", "/etc/localtime", "/etc/ld.so.cache", "/etc/ssl/openssl.cnf"),
+    *("/sys/fs/cgroup", "/sys/devices/system", "/sys/block", "/sys/kernel/mm/transparent_hugepage"),
+    *("/dev/urandom", "/dev/random", "/proc/meminfo", "/proc/stat", "/proc/cpuinfo", "/proc/sys/vm", "/proc/self/task"),
+    *(f"/proc/self/{name}" for name in ("stat", "statm", "status", "maps", "auxv", "cgroup", "io", "schedstat", "loginuid")),
+    *("/proc/self/mountinfo", "/proc/self/mounts"),
+)
+"""What the engine reads of the machine: libraries, and what the machine says of itself."""
+
+
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m deploy.embedded.clickhouse",
@@ -108,11 +118,7 @@ def _confine(arguments: argparse.Namespace) -> None:
     write = [arguments.path, Path("/dev/null")]
     if arguments.port_file is not None:
         write.append(arguments.port_file.parent)
-    read = [Path(path) for path in sysconfig.get_paths().values()]
-    read += [Path(__file__).parents[1], Path("/usr/lib"), Path("/lib"), Path("/lib64"), Path("/usr/share/zoneinfo"), Path("/etc/localtime")]
-    read += [Path("/proc/meminfo"), Path("/proc/stat"), Path("/proc/cpuinfo"), Path("/proc/self/task"), Path("/proc/self/cgroup")]
-    read += [Path(f"/proc/self/{name}") for name in ("stat", "statm", "status", "maps", "mountinfo", "mounts", "io", "schedstat")]
-    read += [Path("/sys/fs/cgroup"), Path("/sys/devices/system"), Path("/sys/block"), Path("/dev/urandom"), Path("/dev/random")]
+    read = [*map(Path, sysconfig.get_paths().values()), Path(__file__).parents[1], *map(Path, READABLE)]
     if not confine(read, write):
         log.info("this system has no Landlock to confine the engine with; what a statement may reach is checked by its words alone")
 
@@ -127,8 +133,8 @@ def main() -> int:
 
         engine = Engine(arguments.path, arguments.max_memory * MEBIBYTE)
     except (ClickHouseError, OSError) as problem:
-        print(f"cannot open the ClickHouse engine: {problem}", file=sys.stderr)
-        return 1
+        print(f"cannot open the ClickHouse engine: {problem}", file=sys.stderr, flush=True)
+        os._exit(1)  # its library has threads from its import on, which do not always survive an orderly exit
     try:
         idle = asyncio.run(serve(arguments, engine))
     except OSError as problem:
