@@ -10,6 +10,8 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError
 from urllib3.exceptions import HTTPError
 
+from streams.secrets import without_password
+
 AUTHENTICATION_FAILED = frozenset({192, 193, 194, 497, 516})
 
 
@@ -24,7 +26,7 @@ def connect(url: str, *, wait: float = 0.0, database: str = "default") -> Client
     """
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ClickHouseUnavailable(f"{url!r} is not a ClickHouse address; write http://[USER:PASSWORD@]HOST:PORT")
+        raise ClickHouseUnavailable(f"{without_password(url)!r} is not a ClickHouse address; write http://[USER:PASSWORD@]HOST:PORT")
     deadline = time.monotonic() + wait
     while True:
         try:

@@ -21,6 +21,9 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+SECRETS = ("password", "token", "key", "secret", "url", "headers", "receivers")
+"""What is, or may hold, a secret has one of these in its name."""
+
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 """Names of this machine that nobody else reaches."""
 
@@ -220,7 +223,8 @@ def load_settings(**overrides: Any) -> Settings:
 
 def _shown(error: Any) -> str:
     """What was given, unless it is or may hold a secret."""
-    secret = isinstance(error["input"], dict) or any(word in str(part) for part in error["loc"] for word in ("password", "token", "key"))
+    shown = isinstance(error["input"], str | int | float | bool | None)
+    secret = not shown or any(word in str(part) for part in error["loc"] for word in SECRETS)
     return "" if secret else f" (got {error['input']!r})"
 
 

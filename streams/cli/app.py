@@ -30,6 +30,7 @@ from streams.cli import (
     up,
     worker,
 )
+from streams.secrets import hide_passwords
 from streams.settings import SettingsError
 
 app = typer.Typer(
@@ -78,6 +79,7 @@ KNOWN = (
 def main() -> None:
     """Entry point of the console script."""
     try:
+        hide_passwords()
         app()
     except SettingsError as error:
         _fail(str(error), 2)

@@ -17,6 +17,7 @@ from streams.cli.doctor_clocks import fetch, skews
 from streams.cli.doctor_conservation import conservation
 from streams.cli.options import DEFAULT_DATA, AsJson, Data, settings_of_stack
 from streams.cli.waiting import waiting
+from streams.secrets import without_password
 from streams.settings import Settings, SettingsError
 
 CLOCK_TOLERANCE = 5.0
@@ -84,7 +85,7 @@ def examine(data: Path) -> list[Finding]:
         settings = settings_of_stack(data)
     except SettingsError as error:
         return [*findings, Finding("settings", "error", str(error), "correct the setting named, in the environment or in mirante.toml")]
-    findings.append(Finding("settings", "ok", f"Kafka {settings.kafka_bootstrap}, ClickHouse {_without_password(settings.clickhouse_url)}"))
+    findings.append(Finding("settings", "ok", f"Kafka {settings.kafka_bootstrap}, ClickHouse {without_password(settings.clickhouse_url)}"))
     findings.append(_stack(data))
     for check in (_broker, _topics, _clickhouse, conservation):
         findings.extend(_guarded(check, settings))
@@ -228,11 +229,6 @@ def _service_clocks(data: Path, settings: Settings) -> list[Finding]:
         return [Finding(check, "ok", "none is seen to be wrong")]
     remedy = "set the clock of the hosts that run it (NTP); its calls are counted at the times they bear"
     return [Finding(check, "warning", str(skew), remedy) for skew in wrong]
-
-
-def _without_password(url: str) -> str:
-    scheme, _, rest = url.partition("://")
-    return f"{scheme}://{rest.rpartition('@')[2]}"
 
 
 def _print(findings: list[Finding]) -> None:

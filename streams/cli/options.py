@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from streams.secrets import with_password
 from streams.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from deploy.embedded.directory import Endpoints
 
 DEFAULT_DATA = Path(".mirante")
 
@@ -21,8 +25,13 @@ def settings_of_stack(data: Path, **overrides: Any) -> Settings:
 
     endpoints = read_endpoints(data)
     if endpoints is not None:
-        overrides = {"kafka_bootstrap": endpoints.kafka, "clickhouse_url": endpoints.clickhouse, **overrides}
+        overrides = {"kafka_bootstrap": endpoints.kafka, "clickhouse_url": clickhouse_of(endpoints), **overrides}
     return load_settings(**overrides)
+
+
+def clickhouse_of(endpoints: Endpoints) -> str:
+    """The ClickHouse of a running stack. The password of a server that is not the stack's own is in the settings alone."""
+    return with_password(endpoints.clickhouse, load_settings().clickhouse_url)
 
 
 def console() -> Any:

@@ -12,7 +12,7 @@ from typing import Annotated, Any, BinaryIO, cast
 import typer
 
 from schemas.rows import DATABASE
-from streams.cli.options import DEFAULT_DATA, AsJson, Data
+from streams.cli.options import DEFAULT_DATA, AsJson, Data, clickhouse_of
 from streams.cli.waiting import waiting
 
 READS = ("select", "with", "show", "describe", "desc", "explain", "exists")
@@ -20,33 +20,47 @@ READS = ("select", "with", "show", "describe", "desc", "explain", "exists")
 JSON_SETTINGS = {"output_format_json_quote_64bit_integers": 0, "output_format_json_quote_decimals": 0}
 """Numbers as JSON numbers."""
 
+READ_ONLY = 2
+"""ClickHouse's setting `readonly`: data and tables stay as they are, other settings may be changed."""
+
+READ_ONLY_CODE = 164
+
 BLOCK_BYTES = 1 << 18
 """What is read of a server at a time."""
 
 
 def query(
-    sql: Annotated[str, typer.Argument(help="A statement; tables of the database mirante need no prefix.")],
+    sql: Annotated[str, typer.Argument(help="A statement; tables of the database mirante need no prefix.")] = "",
     data: Data = DEFAULT_DATA,
     url: Annotated[str | None, typer.Option(help="Ask this server: http://[USER:PASSWORD@]HOST:PORT.")] = None,
     as_json: AsJson = False,
+    write: Annotated[bool, typer.Option("--write", help="Let the statement change data or tables.")] = False,
+    print_url: Annotated[
+        bool, typer.Option("--print-url", help="Only print where to ask, with the token: for clickhouse-connect, curl, Grafana.")
+    ] = False,
 ) -> None:
-    """Ask ClickHouse.
+    """Ask ClickHouse. Nothing is changed without --write.
 
     While a stack runs on --data, through its server; after it has ended, by opening the data itself; with --url, any server.
 
     Example: mirante query "SELECT feature, sum(cost_usd) FROM cost_windows WHERE window_seconds = 60 GROUP BY feature"
     """
+    if print_url:
+        typer.echo(url or _address(data))
+        return
+    if not sql.strip():
+        raise typer.BadParameter("the statement is missing", param_hint="SQL")
     with waiting("asking ClickHouse"):
         if as_json:
-            answer = json.dumps(rows(sql, data, url), ensure_ascii=False) + "\n"
+            answer = json.dumps(rows(sql, data, url, write=write), ensure_ascii=False) + "\n"
         else:
-            answer = _ask(sql, data, url, False).decode(errors="replace")
+            answer = _ask(sql, data, url, False, write).decode(errors="replace")
     sys.stdout.write(answer)
 
 
-def rows(sql: str, data: Path, url: str | None = None) -> list[dict[str, Any]]:
+def rows(sql: str, data: Path, url: str | None = None, *, write: bool = False) -> list[dict[str, Any]]:
     """The rows of a query as objects, asked as `mirante query` asks. Raises OSError that says what to do."""
-    answer = _ask(sql, data, url, True)
+    answer = _ask(sql, data, url, True, write)
     found: list[dict[str, Any]] = json.loads(answer)["data"] if answer.strip() else []
     return found
 
@@ -71,21 +85,30 @@ def lines_of(blocks: Iterable[bytes]) -> Iterator[bytes]:
         yield rest
 
 
-def _ask(sql: str, data: Path, url: str | None, as_json: bool) -> bytes:
-    return _ask_server(url, sql, as_json) if url is not None else _ask_data(data, sql, as_json)
+def _ask(sql: str, data: Path, url: str | None, as_json: bool, write: bool) -> bytes:
+    return _ask_server(url, sql, as_json, write) if url is not None else _ask_data(data, sql, as_json, write)
 
 
-def _ask_data(data: Path, sql: str, as_json: bool) -> bytes:
-    from deploy.embedded.clickhouse import ClickHouseError, run_sql
+def _ask_data(data: Path, sql: str, as_json: bool, write: bool) -> bytes:
+    from deploy.embedded.clickhouse import ClickHouseError, open_engine
 
     found = _server_or_folder(data)
     if isinstance(found, str):
-        return _ask_server(found, sql, as_json)
-    settings = ", ".join(f"{name} = {value}" for name, value in JSON_SETTINGS.items())
+        return _ask_server(found, sql, as_json, write)
     try:
-        return run_sql(found, f"USE {DATABASE}; SET {settings}; {sql}", "JSON" if as_json else "PrettyCompactMonoBlock")
+        with open_engine(found) as engine, closing(engine.handle()) as handle:
+            handle.use(DATABASE)
+            handle.set({name: str(value) for name, value in JSON_SETTINGS.items()})
+            if not write:
+                handle.set({"readonly": str(READ_ONLY)})
+            return handle.run(sql, "JSON" if as_json else "PrettyCompactMonoBlock").body
     except ClickHouseError as error:
-        raise OSError(str(error)) from error
+        raise OSError(_explained(str(error), error.code)) from error
+
+
+def _explained(text: str, code: int | None) -> str:
+    """What ClickHouse says, and for what `mirante query` does not do by itself, how to have it done."""
+    return f"nothing was changed: `mirante query` only reads; to change data, say --write ({text})" if code == READ_ONLY_CODE else text
 
 
 def _data_blocks(data: Path, sql: str) -> Iterator[bytes]:
@@ -98,11 +121,18 @@ def _data_blocks(data: Path, sql: str) -> Iterator[bytes]:
     try:
         with open_engine(found) as engine, closing(engine.handle()) as handle:
             handle.use(DATABASE)
-            handle.set({name: str(value) for name, value in JSON_SETTINGS.items()})
+            handle.set({name: str(value) for name, value in JSON_SETTINGS.items()} | {"readonly": str(READ_ONLY)})
             with closing(handle.blocks(sql, "JSONEachRow")) as blocks:
                 yield from blocks
     except ClickHouseError as error:
         raise OSError(str(error)) from error
+
+
+def _address(data: Path) -> str:
+    found = _server_or_folder(data)
+    if isinstance(found, Path):
+        raise OSError(f"no stack runs on {data}, so nothing answers; `mirante query` reads its data all the same")
+    return found
 
 
 def _server_or_folder(data: Path) -> str | Path:
@@ -111,7 +141,7 @@ def _server_or_folder(data: Path) -> str | Path:
 
     endpoints = read_endpoints(data)
     if endpoints is not None:
-        return endpoints.clickhouse
+        return clickhouse_of(endpoints)
     path = DataDirectory(data).clickhouse
     if not path.is_dir():
         raise OSError(f"{data} holds no data of a stack; run 'mirante up --data {data}' first, or name a server with --url")
@@ -128,14 +158,21 @@ def _server_blocks(url: str, sql: str) -> Iterator[bytes]:
 
     with closing(connect(url, database=DATABASE)) as client:
         try:
-            with closing(cast(BinaryIO, client.raw_stream(sql, fmt="JSONEachRow", settings=dict(JSON_SETTINGS)))) as stream:
+            settings = JSON_SETTINGS | _only_reading(client)
+            with closing(cast(BinaryIO, client.raw_stream(sql, fmt="JSONEachRow", settings=settings))) as stream:
                 while block := stream.read(BLOCK_BYTES):
                     yield block
         except (DatabaseError, HTTPError) as error:
             raise OSError(str(error)) from error
 
 
-def _ask_server(url: str, sql: str, as_json: bool) -> bytes:
+def _only_reading(client: Any) -> dict[str, int]:
+    """A user who may not write anyway may not set this either."""
+    own = client.server_settings.get("readonly")
+    return {} if own is not None and own.value != "0" else {"readonly": READ_ONLY}
+
+
+def _ask_server(url: str, sql: str, as_json: bool, write: bool) -> bytes:
     from clickhouse_connect.driver.exceptions import DatabaseError
 
     from streams.clickhouse import connect
@@ -144,9 +181,10 @@ def _ask_server(url: str, sql: str, as_json: bool) -> bytes:
     form = None
     if sql.lstrip(" \n\t(").split(None, 1)[0].lower() in READS:
         form = "JSON" if as_json else "PrettyCompactMonoBlock"
+    settings = (JSON_SETTINGS if as_json else {}) | ({} if write else _only_reading(client))
     try:
-        return bytes(client.raw_query(sql, fmt=form, settings=dict(JSON_SETTINGS) if as_json else None))
+        return bytes(client.raw_query(sql, fmt=form, settings=settings))
     except DatabaseError as error:
-        raise OSError(str(error)) from error
+        raise OSError(_explained(str(error), getattr(error, "code", None))) from error
     finally:
         client.close()

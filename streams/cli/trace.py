@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from streams.cli.options import DEFAULT_DATA, AsJson, Data
+from streams.cli.options import DEFAULT_DATA, AsJson, Data, clickhouse_of
 
 if TYPE_CHECKING:
     from streams.trace import Ask
@@ -75,7 +75,7 @@ def asking(data: Path, url: str | None) -> Iterator[Ask]:
         with _of_engine(path) as ask:
             yield ask
         return
-    with _of_server(url or (endpoints.clickhouse if endpoints else load_settings().clickhouse_url)) as ask:
+    with _of_server(url or (clickhouse_of(endpoints) if endpoints else load_settings().clickhouse_url)) as ask:
         yield ask
 
 

@@ -126,6 +126,7 @@ def _confine(arguments: argparse.Namespace) -> None:
 def main() -> int:
     """The exit status: 0 after a stop that was asked for, 1 if the server could not start."""
     arguments = _arguments()
+    os.umask(0o077)  # what it writes is its owner's alone
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
         _confine(arguments)

@@ -38,9 +38,8 @@ def check(sql: bytes | str, parameters: Iterable[str] = ()) -> None:
     for name in _names(found):
         if name in NAMES:
             raise _refused(name)
-    for name, after in zip(found, found[1:], strict=False):
-        if name.is_word(b"DISK") and after.text == b"(":
-            raise _refused("disk(...)")
+    if any(a.is_word(b"DISK") and b.text == b"(" for a, b in zip(found, found[1:], strict=False)):
+        raise _refused("disk(...)")
     words = {token.text.upper() for token in found if token.kind == "word"}
     first = found[0].text.upper() if found else b""
     if first == b"SYSTEM":
