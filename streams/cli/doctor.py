@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import typer
 
@@ -19,6 +19,9 @@ from streams.cli.options import DEFAULT_DATA, AsJson, Data, settings_of_stack
 from streams.cli.waiting import waiting
 from streams.secrets import without_password
 from streams.settings import Settings, SettingsError
+
+if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
 
 CLOCK_TOLERANCE = 5.0
 """Seconds between this machine's clock and ClickHouse's."""
@@ -181,7 +184,7 @@ def _clickhouse(settings: Settings) -> list[Finding]:
         elif have > want:
             findings.append(Finding("tables", "error", f"schema {have} is newer than this program's {want}", "update mirante"))
         else:
-            findings.append(Finding("tables", "ok", f"schema {have}"))
+            findings += _tables(client, have)
         begun = time.time()
         theirs = float(client.query("SELECT toFloat64(now64(3))").result_rows[0][0])
         off = theirs - (begun + time.time()) / 2
@@ -192,6 +195,20 @@ def _clickhouse(settings: Settings) -> list[Finding]:
         return findings
     finally:
         client.close()
+
+
+def _tables(client: Client, version: int) -> list[Finding]:
+    """Whether every table, view and column of the schema is there. Views are put back."""
+    from schemas.compare import put_back
+    from schemas.migrate import MigrationError
+
+    try:
+        made = put_back(client)
+    except MigrationError as error:
+        return [Finding("tables", "error", str(error), "until then what is written there fails, and workers wait")]
+    if made:
+        return [Finding("tables", "warning", f"schema {version}; {'; '.join(map(str, made))} was missing", "put back just now")]
+    return [Finding("tables", "ok", f"schema {version}, nothing is missing")]
 
 
 def _ingest(data: Path) -> list[Finding]:
