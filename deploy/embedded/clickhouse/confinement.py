@@ -7,6 +7,7 @@ refused by their names. Where Linux offers it, the process itself is confined as
 
 import re
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from pathlib import Path
 
 from deploy.embedded.clickhouse.errors import ACCESS_DENIED, SYNTAX_ERROR, ClickHouseError, server_error
@@ -38,13 +39,13 @@ def check(sql: bytes | str, parameters: Iterable[str] = ()) -> None:
     for name in _names(found):
         if name in NAMES:
             raise _refused(name)
-    if any(a.is_word(b"DISK") and b.text == b"(" for a, b in zip(found, found[1:], strict=False)):
+    if any(a.is_word(b"DISK") and b.text == b"(" for a, b in pairwise(found)):
         raise _refused("disk(...)")
     words = {token.text.upper() for token in found if token.kind == "word"}
     first = found[0].text.upper() if found else b""
     if first == b"SYSTEM":
         raise _refused("SYSTEM")
-    if b"ATTACH" in words and any(a.is_word(b"FROM") and b.is_string for a, b in zip(found, found[1:], strict=False)):
+    if b"ATTACH" in words and any(a.is_word(b"FROM") and b.is_string for a, b in pairwise(found)):
         raise _refused("ATTACH ... FROM")
     if first == b"SET" and any(token.is_string and _plain(token.text[1:-1]) in NAMES for token in found):
         raise _refused("a name given as a parameter")
