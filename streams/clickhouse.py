@@ -11,6 +11,7 @@ from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError
 from urllib3.exceptions import HTTPError
 
 from streams.reasons import reason
+from streams.secrets import without_password
 
 AUTHENTICATION_FAILED = frozenset({192, 193, 194, 497, 516})
 
@@ -28,7 +29,7 @@ def connect(url: str, *, wait: float = 0.0, database: str = "default", patience:
     """
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ClickHouseUnavailable(f"this is not a ClickHouse address ({_shown(url)}); write http://[USER:PASSWORD@]HOST:PORT")
+        raise ClickHouseUnavailable(f"{without_password(url)!r} is not a ClickHouse address; write http://[USER:PASSWORD@]HOST:PORT")
     try:
         port = parts.port or (8443 if parts.scheme == "https" else 8123)
     except ValueError as error:
@@ -57,7 +58,3 @@ def connect(url: str, *, wait: float = 0.0, database: str = "default", patience:
                 ) from error
             time.sleep(0.2)
 
-
-def _shown(url: str) -> str:
-    """Without what may be a password."""
-    return url.rpartition("@")[2]

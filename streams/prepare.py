@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 
+from schemas.compare import put_back
 from schemas.migrate import migrate
 from streams.clickhouse import connect
 from streams.kafka import cluster_id, ensure_topics
 from streams.settings import Settings
 from streams.topics import Topics
+
+log = logging.getLogger(__name__)
 
 
 async def prepare(settings: Settings, *, wait: float = 30.0) -> str:
@@ -25,5 +29,7 @@ def _prepare_tables(url: str, wait: float) -> None:
     client = connect(url, wait=wait)
     try:
         migrate(client)
+        for view in put_back(client):
+            log.warning("put back %s, which was missing in ClickHouse", view)
     finally:
         client.close()

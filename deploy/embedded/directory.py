@@ -1,10 +1,12 @@
 """The data directory of a stack: who holds it, what lies where, and the endpoints of what is running.
 
     DIR/lock             held (flock) while a stack runs; says who
-    DIR/endpoints.json   where the running stack answers; absent otherwise
+    DIR/endpoints.json   where the running stack answers, with the tokens that it asks for; absent otherwise
     DIR/clickhouse/      data of the ClickHouse engine
     DIR/kafka/           data of Apache Kafka (the embedded broker keeps its own in memory)
     DIR/logs/            NAME.log of every process
+
+All of it is its owner's alone: folders 0700, files 0600.
 
 The lock belongs to an open file, so it ends with its holder, however that ends: there is no stale lock to clean up.
 """
@@ -21,6 +23,8 @@ from types import TracebackType
 from typing import Self
 
 import msgspec
+
+from streams.secrets import without_password
 
 # A reader of the endpoints tries the lock for an instant; whoever wants to hold it must not take that for a holder.
 _ACQUIRE_SECONDS = 0.5
@@ -47,6 +51,8 @@ class Endpoints(msgspec.Struct, frozen=True, kw_only=True):
 
     kafka: str
     clickhouse: str
+    """Of the embedded engine with its token: http://mirante:TOKEN@HOST:PORT. Of another server without the password."""
+    clickhouse_token: str = ""
     metrics: list[str] = []
     ingest: str = ""
     dashboard: str = ""
@@ -72,9 +78,9 @@ class DataDirectory:
         self._lock: int | None = None
 
     def __enter__(self) -> Self:
-        self.path.mkdir(parents=True, exist_ok=True)
+        self._make_private()
         # Not inherited by children: the directory is free as soon as the holder itself has ended.
-        lock = os.open(self._lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        lock = os.open(self._lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             deadline = time.monotonic() + _ACQUIRE_SECONDS
             while not _try_lock(lock, fcntl.LOCK_EX):
@@ -84,12 +90,13 @@ class DataDirectory:
                         "Stop it, or choose another directory with --data."
                     )
                 time.sleep(_RETRY_SECONDS)
-            me = Holder(pid=os.getpid(), since=datetime.now(UTC), command=shlex.join(sys.argv))
+            me = Holder(pid=os.getpid(), since=datetime.now(UTC), command=without_password(shlex.join(sys.argv)))
             os.ftruncate(lock, 0)
             os.pwrite(lock, msgspec.json.encode(me) + b"\n", 0)
             self.endpoints_file.unlink(missing_ok=True)  # of a holder that was killed
             for folder in (self.clickhouse, self.logs):
                 folder.mkdir(exist_ok=True)
+                folder.chmod(0o700)
         except BaseException:
             os.close(lock)
             raise
@@ -109,11 +116,21 @@ class DataDirectory:
         if self._lock is None:
             raise RuntimeError(f"{self.path} is not held")
         draft = self.endpoints_file.with_suffix(".json.new")
-        with draft.open("wb") as file:
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb") as file:
+            os.fchmod(file.fileno(), 0o600)
             file.write(msgspec.json.format(msgspec.json.encode(endpoints), indent=2) + b"\n")
             file.flush()
             os.fsync(file.fileno())
         draft.replace(self.endpoints_file)
+
+    def _make_private(self) -> None:
+        """Make the directory, for its owner alone. One that holds other things as well is left as it is; the folders in it are private."""
+        self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        ours = self._lock_file.exists() or not any(self.path.iterdir())
+        if ours and self.path.stat().st_uid == os.getuid():
+            self.path.chmod(0o700)
+            if self._lock_file.exists():
+                self._lock_file.chmod(0o600)
 
     def withdraw(self) -> None:
         """Remove `endpoints.json`: nothing answers from now on. Done by `__exit__` at the latest."""

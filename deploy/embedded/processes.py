@@ -68,6 +68,10 @@ class Service(Protocol):
         """Return when a process of the service has ended."""
 
 
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
 def describe_returncode(returncode: int) -> str:
     """What a return code of `subprocess` says, in words."""
     if returncode >= 0:
@@ -201,7 +205,7 @@ class ManagedProcess:
         leash = [sys.executable, "-I", "-S", str(Path(__file__).with_name("leash.py"))]
         leash += [self._leash, str(os.getpid()), str(read_end)]
         try:
-            with self.log_file.open("ab") as log:
+            with open(self.log_file, "ab", opener=_private) as log:
                 self._log_start = log.tell()
                 self._process = subprocess.Popen(
                     [*leash, *self.argv],
@@ -211,6 +215,7 @@ class ManagedProcess:
                     env={**os.environ, **self._env},
                     cwd=self._cwd,
                     start_new_session=True,
+                    umask=0o077,
                     pass_fds=[read_end],
                 )
         finally:

@@ -27,6 +27,8 @@ class Restarts:
     """In a row."""
     last: str = ""
     at: float = 0.0
+    running: bool = True
+    """False from its end until it is ready again."""
 
     def ended(self, how: str, ran: float) -> float | None:
         """Seconds to wait before the next start; None: it is given up."""
@@ -55,6 +57,7 @@ async def keep(
     ready: float | None = time.monotonic()
     while True:
         end = await process.wait()
+        restarts.running = False
         ran = 0.0 if ready is None else time.monotonic() - ready
         pause = restarts.ended(str(end), ran)
         if pause is None:
@@ -74,4 +77,5 @@ async def keep(
             ready = None
         else:
             ready = time.monotonic()
+            restarts.running = True
             started()

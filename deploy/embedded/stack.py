@@ -26,9 +26,11 @@ from deploy.embedded.memory import MEBIBYTE, Growth, most, resident
 from deploy.embedded.ports import LOOPBACK, free_port, take_port
 from deploy.embedded.processes import ManagedProcess, ProcessFailed, Service, Supervisor
 from deploy.embedded.restarts import Restarts, keep
+from deploy.embedded.watching import ANSWER_WITHIN, Pulse, broker_answers
 from deploy.kafka.apache import ApacheKafka
 from streams.kafka import end_offsets
 from streams.prepare import prepare
+from streams.secrets import with_password, without_password
 from streams.settings import Settings, load_settings
 from streams.topics import Topics
 
@@ -88,11 +90,16 @@ class Stack:
         self._worker_ports: list[int] = []
         self.broker: Service | None = None
         self.clickhouse: ManagedProcess | None = None
+        self._engine_url = ""
+        self._health: dict[str, str] = {}
         self.pages: list[ManagedProcess] = []
         """Web servers beside the workers: dashboard, ingest."""
         self.ingest_url = ""
         self.dashboard_url = ""
         self.dashboard_token = secrets.token_urlsafe(24)
+        self.clickhouse_token = secrets.token_urlsafe(24)
+        """What the embedded engine asks for as password."""
+        self._pulse = Pulse()
         self.settings: Settings
         self._restarts: dict[str, Restarts] = {}
         self._growth = Growth(most())
@@ -133,6 +140,8 @@ class Stack:
             self._say(f"starting {' and '.join(server.name for server in servers)} ...")
             await self._supervisor.start(*servers)
         overrides: dict[str, Any] = {"clickhouse_url": url, **self._options.settings}
+        if self.clickhouse is not None:  # also through what stands in front of it
+            overrides["clickhouse_url"] = self._with_token(overrides["clickhouse_url"])
         overrides["kafka_bootstrap"] = bootstrap() if callable(bootstrap) else bootstrap
         if self.broker is not None:
             overrides.setdefault("session_timeout", EMBEDDED_SESSION_TIMEOUT)
@@ -166,7 +175,7 @@ class Stack:
     def _new_clickhouse(self) -> tuple[ManagedProcess | None, str]:
         options = self._options
         if options.clickhouse != "embedded":
-            return None, options.clickhouse
+            return None, with_password(options.clickhouse, load_settings().clickhouse_url)
         port = take_port(options.clickhouse_port, "ClickHouse")
         url = f"http://{LOOPBACK}:{port}"
         command = [sys.executable, "-m", "deploy.embedded.clickhouse"]
@@ -176,8 +185,21 @@ class Stack:
             return await asyncio.to_thread(fetch, f"{url}/ping") is not None
 
         hint = "Choose another port with --clickhouse-port, or name a server with --clickhouse URL."
-        process = ManagedProcess("clickhouse", command, log_dir=self._directory.logs, ready=ready, ready_timeout=60, hint=hint)
+        process = ManagedProcess(
+            "clickhouse",
+            command,
+            log_dir=self._directory.logs,
+            env={"MIRANTE_CLICKHOUSE_TOKEN": self.clickhouse_token},
+            ready=ready,
+            ready_timeout=60,
+            hint=hint,
+        )
+        self._engine_url = url
         return process, url
+
+    def _with_token(self, url: str) -> str:
+        scheme, _, rest = url.partition("://")
+        return url if "@" in rest else f"{scheme}://mirante:{self.clickhouse_token}@{rest}"
 
     def _worker(self, number: int, port: int) -> ManagedProcess:
         own = {name: str(getattr(self.settings, name)) for name in PASSED_ON}
@@ -217,6 +239,7 @@ class Stack:
     def _page(self, name: str, options: list[str], health: str, env: Mapping[str, str]) -> ManagedProcess:
         """A web server beside the workers: the command ``mirante NAME``."""
         own = {f"MIRANTE_{name.upper()}": str(getattr(self.settings, name)) for name in PASSED_ON}
+        self._health[name] = health
 
         async def ready() -> bool:
             return await asyncio.to_thread(fetch, health) is not None
@@ -243,7 +266,8 @@ class Stack:
         self._directory.publish(
             Endpoints(
                 kafka=self.settings.kafka_bootstrap,
-                clickhouse=self.settings.clickhouse_url,
+                clickhouse=self.clickhouse_url,
+                clickhouse_token=self.clickhouse_token if self.clickhouse is not None else "",
                 metrics=[f"{url}/metrics" for url in self.metrics_urls],
                 ingest=self.ingest_url,
                 dashboard=self.dashboard_url,
@@ -251,6 +275,40 @@ class Stack:
                 pids={"up": os.getpid(), **self.pids},
             )
         )
+
+    @property
+    def clickhouse_url(self) -> str:
+        """What may be shown to the owner: with the token of the embedded engine, without the password of another server."""
+        url = self.settings.clickhouse_url
+        return url if self.clickhouse is not None else without_password(url)
+
+    async def _wake(self) -> None:
+        """Start again what hangs. A broker in memory would lose all by that: it may go on if it was stopped, or has failed."""
+        kept = {process.name: process for process in (*self.workers, *self.pages) if self._restarts[process.name].running}
+        health = {f"worker-{n}": f"{url}/health" for n, url in enumerate(self.metrics_urls, 1)} | self._health
+        probes = {name: _answers(health[name]) for name in kept}
+        if self.clickhouse is not None:
+            probes["clickhouse"] = _answers(f"{self._engine_url}/ping")
+        if self.broker is not None:
+            bootstrap = self.settings.kafka_bootstrap
+            probes["kafka"] = lambda: broker_answers(bootstrap)
+        for name in await self._pulse.hanging(probes):
+            hangs = self.clickhouse if name == "clickhouse" else kept.get(name)
+            if hangs is not None:
+                self._say(f"{name} does not answer (pid {hangs.pid}); starting it again. Its log: {hangs.log_file}")
+                await hangs.kill()  # who keeps workers and pages starts them
+                self._pulse.forget(name)
+                if hangs is self.clickhouse:
+                    await hangs.start()
+                    self._publish()
+                continue
+            assert self.broker is not None
+            for pid in self.broker.pids.values():
+                os.kill(pid, signal.SIGCONT)
+            if not await asyncio.to_thread(probes[name]):
+                raise ProcessFailed(f"{self.broker.name} does not answer any more; see {self._directory.logs / self.broker.name}*.log")
+            self._say(f"{self.broker.name} did not answer, because it had been stopped; it goes on")
+            self._pulse.forget(name)
 
     async def watch(self) -> None:
         """Start workers and pages again that end by themselves.
@@ -278,6 +336,7 @@ class Stack:
                 expected = getattr(server, "size", 1)
                 if len(server.pids) < expected:
                     raise ProcessFailed(f"{server.name} has ended by itself; see {self._directory.logs / server.name}*.log")
+            await self._wake()
 
     async def _watch_memory(self) -> None:
         """Of the embedded broker, which forgets nothing while it runs: tell its growth, and end before the machine is full."""
@@ -357,6 +416,21 @@ def all_durable(written: Mapping[TopicPartition, int], status: Sequence[Mapping[
         for partition, offset in offsets.items()
     }
     return all(durable.get((tp.topic, tp.partition), 0) >= end for tp, end in written.items())
+
+
+def _answers(url: str) -> Callable[[], bool]:
+    """Whether something answers there, be it that it is not well."""
+
+    def answers() -> bool:
+        try:
+            with urllib.request.urlopen(url, timeout=ANSWER_WITHIN):
+                return True
+        except urllib.error.HTTPError:
+            return True
+        except OSError:
+            return False
+
+    return answers
 
 
 def fetch(url: str) -> bytes | None:

@@ -33,6 +33,7 @@ from streams.cli import (
 )
 from streams.cli.errors import sentence
 from streams.cli.output import block
+from streams.secrets import hide_passwords
 from streams.settings import SettingsError
 
 app = typer.Typer(
@@ -83,6 +84,7 @@ def main() -> None:
     # What libraries say goes to logs. A command that keeps none says itself what is wrong, once.
     logging.lastResort = logging.NullHandler()
     try:
+        hide_passwords()
         app(standalone_mode=True)
     except SystemExit as end:
         _leave(end)

@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 import typer
@@ -25,7 +25,11 @@ from streams.cli.options import (
 )
 from streams.cli.output import block, say, say_json
 from streams.cli.waiting import waiting
+from streams.secrets import without_password
 from streams.settings import Settings, SettingsError, load_settings
+
+if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
 
 CLOCK_TOLERANCE = 5.0
 """Seconds between this machine's clock and ClickHouse's."""
@@ -91,7 +95,7 @@ def examine(data: Path) -> list[Finding]:
         settings = checked_settings_of_stack(data)
     except SettingsError as error:
         return [*findings, Finding("settings", "error", str(error), "correct the setting named, in the environment or in mirante.toml")]
-    findings.append(Finding("settings", "ok", f"Kafka {settings.kafka_bootstrap}, ClickHouse {_without_password(settings.clickhouse_url)}"))
+    findings.append(Finding("settings", "ok", f"Kafka {settings.kafka_bootstrap}, ClickHouse {without_password(settings.clickhouse_url)}"))
     findings.append(_stack(data))
     if _nothing_runs(data, settings):
         remedy = "start one with `mirante up`, or name servers: MIRANTE_KAFKA_BOOTSTRAP and MIRANTE_CLICKHOUSE_URL"
@@ -218,7 +222,7 @@ def _clickhouse(settings: Settings) -> list[Finding]:
         elif have > want:
             findings.append(Finding("tables", "error", f"schema {have} is newer than this program's {want}", "update mirante"))
         else:
-            findings.append(Finding("tables", "ok", f"schema {have}"))
+            findings += _tables(client, have)
         begun = time.time()
         theirs = float(client.query("SELECT toFloat64(now64(3))").result_rows[0][0])
         off = theirs - (begun + time.time()) / 2
@@ -229,6 +233,20 @@ def _clickhouse(settings: Settings) -> list[Finding]:
         return findings
     finally:
         client.close()
+
+
+def _tables(client: Client, version: int) -> list[Finding]:
+    """Whether every table, view and column of the schema is there. Views are put back."""
+    from schemas.compare import put_back
+    from schemas.migrate import MigrationError
+
+    try:
+        made = put_back(client)
+    except MigrationError as error:
+        return [Finding("tables", "error", str(error), "until then what is written there fails, and workers wait")]
+    if made:
+        return [Finding("tables", "warning", f"schema {version}; {'; '.join(map(str, made))} was missing", "put back just now")]
+    return [Finding("tables", "ok", f"schema {version}, nothing is missing")]
 
 
 def _ingest(data: Path) -> list[Finding]:
@@ -266,11 +284,6 @@ def _service_clocks(data: Path, settings: Settings) -> list[Finding]:
         return [Finding(check, "ok", "none is seen to be wrong")]
     remedy = "set the clock of the hosts that run it (NTP); its calls are counted at the times they bear"
     return [Finding(check, "warning", str(skew), remedy) for skew in wrong]
-
-
-def _without_password(url: str) -> str:
-    scheme, _, rest = url.partition("://")
-    return f"{scheme}://{rest.rpartition('@')[2]}"
 
 
 def _print(findings: list[Finding]) -> None:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from streams.secrets import with_password
 from streams.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from deploy.embedded.directory import Endpoints
 
 DEFAULT_DATA = Path(".mirante")
 
@@ -43,4 +47,9 @@ def _servers(data: Path) -> dict[str, str]:
     from deploy.embedded.directory import read_endpoints
 
     endpoints = read_endpoints(data)
-    return {} if endpoints is None else {"kafka_bootstrap": endpoints.kafka, "clickhouse_url": endpoints.clickhouse}
+    return {} if endpoints is None else {"kafka_bootstrap": endpoints.kafka, "clickhouse_url": clickhouse_of(endpoints)}
+
+
+def clickhouse_of(endpoints: Endpoints) -> str:
+    """The ClickHouse of a running stack. The password of a server that is not the stack's own is in the settings alone."""
+    return with_password(endpoints.clickhouse, load_settings().clickhouse_url)

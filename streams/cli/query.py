@@ -24,25 +24,40 @@ JSON_SETTINGS = {"output_format_json_quote_64bit_integers": 0, "output_format_js
 
 _BINARY = re.compile(r"RowBinary|Native|Parquet|Arrow|Avro|ORC|Protobuf|MsgPack|CapnProto|Npy|BSON", re.IGNORECASE)
 
+READ_ONLY = 2
+"""ClickHouse's setting `readonly`: data and tables stay as they are, other settings may be changed."""
+
+READ_ONLY_CODE = 164
+
 BLOCK_BYTES = 1 << 18
 """What is read of a server at a time."""
 
 
 def query(
-    sql: Annotated[str, typer.Argument(help="A statement; tables of the database mirante need no prefix.")],
+    sql: Annotated[str, typer.Argument(help="A statement; tables of the database mirante need no prefix.")] = "",
     data: Data = DEFAULT_DATA,
     url: Annotated[str | None, typer.Option(help="Ask this server: http://[USER:PASSWORD@]HOST:PORT.")] = None,
     as_json: AsJson = False,
+    write: Annotated[bool, typer.Option("--write", help="Let the statement change data or tables.")] = False,
+    print_url: Annotated[
+        bool, typer.Option("--print-url", help="Only print where to ask, with the token: for clickhouse-connect, curl, Grafana.")
+    ] = False,
 ) -> None:
-    """Ask ClickHouse.
+    """Ask ClickHouse. Nothing is changed without --write.
 
     While a stack runs on --data, through its server; after it has ended, by opening the data itself; with --url, any server.
 
     Example: mirante query "SELECT feature, sum(cost_usd) FROM cost_windows WHERE window_seconds = 60 GROUP BY feature"
     """
+    if print_url:
+        typer.echo(url or _address(data))
+        return
     form = read_statement(sql, as_json=as_json).form or ""
     with waiting("asking ClickHouse"):
-        answer = f"{json_text(rows(sql, data, url))}\n".encode() if as_json else _shown(form, _ask(sql, data, url, False))
+        if as_json:
+            answer = f"{json_text(rows(sql, data, url, write=write))}\n".encode()
+        else:
+            answer = _shown(form, _ask(sql, data, url, False, write))
     sys.stdout.flush()
     sys.stdout.buffer.write(answer)
 
@@ -56,9 +71,9 @@ def _shown(form: str, answer: bytes) -> bytes:
     return printable(text.decode(errors="replace")).encode()
 
 
-def rows(sql: str, data: Path, url: str | None = None) -> list[dict[str, Any]]:
+def rows(sql: str, data: Path, url: str | None = None, *, write: bool = False) -> list[dict[str, Any]]:
     """The rows of a query as objects, asked as `mirante query` asks. Raises OSError that says what to do."""
-    answer = _ask(sql, data, url, True)
+    answer = _ask(sql, data, url, True, write)
     found: list[dict[str, Any]] = json.loads(answer)["data"] if answer.strip() else []
     return found
 
@@ -83,22 +98,33 @@ def lines_of(blocks: Iterable[bytes]) -> Iterator[bytes]:
         yield rest
 
 
-def _ask(sql: str, data: Path, url: str | None, as_json: bool) -> bytes:
-    return _ask_server(url, sql, as_json) if url is not None else _ask_data(data, sql, as_json)
+def _ask(sql: str, data: Path, url: str | None, as_json: bool, write: bool) -> bytes:
+    return _ask_server(url, sql, as_json, write) if url is not None else _ask_data(data, sql, as_json, write)
 
 
-def _ask_data(data: Path, sql: str, as_json: bool) -> bytes:
-    from deploy.embedded.clickhouse import ClickHouseError, run_sql
-    from streams.reasons import reason
+def _ask_data(data: Path, sql: str, as_json: bool, write: bool) -> bytes:
+    from deploy.embedded.clickhouse import ClickHouseError, open_engine
 
     found = server_or_folder(data)
     if isinstance(found, str):
-        return _ask_server(found, sql, as_json)
-    settings = ", ".join(f"{name} = {value}" for name, value in JSON_SETTINGS.items())
+        return _ask_server(found, sql, as_json, write)
     try:
-        return run_sql(found, f"USE {DATABASE}; SET {settings}; {sql}", "JSON" if as_json else "PrettyCompactMonoBlock")
+        with open_engine(found) as engine, closing(engine.handle()) as handle:
+            handle.use(DATABASE)
+            handle.set({name: str(value) for name, value in JSON_SETTINGS.items()})
+            if not write:
+                handle.set({"readonly": str(READ_ONLY)})
+            return handle.run(sql, "JSON" if as_json else "PrettyCompactMonoBlock").body
     except ClickHouseError as error:
-        raise OSError(reason(error)) from error
+        raise OSError(_explained(error, error.code)) from error
+
+
+def _explained(error: BaseException, code: int | None) -> str:
+    """What ClickHouse says, and for what `mirante query` does not do by itself, how to have it done."""
+    from streams.reasons import reason
+
+    text = reason(error)
+    return f"nothing was changed: `mirante query` only reads; to change data, say --write ({text})" if code == READ_ONLY_CODE else text
 
 
 def _data_blocks(data: Path, sql: str) -> Iterator[bytes]:
@@ -112,11 +138,18 @@ def _data_blocks(data: Path, sql: str) -> Iterator[bytes]:
     try:
         with open_engine(found) as engine, closing(engine.handle()) as handle:
             handle.use(DATABASE)
-            handle.set({name: str(value) for name, value in JSON_SETTINGS.items()})
+            handle.set({name: str(value) for name, value in JSON_SETTINGS.items()} | {"readonly": str(READ_ONLY)})
             with closing(handle.blocks(sql, "JSONEachRow")) as blocks:
                 yield from blocks
     except ClickHouseError as error:
         raise OSError(reason(error)) from error
+
+
+def _address(data: Path) -> str:
+    found = server_or_folder(data)
+    if isinstance(found, Path):
+        raise OSError(f"no stack runs on {data}, so nothing answers; `mirante query` reads its data all the same")
+    return found
 
 
 def _server_blocks(url: str, sql: str) -> Iterator[bytes]:
@@ -128,26 +161,33 @@ def _server_blocks(url: str, sql: str) -> Iterator[bytes]:
 
     with closing(connect(url, database=DATABASE)) as client:
         try:
-            with closing(cast(BinaryIO, client.raw_stream(sql, fmt="JSONEachRow", settings=dict(JSON_SETTINGS)))) as stream:
+            settings = JSON_SETTINGS | _only_reading(client)
+            with closing(cast(BinaryIO, client.raw_stream(sql, fmt="JSONEachRow", settings=settings))) as stream:
                 while block := stream.read(BLOCK_BYTES):
                     yield block
         except (DatabaseError, HTTPError) as error:
             raise OSError(reason(error)) from error
 
 
-def _ask_server(url: str, sql: str, as_json: bool) -> bytes:
+def _only_reading(client: Any) -> dict[str, int]:
+    """A user who may not write anyway may not set this either."""
+    own = client.server_settings.get("readonly")
+    return {} if own is not None and own.value != "0" else {"readonly": READ_ONLY}
+
+
+def _ask_server(url: str, sql: str, as_json: bool, write: bool) -> bytes:
     from clickhouse_connect.driver.exceptions import DatabaseError
     from urllib3.exceptions import HTTPError
 
     from streams.clickhouse import connect
-    from streams.reasons import reason
 
     statement = read_statement(sql, as_json=as_json)
     form = ("JSON" if as_json else "PrettyCompactMonoBlock") if statement.reads and statement.form is None else None
     client = connect(url, database=DATABASE)
+    settings = (JSON_SETTINGS if as_json else {}) | ({} if write else _only_reading(client))
     try:
-        return bytes(client.raw_query(statement.sql, fmt=form, settings=dict(JSON_SETTINGS) if as_json else None))
+        return bytes(client.raw_query(statement.sql, fmt=form, settings=settings))
     except (DatabaseError, HTTPError) as error:
-        raise OSError(reason(error)) from error
+        raise OSError(_explained(error, getattr(error, "code", None))) from error
     finally:
         client.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from pathlib import Path
 
-from streams.cli.options import DEFAULT_DATA
+from streams.cli.options import DEFAULT_DATA, clickhouse_of
 from streams.settings import load_settings
 
 
@@ -21,7 +21,7 @@ def server_or_folder(data: Path, url: str | None = None) -> str | Path:
     if url is not None:
         return url
     if (endpoints := read_endpoints(data)) is not None:
-        return endpoints.clickhouse
+        return clickhouse_of(endpoints)
     folder = DataDirectory(data).clickhouse
     if data == DEFAULT_DATA or not folder.is_dir():
         settings = load_settings()

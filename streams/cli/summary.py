@@ -22,6 +22,7 @@ from urllib3.exceptions import HTTPError
 from streams.cli.output import cell
 from streams.clickhouse import connect
 from streams.plain import printable
+from streams.secrets import without_password
 from streams.traffic.publisher import Progress
 
 REFRESH_SECONDS = 1.0
@@ -99,7 +100,7 @@ class Summary:
         self.say(f"ready after {seconds:.1f} s")
         lines = [
             ("Kafka", stack.settings.kafka_bootstrap),
-            ("ClickHouse", f"{stack.settings.clickhouse_url}  (database mirante)"),
+            ("ClickHouse", f"{without_password(stack.settings.clickhouse_url)}  (with its token: mirante query{where} --print-url)"),
             *((f"worker {n}", f"{url}/health  {url}/metrics") for n, url in enumerate(stack.metrics_urls, 1)),
             *((("ingest", f"{stack.ingest_url}  (MIRANTE_ENDPOINT, OTEL_EXPORTER_OTLP_ENDPOINT)"),) if stack.ingest_url else ()),
             ("alerts", f"mirante alerts{where} --follow"),

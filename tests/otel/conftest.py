@@ -83,8 +83,10 @@ class Mirante:
         self.ingest: str = self._at["ingest"]
 
     def query(self, sql: str) -> list[dict[str, Any]]:
-        address = f"{self._at['clickhouse']}/?{urllib.parse.urlencode({'query': sql})}"
-        with urllib.request.urlopen(address, timeout=30) as answer:
+        server = self._at["clickhouse"].rpartition("@")[2]
+        address = f"http://{server}/?{urllib.parse.urlencode({'query': sql})}"
+        asked = urllib.request.Request(address, headers={"X-ClickHouse-Key": self._at["clickhouse_token"]})
+        with urllib.request.urlopen(asked, timeout=30) as answer:
             return [json.loads(line) for line in answer]
 
     def until(self, sql: str, least: int) -> None:

@@ -263,7 +263,9 @@ def test_an_upload_whose_client_goes_away_stores_nothing(server: Running, table:
 def test_foreign_web_pages_and_names_are_refused(server: Running) -> None:
     assert server.ask("SELECT 1", {"Origin": "https://elsewhere.example"}).status == 403
     assert server.ask("SELECT 1", {"Host": "elsewhere.example"}).status == 403
-    assert server.ask("SELECT 1", {"Origin": "http://localhost:3000"}).status == 200
+    assert server.ask("SELECT 1", {"Origin": "http://localhost:3000"}).status == 403, "a page on another port"
+    assert server.ask("SELECT 1", {"Origin": f"http://127.0.0.1:{server.port}"}).status == 200
+    assert server.ask("SELECT 1", {"Sec-Fetch-Site": "same-site"}).status == 403
 
 
 # Sessions

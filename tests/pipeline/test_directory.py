@@ -69,3 +69,31 @@ def test_a_killed_holder_leaves_stale_endpoints_that_count_as_none_and_a_free_di
     assert holder(tmp_path) is None
     with DataDirectory(tmp_path) as directory:
         assert not directory.endpoints_file.exists()
+
+
+def test_what_was_open_to_others_is_its_owners_alone_from_then_on(tmp_path: Path) -> None:
+    ours = tmp_path / "ours"
+    ours.mkdir(mode=0o755)
+    ours.chmod(0o755)
+    with DataDirectory(ours) as directory:
+        directory.publish(ENDPOINTS)
+        files = ("lock", "endpoints.json")
+        assert [(ours / name).stat().st_mode & 0o777 for name in files] == [0o600, 0o600]
+        assert [(ours / name).stat().st_mode & 0o777 for name in (".", "clickhouse", "logs")] == [0o700] * 3
+
+
+def test_a_folder_that_holds_other_things_is_left_to_them(tmp_path: Path) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o755)
+    (shared / "letter.txt").write_text("of somebody else")
+    with DataDirectory(shared):
+        assert shared.stat().st_mode & 0o777 == 0o755
+        assert (shared / "clickhouse").stat().st_mode & 0o777 == 0o700
+
+
+def test_the_lock_says_no_password(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["mirante", "up", "--clickhouse", "http://mirante:hunter2@db:8123"])
+    with DataDirectory(tmp_path / "data") as directory:
+        assert "hunter2" not in str(holder(directory.path))
+        assert "http://mirante@db:8123" in str(holder(directory.path))

@@ -1,5 +1,6 @@
 """docker-compose.yml: valid to Compose (where it is installed), local to the machine, and in step with what it uses."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -16,6 +17,10 @@ SERVICES = {"kafka", "clickhouse", "init", "worker", "ingest", "dashboard", "dem
 MONITORING = {"prometheus", "alertmanager", "grafana"}
 
 
+EXAMPLE = (ROOT / ".env.example").read_text("utf-8")
+PASSWORDS = re.findall(r"^(\w+)=", EXAMPLE, re.MULTILINE)
+
+
 def compose() -> list[str] | None:
     """The command of Compose: the plugin, the program, or none."""
     if shutil.which("docker") and subprocess.run(["docker", "compose", "version"], capture_output=True).returncode == 0:
@@ -28,11 +33,12 @@ class TestCompose:
         command = compose()
         if command is None:
             pytest.skip("neither `docker compose` nor `docker-compose` is installed")
+        environment = {**os.environ, **dict.fromkeys(PASSWORDS, "x")}
         for options in ([], ["--profile", "demo"], ["--profile", "monitoring"]):
-            config = subprocess.run([*command, *options, "config"], cwd=ROOT, capture_output=True, text=True)
+            config = subprocess.run([*command, *options, "config"], cwd=ROOT, capture_output=True, text=True, env=environment)
             assert config.returncode == 0, config.stderr
         profiles = ("--profile", "demo", "--profile", "monitoring")
-        services = subprocess.run([*command, *profiles, "config", "--services"], cwd=ROOT, capture_output=True, text=True)
+        services = subprocess.run([*command, *profiles, "config", "--services"], cwd=ROOT, capture_output=True, text=True, env=environment)
         assert set(services.stdout.split()) == SERVICES | MONITORING
 
 
@@ -46,6 +52,13 @@ class TestFile:
         names = {name.lower() for name in re.findall(r"^ +MIRANTE_(\w+):", TEXT, re.MULTILINE)}
         assert names >= {"kafka_bootstrap", "clickhouse_url"}
         assert names <= {*Settings.model_fields, "dashboard_token", "ingest__token", "otlp__enabled"}
+
+    def test_every_password_is_asked_for_and_none_has_a_default(self) -> None:
+        secret = re.findall(r"\$\{(\w*(?:PASSWORD|TOKEN)\w*)(:\?[^}]*)?", TEXT)
+        assert {name for name, _ in secret} == set(PASSWORDS)
+        assert {name for name, asked in secret if not asked} == set(), "a password that Compose does not ask for"
+        assert re.findall(r"^\w+=.+", EXAMPLE, re.MULTILINE) == [], "the example holds no password that somebody could keep"
+        assert ".env" in (ROOT / ".gitignore").read_text("utf-8").split()
 
     def test_opentelemetry_that_the_ingest_takes_is_read(self) -> None:
         assert '    MIRANTE_OTLP__ENABLED: "true"\n' in TEXT.partition("services:")[0]
@@ -73,6 +86,15 @@ class TestClickHouse:
         for log in root:
             kept = log.findtext("ttl", "").startswith("event_date + INTERVAL ")
             assert kept != (log.get("remove") == "1"), log.tag
+
+
+    def test_the_reader_reads_the_tables_within_limits_and_no_more(self) -> None:
+        root = ElementTree.parse(ROOT / "deploy/clickhouse/users.d/reader.xml").getroot()
+        assert [query.text for query in root.findall("users/reader/grants/query")] == ["GRANT SELECT ON mirante.*"]
+        assert root.find("users/reader/password").attrib == {"from_env": "CLICKHOUSE_READER_PASSWORD"}  # type: ignore[union-attr]
+        limits = {limit.tag for limit in root.find("profiles/reader/constraints") or ()}
+        assert limits >= {"max_memory_usage", "max_execution_time"}
+        assert root.findtext("profiles/reader/readonly") == "2"
 
 
 class TestImage:

@@ -1,22 +1,42 @@
 """`python -m deploy.embedded.clickhouse`: the server as a process with a beginning and an end."""
 
+from __future__ import annotations
+
 import argparse
 import asyncio
 import logging
 import os
 import signal
 import sys
+import sysconfig
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from deploy.embedded.clickhouse.engine import MEBIBYTE, Engine, default_max_memory
 from deploy.embedded.clickhouse.errors import ClickHouseError
 from deploy.embedded.clickhouse.guard import is_loopback
-from deploy.embedded.clickhouse.server import DEFAULT_SLOTS, Server, runner
+from deploy.embedded.clickhouse.landlock import confine
+from deploy.embedded.clickhouse.memory import MEBIBYTE, default_max_memory
+
+if TYPE_CHECKING:
+    from deploy.embedded.clickhouse.engine import Engine
 
 log = logging.getLogger("deploy.embedded.clickhouse")
 GRACE_SECONDS = 3.0
+DEFAULT_SLOTS = 16
+TOKEN = "MIRANTE_CLICKHOUSE_TOKEN"
+"""What every request must carry as password. In the environment, which other users cannot read; without it none is asked for."""
+
+
+READABLE = (
+    *("/usr/lib", "/lib", "/lib64", "/usr/share/zoneinfo", "/etc/localtime", "/etc/ld.so.cache", "/etc/ssl/openssl.cnf"),
+    *("/sys/fs/cgroup", "/sys/devices/system", "/sys/block", "/sys/kernel/mm/transparent_hugepage"),
+    *("/dev/urandom", "/dev/random", "/proc/meminfo", "/proc/stat", "/proc/cpuinfo", "/proc/sys/vm", "/proc/self/task"),
+    *(f"/proc/self/{name}" for name in ("stat", "statm", "status", "maps", "auxv", "cgroup", "io", "schedstat", "loginuid")),
+    *("/proc/self/mountinfo", "/proc/self/mounts"),
+)
+"""What the engine reads of the machine: libraries, and what the machine says of itself."""
 
 
 def _arguments() -> argparse.Namespace:
@@ -41,7 +61,7 @@ def _arguments() -> argparse.Namespace:
     )
     arguments = parser.parse_args()
     if not is_loopback(arguments.host):
-        parser.error(f"--host {arguments.host} is not an address of loopback; nobody is asked for a password here")
+        parser.error(f"--host {arguments.host} is not an address of loopback; the engine is for its own machine")
     if arguments.max_queries < 1 or arguments.max_memory < 1:
         parser.error("--max-queries and --max-memory must be at least 1")
     return arguments
@@ -49,13 +69,15 @@ def _arguments() -> argparse.Namespace:
 
 async def serve(arguments: argparse.Namespace, engine: Engine) -> bool:
     """Serve until a signal or the parent's end. True if the engine is idle then and can be closed."""
+    from deploy.embedded.clickhouse.server import Server, runner
+
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     if arguments.parent_pipe is not None:
         _watch_parent(arguments.parent_pipe, stop)
-    server = Server(engine, arguments.max_queries)
+    server = Server(engine, arguments.max_queries, os.environ.get(TOKEN, ""))
     running = runner(server)
     await running.setup()
     site = web.TCPSite(running, arguments.host, arguments.port)
@@ -88,15 +110,32 @@ def _watch_parent(descriptor: int, stop: asyncio.Event) -> None:
     loop.add_reader(descriptor, readable)
 
 
+def _confine(arguments: argparse.Namespace) -> None:
+    """What a statement may reach by a way that nobody has thought of: the data, libraries, what the machine says of itself."""
+    scratch = arguments.path.absolute() / "tmp"
+    scratch.mkdir(parents=True, exist_ok=True)
+    os.environ["TMPDIR"] = str(scratch)
+    write = [arguments.path, Path("/dev/null")]
+    if arguments.port_file is not None:
+        write.append(arguments.port_file.parent)
+    read = [*map(Path, sysconfig.get_paths().values()), Path(__file__).parents[1], *map(Path, READABLE)]
+    if not confine(read, write):
+        log.info("this system has no Landlock to confine the engine with; what a statement may reach is checked by its words alone")
+
+
 def main() -> int:
     """The exit status: 0 after a stop that was asked for, 1 if the server could not start."""
     arguments = _arguments()
+    os.umask(0o077)  # what it writes is its owner's alone
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
+        _confine(arguments)
+        from deploy.embedded.clickhouse.engine import Engine  # begins threads: confined from here on
+
         engine = Engine(arguments.path, arguments.max_memory * MEBIBYTE)
     except (ClickHouseError, OSError) as problem:
-        print(f"cannot open the ClickHouse engine: {problem}", file=sys.stderr)
-        return 1
+        print(f"cannot open the ClickHouse engine: {problem}", file=sys.stderr, flush=True)
+        os._exit(1)  # its library has threads from its import on, which do not always survive an orderly exit
     try:
         idle = asyncio.run(serve(arguments, engine))
     except OSError as problem:

@@ -7,7 +7,6 @@ them visible at `finish()`. There are no `system.*_log` tables, so nothing grows
 """
 
 import json
-import os
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -18,8 +17,10 @@ from typing import Any, Self, cast
 
 import chdb
 
+from deploy.embedded.clickhouse.confinement import CONFIG, check
 from deploy.embedded.clickhouse.errors import CANNOT_OPEN_FILE, ClickHouseError, from_engine, server_error
 from deploy.embedded.clickhouse.lock import DirectoryLock
+from deploy.embedded.clickhouse.memory import default_max_memory
 
 # Blocks of these formats are complete by themselves, so the result can go out block by block. Others have a beginning or
 # an end (JSON, CSVWithNames, Parquet) which the engine would repeat with every block.
@@ -38,7 +39,6 @@ BLOCKWISE_FORMATS = frozenset(
     }
     | {"JSONCompactEachRow", "JSONStringsEachRow", "JSONCompactStringsEachRow"}
 )
-MEBIBYTE = 1024 * 1024
 _connect = cast(Any, chdb).connect  # chdb's Python has no annotations
 
 
@@ -134,6 +134,7 @@ class Handle:
 
         `params` are query parameters as the HTTP interface takes them: text with ClickHouse's backslash escapes.
         """
+        check(sql, (params or {}).values())
         try:
             result = self._connection.query(sql, output_format, params=dict(params or {}))
         except (RuntimeError, chdb.ChdbError) as problem:
@@ -150,6 +151,7 @@ class Handle:
 
     def blocks(self, sql: str, output_format: str, params: Mapping[str, str] | None = None) -> Blocks:
         """Execute a query whose result need not fit into memory. Only for BLOCKWISE_FORMATS."""
+        check(sql, (params or {}).values())
         try:
             return Blocks(self._connection.send_query(sql, output_format, params=dict(params or {})))
         except (RuntimeError, chdb.ChdbError) as problem:
@@ -157,6 +159,7 @@ class Handle:
 
     def insert(self, statement: str, input_format: str) -> Insert:
         """Begin an INSERT; `statement` ends before FORMAT or VALUES."""
+        check(statement)
         try:
             return Insert(self._connection.send_insert(statement, input_format))
         except RuntimeError as problem:
@@ -194,9 +197,11 @@ class Engine:
             raise server_error(CANNOT_OPEN_FILE, "CANNOT_OPEN_FILE", f"the data directory {self.directory} must not contain '?'")
         self._lock = DirectoryLock(self.directory)
         self._guard = threading.Lock()
+        self._address = f"{self.directory}?config-file={CONFIG}"
         try:
-            self._root: Any = _connect(str(self.directory))  # keeps the engine alive between handles
-        except (RuntimeError, chdb.ChdbError) as problem:
+            self._root: Any = _connect(self._address)  # keeps the engine alive between handles
+            _keep_to_tables(Handle(self._root))
+        except (RuntimeError, chdb.ChdbError, ClickHouseError) as problem:
             self._lock.release()
             raise from_engine(problem) from problem
 
@@ -205,7 +210,7 @@ class Engine:
         with self._guard:
             if self._root is None:
                 raise from_engine(RuntimeError("the engine is closed"))
-            handle = Handle(_connect(str(self.directory)))
+            handle = Handle(_connect(self._address))
         handle.set(
             {
                 "async_insert": "0",
@@ -230,6 +235,14 @@ class Engine:
         self.close()
 
 
+def _keep_to_tables(handle: Handle) -> None:
+    """The engine's database `default` is an overlay that takes a file's name for a table; what is below it are tables alone."""
+    (default,) = handle.rows("SELECT engine, uuid FROM system.databases WHERE name = 'default'")
+    if default["engine"] == "Overlay":
+        handle.run("DETACH DATABASE default")
+        handle.run(f"ATTACH DATABASE default UUID {literal(default['uuid'])} ENGINE = Atomic")
+
+
 def open_engine(path: str | Path) -> Engine:
     """Open the engine at a data directory in this process, for use as a context manager.
 
@@ -246,12 +259,6 @@ def run_sql(path: str | Path, sql: str, output_format: str = "JSON", params: Map
             return handle.run(sql, output_format, params).body
         finally:
             handle.close()
-
-
-def default_max_memory() -> int:
-    """Half of the machine's memory, at most 4 GiB: the engine shares the machine with broker and workers."""
-    installed = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return min(installed // 2, 4096 * MEBIBYTE)
 
 
 def literal(text: str) -> str:

@@ -1,8 +1,8 @@
 """ClickHouse's HTTP interface over the engine, for loopback.
 
 Every statement runs in a thread of its own, at most `slots` at a time; more wait their turn. The event loop only moves
-bytes. Who connects is not asked for a password (user and password are accepted and ignored): the engine belongs to the
-person who started it. What a browser does on behalf of a foreign web page is refused.
+bytes. The engine belongs to the person who started it: with a token, every statement must carry it as password (the user's
+name is not looked at). What a browser does on behalf of a web page is refused.
 """
 
 import asyncio
@@ -15,9 +15,10 @@ from aiohttp import web
 from deploy.embedded.clickhouse.answers import DISPLAY_NAME, content_type, exception_block, exception_tag, summary
 from deploy.embedded.clickhouse.calls import NETWORK_ERROR, PIECE, Body, Call, read_call
 from deploy.embedded.clickhouse.codings import encoder
+from deploy.embedded.clickhouse.confinement import check
 from deploy.embedded.clickhouse.engine import BLOCKWISE_FORMATS, Blocks, Counts, Engine, Insert, identifier
 from deploy.embedded.clickhouse.errors import READONLY, ClickHouseError, http_status, server_error
-from deploy.embedded.clickhouse.guard import refuse_foreign_pages
+from deploy.embedded.clickhouse.guard import authenticate, challenge, refuse_foreign_pages
 from deploy.embedded.clickhouse.sessions import Session, Sessions
 from deploy.embedded.clickhouse.statements import DataInsert, Statement, find_data_insert, read_statement
 from deploy.embedded.clickhouse.work import Work
@@ -25,7 +26,6 @@ from deploy.embedded.clickhouse.workspace import Workspace
 
 log = logging.getLogger(__name__)
 
-DEFAULT_SLOTS = 16
 MAX_STATEMENT = 64 * PIECE
 QUERY_IS_TOO_LARGE = 229
 READ_BUFFER = 512 * 1024
@@ -36,8 +36,9 @@ _SWEEP = 5.0
 class Server:
     """The application and what it holds: slots, threads, sessions. `app()` once, `close()` at the end."""
 
-    def __init__(self, engine: Engine, slots: int = DEFAULT_SLOTS) -> None:
+    def __init__(self, engine: Engine, slots: int, token: str = "") -> None:
         self._engine = engine
+        self._token = token
         self._slots = asyncio.Semaphore(slots)
         self._work = Work(engine, slots)
         self._sessions = Sessions()
@@ -82,13 +83,15 @@ class Server:
     # One request
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
+        if request.method in ("GET", "HEAD") and not request.query.get("query"):
+            return await _ok(request)
         try:
+            if self._token:
+                authenticate(request, self._token)
             call = await read_call(request)
             body = Body(request)
         except ClickHouseError as error:
-            return _error_answer(error, {})
-        if not call.sql and request.method in ("GET", "HEAD"):
-            return await _ok(request)
+            return _error_answer(error, challenge(error))
         headers = {
             "X-ClickHouse-Server-Display-Name": DISPLAY_NAME,
             "X-ClickHouse-Query-Id": call.query_id,
@@ -173,6 +176,9 @@ class Server:
 
         inserting = await self._work.run(begin)
         try:
+            if insert.format == "Values":  # expressions, not only data
+                first += b"".join([piece async for piece in pieces])
+                await self._work.run(lambda: check(first, call.params.values()))
             if first:
                 await self._work.run(lambda: inserting.append(first))
             async for piece in pieces:

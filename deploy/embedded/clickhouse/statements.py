@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 _TOKEN = re.compile(
-    rb"""(?P<space>\s+|--[^\n]*|\#[!\x20][^\n]*|/\*.*?\*/)
+    rb"""(?P<space>\s+|(?:--|//|\#[!\x20])[^\n]*|/\*.*?\*/)
+    |(?P<odd>\xe2\x80[\x98\x9c])
+    |(?P<heredoc>\$[A-Za-z0-9_]*\$).*?(?P=heredoc)
     |(?P<quoted>'(?:[^'\\]|\\.)*'|`(?:[^`\\]|\\.)*`|"(?:[^"\\]|\\.)*")
     |(?P<word>[A-Za-z_][A-Za-z0-9_$]*)
     |(?P<other>[0-9][0-9A-Za-z_.]*|.)""",
@@ -57,7 +59,7 @@ class Statement:
 
 
 @dataclass(frozen=True, slots=True)
-class _Token:
+class Token:
     kind: str
     text: bytes
     begin: int
@@ -66,27 +68,36 @@ class _Token:
     def is_word(self, *words: bytes) -> bool:
         return self.kind == "word" and self.text.upper() in words
 
+    @property
+    def is_string(self) -> bool:
+        return self.kind == "heredoc" or (self.kind == "quoted" and self.text.startswith(b"'"))
 
-def _outer_tokens(sql: bytes) -> Iterator[_Token]:
+
+def tokens(sql: bytes) -> Iterator[Token]:
+    """The tokens, without white space and comments."""
+    for match in _TOKEN.finditer(sql):
+        kind = match.lastgroup or "other"
+        if kind != "space":
+            yield Token(kind, match[0], match.start(), match.end())
+
+
+def _outer_tokens(sql: bytes) -> Iterator[Token]:
     """The tokens outside all brackets, without white space and comments; an opening bracket stands for its content."""
     depth = 0
-    for match in _TOKEN.finditer(sql):
-        kind, text = match.lastgroup or "other", match[0]
-        if kind == "space":
-            continue
-        if text in _CLOSE:
+    for token in tokens(sql):
+        if token.text in _CLOSE:
             depth = max(0, depth - 1)
         elif depth == 0:
-            yield _Token(kind, text, match.start(), match.end())
-        if text in _OPEN:
+            yield token
+        if token.text in _OPEN:
             depth += 1
 
 
 def find_data_insert(sql: bytes) -> DataInsert | None:
     """The INSERT with data that `sql` begins with, or None if it is another statement or still incomplete."""
-    previous: _Token | None = None
-    tokens = _outer_tokens(sql)
-    for token in tokens:
+    previous: Token | None = None
+    outer = _outer_tokens(sql)
+    for token in outer:
         if previous is None:
             if not token.is_word(b"INSERT"):
                 return None
@@ -97,7 +108,7 @@ def find_data_insert(sql: bytes) -> DataInsert | None:
         elif token.is_word(b"VALUES"):
             return DataInsert(_text(sql[: token.begin]), "Values", token.end)
         elif token.is_word(b"FORMAT"):
-            name = next(tokens, None)
+            name = next(outer, None)
             if name is None or name.kind != "word":
                 return None
             if name.is_word(b"VALUES"):
@@ -120,14 +131,14 @@ def _data_after(sql: bytes, position: int) -> int:
 
 def read_statement(sql: bytes) -> Statement:
     """What a statement is and which output format it names at its end, before SETTINGS and `;`."""
-    tokens = list(_outer_tokens(sql))
-    if not tokens:
+    outer = list(_outer_tokens(sql))
+    if not outer:
         return Statement("", None)
-    keyword = "SELECT" if tokens[0].text == b"(" else tokens[0].text.decode(errors="replace").upper()
+    keyword = "SELECT" if outer[0].text == b"(" else outer[0].text.decode(errors="replace").upper()
     # "format" may also be the name of a column, so the word counts only where nothing but the last clauses follows.
-    for position in range(len(tokens) - 2, 0, -1):
-        word, name = tokens[position], tokens[position + 1]
-        after = tokens[position + 2] if position + 2 < len(tokens) else None
+    for position in range(len(outer) - 2, 0, -1):
+        word, name = outer[position], outer[position + 1]
+        after = outer[position + 2] if position + 2 < len(outer) else None
         if (
             word.is_word(b"FORMAT")
             and name.kind == "word"
