@@ -11,7 +11,6 @@ from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError
 from urllib3.exceptions import HTTPError
 
 from streams.reasons import reason
-from streams.secrets import without_password
 
 AUTHENTICATION_FAILED = frozenset({192, 193, 194, 497, 516})
 
@@ -29,7 +28,7 @@ def connect(url: str, *, wait: float = 0.0, database: str = "default", patience:
     """
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ClickHouseUnavailable(f"{without_password(url)!r} is not a ClickHouse address; write http://[USER:PASSWORD@]HOST:PORT")
+        raise ClickHouseUnavailable(f"this is not a ClickHouse address ({url.rpartition('@')[2]}); write http://[USER:PASSWORD@]HOST:PORT")
     try:
         port = parts.port or (8443 if parts.scheme == "https" else 8123)
     except ValueError as error:

@@ -55,7 +55,8 @@ class Problems(ValueError):
 
 def shown(key: str, value: object) -> str:
     """A value as it may be read by anybody; empty where it is or may hold a secret."""
-    if isinstance(value, Mapping | list) or _SECRET.search(key):
+    tables = value if isinstance(value, list) else [value]
+    if any(isinstance(table, Mapping) for table in tables) or _SECRET.search(key):
         return ""
     if isinstance(value, str) and "://" in value:
         parts = urlsplit(value)

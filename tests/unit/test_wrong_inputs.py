@@ -114,7 +114,7 @@ SETTINGS = [
 
 COMMAND_LINE = [
     Row("qery", "No such command"),
-    Row("query", "Missing argument"),
+    Row("query", "the statement is empty"),
     Row("query ''", "the statement is empty"),
     Row("query ' ; '", "the statement is empty"),
     Row("query -- '-- nothing'", "the statement is empty"),
