@@ -255,8 +255,8 @@ class Stack:
         )
 
     def _given(self) -> dict[str, str]:
-        """Settings of this stack as its processes get them."""
-        given = dict(self._options.settings)
+        """Settings of this stack as its processes get them, beside those PASSED_ON."""
+        given = {name: value for name, value in self._options.settings.items() if name not in PASSED_ON}
         if self.dashboard_url:  # so that an alert's link leads somewhere
             runbooks = {"runbooks": f"{self.dashboard_url}/runbooks"}
             given["alerts"] = {**runbooks, **self.settings.alerts}

@@ -98,25 +98,26 @@ async def run(plan: Plan, say: Say) -> Report:
         settings=settings | ({"replication": "3"} if nodes == 3 else {}),
     )  # fmt: skip
     async with Proxy(proxy_port, clickhouse_port) as proxy, Stack(options, say) as stack:
+        direct = f"http://mirante:{stack.clickhouse_token}@{LOOPBACK}:{clickhouse_port}"
         connection, prefix = client_options(stack.settings), stack.settings.topic_prefix
         publishing = asyncio.ensure_future(publish(traffic.records(), prefix, connection))
         sampling = asyncio.ensure_future(_sample_commits(stack, report))
         faults = Faults(stack, proxy, rng, say)
         for fault in faults.schedule(plan.kills, plan.others):
-            before = await asyncio.to_thread(_stored, clickhouse_port)
+            before = await asyncio.to_thread(_stored, direct)
             await asyncio.sleep(rng.uniform(0.5, 2.5))
             await faults.strike(fault)
-            report.progress.append((fault, await asyncio.to_thread(_stored, clickhouse_port) - before))
+            report.progress.append((fault, await asyncio.to_thread(_stored, direct) - before))
             report.faults += 1
-        worked = await asyncio.to_thread(_stored, clickhouse_port)
+        worked = await asyncio.to_thread(_stored, direct)
         say(f"{report.faults} faults done, waiting for the rest of the traffic")
         say(f"published {await publishing:,} records; settling")
-        settled = await _settle(faults, clickhouse_port, plan.settle)
-        await _sessions_end(clickhouse_port, sent, traffic.start)
+        settled = await _settle(faults, direct, plan.settle)
+        await _sessions_end(direct, sent, traffic.start)
         sampling.cancel()
         with suppress(asyncio.CancelledError):
             await sampling
-        client = connect(f"http://{LOOPBACK}:{clickhouse_port}")
+        client = connect(direct)
         report.findings.append(
             Finding("the lag returns to zero, and every worker answers", settled is not None, f"after {settled or plan.settle:.0f} s")
         )
@@ -142,10 +143,10 @@ def budgets(sent: Expected) -> dict[str, tuple[str, int, bool]]:
     }
 
 
-def _stored(port: int) -> int:
+def _stored(url: str) -> int:
     """Interactions in ClickHouse, or 0 while it is away."""
     try:
-        client = connect(f"http://{LOOPBACK}:{port}", wait=5)
+        client = connect(url, wait=5)
         try:
             return int(str(client.command("SELECT count() FROM mirante.interactions_data")))
         finally:
@@ -154,7 +155,7 @@ def _stored(port: int) -> int:
         return 0
 
 
-async def _settle(faults: Faults, port: int, within: float) -> float | None:
+async def _settle(faults: Faults, url: str, within: float) -> float | None:
     """Wait until everything published is durable and nothing moves any more. Seconds it took; None if it took too long."""
     stack, say = faults.stack, faults.say
     begun = said = time.monotonic()
@@ -167,15 +168,15 @@ async def _settle(faults: Faults, port: int, within: float) -> float | None:
             said = time.monotonic()
             status = await stack.status()
             durable = sum(n for worker in status for offsets in worker["durable"].values() for n in offsets.values())
-            waiting, rows = sum(worker["waiting"] for worker in status), await asyncio.to_thread(_stored, port)
+            waiting, rows = sum(worker["waiting"] for worker in status), await asyncio.to_thread(_stored, url)
             say(f"settling: {durable:,} records durable, {waiting:g} waiting, {len(status)} workers, {rows:,} rows")
     say("did not settle in time; examining what there is")
     return None
 
 
-async def _sessions_end(port: int, sent: Expected, begun: float) -> None:
+async def _sessions_end(url: str, sent: Expected, begun: float) -> None:
     """The last labels come when nothing has happened in their sessions for a while; how many did, the invariants tell."""
-    due, client = labelled(sent, begun, time.time()), connect(f"http://{LOOPBACK}:{port}")
+    due, client = labelled(sent, begun, time.time()), connect(url)
     end = time.monotonic() + SESSIONS_END
     while time.monotonic() < end:
         rows = (await asyncio.to_thread(client.query, "SELECT response_id FROM mirante.labels")).result_rows

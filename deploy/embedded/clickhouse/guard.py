@@ -53,7 +53,7 @@ def _password(request: web.Request) -> str | None:
     scheme, _, credentials = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "basic":
         try:
-            return b64decode(credentials, validate=True).decode().partition(":")[2]
+            return b64decode(credentials, validate=True).decode().partition(":")[2] or None
         except (binascii.Error, UnicodeDecodeError):
             return ""
     return request.headers.get("X-ClickHouse-Key") or request.query.get("password") or None
