@@ -30,7 +30,7 @@ PREFIX = "MIRANTE_"
 
 OTHER_VARIABLES = frozenset(
     f"{PREFIX}{name}"
-    for name in ("CONFIG", "ENDPOINT", "TOKEN", "DASHBOARD_TOKEN", "KAFKA_HOME")  # the SDK's, the commands' own
+    for name in ("CONFIG", "ENDPOINT", "TOKEN", "DASHBOARD_TOKEN", "CLICKHOUSE_TOKEN", "KAFKA_HOME")  # the SDK's, the commands' own
 ) | frozenset(
     f"{PREFIX}{name}" for name in ("SHARED", "SHARED_DATA", "SIMULATIONS", "REPLAYS", "SCREENSHOTS", "TEST_KAFKA", "TEST_BROKER")
 )
