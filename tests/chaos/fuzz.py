@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import shutil
 import sys
 import tempfile
 import time
@@ -92,9 +93,9 @@ def main() -> None:
     parser.add_argument("--kafka", choices=["embedded", "apache"], default="embedded")
     parser.add_argument("--settle", type=float, default=600, help="seconds until everything must be at rest")
     args = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="mirante-fuzz-") as directory:
-        run = fuzz(Path(directory), args.events, args.seed, lambda text: print(text, file=sys.stderr), kafka=args.kafka, settle=args.settle)
-        outcome = asyncio.run(run)
+    directory = Path(tempfile.mkdtemp(prefix="mirante-fuzz-"))
+    run = fuzz(directory, args.events, args.seed, lambda text: print(text, file=sys.stderr), kafka=args.kafka, settle=args.settle)
+    outcome = asyncio.run(run)
     for topic, reason, count in outcome.reasons[:40]:
         print(f"{count:9,}  {topic}  {reason}")
     for record in outcome.lost[:10]:
@@ -102,6 +103,10 @@ def main() -> None:
     print(f"{len(outcome.lost)} records ended as nothing, {len(outcome.twice)} as two things {outcome.twice[:5]}")
     print(*outcome.accounts, sep="\n")
     print(f"{outcome.published:,} published; at rest after {outcome.settled or -1:.0f} s")
+    if outcome.holds:
+        shutil.rmtree(directory)
+    else:
+        print(f"the data is kept: mirante query --data {directory} ...")
     sys.exit(0 if outcome.holds else 1)
 
 
