@@ -85,5 +85,6 @@ def test_no_text_in_csv_is_a_formula_and_every_other_is_as_it_was(rows: list[lis
 
 def test_numbers_of_csv_stay_numbers() -> None:
     assert for_spreadsheet(b'"a",-5,"=1+1"\n-2.5,"b","+x"\n') == b'"a",-5,"\'=1+1"\n-2.5,"b","\'+x"\n'
-    assert _shown("SELECT 1 FORMAT CSVWithNames;", b'"=cmd"\n') == '"\'=cmd"\n'
-    assert _shown("SELECT 1 FORMAT JSONEachRow", b'{"a":"=cmd"}\n') == '{"a":"=cmd"}\n'
+    assert _shown("CSVWithNames", b'"=cmd"\n') == b'"\'=cmd"\n'
+    assert _shown("JSONEachRow", b'{"a":"=cmd"}\n') == b'{"a":"=cmd"}\n'
+    assert _shown("Parquet", b"PAR1\x1b\xff") == b"PAR1\x1b\xff"
