@@ -115,11 +115,12 @@ async def run_to_end(cluster: Cluster, where: str, rng: random.Random) -> int:
             except Died:
                 continue
             except Killed as killed:
-                deaths += 1
-                assert killed.work is not None and deaths < 12, killed.work
-                ledger.add(SOURCE, killed.work, "Segmentation fault", True)
-                continue
-            return deaths
+                work = killed.work
+            else:
+                return deaths
+            deaths += 1
+            assert work is not None and deaths < 12
+            ledger.add(SOURCE, work, "Segmentation fault", True)
 
 
 WAYS = [("read", True), ("row", True), ("row", False)]
