@@ -20,7 +20,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 from aiokafka import AIOKafkaProducer, TopicPartition
@@ -30,12 +30,15 @@ from schemas.outputs import DeadLetter
 from streams.batches import store
 from streams.changelog import Changelog, ChangelogWriter
 from streams.damage import STAGE, Damage
+from streams.deadletters import POISON, dead_letter, origin_of
 from streams.effects import Effects, Message
 from streams.fetching import Unreadable
+from streams.in_hand import InHand, Work
 from streams.metrics import Metrics
+from streams.pieces import Piece, pieces
 from streams.processing_time import ProcessingTime
 from streams.sink import Sink
-from streams.state import Batch, InPieces, PartitionState
+from streams.state import Batch, Buries, InPieces, KeepsEvents, PartitionState
 
 log = logging.getLogger(__name__)
 
@@ -125,13 +128,16 @@ class Checkpointer:
         hold: Callable[[int, frozenset[str]], None],
         end: Callable[[str, int], int | None],
         prompt: bool = False,
+        in_hand: InHand | None = None,
     ) -> None:
         """``hold(partition, topics)``: of the agent's inputs of that partition, do not read these for the moment; read all others.
         ``end(topic, partition)``: the end that the last fetch has shown, if that was just now.
 
-        ``prompt``: a checkpoint is due as soon as there is a message to send.
+        ``prompt``: a checkpoint is due as soon as there is a message to send. ``in_hand``: where it is
+        noted what the agent works on.
         """
         self._prompt = prompt
+        self._in_hand = in_hand or InHand()
         self.agent = agent
         self._hold_topics = hold
         self._end = end
@@ -212,6 +218,8 @@ class Checkpointer:
                 continue
             writer, restored = await self._changelog.take_over(number, restored)
             state = self._new_state(number)
+            if isinstance(state, KeepsEvents):
+                state.in_hand = self._in_hand
             try:
                 for piece in restored.pieces:
                     state.load(piece)
@@ -255,14 +263,22 @@ class Checkpointer:
             return  # revoked while the batch waited: its next owner reads it
         wanted = partition.offsets.get(batch.topic, 0)
         if batch.next_offset > wanted:
-            records = batch.records
-            if records and records[0].offset < wanted:
-                batch = _Tail(batch, [r for r in records if r.offset >= wanted])
+            if batch.records:
+                written = batch.records[0].timestamp / 1000
+                self._oldest = written if self._oldest is None else min(self._oldest, written)
             now = self._time.now()
-            partition.state.apply(batch, self._effects)
             for unreadable in batch.unreadable:
                 if unreadable.last_offset >= wanted:
                     self._bury(unreadable)
+            suspects = self._in_hand.deaths.suspects(self.agent, batch.topic, batch.partition)
+            for index, piece in enumerate(pieces(batch, wanted, suspects)):
+                if index:
+                    await asyncio.sleep(0)  # so that a batch of large events holds nobody up for long
+                    await self._room.wait()
+                    if generation != self._generation:
+                        return
+                self._apply(partition, piece)
+                self._limit()
             partition.offsets[batch.topic] = batch.next_offset
             partition.applied += 1
             partition.heard[batch.topic] = now
@@ -270,12 +286,27 @@ class Checkpointer:
             self._hold(batch.partition, partition)
             self._metrics.batch(batch.topic, len(batch.records))
             self._metrics.behind(batch.topic, batch.partition, behind)
-            if batch.records:
-                written = batch.records[0].timestamp / 1000
-                self._oldest = written if self._oldest is None else min(self._oldest, written)
         self._acks.append(acknowledge)
         self._limit()
         await self._proceed(partition)
+
+    def _apply(self, partition: _Partition, piece: Piece) -> None:
+        """Apply a piece of a batch, unless it is an event that has killed workers."""
+        work = Work(self.agent, "apply", piece.topic, piece.partition, piece.first, piece.last, piece.mark)
+        reason = self._in_hand.deaths.reason(work) if piece.mark else None
+        if reason is None:
+            with self._in_hand.at(work):
+                partition.state.apply(piece, self._effects)
+        else:
+            self._condemn(partition.state, piece.records[0], reason)
+        partition.offsets[piece.topic] = piece.next_offset
+        partition.applied += 1
+
+    def _condemn(self, state: PartitionState, record: Any, reason: str) -> None:
+        log.warning("dead letter: %s/%d/%d: %s", record.topic, record.partition, record.offset, reason)
+        origin = state.origin(record) if isinstance(state, Buries) else origin_of(record)
+        self._effects.count("dead_letter", POISON)
+        self._effects.letters.append(dead_letter(origin, source=self._damage.source, stage=POISON, reason=reason))
 
     def _bury(self, batch: Unreadable) -> None:
         self._effects.letters.append(self._damage.letter(batch))
@@ -286,7 +317,8 @@ class Checkpointer:
         """Let the state finish what is due, and everything else run in between."""
         generation = self._generation
         while isinstance(partition.state, InPieces) and generation == self._generation:
-            more = partition.state.proceed(self._effects)
+            with self._in_hand.at(Work(self.agent, "proceed")):
+                more = partition.state.proceed(self._effects)
             partition.applied += 1
             self._limit()
             if not more:
@@ -355,7 +387,8 @@ class Checkpointer:
                 for topic, heard in partition.heard.items()
                 if now - heard > SILENT_AFTER and topic not in partition.held and self._is_at_end(number, partition, topic, now - heard)
             }
-            partition.applied += partition.state.tick(now, silent, self._effects)
+            with self._in_hand.at(Work(self.agent, "tick")):
+                partition.applied += partition.state.tick(now, silent, self._effects)
             self._hold(number, partition)
 
     def _is_at_end(self, number: int, partition: _Partition, topic: str, unheard: float) -> bool:
@@ -381,9 +414,10 @@ class Checkpointer:
         for number, partition in self._partitions.items():
             if partition.applied == partition.durable:
                 continue
-            partition.state.close_interval(self._effects)
-            changes = partition.state.changes()
-            snapshot = list(partition.state.snapshot()) if partition.writer.snapshot_due else None
+            with self._in_hand.at(Work(self.agent, "checkpoint")):
+                partition.state.close_interval(self._effects)
+                changes = partition.state.changes()
+                snapshot = list(partition.state.snapshot()) if partition.writer.snapshot_due else None
             states.append(
                 _CapturedState(number, partition, partition.applied, dict(partition.offsets), changes, snapshot)
             )
@@ -447,10 +481,3 @@ class Checkpointer:
             self._can_trim = False
             log.warning("%s: the broker does not delete old changelog records (%r); set retention on that topic", self.agent, error)
 
-
-class _Tail:
-    """The rest of a batch that begins before the wanted offset."""
-
-    def __init__(self, batch: Batch, records: list[object]) -> None:
-        self.topic, self.partition, self.records = batch.topic, batch.partition, records
-        self.next_offset, self.highwater, self.unreadable = batch.next_offset, batch.highwater, batch.unreadable

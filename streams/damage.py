@@ -29,7 +29,7 @@ class Damage:
     """Of one worker. ``source``: the Kafka cluster that the offsets belong to."""
 
     def __init__(self, source: str, now: Callable[[], float] = time.monotonic) -> None:
-        self._source = source
+        self.source = source
         self._now = now
         self._told: dict[str, float] = {}
 
@@ -39,7 +39,7 @@ class Damage:
         origin = origin_of(batch)
         origin.headers = [(LAST_OFFSET_HEADER, str(batch.last_offset).encode())]
         reason = f"offsets {batch.offset} to {batch.last_offset}: a batch that cannot be read: {batch.reason}"
-        return dead_letter(origin, source=self._source, stage=STAGE, reason=reason)
+        return dead_letter(origin, source=self.source, stage=STAGE, reason=reason)
 
     def problems(self) -> list[str]:
         """What could not be read lately, in the order in which it was met."""

@@ -15,6 +15,9 @@ from schemas.rows import DeadLetterRow, json_text
 
 MAX_REASON = 500
 
+POISON = "poison"
+"""Stage of the dead letters of events that kill workers (streams/deaths.py)."""
+
 _LATEST_TIME = 7_258_118_399_999
 """Milliseconds of the end of 2199: a producer may give any time, and tables hold times up to there."""
 

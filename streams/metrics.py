@@ -33,6 +33,9 @@ class Metrics:
         self.rows = Counter("mirante_rows", "Rows stored in ClickHouse", ["table"], registry=r)
         self.insert_errors = Counter("mirante_insert_errors", "Failed inserts (each is repeated)", ["table"], registry=r)
         self.rows_refused = Counter("mirante_rows_refused", "Rows ClickHouse refused for their own sake", ["table"], registry=r)
+        at = ["agent", "step"]
+        self.holds = Counter("mirante_loop_held", "Times the event loop was held for more than a second", at, registry=r)
+        self.held_for = Counter("mirante_loop_held_seconds", "Seconds of those", at, registry=r)
         self.state_size = Gauge("mirante_state", "Entries of state", ["agent", "partition", "kind"], registry=r)
 
     def render(self) -> bytes:
@@ -63,6 +66,11 @@ class Metrics:
 
     def stored(self, table: str, rows: int) -> None:
         self.rows.labels(table).inc(rows)
+
+    def held(self, agent: str, step: str, seconds: float) -> None:
+        """The event loop did nothing but this for so long."""
+        self.holds.labels(agent, step).inc()
+        self.held_for.labels(agent, step).inc(seconds)
 
     def insert_failed(self, table: str) -> None:
         self.insert_errors.labels(table).inc()

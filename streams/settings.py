@@ -151,6 +151,7 @@ class Settings(BaseSettings):
     drain_timeout: float = Field(default=20.0, gt=0, description="seconds a revoke waits for the last checkpoint")
     web_host: str = "127.0.0.1"
     web_port: int = Field(default=6066, ge=0, le=65535, description="/health and /metrics")
+    notes_dir: Path | None = Field(default=None, description="where workers note what they have in hand, for when it kills them")
     checkpoint_interval: float = Field(default=1.0, gt=0, description="seconds between checkpoints")
     max_pending_rows: int = Field(default=50_000, ge=1_000, description="rows held between checkpoints before reading pauses")
     dedup_window: int = Field(default=100_000, ge=1_000, description="events remembered per partition, to know repeats")

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
+from streams.deadletters import Origin
 from streams.effects import Effects
 from streams.fetching import Unreadable
+from streams.in_hand import InHand
 
 
 class Batch(Protocol):
@@ -17,6 +19,8 @@ class Batch(Protocol):
     records: Any
     next_offset: int
     highwater: int | None
+    size: int
+    """Bytes of keys and values, about."""
     unreadable: Sequence[Unreadable]
     """What could not be read among the offsets; the checkpointer makes dead letters of it."""
 
@@ -67,3 +71,19 @@ class InPieces(Protocol):
 
         All of it is done before the next batch is applied. What is left when the state is captured is part of the state.
         """
+
+
+@runtime_checkable
+class KeepsEvents(Protocol):
+    """State that works on events it has kept, so that it must say which one it has in hand."""
+
+    in_hand: InHand
+    """Set by who makes the state."""
+
+
+@runtime_checkable
+class Buries(Protocol):
+    """State of an agent that also reads records which stand for others."""
+
+    def origin(self, record: Any) -> Origin:
+        """Of whose dead letter it is that `record` cannot be worked on."""

@@ -32,13 +32,16 @@ from streams.changelog import Changelog
 from streams.checkpoint import Checkpointer
 from streams.damage import Damage
 from streams.deadletters import Preview, withheld
+from streams.deaths import Notes, UnusableFolder
 from streams.garbage import spare_what_is_loaded
+from streams.in_hand import InHand
 from streams.kafka import EMBEDDED_CLUSTER, new_producer, ssl_context
 from streams.metrics import Metrics
 from streams.settings import Settings
 from streams.sink import Sink
 from streams.topics import Topics
 from streams.transport import BatchApp, BatchConsumer, BatchOptions, RecordBatch, batch_topic
+from streams.watchdog import Watchdog
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +72,9 @@ class Runtime(Service):
         self.metrics = Metrics()
         self.damage = Damage(cluster)
         self._trims = not cluster.startswith(EMBEDDED_CLUSTER)
+        self.notes = _notes(settings, cluster)
+        self.in_hand = InHand() if self.notes is None else self.notes.in_hand
+        self.watchdog = Watchdog(self.in_hand, self.metrics, None if self.notes is None else self.notes.trace)
         self.sink = Sink(settings.clickhouse_url, self.metrics, preview)
         self.agents = agents
         self.checkpointers: dict[str, Checkpointer] = {}
@@ -98,6 +104,7 @@ class Runtime(Service):
                 hold=partial(self._hold, agent),
                 end=self._end,
                 prompt=agent.prompt,
+                in_hand=self.in_hand,
             )
         self.prepared.set()
 
@@ -110,6 +117,8 @@ class Runtime(Service):
         """Load the state of the assigned partitions; returns where each input goes on."""
         self.restored = False
         await self.maybe_start()
+        if self.notes is not None:
+            self.notes.deaths.refresh()  # of other workers, whose partitions may be among these
         next_offsets: dict[TP, list[int | None]] = {tp: [] for tp in assigned}
         for agent in self.agents:
             partitions = {tp.partition for tp in assigned if tp.topic in agent.inputs}
@@ -217,6 +226,7 @@ class Worker(BatchApp):
             self._register(agent)
         if backfill is not None:
             self._end_with(backfill)
+        self.task(self._watch)
         self._register_pages()
 
     def _register(self, agent: Agent) -> None:
@@ -230,6 +240,9 @@ class Worker(BatchApp):
 
         self.agent(batch_topic(self, *agent.inputs), name=agent.name)(process)
         self.task(checkpoints)
+
+    async def _watch(self) -> None:
+        await self.runtime.watchdog.run()
 
     def _end_with(self, backfill: Backfill) -> None:
         runtime = self.runtime
@@ -251,7 +264,8 @@ class Worker(BatchApp):
         @self.page("/health")
         async def health(view: View, request: Request) -> Response:
             problems = runtime.problems()
-            told = [*problems, *runtime.damage.problems()]  # what could not be read is no reason to stop it
+            # What could not be read, or took long, is no reason to stop it.
+            told = [*problems, *runtime.damage.problems(), *runtime.watchdog.problems()]
             return view.json({"ready": not problems, "problems": told}, status=503 if problems else 200)
 
         @self.page("/status")
@@ -261,6 +275,15 @@ class Worker(BatchApp):
         @self.page("/metrics")
         async def metrics(view: View, request: Request) -> Response:
             return view.bytes(runtime.metrics.render(), content_type="text/plain")
+
+
+def _notes(settings: Settings, cluster: str) -> Notes | None:
+    folder = settings.notes_dir or Path(tempfile.gettempdir()) / f"mirante-notes-{os.getuid()}"
+    try:
+        return Notes(folder, cluster)
+    except UnusableFolder as error:
+        log.warning("no notes are kept: %s", error)
+        return None
 
 
 def where_to_begin(next_offsets: Mapping[TP, Sequence[int | None]], starts: Mapping[TP, int]) -> dict[TP, int]:

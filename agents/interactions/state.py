@@ -50,8 +50,9 @@ from agents.seen import SeenIds
 from schemas.decoding import DECODERS, decode_with_unknown
 from schemas.events import Evaluation, Event, EventError, Extra, Feedback, Request, Response, key_of
 from schemas.rows import InteractionRow, RepeatRow, Row
-from streams.deadletters import REPLAY_HEADER, Origin, dead_letter, origin_of
+from streams.deadletters import POISON, REPLAY_HEADER, Origin, dead_letter, origin_of
 from streams.effects import Effects, Headers, Message
+from streams.in_hand import Condemned, InHand
 from streams.partitioner import partition_of, partitions_of
 from streams.settings import Settings
 from streams.state import Batch
@@ -226,6 +227,7 @@ class InteractionsState:
 
     def __init__(self, partition: int, context: Context) -> None:
         settings = context.settings
+        self.in_hand = InHand()
         self._partition = partition
         self._context = context
         self._topics = context.topics
@@ -545,6 +547,18 @@ class InteractionsState:
             ),
         }
 
+    # Buries
+
+    def origin(self, record: Any) -> Origin:
+        """Of a re-keyed record, the event as it was read."""
+        found = dict(record.headers).get(ORIGIN_HEADER) if record.topic == self._topics.rekeyed else None
+        try:
+            origin = _decode_origin(found or b"")
+        except msgspec.DecodeError:
+            return origin_of(record)
+        origin.value = record.value
+        return origin
+
     # Events
 
     def _apply_events(self, kind: str, batch: Batch, effects: Effects) -> None:
@@ -556,8 +570,9 @@ class InteractionsState:
         # Of this partition's own topics only: a re-keyed event says nothing of how far they have been read.
         running = self._clock_of(kind)
         clock, wary = running.time, running.wary
-        latest = self._latest()
+        latest, hand = self._latest(), self.in_hand
         for record in batch.records:
+            hand.record = record
             try:
                 event, extra = decode(record.value)
                 time, written = event.time.timestamp(), record.timestamp / 1000
@@ -597,6 +612,7 @@ class InteractionsState:
         homes = partitions_of(keys, self._context.settings.partitions).tolist() if keys else []
         accepted = rekeyed = 0
         for (record, event, extra, time, at), key, home in zip(events, keys, homes, strict=True):
+            hand.record = record
             if home != self._partition and not self._is_answer_here(event, record.headers):
                 self._forward(kind, record, key, home, effects)
                 continue
@@ -613,6 +629,7 @@ class InteractionsState:
     def _apply_rekeyed(self, record: Any, effects: Effects) -> None:
         """A record that another partition sent to its home."""
         headers = dict(record.headers)
+        self.in_hand.record = record
         try:
             kind = headers[KIND_HEADER].decode()
             if kind == LOCATE:
@@ -921,10 +938,13 @@ class InteractionsState:
         """Judges, writes and tells what the batch has completed: each step for all calls before the next one, so that a guard's tables,
         half a megabyte each, are fetched into the processor's cache once. Call by call that takes longer than the guards themselves."""
         calls, self._completed = self._completed, []
+        hand = self.in_hand
+        hand.record = None  # all at once
         self._judge(calls)
         for step in (self._make_row, self._mask, self._tell_of):
             done: list[_Completed] = []
             for call in calls:
+                hand.record = call.answered_by
                 try:
                     step(call, effects)
                 except Exception as error:  # noqa: BLE001  # see _failed
@@ -932,6 +952,7 @@ class InteractionsState:
                 else:
                     done.append(call)
             calls = done
+        hand.record = None
 
     def _break_up(self, call: _Completed, error: Exception, effects: Effects) -> None:
         """A call that cannot be told: its answer is a dead letter, and the request is as if it had none."""
@@ -945,13 +966,14 @@ class InteractionsState:
 
     def _write_unanswered(self, entry: OpenRequest | _Completed, effects: Effects) -> None:
         request, segment, time = entry.request, entry.segment, entry.time
+        family = segment % self._context.settings.partitions
         try:
-            row, item = unanswered(request, entry.extra)
-            self._row(row, request, effects)
+            with self.in_hand.event("unanswered", self._topics.requests, family, entry.offset, request.event_id):
+                row, item = unanswered(request, entry.extra)
+                self._row(row, request, effects)
             self._sums.unanswered(segment, time, request)
             self._counted(request, self._copy_of(request), item)
         except Exception as error:  # noqa: BLE001  # see _failed
-            family = segment % self._context.settings.partitions
             origin = Origin(self._topics.requests, family, entry.offset, int(time * 1000), None, _encode_event(request), [])
             self._failed(origin, error, effects)
             return
@@ -1281,12 +1303,15 @@ class InteractionsState:
 
     def _failed(self, origin: Origin, error: Exception, effects: Effects) -> None:
         """A defect of ours that one event brings out must not stop all others: without this, each restart would meet it again."""
+        if isinstance(error, Condemned):
+            self._dead(origin, str(error), effects, POISON)
+            return
         log.error("event at %s/%d/%d: a defect in Mirante", origin.topic, origin.partition, origin.offset, exc_info=error)
         self._dead(origin, f"Mirante failed on this event, a defect that its log describes; please report it: {error!r}", effects)
 
-    def _dead(self, origin: Origin, reason: str, effects: Effects) -> None:
-        effects.count("dead_letter", STAGE)
-        effects.letters.append(dead_letter(origin, source=self._context.source, stage=STAGE, reason=reason))
+    def _dead(self, origin: Origin, reason: str, effects: Effects, stage: str = STAGE) -> None:
+        effects.count("dead_letter", stage)
+        effects.letters.append(dead_letter(origin, source=self._context.source, stage=stage, reason=reason))
 
 
 def _deaf(tap: Tap) -> None:

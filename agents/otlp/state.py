@@ -30,8 +30,9 @@ from agents.otlp.traces import BEAT, Case, Traces, encode
 from agents.otlp.trim import trim
 from schemas.otlp import LogRecord, OtlpError, Span, decode_logs, decode_spans
 from schemas.step_rows import StepRow
-from streams.deadletters import Origin, dead_letter, origin_of
+from streams.deadletters import POISON, Origin, dead_letter, origin_of
 from streams.effects import Effects, Message
+from streams.in_hand import Condemned, InHand
 from streams.partitioner import partition_of
 from streams.settings import OtlpSettings
 from streams.state import Batch
@@ -81,6 +82,7 @@ class OtlpState:
     """State of the agent ``otlp`` for one partition (see :class:`streams.state.PartitionState`)."""
 
     def __init__(self, partition: int, context: Context) -> None:
+        self.in_hand = InHand()
         self._partition = partition
         self._context = context
         self._wanted = context.names.all()
@@ -102,12 +104,10 @@ class OtlpState:
 
     def apply(self, batch: Batch, effects: Effects) -> None:
         self._dirty = True
-        if batch.topic == self._topics.traces:
-            for record in batch.records:
-                self._receive(record, effects)
-        else:
-            for record in batch.records:
-                self._read(record, effects)
+        take = self._receive if batch.topic == self._topics.traces else self._read
+        for record in batch.records:
+            self.in_hand.record = record
+            take(record, effects)
 
     def proceed(self, effects: Effects) -> bool:
         if len(effects.messages) > INTERVAL:
@@ -248,11 +248,21 @@ class OtlpState:
 
     def _tell(self, case: Case, traces: Traces, effects: Effects) -> None:
         try:
-            found = resolve(case.spans, case.logs, self._context.names)
+            with self.in_hand.event("tell", self._topics.traces, self._partition, _offset(case), case.group):
+                self._tell_as(self._resolved(case, effects), case, traces, effects)
+        except Condemned as error:
+            self._bury(case, str(error), effects, POISON)
+            self._tell_as(Resolved(), case, traces, effects)
+
+    def _resolved(self, case: Case, effects: Effects) -> Resolved:
+        try:
+            return resolve(case.spans, case.logs, self._context.names)
         except Exception as error:  # as of `_read`
             log.error("%s: a defect in Mirante", case.group, exc_info=error)
             self._bury(case, _defect(error), effects)
-            found = Resolved()
+            return Resolved()
+
+    def _tell_as(self, found: Resolved, case: Case, traces: Traces, effects: Effects) -> None:
         told = Telling(case, traces, found, effects)
         for call in found.calls:
             if told.is_due(call):
@@ -305,16 +315,20 @@ class OtlpState:
         line, _ = self._context.masking.line(row, session, lambda kind: effects.count("pii", kind))
         effects.row(row.TABLE, line)
 
-    def _bury(self, case: Case, reason: str, effects: Effects) -> None:
+    def _bury(self, case: Case, reason: str, effects: Effects, stage: str = STAGE) -> None:
         """Spans whose records are not known any more."""
-        digest = blake2b(f"{case.group} {case.moment}".encode(), digest_size=7).digest()
         value = msgspec.json.encode([span for span in case.spans if span.span_id in case.due])
-        origin = Origin(self._topics.traces, self._partition, int.from_bytes(digest), case.moment, None, value, [])
-        self._dead(origin, reason, effects)
+        origin = Origin(self._topics.traces, self._partition, _offset(case), case.moment, None, value, [])
+        self._dead(origin, reason, effects, stage)
 
-    def _dead(self, origin: Origin, reason: str, effects: Effects) -> None:
-        effects.count("dead_letter", STAGE)
-        effects.letters.append(dead_letter(origin, source=self._context.source, stage=STAGE, reason=reason))
+    def _dead(self, origin: Origin, reason: str, effects: Effects, stage: str = STAGE) -> None:
+        effects.count("dead_letter", stage)
+        effects.letters.append(dead_letter(origin, source=self._context.source, stage=stage, reason=reason))
+
+
+def _offset(case: Case) -> int:
+    """Stands for the offset of what has none of its own."""
+    return int.from_bytes(blake2b(f"{case.group} {case.moment}".encode(), digest_size=7).digest())
 
 
 def _value(record: Any) -> bytes:

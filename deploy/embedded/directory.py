@@ -5,6 +5,7 @@
     DIR/clickhouse/      data of the ClickHouse engine
     DIR/kafka/           data of Apache Kafka (the embedded broker keeps its own in memory)
     DIR/logs/            NAME.log of every process
+    DIR/notes/           what the workers have in hand (streams/deaths.py)
 
 All of it is its owner's alone: folders 0700, files 0600.
 
@@ -73,6 +74,7 @@ class DataDirectory:
         self.clickhouse = self.path / "clickhouse"
         self.kafka = self.path / "kafka"
         self.logs = self.path / "logs"
+        self.notes = self.path / "notes"
         self.endpoints_file = self.path / "endpoints.json"
         self._lock_file = self.path / "lock"
         self._lock: int | None = None

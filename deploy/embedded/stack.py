@@ -205,6 +205,7 @@ class Stack:
         own = {name: str(getattr(self.settings, name)) for name in PASSED_ON}
         env = {f"MIRANTE_{name.upper()}": value for name, value in own.items()}
         env |= self._given() | {"MIRANTE_WEB_PORT": str(port)}
+        env["MIRANTE_NOTES_DIR"] = str(self.settings.notes_dir or self._directory.notes)
         # A heap for each thread, or large buffers in a heap, would keep what was once needed.
         env |= {"MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": "262144", "MALLOC_TRIM_THRESHOLD_": "1048576"}
 

@@ -59,6 +59,7 @@ class Batch(NamedTuple):
     records: Sequence[Fetched]
     next_offset: int
     highwater: int | None = None
+    size: int = 0
 
 
 class Unmasked(Masking):

@@ -107,6 +107,7 @@ class FakeBatch:
     next_offset: int
     highwater: int | None = None
     unreadable: Sequence[Unreadable] = ()
+    size: int = 0
 
 
 class Logs:

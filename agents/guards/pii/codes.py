@@ -164,9 +164,9 @@ def emails(text: str, effort: Effort) -> Iterator[Span]:
         name = _USER.search(text, max(position, sign - _LONGEST_USER), sign)
         if name is not None:
             position = match.end()
-            user, domain = name.group(), match.group(1)
-            if user.lower() != "git" and domain.rpartition(".")[2].lower() not in _FILES:
-                yield _found(effort, "EMAIL", name.start(), match.end(), f"{user}@{domain}".lower())
+            address = f"{name.group()}@{match.group(1)}".lower()
+            if not address.startswith("git@") and address.rpartition(".")[2] not in _FILES:
+                yield _found(effort, "EMAIL", name.start(), match.end(), address)
     lower = text.lower()
     for match in _SPOKEN.finditer(text) if any(word in lower for word in _AT) else ():
         user, at, host, rest = match.groups()

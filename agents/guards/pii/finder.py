@@ -93,7 +93,8 @@ def _find(text: str, effort: Effort) -> list[Span]:
         if not found:
             break
         effort.spend(_ROUND * len(plain))
-    spans = [Span(span.kind, *folded.original(span.start, span.end), span.value) for span in spans]
+    if folded.positions is not None:
+        spans = [Span(span.kind, *folded.original(span.start, span.end), span.value) for span in spans]
     spans.sort(key=lambda span: span.start)
     return spans
 

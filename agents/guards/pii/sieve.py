@@ -97,7 +97,7 @@ class _Groups:
 
     def __init__(self, text: str) -> None:
         data = np.frombuffer(text.encode("ascii", "replace"), np.uint8)  # one byte for each character
-        self.text, self.data = text, data
+        self.data = data
         self.position = position = np.flatnonzero((data >= 48) & (data <= 57)).astype(np.int32)
         self.count = len(position)
         gap = np.diff(position, prepend=np.int32(-10)) - 1
@@ -124,8 +124,9 @@ class _Groups:
         behind = np.append(self.start, np.full(MOST_GROUPS, self.count))[MOST_GROUPS:]
         self.most = np.minimum(first[self.chain[self.start]], behind) - self.start
         """By group, digits of the longest run that begins there: to the end of its chain, and of the twelfth group."""
-        self.cues = self._near(_cues, _CUE_BEFORE, _CUE_AFTER)
-        self.streets = self._near(_streets, _STREET_BEFORE, 0)
+        plain = _Plain(text)
+        self.cues = self._near(plain.ends(_cues), _CUE_BEFORE, _CUE_AFTER)
+        self.streets = self._near(plain.ends(_streets), _STREET_BEFORE, 0)
         self.plus, self.bracket = self._signs()
 
     def chain_end(self, at: npt.NDArray[np.integer[Any]]) -> Numbers:
@@ -146,9 +147,8 @@ class _Groups:
         closed = np.where(ends < len(self.data), self.data[np.minimum(ends, len(self.data) - 1)], 0) == ord(")")
         return (one == ord("+")) | (two == ord("+")) | (three == ord("+")), (one == ord("(")) & closed
 
-    def _near(self, words: Scanner, before: int, after: int) -> Bits:
-        """Whether one of `words` ends near a group, from so many characters before its beginning to so many behind."""
-        ends = _ends(words, self.text)
+    def _near(self, ends: Numbers, before: int, after: int) -> Bits:
+        """Whether one of `ends` is near a group, from so many characters before its beginning to so many behind."""
         at = self.position[self.start]
         return np.searchsorted(ends, at + after, "right") > np.searchsorted(ends, at - before, "left")
 
@@ -321,16 +321,24 @@ class _Letters(dict[int, str]):
 _letters = _Letters()
 
 
-def _ends(words: Scanner, text: str) -> Numbers:
-    """Where words end in `text`, in upper or lower case, with or without accents."""
-    plain = text.lower() if text.isascii() else text.translate(_letters)
-    found: list[int] = []
-    words.finds(plain.encode(), _append, found)
-    ends = np.unique(np.array(found, np.int32))
-    if len(plain) != len(text):  # combining marks are gone
-        kept = np.array([index for index, character in enumerate(text) if _letters[ord(character)]] + [len(text)], np.int32)
-        ends = kept[ends - 1] + 1
-    return ends
+class _Plain:
+    """A text in lower case and without accents, for scanners."""
+
+    def __init__(self, text: str) -> None:
+        plain = text.lower() if text.isascii() else text.translate(_letters)
+        self._bytes = plain.encode()
+        self._kept: Numbers | None = None
+        if len(plain) != len(text):  # combining marks are gone
+            codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
+            gone = [code for code in np.unique(codes).tolist() if not _letters[code]]
+            self._kept = np.append(np.flatnonzero(~np.isin(codes, gone)), len(text)).astype(np.int32)
+
+    def ends(self, words: Scanner) -> Numbers:
+        """Where words end in the text."""
+        found: list[int] = []
+        words.finds(self._bytes, _append, found)
+        ends = np.unique(np.array(found, np.int32))
+        return ends if self._kept is None else self._kept[ends - 1] + 1
 
 
 def _append(pattern: int, start: int, end: int, flags: int, found: list[int]) -> bool:
