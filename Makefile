@@ -22,6 +22,7 @@ PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 help:
 	@echo 'make run [ARGS="..."]     start everything on this machine (mirante up ARGS); Ctrl-C stops it'
 	@echo 'make test                 unit and pipeline tests, on the embedded broker and ClickHouse engine'
+	@echo 'make slow-test            those that take a minute or so each: chaos, replays, workers that die'
 	@echo 'make lint                 ruff and mypy'
 	@echo 'make kafka-test           pipeline and Kafka tests on Apache Kafka (needs Java 17 and Maven)'
 	@echo 'make sdk-test             the SDK in an environment of its own, with the real clients of providers'
@@ -50,7 +51,12 @@ run: $(STAMP)
 
 .PHONY: test
 test: $(STAMP)
-	@exec $(PYTEST) $(TESTS)
+	@exec $(PYTEST) -m 'not slow' $(TESTS)
+
+# Kills, replays and races that take a minute or so each.
+.PHONY: slow-test
+slow-test: $(STAMP)
+	@exec $(PYTEST) -m slow $(TESTS)
 
 .PHONY: lint
 lint: $(STAMP)

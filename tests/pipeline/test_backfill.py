@@ -28,6 +28,7 @@ def backfill(mirante: Installation, since: datetime) -> str:
     return output
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(420)
 def test_reprocessing_from_a_moment_doubles_nothing_and_restores_what_was_lost(broker: Broker, tmp_path: Path) -> None:
     records = recorded()

@@ -141,7 +141,6 @@ class TestEmbeddedBroker:
             finally:
                 await reader.stop()
 
-    @pytest.mark.slow
     async def test_a_group_whose_members_leave_together_is_lost(self, tmp_path: Path) -> None:
         """The defect to know about when workers are stopped while the broker goes on."""
         async with TansuBroker(log_dir=tmp_path) as broker:

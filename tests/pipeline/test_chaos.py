@@ -13,6 +13,7 @@ OPEN = {"work went on during the faults"}
 """Not asserted: six faults within seconds on a busy machine leave no time for it. The long runs say it."""
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(480)
 async def test_after_kills_stops_restarts_and_lost_answers_the_tables_hold_exactly_what_the_input_implies(tmp_path: Path) -> None:
     plan = Plan(seed=11, directory=tmp_path, kafka=broker_kind(), workers=2, interactions=12_000, rate=800.0, kills=2, others=4, settle=180)

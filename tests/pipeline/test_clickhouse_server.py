@@ -560,7 +560,6 @@ const { createClient } = require('@clickhouse/client');
 """
 
 
-@pytest.mark.slow
 def test_the_official_javascript_client_works(server: Running, tmp_path: Path) -> None:
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:

@@ -169,6 +169,7 @@ def compare(broker: Broker, path: Path, records: list[Sent], ways: dict[str, Way
     return results[first]
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(420)
 def test_the_same_input_gives_the_same_rows_in_whatever_way_it_is_processed(broker: Broker, tmp_path: Path) -> None:
     tables = compare(broker, tmp_path, recorded(), WAYS, segment_requests="256", budgets=BUDGETS, labels=LABELS)
@@ -184,6 +185,7 @@ ENOUGH = {"one worker, at once", "two workers, four kills"}
 LONG_AGO = (NOW - timedelta(days=2)).timestamp()
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_alerts_drift_labels_and_switches_of_a_history_full_of_incidents_are_the_same(broker: Broker, tmp_path: Path) -> None:
     ways = MORE_WAYS if EVERYTHING else {way: WAYS[way] for way in ENOUGH}

@@ -105,6 +105,7 @@ def test_every_call_of_every_instrumentation_counts_once(broker: Broker, tmp_pat
         assert [child["response_id"] for child in root["children"]] == [call]
 
 
+@pytest.mark.slow
 def test_in_pieces_twice_and_with_workers_that_die_it_is_the_same(broker: Broker, tmp_path: Path) -> None:
     with installation(broker, tmp_path, settle=12.0, workers=2) as mirante:
         # Given each span in a message of its own, children before their parents, as protobuf and again as JSON

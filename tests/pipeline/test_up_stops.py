@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from deploy.embedded.directory import Endpoints, read_endpoints
 
 COUNT = "SELECT count() FROM interactions FORMAT CSV"
@@ -68,6 +70,7 @@ def gone(pids: dict[str, int], within: float) -> bool:
     return not alive(pids)
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_again_and_again_is_told_and_the_stack_stays_usable_and_stops(
     tmp_path: Path,
 ) -> None:
