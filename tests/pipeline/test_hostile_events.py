@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import random
 import threading
-import time
 import urllib.request
+from pathlib import Path
 from types import TracebackType
 
 import pytest
@@ -15,8 +16,10 @@ from tests.installation import Installation, Sent, request, response, unique
 
 SIZE = 900_000
 WITHIN = 1.0
+"""Seconds of the worker's own processor time while an answer is awaited: what else runs on the machine makes an answer late as well. On a
+machine that does nothing else they are those of the clock."""
 TRIES = 3
-"""Other processes on the machine make an answer late, and never early: the best of some tries counts."""
+"""A busy machine makes processors slower, and never faster: the best of some tries counts."""
 
 WORST = (
     "e-mails", "table of four digits", "table of small integers, blanks", "keys called keys", "ranges", "one, again and again",
@@ -26,10 +29,10 @@ WORST = (
 
 
 class Pages:
-    """Asks for `/health` again and again; `slowest`: seconds of the slowest answer."""
+    """Asks a worker for `/health` again and again; `slowest`: seconds that the slowest answer took it."""
 
-    def __init__(self, url: str) -> None:
-        self._url = url
+    def __init__(self, url: str, pid: int) -> None:
+        self._url, self._pid = url, pid
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._ask)
         self.slowest = 0.0
@@ -44,10 +47,14 @@ class Pages:
 
     def _ask(self) -> None:
         while not self._ended.wait(0.02):
-            begun = time.monotonic()
+            begun = self._processor_time()
             with urllib.request.urlopen(self._url, timeout=60) as answer:
                 assert answer.status == 200
-            self.slowest = max(self.slowest, time.monotonic() - begun)
+            self.slowest = max(self.slowest, self._processor_time() - begun)
+
+    def _processor_time(self) -> float:
+        user, system = Path(f"/proc/{self._pid}/stat").read_text().rpartition(") ")[2].split()[11:13]
+        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
 def slowest_answer(mirante: Installation, text: str) -> float:
@@ -55,7 +62,9 @@ def slowest_answer(mirante: Installation, text: str) -> float:
     run = unique("hostile")
     call = [Sent("requests", request(run, tenant=run), run), Sent("responses", response(run, tenant=run, output=text), run)]
     sql = "SELECT count() FROM mirante.interactions WHERE tenant = {tenant:String} AND outcome != 'unanswered'"
-    with Pages(f"{mirante.stack.metrics_urls[0]}/health") as pages:
+    (worker,) = mirante.stack.workers
+    assert worker.pid is not None
+    with Pages(f"{mirante.stack.metrics_urls[0]}/health", worker.pid) as pages:
         mirante.publish(call)
         mirante.eventually(sql, [(1,)], tenant=run)
     return pages.slowest

@@ -45,6 +45,12 @@ class Watched:
         asyncio.run(main())
 
     @property
+    def problem(self) -> str:
+        """What is said of the batch. A busy machine may hold a loop with nothing in hand as well."""
+        (found,) = [problem for problem in self.watchdog.problems() if "interactions" in problem]
+        return found
+
+    @property
     def counted(self) -> bool:
         exposed = generate_latest(self.metrics.registry).decode()
         return 'mirante_loop_held_total{agent="interactions",step="apply"} 1.0' in exposed
@@ -54,24 +60,30 @@ def test_it_names_the_event_that_holds_the_loop(caplog: pytest.LogCaptureFixture
     watched = Watched()
     with caplog.at_level(logging.WARNING):
         watched.hold(LONG)
-    (problem,) = watched.watchdog.problems()
+    problem = watched.problem
     assert "interactions/apply" in problem and "event llm.requests/2/1042 key s-77" in problem
-    said = [line.getMessage() for line in caplog.records if line.name == "streams.watchdog"]
+    said = [line.getMessage() for line in caplog.records if "interactions" in line.getMessage()]
     assert "has been held for" in said[0] and "goes on after" in said[1] and "/2/1042" in said[0]
     assert watched.counted
     assert "nobody may see" not in problem + " ".join(said)
 
 
 def test_a_loop_that_goes_on_is_not_named(caplog: pytest.LogCaptureFixture) -> None:
-    watched = Watched()
-    watched.hold(LIMIT / 4)
-    assert watched.watchdog.problems() == [] and not caplog.records
+    # given a loop that is never held for longer than nine tenths of a second
+    now = 0.0
+    watchdog = Watchdog(InHand(), Metrics(), now=lambda: now, busy=lambda: now)
+    for step in range(100):
+        now = 0.1 * step
+        if step % 9 == 0:
+            watchdog.beat()
+        watchdog.look()
+    assert watchdog.problems() == [] and not caplog.records
 
 
 def test_a_key_that_is_no_id_is_not_shown() -> None:
     watched = Watched()
     watched.hold(LONG, key="João da Silva \x1b[31m".encode())
-    (problem,) = watched.watchdog.problems()
+    problem = watched.problem
     assert "a key of" in problem and "Silva" not in problem
 
 
