@@ -196,7 +196,7 @@ class LabelsState:
         for it than may be held, the earliest are taken before their time.
         """
         told, rests = self._now, self._watermark.rests
-        if (clock := self._watermark.time - (0.0 if rests else self._settings.settle)) > told:
+        if (clock := self._watermark.time - (0.0 if rests else self._settings.settle)) > 0:
             told = max(told, clock // PERIOD * PERIOD + rests * PERIOD)
         end = told
         early = self._inbox.beyond(self._settings.pending)

@@ -121,6 +121,15 @@ def test_feedback_gives_a_provisional_label_and_the_sessions_end_a_final_one() -
     assert kinds(final) == ["thumbs_up", "session_end"]
 
 
+def test_feedback_at_the_end_of_a_period_counts_when_the_input_rests() -> None:
+    stage = Stage2()
+    stage.send(turn(1, 0, "how do I reset my password?"))
+    at = START + 2 * PERIOD
+    assert stage.receive(Turns("test", 0, at, False, [], [signal(1, 2 * PERIOD, "thumbs_up", 1)])) == []
+    [label] = stage.receive(Turns("test", 0, at, True, [], []))
+    assert label.label == "positive"
+
+
 def test_labels_go_to_the_partition_of_their_response_and_one_row_per_version_to_the_table() -> None:
     stage = Stage2()
     stage.send(turn(1, 0), signal(1, 10, "thumbs_down", 1))
