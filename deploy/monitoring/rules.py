@@ -89,6 +89,22 @@ RULES = (
         "Another version of Mirante migrated the tables, or this is a defect: report it.",
     ),
     Rule(
+        "MirantePoison",
+        "sum" + _within("15m", 'mirante_dead_letters_total{stage="poison"}') + " > 0",
+        "0m",
+        "ticket",
+        "An event killed workers; it is a dead letter, and what follows is processed.",
+        "`mirante deadletter list --reason \"workers died\"` names it; report it.",
+    ),
+    Rule(
+        "MiranteLoopHeld",
+        f"sum by (agent, step) {_within('15m', 'mirante_loop_held_total')} > 0",
+        "0m",
+        "ticket",
+        "An event holds a worker for more than a second, in {{ $labels.agent }}/{{ $labels.step }}.",
+        "/health and the worker's log name it; docs/operations.md says what to do.",
+    ),
+    Rule(
         "MiranteClockWrong",
         f"sum by (feature) {_within('15m', 'mirante_clock_ahead_calls_total')} > 10"
         f" or sum by (feature) {_within('15m', 'mirante_clock_behind_calls_total')} > 10",
