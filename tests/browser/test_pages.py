@@ -252,7 +252,8 @@ def test_a_call_is_found_by_its_id_and_by_clicking_alone(
 ) -> None:
     sql = (
         "SELECT response_id, session_id FROM mirante.interactions"
-        " WHERE operation = 'chat' AND trace_id != '' AND trace_id NOT LIKE '<%' LIMIT 1"
+        " WHERE operation = 'chat' AND response_id != '' AND trace_id != ''"
+        " AND trace_id NOT LIKE '<%' ORDER BY time LIMIT 1"
     )
     ((response, session),) = ask(stack, sql)
     shown = plain.open("calls")
