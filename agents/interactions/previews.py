@@ -13,6 +13,7 @@ import msgspec
 from agents.guards.pii import Tagger, mask, mask_json
 from schemas.depth import too_deep
 from schemas.outputs import DeadLetter
+from streams.deadletters import POISON, withheld
 
 MOST_READ = 8_192
 """Bytes that are looked at: a letter may be as large as a message of Kafka."""
@@ -32,7 +33,10 @@ class Previews:
         self._secret = secret
 
     def __call__(self, letter: DeadLetter) -> DeadLetter:
-        """The letter as its table holds it: key, value and headers as base64 of masked text, the reason masked."""
+        """The letter as its table holds it: key, value and headers as base64 of masked text, the reason masked. What has killed
+        workers is not looked at again, so nothing of it is shown."""
+        if letter.stage == POISON:
+            return withheld(letter)
         key = base64.b64decode(letter.key or "")
         tag = Tagger(key.decode(errors="replace"), self._secret)
         return msgspec.structs.replace(

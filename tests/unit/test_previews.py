@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from agents.interactions.previews import MOST_SHOWN, Previews
 from schemas.outputs import DeadLetter
-from streams.deadletters import Origin, dead_letter, row_of, withheld
+from streams.deadletters import POISON, Origin, dead_letter, row_of, withheld
 
 CPF, MAIL = "529.982.247-25", "ana.lima@example.org"
 PREVIEWS = Previews(b"secret")
@@ -63,6 +63,11 @@ def test_what_holds_none_is_shown_as_it_was() -> None:
 @given(st.binary(max_size=300) | st.text(max_size=200).map(lambda t: t.encode("utf-8", "surrogatepass")))
 def test_any_bytes_have_a_short_preview_and_the_same_always(value: bytes) -> None:
     assert shown(value) == shown(value) and len(shown(value * 50)) <= MOST_SHOWN
+
+
+def test_what_has_killed_workers_is_not_looked_at_again() -> None:
+    poison = dead_letter(Origin("llm.requests", 0, 1, 0, b"k", b"v", []), source="c", stage=POISON, reason="killed")
+    assert PREVIEWS(poison) == withheld(poison)
 
 
 def test_without_a_preview_nothing_is_stored() -> None:

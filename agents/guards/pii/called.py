@@ -33,6 +33,9 @@ _DATE = re.compile(r"\d{1,2}([\-/.])\d{1,2}\1(?:19|20)\d\d(?!\d)|(?:19|20)\d\d([
 _BRACKET = re.compile(r"\s?[(\[]\s?(?:my |meu |o |a )?\Z", re.IGNORECASE)
 _BEGIN = re.compile(r"(?<![0-9A-Za-z])[0-9A-Za-z]")
 _LONGEST_BRACKET, _REACH_BACK = 8, 48
+_DIGIT = re.compile("[0-9]")
+_REACH = 160
+"""Characters behind a name within which the first digit of what is called so must be: a gap of twelve words has at most 120."""
 
 
 def _digits(least: int, most: int | None = None) -> str:
@@ -89,13 +92,18 @@ def called(text: str, effort: Effort) -> Iterator[Span]:
     if len(lower) != len(text):  # a letter became two
         lower = "".join(small if len(small := character.lower()) == 1 else character for character in text)
     for word, name, forms in _CALLED:
-        start = lower.find(word)
+        start, digit = lower.find(word), -1
         while start >= 0:
             if effort.spent:
                 return
             if (found := name.match(text, start)) is not None:
                 effort.spend(_LOOK)
-                yield from _behind(text, found.end(), forms, effort)
+                end = found.end()
+                if digit < end:
+                    near = _DIGIT.search(text, end)
+                    digit = len(text) + _REACH if near is None else near.start()
+                if digit - end <= _REACH:
+                    yield from _behind(text, end, forms, effort)
                 yield from _before(text, start, forms, effort)
             start = lower.find(word, start + len(word))
 
@@ -114,6 +122,9 @@ def _behind(text: str, end: int, forms: Sequence[_Form], effort: Effort) -> Iter
 
 def _before(text: str, start: int, forms: Sequence[_Form], effort: Effort) -> Iterator[Span]:
     """What stands right before a name in brackets."""
+    near = text[max(0, start - _LONGEST_BRACKET) : start]
+    if "(" not in near and "[" not in near:
+        return
     bracket = _BRACKET.search(text, max(0, start - _LONGEST_BRACKET), start)
     if bracket is None:
         return
