@@ -56,8 +56,10 @@ class Copy(msgspec.Struct, array_like=True, gc=False):
     ``sent``: the partition to which a response without a session was sent on from the home of its
     ``request_id``.
 
-    Of requests also: ``mark`` tells whether another copy would be counted in the same sums; ``segment``
-    is where the call counts, ``void`` are the segments of other copies; ``model`` is the one that answered
+    ``mark``: of a request, whether another copy would be counted in the same sums; of a response, whether
+    it is about the same call. What differs in it is a repeat, and stands for nothing.
+
+    Of requests also: ``segment`` is where the call counts, ``void`` are the segments of other copies; ``model`` is the one that answered
     if it was not the one asked for, ``counted`` where its answer is summed apart if it came long after its
     window (agents/interactions/parts.py); ``item`` is what was counted.
     """

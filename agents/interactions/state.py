@@ -16,6 +16,7 @@ from math import inf
 from time import time as wall_clock
 from typing import Any
 from uuid import uuid4
+from zlib import crc32
 
 import msgspec
 
@@ -696,7 +697,8 @@ class InteractionsState:
         if isinstance(event, Request):
             return self._request(event, event_id, extra, time, clock, record, origin, first, effects)
         if not first:
-            self._note(event_id, Copy(place_of(at)))
+            mark = self._mark(event, event_id, time) if isinstance(event, Response) else 0
+            self._note(event_id, Copy(place_of(at), mark=mark))
         if isinstance(event, Response):
             return self._response(event, extra, time, clock, record, origin, effects)
         if isinstance(event, Feedback):
@@ -929,8 +931,11 @@ class InteractionsState:
         self._seen.set_note(item, note)
         self._new_notes[item] = note
 
-    def _mark(self, request: Request, event_id: str, time: float) -> int:
-        return self._sums.mark(time, request, event_id) or 1
+    def _mark(self, event: Request | Response, event_id: str, time: float) -> int:
+        """Equal for copies that can stand for each other. Of a response: it is about the same call."""
+        if isinstance(event, Response):
+            return crc32(event.request_id.encode("utf-8", "replace")) or 1
+        return self._sums.mark(time, event, event_id) or 1
 
     # Calls that are complete
 

@@ -312,6 +312,21 @@ def test_an_answer_without_a_session_that_is_published_twice_is_a_row_and_a_repe
     assert world.letters == []
 
 
+def test_an_answer_that_is_published_again_about_another_call_is_a_repeat() -> None:
+    """Its place is smaller, but the first one waits under another call's id: it must not be let go for it."""
+    world = CopiedWorld()
+    home = 2
+    of = [f"r{n}" for n in range(100) if world.home(f"r{n}") == home]
+    first, again = (without(response(1, request_id=name), "session_id") for name in of[:2])
+    world.copy(first, 1)
+    world.run()
+    world.copy(again, 0)
+    world.end()
+    assert world.repeats() == {first["event_id"]: 1}
+    assert [(letter.partition, letter.offset) for letter in world.letters] == [(1, 0)]
+    assert world.ends() == {first["event_id"]: 0}
+
+
 def test_a_record_that_a_crash_has_sent_on_a_second_way_is_no_repeat() -> None:
     # Given an answer without a session that was forwarded before its request was read
     world = CopiedWorld()
