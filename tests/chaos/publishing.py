@@ -14,8 +14,8 @@ from tests.chaos.records import CODECS, Outgoing, Stored
 PAUSE = 0.02
 """Shortest pause when pacing, seconds."""
 
-QUIET = 3.0
-"""Seconds without a record after which a reader has seen all."""
+PATIENCE = 60.0
+"""Seconds without a record after which a reader that has not seen all gives up."""
 
 
 AHEAD_AT_MOST = 3_500.0
@@ -64,8 +64,10 @@ async def read_back(topics: Sequence[str], prefix: str, partitions: int, options
     await reader.start()
     try:
         reader.assign(tps)
-        heard = time.monotonic()
-        while time.monotonic() - heard < QUIET:
+        ends, heard = await reader.end_offsets(tps), time.monotonic()
+        while behind := [tp for tp in tps if await reader.position(tp) < ends[tp]]:
+            if time.monotonic() - heard > PATIENCE:
+                raise TimeoutError(f"nothing came for {PATIENCE:.0f} s of {behind}, which end at {[ends[tp] for tp in behind]}")
             for tp, records in (await reader.getmany(timeout_ms=500)).items():
                 heard, kind = time.monotonic(), tp.topic.removeprefix(prefix)
                 found += [Stored(kind, tp.partition, r.offset, r.key, r.value, r.timestamp / 1000) for r in records]
