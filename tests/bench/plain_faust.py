@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from dataclasses import dataclass
 from typing import Any
 
 import faust
@@ -14,22 +13,11 @@ from aiokafka.structs import ConsumerRecord
 from agents.registry import agents
 from streams.prepare import prepare
 from streams.settings import load_settings
+from streams.transport import RecordBatch
 from streams.worker import Runtime
 from tests.bench import smoke
 from tests.bench.core import core_agents
 from tests.bench.throughput import plain
-
-
-@dataclass
-class One:
-    """A batch of one record."""
-
-    topic: str
-    partition: int
-    records: list[Any]
-    next_offset: int
-    highwater: int | None = None
-    unreadable: tuple[()] = ()
 
 
 def app_of(core: bool) -> faust.App:
@@ -71,7 +59,7 @@ def app_of(core: bool) -> faust.App:
                 record = ConsumerRecord(
                     m.topic, m.partition, m.offset, int(m.timestamp * 1000), 0, key, m.value, None, 0, len(m.value), headers
                 )
-                await checkpointer.apply(One(m.topic, m.partition, [record], m.offset + 1), bool)
+                await checkpointer.apply(RecordBatch(m.topic, m.partition, [record], m.offset, m.offset + 1), bool)
 
         async def checkpoints() -> None:
             while agent.name not in runtime.checkpointers:
