@@ -2,5 +2,5 @@
 
 import os
 
-# As in streams/cli: on a busy machine, threads for small matrices wait for each other up to twenty times as long as they work.
+# As in deploy/cli: on a busy machine, threads for small matrices wait for each other up to twenty times as long as they work.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

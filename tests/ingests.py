@@ -36,7 +36,7 @@ class Ingest:
         self.start()
 
     def start(self) -> None:
-        command = [sys.executable, "-m", "streams.cli", "ingest", "--port", str(self.port)]
+        command = [sys.executable, "-m", "deploy.cli", "ingest", "--port", str(self.port)]
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(command, env=self._env, stdout=log, stderr=log)
 

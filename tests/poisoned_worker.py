@@ -9,8 +9,8 @@ import ctypes
 import sys
 from typing import Any
 
+from deploy.cli import main
 from schemas.decoding import DECODERS
-from streams.cli import main
 
 POISON = "a text that kills"
 

@@ -13,8 +13,8 @@ from msgspec import Meta
 from agents.alerts.silence import Silence, silence_message
 from agents.controls.durations import duration
 from agents.controls.fold import AUTHOR_HEADER, checked_scope
+from deploy.operator import write
 from schemas.outputs import Control
-from streams.operator import write
 from streams.settings import Settings
 from streams.topics import Topics
 

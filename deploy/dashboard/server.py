@@ -231,7 +231,7 @@ class _Dashboard:
         return web.json_response({"series": learning(rows)})
 
     async def _story(self, request: web.Request) -> web.Response:
-        from streams.trace import Kind, story
+        from deploy.trace import Kind, story
 
         wanted = request.query.get("id", "")
         if not wanted or len(wanted) > 512:
@@ -246,7 +246,7 @@ class _Dashboard:
         )
 
     async def _checklist(self, request: web.Request) -> web.Response:
-        from streams.cli.checklist import examine
+        from deploy.cli.checklist import examine
 
         hours = int(read_params(_HOURS, _single(request))["hours"])
 

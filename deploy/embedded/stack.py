@@ -214,7 +214,7 @@ class Stack:
 
         return ManagedProcess(
             f"worker-{number}",
-            [sys.executable, "-m", "streams.cli", "worker"],
+            [sys.executable, "-m", "deploy.cli", "worker"],
             log_dir=self._directory.logs,
             env=env,
             ready=ready,
@@ -247,7 +247,7 @@ class Stack:
 
         return ManagedProcess(
             name,
-            [sys.executable, "-m", "streams.cli", name, *options],
+            [sys.executable, "-m", "deploy.cli", name, *options],
             log_dir=self._directory.logs,
             env={**own, **self._given(), **env},
             ready=ready,

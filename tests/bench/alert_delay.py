@@ -23,14 +23,14 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from rich.console import Console
 
 from agents.budgets.usage import UsageParts
+from deploy.cli.kill import _send
+from deploy.traffic.load import Load
+from deploy.traffic.publisher import publish
 from schemas.findings import Findings
 from schemas.outputs import Control
-from streams.cli.kill import _send
 from streams.kafka import client_options
 from streams.settings import Settings
 from streams.topics import Topics
-from streams.traffic.load import Load
-from streams.traffic.publisher import publish
 from tests.bench import smoke
 from tests.bench.throughput import fresh_stack
 from tests.kafka_clients import read_all

@@ -36,10 +36,10 @@ from rich.table import Table
 from deploy.dashboard.queries import QUERIES
 from deploy.dashboard.source import KEPT_SECONDS
 from deploy.embedded.stack import Stack, StackOptions, fetch
+from deploy.traffic.load import Load
+from deploy.traffic.publisher import MAX_SPEED, publish
 from streams.clickhouse import connect
 from streams.kafka import client_options
-from streams.traffic.load import Load
-from streams.traffic.publisher import MAX_SPEED, publish
 from tests import chromium
 from tests.bench import smoke
 from tests.bench.dashboard_data import Shape, fill
@@ -183,7 +183,7 @@ def print_taken(console: Console, title: str, taken: Taken, periods: list[str], 
 @asynccontextmanager
 async def steady_worker(stack: Stack, rate: int) -> AsyncIterator[None]:
     """A worker that takes ``rate`` events per second, for as long as it lasts."""
-    process, port, log = await start_worker(stack, [sys.executable, "-m", "streams.cli", "worker"])
+    process, port, log = await start_worker(stack, [sys.executable, "-m", "deploy.cli", "worker"])
     publishing = asyncio.ensure_future(_publish_steadily(stack, rate))
     try:
         while await asyncio.to_thread(fetch, f"http://127.0.0.1:{port}/status") is None:
@@ -209,7 +209,7 @@ async def worker(stack: Stack, running: Any, events: int, phases: int, seconds: 
     load = Load(pairs=events // 2, run=f"behind-{time.time():.0f}", start_us=int((time.time() - events / 1_000) * 1e6), rate=500.0)
     say(f"publishing {events:,} events ...")
     await publish(load.records(), speed=MAX_SPEED, **client_options(stack.settings))
-    process, port, log = await start_worker(stack, [sys.executable, "-m", "streams.cli", "worker"])
+    process, port, log = await start_worker(stack, [sys.executable, "-m", "deploy.cli", "worker"])
     found: dict[bool, list[float]] = {True: [], False: []}
     # Open throughout and asking or not: what opening a page takes is not what an open page takes.
     context = await running.new_context(viewport={"width": 1400, "height": 900})

@@ -8,13 +8,13 @@ import time
 
 from aiokafka import TopicPartition
 
+from deploy.traffic.load import Load
+from deploy.traffic.publisher import MAX_SPEED, publish
 from schemas.decoding import decode_with_unknown
 from streams.fetching import Consumer
 from streams.kafka import client_options
 from streams.settings import load_settings
 from streams.topics import Topics
-from streams.traffic.load import Load
-from streams.traffic.publisher import MAX_SPEED, publish
 from tests.bench import smoke
 from tests.bench.throughput import START_US, fresh_stack
 

@@ -12,15 +12,15 @@ from datetime import UTC, datetime
 from rich.console import Console
 from rich.table import Table
 
+from deploy.traffic.demo import demo
+from deploy.traffic.load import Load
+from deploy.traffic.publisher import MAX_SPEED, publish
+from deploy.traffic.record import REQUESTS, RESPONSES, TimedRecord
 from streams.kafka import client_options
-from streams.traffic.demo import demo
-from streams.traffic.load import Load
-from streams.traffic.publisher import MAX_SPEED, publish
-from streams.traffic.record import REQUESTS, RESPONSES, TimedRecord
 from tests.bench import smoke
 from tests.bench.throughput import START_US, fresh_stack, run_worker
 
-GUARDED, UNGUARDED = "streams.cli", "tests.bench.unguarded"
+GUARDED, UNGUARDED = "deploy.cli", "tests.bench.unguarded"
 
 TRAFFIC = ["load", "demo"]
 

@@ -29,9 +29,9 @@ from rich.console import Console
 from rich.table import Table
 
 from deploy.embedded.stack import Stack, StackOptions
+from deploy.traffic.load import Load
+from deploy.traffic.publisher import MAX_SPEED, publish
 from streams.kafka import client_options
-from streams.traffic.load import Load
-from streams.traffic.publisher import MAX_SPEED, publish
 from tests.bench import smoke
 from tests.kafka_clients import read_all
 

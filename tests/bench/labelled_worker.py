@@ -23,15 +23,15 @@ from statistics import median
 from rich.console import Console
 from rich.table import Table
 
-from agents.registry import agents
 from deploy.embedded.stack import fetch
+from deploy.registry import agents
+from deploy.traffic.demo import daily_rate, demo
+from deploy.traffic.load import Load
+from deploy.traffic.publisher import Progress, publish
+from deploy.traffic.record import TimedRecord
 from streams.kafka import client_options
 from streams.prepare import prepare
 from streams.settings import Settings, load_settings
-from streams.traffic.demo import daily_rate, demo
-from streams.traffic.load import Load
-from streams.traffic.publisher import Progress, publish
-from streams.traffic.record import TimedRecord
 from streams.worker import run
 from tests.bench import smoke
 from tests.bench.throughput import START_US, fresh_stack, say, start_worker

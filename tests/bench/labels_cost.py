@@ -33,12 +33,12 @@ from agents.labels.settings import LabelSettings
 from agents.labels.state import LabelsState
 from agents.labels.tap import LabelsTap
 from agents.satisfaction.state import SatisfactionState
+from deploy.traffic.demo import demo
+from deploy.traffic.load import Load
 from schemas.turns import Signal, Turn, Turns
 from streams.effects import Effects
 from streams.garbage import spare_what_is_loaded
 from streams.state import PartitionState
-from streams.traffic.demo import demo
-from streams.traffic.load import Load
 from tests.bench import smoke
 from tests.bench.labels_data import Triple, triples, users
 from tests.unit.builders import FakeBatch, Record, context, settings

@@ -31,10 +31,10 @@ from rich.console import Console
 from rich.table import Table
 
 from deploy.embedded.stack import Stack
+from deploy.traffic.load import Load
+from deploy.traffic.publisher import MAX_SPEED, publish
 from streams.clickhouse import connect
 from streams.kafka import client_options
-from streams.traffic.load import Load
-from streams.traffic.publisher import MAX_SPEED, publish
 from tests.bench import smoke
 from tests.bench.ingest import PROTOBUF, post
 from tests.bench.throughput import START_US, check, fresh_stack, run_worker, say, start_worker
@@ -133,7 +133,7 @@ async def spans(traces: int, *, http: bool) -> Rates:
                 answered = await post(stack, "/v1/traces", bodies, 4, PROTOBUF)
             else:
                 await write(stack, traces)
-            process, port, log = await start_worker(stack, [sys.executable, "-m", "streams.cli", "worker"])
+            process, port, log = await start_worker(stack, [sys.executable, "-m", "deploy.cli", "worker"])
             try:
                 followed = await follow(stack, traces, process, port, str(log))
             finally:
@@ -212,7 +212,7 @@ async def plain(events: int) -> float:
     load = Load(pairs=events // 2, run="plain", start_us=START_US, rate=1_000.0)
     async with fresh_stack() as stack:
         await publish(load.records(), speed=MAX_SPEED, **client_options(stack.settings))
-        seconds, _ = await run_worker(stack, [sys.executable, "-m", "streams.cli", "worker"], events)
+        seconds, _ = await run_worker(stack, [sys.executable, "-m", "deploy.cli", "worker"], events)
         check(stack, load)
     return seconds
 

@@ -10,7 +10,7 @@ from typing import Any
 import faust
 from aiokafka.structs import ConsumerRecord
 
-from agents.registry import agents
+from deploy.registry import agents
 from streams.prepare import prepare
 from streams.settings import load_settings
 from streams.transport import RecordBatch

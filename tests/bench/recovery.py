@@ -43,6 +43,9 @@ from agents.pricing import PriceBook
 from deploy.embedded.ports import free_port
 from deploy.embedded.processes import ManagedProcess
 from deploy.embedded.stack import Stack, StackOptions, fetch
+from deploy.traffic.load import Load
+from deploy.traffic.publisher import MAX_SPEED, publish
+from deploy.traffic.record import REQUESTS, RESPONSES, TimedRecord, in_time_order
 from streams.changelog import Changelog, ChangelogWriter
 from streams.clickhouse import connect
 from streams.effects import Effects
@@ -51,9 +54,6 @@ from streams.kafka import client_options, new_producer
 from streams.partitioner import partitions_of
 from streams.settings import JoinSettings
 from streams.topics import Topics
-from streams.traffic.load import Load
-from streams.traffic.publisher import MAX_SPEED, publish
-from streams.traffic.record import REQUESTS, RESPONSES, TimedRecord, in_time_order
 from tests.bench import smoke
 from tests.unit.builders import FakeBatch, Record
 

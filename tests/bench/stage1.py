@@ -26,14 +26,14 @@ from agents.guards.tap import GuardTap
 from agents.interactions.masking import Masking
 from agents.interactions.state import Context, InteractionsState
 from agents.pricing import PriceBook
+from deploy.traffic.demo import demo
+from deploy.traffic.load import Load
+from deploy.traffic.record import TimedRecord
 from schemas.rows import Row
 from streams.effects import Effects
 from streams.garbage import spare_what_is_loaded
 from streams.settings import Settings
 from streams.topics import Topics
-from streams.traffic.demo import demo
-from streams.traffic.load import Load
-from streams.traffic.record import TimedRecord
 from tests.bench import smoke
 
 BATCH = 500

@@ -29,10 +29,10 @@ from rich.table import Table
 
 from deploy.embedded.ports import free_port
 from deploy.embedded.stack import Stack, StackOptions
+from deploy.traffic.load import Load
+from deploy.traffic.publisher import MAX_SPEED, publish
 from streams.clickhouse import connect
 from streams.kafka import client_options
-from streams.traffic.load import Load
-from streams.traffic.publisher import MAX_SPEED, publish
 from tests.bench import smoke
 from tests.bench.worker_status import durable_records
 
@@ -88,7 +88,7 @@ async def bulk(events: int, wanted: list[str], rows: list[tuple[str, ...]], spee
             speeds["decode only"] = events / seconds
             rows.append(("decode only", f"{events:,}", f"{seconds:.1f}", f"{events / seconds:,.0f}", ""))
         if "mirante" in wanted:
-            seconds, peak = await run_worker(stack, [sys.executable, "-m", "streams.cli", "worker"], events)
+            seconds, peak = await run_worker(stack, [sys.executable, "-m", "deploy.cli", "worker"], events)
             check(stack, load)
             speeds["mirante"] = events / seconds
             rows.append(("mirante", f"{events:,}", f"{seconds:.1f}", f"{events / seconds:,.0f}", f"{peak:,.0f} MB"))

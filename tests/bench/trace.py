@@ -25,10 +25,10 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from deploy.cli.trace import asking
+from deploy.trace import Kind, story
 from schemas.migrate import migrate
-from streams.cli.trace import asking
 from streams.clickhouse import connect
-from streams.trace import Kind, story
 from tests.bench import smoke
 
 BLOCK = 500_000
@@ -172,7 +172,7 @@ def main() -> None:
         console.print(f"for comparison, finding the row by bloom filter alone: p50 {median(filters):.1f} ms, max {max(filters):.1f} ms")
         client.close()
         begun = time.perf_counter()
-        command = [sys.executable, "-m", "streams.cli", "trace", f"resp-{many[0]}", "--url", url, "--json"]
+        command = [sys.executable, "-m", "deploy.cli", "trace", f"resp-{many[0]}", "--url", url, "--json"]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         console.print(f"the command from the shell: {time.perf_counter() - begun:.2f} s")
     console.print(f"removed {directory}: {not Path(directory).exists()}")

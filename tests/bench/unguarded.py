@@ -6,7 +6,7 @@ import asyncio
 
 from agents.guards.schema import UNCHECKED
 from agents.interactions import masking, rows, verdicts
-from streams.cli import main
+from deploy.cli import main
 from tests.bench import smoke
 from tests.bench.guarded_worker import UNGUARDED, measure, traffic
 from tests.bench.stage1 import Unmasked

@@ -17,11 +17,11 @@ from typing import Any
 import pytest
 
 from deploy.embedded.stack import Stack, StackOptions
+from deploy.traffic.demo import demo
+from deploy.traffic.publisher import publish
+from deploy.traffic.record import TimedRecord
 from streams.clickhouse import connect
 from streams.kafka import client_options
-from streams.traffic.demo import demo
-from streams.traffic.publisher import publish
-from streams.traffic.record import TimedRecord
 from tests.chromium import ARGUMENTS, PROGRAM, missing
 
 playwright = pytest.importorskip("playwright.sync_api", reason="pip install -e '.[browser]'")

@@ -17,10 +17,10 @@ from urllib.request import Request, urlopen
 import pytest
 
 from deploy.embedded.stack import Stack
+from deploy.traffic.publisher import publish
+from deploy.traffic.record import TimedRecord
 from streams.clickhouse import connect
 from streams.kafka import client_options
-from streams.traffic.publisher import publish
-from streams.traffic.record import TimedRecord
 from tests.browser.conftest import HOSTILE, SHOWN
 
 PAGES = ("now", "costs", "quality", "alerts", "calls", "prompts", "switches", "checklist", "health")

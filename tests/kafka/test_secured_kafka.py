@@ -17,10 +17,10 @@ from deploy.embedded.ports import LOOPBACK, free_port
 from deploy.embedded.stack import Stack, StackOptions
 from deploy.kafka import runtime
 from deploy.kafka.apache import ApacheKafka
+from deploy.traffic.load import Load
+from deploy.traffic.publisher import MAX_SPEED, publish
 from streams.clickhouse import connect
 from streams.kafka import client_options
-from streams.traffic.load import Load
-from streams.traffic.publisher import MAX_SPEED, publish
 
 pytestmark = [
     pytest.mark.asyncio,
@@ -77,7 +77,7 @@ def doctor(kafka: SecuredKafka, clickhouse: str, **changed: Any) -> dict[str, di
         "MIRANTE_KAFKA": json.dumps(security(kafka, **changed)),
         "MIRANTE_CLICKHOUSE_URL": clickhouse,
     }
-    command = [sys.executable, "-m", "streams.cli", "doctor", "--json", "--data", str(kafka.certificate.parent / "no-stack")]
+    command = [sys.executable, "-m", "deploy.cli", "doctor", "--json", "--data", str(kafka.certificate.parent / "no-stack")]
     done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60)
     return {finding["check"]: finding for finding in json.loads(done.stdout)}
 

@@ -7,9 +7,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from deploy.cli.checklist import CALLS, ITEMS
 from schemas.migrate import migrate
 from schemas.rows import DATABASE, INSERT_SETTINGS, AlertRow
-from streams.cli.checklist import CALLS, ITEMS
 from tests.pipeline.test_migrations import Engine, open_engine
 
 pytest.importorskip("chdb")

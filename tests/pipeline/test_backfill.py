@@ -20,7 +20,7 @@ TABLES = {name: sql for name, sql in PUBLIC.items() if name != "deadletter"}
 
 
 def backfill(mirante: Installation, since: datetime) -> str:
-    command = [sys.executable, "-m", "streams.cli", "worker", "--from", f"{since:%Y-%m-%dT%H:%M:%SZ}"]
+    command = [sys.executable, "-m", "deploy.cli", "worker", "--from", f"{since:%Y-%m-%dT%H:%M:%SZ}"]
     done = subprocess.run(command, env=mirante.environment(free_port()), capture_output=True, text=True, timeout=120)
     output = done.stdout + done.stderr
     assert done.returncode == 0, output

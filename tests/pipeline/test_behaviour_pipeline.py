@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 
 from deploy.embedded.broker_api import Broker
-from streams.judge.settings import JudgeSettings
-from streams.judge.worker import judge_tasks
+from deploy.judge.settings import JudgeSettings
+from deploy.judge.worker import judge_tasks
 from tests.installation import Installation, Sent, request, response, rfc3339
 
 SETTINGS = {"behaviour": {"enabled": True, "judge": ["helpfulness"], "judge_candidates": 1.0, "settle": 5.0}}
@@ -60,7 +60,7 @@ def grader() -> Iterator[str]:
 
 
 def mirante(*arguments: str, data: Path) -> Any:
-    command = [sys.executable, "-m", "streams.cli", *arguments, "--data", str(data), "--json"]
+    command = [sys.executable, "-m", "deploy.cli", *arguments, "--data", str(data), "--json"]
     done = subprocess.run(command, capture_output=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr.decode()
     return json.loads(done.stdout)

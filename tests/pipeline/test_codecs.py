@@ -20,13 +20,13 @@ from aiokafka.codec import zstd_encode
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource
 
+from deploy.cli.controls import read_controls
 from deploy.embedded.broker_api import Broker
+from deploy.judge.settings import JudgeSettings
+from deploy.judge.worker import judge_tasks
 from schemas.outputs import Control
 from streams.backfill import plan
 from streams.changelog import Changelog, ChangelogDamaged, Entry, Kind
-from streams.cli.controls import read_controls
-from streams.judge.settings import JudgeSettings
-from streams.judge.worker import judge_tasks
 from streams.kafka import ensure_topics, new_producer
 from streams.partitioner import partition_of
 from streams.settings import Settings

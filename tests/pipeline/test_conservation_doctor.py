@@ -11,8 +11,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from agents.otlp.conservation import Account as OtlpAccount
+from deploy.cli.doctor_conservation import accounts, conservation, finding_of, finding_of_otlp
 from deploy.embedded.broker_api import Broker
-from streams.cli.doctor_conservation import accounts, conservation, finding_of, finding_of_otlp
 from streams.clickhouse import connect
 from streams.conservation import Account
 from streams.settings import OtlpSettings

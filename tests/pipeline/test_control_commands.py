@@ -18,10 +18,10 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 
 from agents.alerts.silence import KIND_HEADER, SILENCE, read_silence
 from agents.controls.fold import AUTHOR_HEADER, read_control
+from deploy.cli.kill import _send
 from deploy.embedded.broker_api import Broker
 from schemas.outputs import Alert, Control
 from schemas.rows import INSERT_SETTINGS, AlertRow, json_each_row
-from streams.cli.kill import _send
 from streams.clickhouse import connect
 from streams.kafka import ensure_topics, new_reader
 from streams.partitioner import partition_of
@@ -53,7 +53,7 @@ def environment(settings: Settings) -> dict[str, str]:
 
 
 def command(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "streams.cli", *arguments, "--data", "no-such-stack"]
+    return [sys.executable, "-m", "deploy.cli", *arguments, "--data", "no-such-stack"]
 
 
 def run(settings: Settings, *arguments: str) -> subprocess.CompletedProcess[str]:

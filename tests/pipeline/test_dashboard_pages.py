@@ -11,10 +11,10 @@ from typing import Any, TypeVar
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
+from deploy.cli.controls import read_controls
 from deploy.dashboard.queries import DIMENSIONS, QUERIES
 from deploy.dashboard.server import Options, application
 from deploy.monitoring.boards import BOARDS, document
-from streams.cli.controls import read_controls
 from tests.installation import NOW, Installation, Sent, request, response, unique
 
 T = TypeVar("T")

@@ -60,7 +60,7 @@ def test_a_silent_change_is_one_alert_until_it_is_accepted(broker: Broker, tmp_p
         settings = {
             "MIRANTE_KAFKA_BOOTSTRAP": mirante.bootstrap, "MIRANTE_TOPIC_PREFIX": mirante.prefix, "MIRANTE_PARTITIONS": "1",
         }  # fmt: skip
-        command = [sys.executable, "-m", "streams.cli", "drift", "accept", "--feature", "support", "--reason", "lists are better", "--json"]
+        command = [sys.executable, "-m", "deploy.cli", "drift", "accept", "--feature", "support", "--reason", "lists are better", "--json"]
         said = subprocess.run(command, env={**os.environ, **settings}, capture_output=True, text=True, check=True).stdout
         assert json.loads(said)["feature"] == "support"
         # Then the alert ends, and there is no other, although answers remain as they are now

@@ -21,10 +21,10 @@ import pytest_asyncio
 from aiohttp import web
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-import streams.forward.forwarder as forwarder
+import deploy.forward.forwarder as forwarder
 from deploy.embedded.broker_api import Broker
+from deploy.forward.receivers import read_receivers
 from schemas.outputs import Alert
-from streams.forward.receivers import read_receivers
 from streams.kafka import ensure_topics
 from streams.settings import Settings
 from streams.topics import Topic, Topics
@@ -217,7 +217,7 @@ async def test_the_program_ends_in_order_when_told_to(settings: Settings, stand_
     }  # fmt: skip
     await publish(settings, alert())
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "streams.cli", "forward", "--data", str(tmp_path), env=environment, stderr=asyncio.subprocess.PIPE
+        sys.executable, "-m", "deploy.cli", "forward", "--data", str(tmp_path), env=environment, stderr=asyncio.subprocess.PIPE
     )
     try:
         await eventually(lambda: len(server.posts["/hook"]) == 1, lambda: server.posts)

@@ -61,7 +61,7 @@ def calls(mirante: Installation) -> dict[str, str]:
 
 def run(mirante: Installation, *arguments: str) -> str:
     settings = {"MIRANTE_TOPIC_PREFIX": mirante.prefix, "COLUMNS": "400"}
-    command = [sys.executable, "-m", "streams.cli", *arguments]
+    command = [sys.executable, "-m", "deploy.cli", *arguments]
     done = subprocess.run(command, capture_output=True, env={**os.environ, **settings}, timeout=60, check=False)
     assert b"Traceback" not in done.stderr, done.stderr.decode()
     return (done.stdout + done.stderr).decode()

@@ -518,7 +518,7 @@ class TestKilled:
 @pytest.mark.parametrize("host", ["0.0.0.0", "::"])
 def test_beyond_this_machine_it_needs_a_token(host: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "streams.cli", "ingest", "--host", host, "--port", "0"],
+        [sys.executable, "-m", "deploy.cli", "ingest", "--host", host, "--port", "0"],
         capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert done.returncode == 2
@@ -528,7 +528,7 @@ def test_beyond_this_machine_it_needs_a_token(host: str) -> None:
 def test_a_taken_port_is_named(ingest: Ingest, tmp_path: Path) -> None:
     port = urlsplit(ingest.url).port
     done = subprocess.run(
-        [sys.executable, "-m", "streams.cli", "ingest", "--port", str(port)],
+        [sys.executable, "-m", "deploy.cli", "ingest", "--port", str(port)],
         capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert done.returncode == 1

@@ -13,9 +13,9 @@ import msgspec
 import pytest
 from typer.testing import CliRunner
 
+from deploy.cli.app import app
 from deploy.embedded.broker_api import Broker
 from schemas.outputs import Label
-from streams.cli.app import app
 from tests.installation import Installation, Sent, request, response, rfc3339
 from tests.kafka_clients import read_all
 

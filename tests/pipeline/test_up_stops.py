@@ -25,7 +25,7 @@ COUNT = "SELECT count() FROM interactions FORMAT CSV"
 def up(data: Path) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
     """A stack without traffic, and where it says what it says."""
     log = data.with_suffix(".out")
-    command = [sys.executable, "-m", "streams.cli", "up", "--data", str(data), "--traffic", "none"]
+    command = [sys.executable, "-m", "deploy.cli", "up", "--data", str(data), "--traffic", "none"]
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith("MIRANTE_")
     }
@@ -83,7 +83,7 @@ def test_a_worker_that_dies_again_and_again_is_told_and_the_stack_stays_usable_a
             os.kill(worker, signal.SIGKILL)
         found = endpoints(data, process, other_than=worker)
         asked = subprocess.run(
-            [sys.executable, "-m", "streams.cli", "query", "--data", str(data), COUNT],
+            [sys.executable, "-m", "deploy.cli", "query", "--data", str(data), COUNT],
             capture_output=True, text=True, check=False, timeout=60,
         )  # fmt: skip
         assert asked.stdout.strip() == "0", asked.stderr

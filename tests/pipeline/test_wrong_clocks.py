@@ -72,7 +72,7 @@ def test_given_a_tenth_of_wrong_clocks_then_no_call_is_unanswered(mirante: Insta
 
 def doctor(mirante: Installation) -> list[str]:
     done = subprocess.run(
-        [sys.executable, "-m", "streams.cli", "doctor", "--data", str(mirante.directory), "--json"],
+        [sys.executable, "-m", "deploy.cli", "doctor", "--data", str(mirante.directory), "--json"],
         capture_output=True, text=True, env={**os.environ, "MIRANTE_TOPIC_PREFIX": mirante.prefix}, timeout=60,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr + done.stdout

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from streams.cli.checklist import ITEMS, Verdict, examine
+from deploy.cli.checklist import ITEMS, Verdict, examine
 from streams.settings import Settings
 
 TABLES = sorted({table for item in ITEMS for table in item.tables})

@@ -7,7 +7,7 @@ import math
 import msgspec
 import pytest
 
-from streams.cli.doctor_conservation import finding_of
+from deploy.cli.doctor_conservation import finding_of
 from streams.conservation import Ended, Read, account, read_record
 from streams.settings import Settings
 from tests.chaos.conservation import _event_id as oracle_id

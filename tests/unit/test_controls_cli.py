@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from typer.testing import CliRunner
 
-from streams.cli.app import app
+from deploy.cli.app import app
 
 
 @pytest.mark.parametrize(

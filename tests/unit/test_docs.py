@@ -82,7 +82,7 @@ class TestReadme:
         assert {"run", "test"} <= set(re.findall(r"`?make ([a-z][a-z-]*)", README)) <= targets
 
     def test_commands_exist(self) -> None:
-        from streams.cli.app import app
+        from deploy.cli.app import app
 
         commands = {command.name for command in app.registered_commands} | {group.name for group in app.registered_groups}
         for document in DOCUMENTS:

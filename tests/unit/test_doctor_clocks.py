@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from agents.interactions.skew import OTHERS, Skews, who
+from deploy.cli.doctor_clocks import skews
 from schemas.decoding import decode_request_with_unknown
-from streams.cli.doctor_clocks import skews
 from streams.effects import Effects
 from streams.metrics import Metrics
 from tests.unit.builders import request

@@ -13,7 +13,7 @@ from agents.drift.rows import row_of
 from agents.drift.settings import DriftSettings
 from agents.drift.state import DriftState
 from agents.drift.text import GRAMS, answer_grams, unpacked
-from agents.registry import agents
+from deploy.registry import agents
 from schemas.samples import Sample
 from streams.effects import Effects
 from streams.settings import Settings, SettingsError

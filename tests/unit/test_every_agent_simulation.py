@@ -25,7 +25,7 @@ import pytest
 
 import streams.changelog
 import streams.checkpoint
-from agents.registry import agents as registered
+from deploy.registry import agents as registered
 from streams.agent import Agent
 from streams.partitioner import partition_of
 from streams.settings import OtlpSettings

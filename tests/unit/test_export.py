@@ -17,10 +17,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.cli.query import lines_of
-from streams.export.build import Built, Kind, Style, build, split_of
-from streams.export.exchange import ChatMessage, Exchange, Selection, read, sql_of
-from streams.export.files import BLOCK, ExportError, FileFormat, write
+from deploy.cli.query import lines_of
+from deploy.export.build import Built, Kind, Style, build, split_of
+from deploy.export.exchange import ChatMessage, Exchange, Selection, read, sql_of
+from deploy.export.files import BLOCK, ExportError, FileFormat, write
 
 TEST = {"test": 1.0}
 TRAIN_AND_TEST = {"train": 0.9, "test": 0.1}
@@ -248,7 +248,7 @@ def test_the_rows_of_a_folder_come_one_by_one(tmp_path: Path) -> None:
         from pathlib import Path
         from deploy.embedded.clickhouse import open_engine
         from deploy.embedded.directory import DataDirectory
-        from streams.cli.query import row_stream
+        from deploy.cli.query import row_stream
         folder = DataDirectory(Path(sys.argv[1])).clickhouse
         folder.mkdir(parents=True)
         with open_engine(folder) as engine:

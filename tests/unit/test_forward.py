@@ -17,10 +17,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.outputs import Alert, Window
-from streams.forward.delivery import LONGEST_DELAY, Answer, delay, judge
-from streams.forward.mirror import RESOLVED_SECONDS, Mirror
-from streams.forward.payloads import (
+from deploy.forward.delivery import LONGEST_DELAY, Answer, delay, judge
+from deploy.forward.mirror import RESOLVED_SECONDS, Mirror
+from deploy.forward.payloads import (
     STILL_FIRING,
     alertmanager_alert,
     pagerduty_event,
@@ -28,7 +27,8 @@ from streams.forward.payloads import (
     slack_message,
     webhook_event,
 )
-from streams.forward.receivers import Alertmanager, PagerDuty, Receiver, Slack, Webhook, read_receivers
+from deploy.forward.receivers import Alertmanager, PagerDuty, Receiver, Slack, Webhook, read_receivers
+from schemas.outputs import Alert, Window
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 NOW = NOON + timedelta(minutes=5)

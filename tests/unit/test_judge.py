@@ -12,13 +12,13 @@ import msgspec
 import pytest
 from aiohttp import web
 
+from deploy.forward import delivery
+from deploy.judge.agreement import Rated, agreement
+from deploy.judge.question import NoVerdict, payload, verdict
+from deploy.judge.settings import JudgeSettings, judge_settings
+from deploy.judge.worker import Judge
 from schemas.decoding import decode_evaluation
 from schemas.outputs import JudgeTask
-from streams.forward import delivery
-from streams.judge.agreement import Rated, agreement
-from streams.judge.question import NoVerdict, payload, verdict
-from streams.judge.settings import JudgeSettings, judge_settings
-from streams.judge.worker import Judge
 
 
 def task(n: int = 1, **fields: Any) -> bytes:

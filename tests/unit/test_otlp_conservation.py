@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from agents.otlp.conservation import Account, Ended, Message, account, read_message, span_id
+from deploy.cli.doctor_conservation import finding_of_otlp
 from schemas.otlp import LogRecord, Span
-from streams.cli.doctor_conservation import finding_of_otlp
 from streams.settings import OtlpSettings
 from tests.unit.builders import Record
 from tests.unit.otlp_spans import chat, log, span

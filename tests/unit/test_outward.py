@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from deploy.forward.outward import user_tag
+from deploy.forward.payloads import request_for
+from deploy.forward.receivers import read_receivers
 from schemas.outputs import Alert
-from streams.forward.outward import user_tag
-from streams.forward.payloads import request_for
-from streams.forward.receivers import read_receivers
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 KINDS = ("alertmanager", "pagerduty", "slack", "webhook")

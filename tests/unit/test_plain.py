@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from rich.console import Console
 from rich.table import Table
 
-from streams.cli.output import block, cell
-from streams.cli.query import _shown
-from streams.plain import for_chat, for_slack, for_spreadsheet, json_text, one_line, printable
+from deploy.cli.output import block, cell
+from deploy.cli.query import _shown
+from deploy.plain import for_chat, for_slack, for_spreadsheet, json_text, one_line, printable
 
 HOSTILE = "[/bold] \x1b[31mred\x1b]0;title\x07 \x9b31m \x7f \u202eevil\u2066 :smile: \u2028 \r over <!channel> @here"
 TEXT = st.text(st.one_of(st.characters(), st.sampled_from("\x1b\x9b\x07\r\n\t[]/\\<>@:=+-\u202e")), max_size=40)

@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 
 from agents.pricing import PICODOLLARS_PER_USD, Cost, PriceBook, Tokens, read_models, read_overrides
-from agents.registry import price_book
+from deploy.registry import price_book
 from streams.settings import Settings
 
 DAY = date(2026, 11, 27)

@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from deploy.prompts import GitError, compare, name_of, read_repository
 from schemas.behaviour_rows import PromptFileRow
-from streams.prompts import GitError, compare, name_of, read_repository
 
 
 class Repository:

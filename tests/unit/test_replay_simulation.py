@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from agents.registry import agents
+from deploy.registry import agents
 from streams.agent import Agent
 from streams.checkpoint import SILENT_AFTER, WAITING
 from streams.effects import Effects

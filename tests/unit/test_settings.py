@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from agents.registry import agents
+from deploy.registry import agents
 from streams.settings import Settings, SettingsError, load_settings
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "mirante.example.toml"

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.trace import tree_of
+from deploy.trace import tree_of
 
 Step = dict[str, Any]
 

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from streams.cli.waiting import waiting
+from deploy.cli.waiting import waiting
 
 
 def test_what_takes_long_says_so_on_standard_error(capsys: pytest.CaptureFixture[str]) -> None:

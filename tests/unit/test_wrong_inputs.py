@@ -15,13 +15,13 @@ from typing import NamedTuple
 
 import pytest
 
+from deploy.cli.app import main
+from deploy.cli.errors import sentence
 from deploy.embedded.directory import DataDirectory, Endpoints
 from deploy.embedded.ports import LOOPBACK, free_port
 from deploy.embedded.processes import ManagedProcess
 from deploy.embedded.stack import fetch
 from schemas.migrate import migrate
-from streams.cli.app import main
-from streams.cli.errors import sentence
 from streams.clickhouse import connect
 
 AWAY = "127.0.0.1:1"
@@ -261,7 +261,7 @@ def test_a_port_that_is_taken(capfd: pytest.CaptureFixture[str], monkeypatch: py
 def test_a_disk_that_is_full(command: str) -> None:
     with Path("/dev/full").open("w") as full:
         ended = subprocess.run(
-            [sys.executable, "-m", "streams.cli", command], stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=60
+            [sys.executable, "-m", "deploy.cli", command], stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=60
         )
     assert "no space is left on the device; free some, or choose another place" in " ".join(ended.stderr.split())
     assert not NOISE.search(ended.stderr)
@@ -336,7 +336,7 @@ class TestAStackThatHasStopped:
     def test_what_is_followed_ends_with_the_stack(
         self, data: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        from streams.cli import alerts
+        from deploy.cli import alerts
 
         async def follow() -> None:
             with DataDirectory(data) as directory:

@@ -1,0 +1,219 @@
+"""``mirante alerts``: what is wrong now, what was, and what happens next."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from deploy.cli.options import DEFAULT_DATA, AsJson, Data, settings_of_stack
+from deploy.cli.output import cell, console, say, say_json
+from deploy.cli.seen import unknown_alert
+
+if TYPE_CHECKING:
+    from streams.settings import Settings
+
+COLUMNS = (
+    "alert_id", "fingerprint", "name", "severity", "status", "labels", "annotations", "starts_at", "ends_at", "updated_at", "value",
+    "expected", "threshold", "evidence", "generator",
+)  # fmt: skip
+
+OVERLAP_SECONDS, OVERLAP_RECORDS = 10.0, 200
+"""What ``--follow`` reads again, per partition: an alert is on the topic a little before it is in the table, and must not fall between."""
+
+LOOK_SECONDS = 1.0
+"""Between looks whether the stack still runs."""
+
+COLOURS = {"page": "bold red", "ticket": "yellow", "info": "dim"}
+
+
+def alerts(
+    data: Data = DEFAULT_DATA,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what happens, from llm.alerts.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="Resolved ones too.")] = False,
+    name: Annotated[str | None, typer.Option(help="Only alerts of this name, such as CostAnomaly; * for any text.")] = None,
+    since: Annotated[str | None, typer.Option(help="Only what changed within this time: 30m, 24h, 7d.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show the alerts that fire now, the gravest first. With --json: a list; with --follow one object per line."""
+    age = _age(since)
+    if name is not None and (unknown := unknown_alert(name)):
+        typer.echo(f"note: {unknown}", err=True)
+    asked = time.time()
+    found = _ask(data, every, name, age)
+    if as_json and not follow:
+        say_json(found, default=_text)
+        return
+    if as_json:
+        for alert in found:
+            say_json(alert, default=_text)
+    else:
+        _print(found)
+    if follow:
+        _must_run(data)
+        try:
+            asyncio.run(_follow(data, name, as_json, {alert["alert_id"]: _millis(alert) for alert in found}, asked))
+        except KeyboardInterrupt:
+            raise typer.Exit(0) from None
+
+
+def _age(since: str | None) -> float | None:
+    from agents.controls.durations import duration
+
+    try:
+        return None if since is None else duration(since).total_seconds()
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--since") from error
+
+
+def _ask(data: Path, every: bool, name: str | None, age: float | None) -> list[dict[str, Any]]:
+    """The latest state of alerts, whether the stack runs or not."""
+    from deploy.cli.source import moment
+    from deploy.cli.trace import asking
+
+    sql = (
+        f"SELECT {', '.join(COLUMNS)} FROM mirante.alerts WHERE ({{every:UInt8}} OR status = 'firing') "
+        "AND match(name, {name:String}) AND ({age:Float64} < 0 OR updated_at >= now64(3) - toIntervalSecond({age:Float64})) "
+        "ORDER BY status, indexOf(['page', 'ticket', 'info'], severity), starts_at DESC"
+    )
+    with asking(data, None) as ask:
+        rows = ask(sql, {"every": int(every), "name": _pattern(name), "age": -1.0 if age is None else age})
+    for row in rows:
+        for column in ("labels", "annotations", "evidence"):
+            if isinstance(row[column], str):
+                row[column] = json.loads(row[column] or "{}")
+        for column in ("starts_at", "ends_at", "updated_at"):
+            row[column] = None if row[column] is None else moment(row[column])
+    return rows
+
+
+def _pattern(name: str | None) -> str:
+    """A glob as the regular expression ClickHouse knows."""
+    import re
+
+    return ".*" if name is None else "^" + re.escape(name).replace(r"\*", ".*") + "$"
+
+
+async def _follow(data: Path, name: str | None, as_json: bool, shown: Mapping[str, int], asked: float) -> None:
+    """Print what is written to ``llm.alerts`` until interrupted, or until the stack that runs on ``data`` has stopped: then OSError.
+
+    ``shown``: alert_id -> state that has been shown from the table (milliseconds), which was asked at ``asked``.
+    """
+    from deploy.embedded.directory import read_endpoints
+
+    printing = asyncio.ensure_future(_print_events(settings_of_stack(data), name, as_json, shown, asked))
+    try:
+        own = read_endpoints(data) is not None
+        while own and not printing.done() and read_endpoints(data) is not None:
+            await asyncio.wait({printing}, timeout=LOOK_SECONDS)
+        if own and read_endpoints(data) is None:
+            raise OSError(f"the stack on {data} has stopped; `mirante alerts --data {data}` still shows its alerts")
+        await printing
+    finally:
+        printing.cancel()
+        await asyncio.wait({printing}, timeout=LOOK_SECONDS)
+
+
+def _must_run(data: Path) -> None:
+    """There is nothing to follow of a stack that has stopped. Raises OSError."""
+    from deploy.cli.source import server_or_folder
+    from deploy.embedded.directory import read_endpoints
+
+    if read_endpoints(data) is None and not isinstance(server_or_folder(data), str):
+        raise OSError(f"the stack on {data} has stopped: nothing will follow until `mirante up` runs on it again")
+
+
+async def _print_events(settings: Settings, name: str | None, as_json: bool, shown: Mapping[str, int], asked: float) -> None:
+    """Print what is written to ``llm.alerts``."""
+    from fnmatch import fnmatchcase
+
+    import msgspec
+    from aiokafka import TopicPartition
+    from aiokafka.errors import KafkaError
+
+    from schemas.outputs import Alert
+    from streams.kafka import BrokerUnavailable, new_reader
+    from streams.reasons import reason
+    from streams.topics import Topics
+
+    topic = Topics.of(settings).alerts
+    reader = new_reader(settings)
+    try:
+        await reader.start()
+        tps = [TopicPartition(topic, p) for p in range(settings.partitions)]
+        reader.assign(tps)
+        ends, begins = await reader.end_offsets(tps), await reader.beginning_offsets(tps)
+        for tp in tps:
+            reader.seek(tp, max(begins[tp], ends[tp] - OVERLAP_RECORDS))
+        async for record in reader:
+            if record.timestamp < (asked - OVERLAP_SECONDS) * 1000:
+                continue
+            try:
+                alert = msgspec.json.decode(record.value or b"", type=Alert)
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                say(f"ignored: {topic} {record.partition}/{record.offset} is no alert: {error}", err=True)
+                continue
+            told = round(alert.updated_at.timestamp() * 1000) <= shown.get(alert.alert_id, -1)
+            if not told and (name is None or fnmatchcase(alert.name, name)):
+                _print_event(msgspec.to_builtins(alert, builtin_types=(datetime,)), as_json)
+    except (KafkaError, OSError) as error:
+        raise BrokerUnavailable(
+            f"no Kafka broker at {settings.kafka_bootstrap} gave {topic} ({reason(error)}); check MIRANTE_KAFKA_BOOTSTRAP or --data"
+        ) from error
+    finally:
+        await reader.stop()
+
+
+def _millis(row: Mapping[str, Any]) -> int:
+    at: datetime = row["updated_at"]
+    return round(at.replace(tzinfo=at.tzinfo or UTC).timestamp() * 1000)
+
+
+def _print_event(alert: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        say_json(alert, default=_text)
+        return
+    colour = "green" if alert["status"] == "resolved" else COLOURS[alert["severity"]]
+    when = f"{alert['updated_at'].astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+    line = f"{alert['status']:<9}{alert['severity']:<7}{alert['name']:<20}{_labels(alert)}  {_summary(alert)}"
+    console().print(cell(when, "dim"), cell(line, colour), soft_wrap=True)
+
+
+def _print(found: list[dict[str, Any]]) -> None:
+    from rich.table import Table
+
+    if not found:
+        typer.echo("no alerts")
+        return
+    table = Table("since (UTC)", "severity", "alert", "labels", "what", "status")
+    for alert in found:
+        colour = COLOURS.get(alert["severity"], "")
+        table.add_row(
+            f"{alert['starts_at']:%Y-%m-%d %H:%M:%S}",
+            cell(alert["severity"], colour),
+            *map(cell, (alert["name"], _labels(alert), _summary(alert), alert["status"])),
+        )
+    console().print(table)
+
+
+def _labels(alert: dict[str, Any]) -> str:
+    return " ".join(f"{name}={value}" for name, value in sorted(alert["labels"].items()))
+
+
+def _summary(alert: dict[str, Any]) -> str:
+    notes = alert["annotations"]
+    quiet = [f"{why.replace('_', ' ')} {notes[why]}" for why in ("silenced_by", "inhibited_by") if notes.get(why)]
+    return f"{notes.get('summary', '')}{f' ({quiet[0]})' if quiet else ''}"
+
+
+def _text(value: Any) -> str:
+    """Moments in JSON, as the topic has them."""
+    if isinstance(value, datetime):
+        return value.replace(tzinfo=value.tzinfo or UTC).isoformat().replace("+00:00", "Z")
+    return str(value)
