@@ -12,6 +12,8 @@ from agents.behaviour.agent import behaviour, behaviour_tap
 from agents.behaviour.settings import behaviour_settings
 from agents.budgets.agent import budgets
 from agents.budgets.rules import Rules, read_rules
+from agents.common.label_settings import label_settings
+from agents.common.taps import Tap
 from agents.controls.agent import controls
 from agents.controls.rules import read_rules as read_switches
 from agents.cost.agent import cost
@@ -21,13 +23,11 @@ from agents.drift.tap import SamplesTap
 from agents.guards.agent import guards
 from agents.guards.settings import guard_settings
 from agents.guards.tap import GuardTap
+from agents.inspection.masking import Masking
 from agents.interactions.agent import interactions
-from agents.interactions.masking import Masking
 from agents.interactions.previews import Previews
 from agents.interactions.state import Context
-from agents.interactions.taps import Tap
 from agents.labels.agent import labels
-from agents.labels.settings import label_settings
 from agents.labels.tap import LabelsTap
 from agents.otlp.agent import otlp
 from agents.pricing import PriceBook, read_models, read_overrides

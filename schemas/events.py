@@ -85,6 +85,9 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST_SURE_YEAR, _LAST_YEAR = 1971, 2100
 """Years, as written, that need no second look. ClickHouse's DateTime of the cost windows ends in 2106."""
 
+MODEL_CALLS = frozenset({"chat", "text_completion", "embeddings"})
+"""Operations that cost money even if no usage is reported; a tool or agent step costs what its own model calls cost."""
+
 
 class EventError(ValueError):
     """Why bytes are not an event. The text goes to the dead-letter topic as `reason`: it names field and fault."""

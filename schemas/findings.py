@@ -11,6 +11,9 @@ from schemas.outputs import AlertName, Severity
 PERIOD_END = "period_end"
 """In the detail of a finding about a budget by calendar: when the budget begins anew, epoch seconds."""
 
+DIGEST = "digest"
+"""Only digests have it; it names the labels in which their alerts differ."""
+
 
 class Finding(msgspec.Struct, kw_only=True, gc=False, omit_defaults=True):
     """A condition as a detector sees it. ``name`` and ``labels`` are its identity; one detector reports it, in order of ``time``.

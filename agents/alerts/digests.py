@@ -12,10 +12,7 @@ from heapq import nlargest
 import msgspec
 
 from agents.alerts.lifecycle import Life, fingerprint
-from schemas.findings import Finding
-
-LABEL = "digest"
-"""Only digests have it; it names the labels in which their alerts differ."""
+from schemas.findings import DIGEST, Finding
 
 _NAMED = 10
 _IN_SUMMARY = 3
@@ -24,12 +21,12 @@ _AFTER = 1e-6
 
 
 def is_digest(finding: Finding) -> bool:
-    return LABEL in finding.labels
+    return DIGEST in finding.labels
 
 
 def counted(of: Finding, known: Life | None, count: int, at: float) -> Finding:
     """That there are ``count`` alerts like ``of`` beyond the cap. ``known``: the digest so far; its text stays until it is told again."""
-    labels = {name: value for name, value in of.labels.items() if name not in of.by} | {LABEL: ", ".join(of.by)}
+    labels = {name: value for name, value in of.labels.items() if name not in of.by} | {DIGEST: ", ".join(of.by)}
     finding = known.finding if known is not None and known.phase == "firing" else Finding(name=of.name, labels=labels, time=at, active=True)
     return msgspec.structs.replace(finding, time=_after(known, at), value=float(count), generator=of.generator)
 
@@ -45,7 +42,7 @@ def describe(digest: Finding, alerts: Iterable[Finding], per_hour: int) -> None:
     worst = nlargest(_NAMED, alerts, key=lambda finding: (finding.usd_per_hour or 0.0, _beyond(finding), sorted(finding.labels.items())))
     by = worst[0].by
     names = [", ".join(f"{name} {finding.labels[name]}" for name in by) for finding in worst]
-    what = ", ".join(f"{name} {value}" for name, value in digest.labels.items() if name != LABEL)
+    what = ", ".join(f"{name} {value}" for name, value in digest.labels.items() if name != DIGEST)
     digest.summary = (
         f"{len(alerts):,} more alerts {digest.name} ({what}) than the {per_hour} an hour that are told of singly; "
         f"the worst: {'; '.join(names[:_IN_SUMMARY])}."

@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from agents.anomaly.breakdown import Amounts
 from agents.anomaly.costs import Logs, Spend
 from agents.anomaly.rates import Share
-from agents.cost.aggregate import OUTCOME_INDEX, UNANSWERED, Aggregate, Series
-from agents.cost.sketch import LOG_GAMMA, Bins
-from agents.guards import flags
+from agents.inspection import flags
+from schemas.aggregates import OUTCOME_INDEX, UNANSWERED, Aggregate, Series
 from schemas.rows import OUTCOMES, TOKEN_COLUMNS
+from schemas.sketch import LOG_GAMMA, Bins
 
 _FAILED = [OUTCOME_INDEX[name] for name in ("api_error", "timeout", "cancelled", "blocked", "unanswered")]
 _COUNTED = [TOKEN_COLUMNS.index(name) for name in ("input_tokens", "output_tokens")]
@@ -27,7 +27,7 @@ _MOST_EXAMPLES = 5
 class Bucket:
     """Sums over the parts of one bucket. ``windows``: start of each 10 s -> [USD, tokens, answered requests with a price].
 
-    ``paid``, ``paid_bins``, ``paid_squares``: answers that cost something, see :class:`~agents.cost.aggregate.Aggregate`.
+    ``paid``, ``paid_bins``, ``paid_squares``: answers that cost something, see :class:`~schemas.aggregates.Aggregate`.
     """
 
     __slots__ = (
@@ -37,7 +37,7 @@ class Bucket:
     def __init__(self) -> None:
         self.outcomes = [0] * len(OUTCOME_INDEX)
         self.flags: dict[str, int] = {}
-        """What the guards found (agents/guards/flags.py) -> in how many answered requests."""
+        """What the guards found (agents/inspection/flags.py) -> in how many answered requests."""
         self.latency: Bins = {}
         self.ttft: Bins = {}
         self.tpot: Bins = {}

@@ -17,8 +17,8 @@ from agents.anomaly.pace import PER_HOUR, PER_MINUTE, SECONDS
 from agents.anomaly.rates import RateTest
 from agents.anomaly.settings import AnomalySettings
 from agents.anomaly.tail import SLOWER, TailTest
-from agents.cost.sketch import Bins
 from schemas.outputs import AlertName
+from schemas.sketch import Bins
 
 Kind = Literal[
     "price", "tokens", "creep", "cost_of_traffic", "traffic_up", "traffic_down", "api_error", "content_filter", "truncated",

@@ -9,7 +9,7 @@ import msgspec
 
 from agents.anomaly.bucket import Bucket
 from agents.anomaly.pace import PER_MINUTE
-from agents.cost.sketch import value_of
+from schemas.sketch import value_of
 
 _MINUTES = (5.0, 30.0, 60.0, 360.0, 4320.0)
 

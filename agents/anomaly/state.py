@@ -23,12 +23,12 @@ from agents.anomaly.report import KEEP, ceased, finding, slo_finding, slo_labels
 from agents.anomaly.settings import AnomalySettings
 from agents.anomaly.slo import BurnRate, Objective
 from agents.anomaly.unpriced import ModelKey, Unpriced, UnpricedModels
-from agents.cost.aggregate import Aggregate, Series
-from agents.guards.flags import kinds_of
-from agents.interactions.partials import Part, Parts
-from agents.messages import messages
-from agents.watermark import Reached, Source, Watermark
+from agents.common.messages import messages
+from agents.common.watermark import Reached, Source, Watermark
+from agents.inspection.flags import kinds_of
+from schemas.aggregates import Aggregate, Series
 from schemas.findings import Finding, Findings
+from schemas.partials import Part, Parts
 from streams.effects import Effects, Message
 from streams.state import Batch
 

@@ -9,7 +9,7 @@ import msgspec
 from agents.anomaly.pace import PER_MINUTE, keep
 from agents.anomaly.rates import RateTest, Share
 from agents.anomaly.score import Score, deviation
-from agents.cost.sketch import GAMMA, quantile, value_of
+from schemas.sketch import GAMMA, quantile, value_of
 
 _COARSE = 2
 """Bins of the latency sketch per bin here: 4% wide."""
@@ -29,7 +29,7 @@ SLOWER = GAMMA ** (_COARSE * _MARGIN)
 class TailTest(msgspec.Struct, array_like=True, gc=False):
     """Do more requests than usual take a sixth longer than the series' own P99?
 
-    The baseline is a decaying histogram on a logarithmic scale (DDSketch bins, agents/cost/sketch.py). What exceeds its P99 clearly is
+    The baseline is a decaying histogram on a logarithmic scale (DDSketch bins, schemas/sketch.py). What exceeds its P99 clearly is
     counted and goes through a :class:`RateTest`, so the test has the power of counts, needs no distribution of latencies, and a mean
     never enters.
     """

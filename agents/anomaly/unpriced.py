@@ -15,8 +15,8 @@ from typing import NamedTuple
 import msgspec
 
 from agents.anomaly.pace import SECONDS
-from agents.cost.aggregate import OUTCOME_INDEX, UNANSWERED, Aggregate, Series
 from agents.pricing.paste import price_lines
+from schemas.aggregates import OUTCOME_INDEX, UNANSWERED, Aggregate, Series
 from schemas.findings import Finding
 
 MOST = 500

@@ -8,8 +8,8 @@ from heapq import heapify, heappop, heappush
 import msgspec
 
 from agents.behaviour.items import Item, Ran, Scored
-from agents.seen import SeenIds
-from agents.watermark import Reached, Source, Watermark
+from agents.common.seen import SeenIds
+from agents.common.watermark import Reached, Source, Watermark
 
 Order = tuple[float, int, str]
 """Time, kind, id."""

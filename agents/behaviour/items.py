@@ -73,7 +73,7 @@ Item = Ran | Disliked | Scored
 
 
 class Items(msgspec.Struct, array_like=True, gc=False):
-    """A message from one source partition to one partition of the topic, with the sender's progress (agents/interactions/taps.py).
+    """A message from one source partition to one partition of the topic, with the sender's progress (agents/common/taps.py).
 
     ``clock`` is 0 in all but the last of the messages of one checkpoint.
     """

@@ -18,8 +18,8 @@ from agents.behaviour.prompts import Feature, FeatureKey, Prompts, Version, Vers
 from agents.behaviour.questions import Group, Questions
 from agents.behaviour.settings import BehaviourSettings
 from agents.behaviour.shadows import CallKey, Comparison, Pair, Score, ScoreKey, Shadows, Side, Standing
-from agents.messages import messages
-from agents.watermark import Source
+from agents.common.messages import messages
+from agents.common.watermark import Source
 from schemas.findings import Finding, Findings
 from schemas.rows import _Row
 from streams.effects import Effects, Message

@@ -11,9 +11,8 @@ import msgspec
 from agents.behaviour.items import MAX_ANSWER, MAX_QUESTION, MAX_TASK, Disliked, Item, Items, Ran, Scored
 from agents.behaviour.prompts import template_of
 from agents.behaviour.settings import BehaviourSettings
-from agents.interactions.rows import MODEL_CALLS
-from agents.interactions.taps import Call, Head, Texts
-from schemas.events import Evaluation, Feedback, Request
+from agents.common.taps import Call, Head, Texts
+from schemas.events import MODEL_CALLS, Evaluation, Feedback, Request
 from schemas.outputs import JudgeTask
 from schemas.texts import text_of
 from streams import effects as outside
@@ -32,7 +31,7 @@ _encode = msgspec.msgpack.Encoder().encode
 
 
 class BehaviourTap:
-    """Of one partition of stage 1 (see :class:`agents.interactions.taps.Tap`)."""
+    """Of one partition of stage 1 (see :class:`agents.common.taps.Tap`)."""
 
     def __init__(self, topic: str, partitions: int, settings: BehaviourSettings) -> None:
         self._topic = topic

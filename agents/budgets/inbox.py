@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from agents.budgets.usage import Group, UsagePart
-from agents.watermark import Source
+from agents.common.watermark import Source
+from schemas.group_usage import Group, UsagePart
 
 FRESH = 60.0
 """Seconds between usage and the word of it up to which it is counted at once: it is what happens now."""

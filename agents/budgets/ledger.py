@@ -14,8 +14,8 @@ import msgspec
 
 from agents.budgets.rules import Rule
 from agents.budgets.windows import BUCKET, History
-from agents.interactions.segments import ALONE
-from agents.watermark import Source
+from agents.common.watermark import Source
+from schemas.partials import ALONE
 
 CARRY = 10**18
 """Amounts are saved in two numbers because MessagePack holds 64 bits."""

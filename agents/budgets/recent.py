@@ -10,9 +10,9 @@ from typing import NamedTuple
 import msgspec
 
 from agents.budgets.ledger import CARRY, Key, key_of, values_of
-from agents.budgets.usage import Usage
 from agents.budgets.windows import BUCKET
-from agents.watermark import Source
+from agents.common.watermark import Source
+from schemas.group_usage import Usage
 
 
 class Origin(NamedTuple):

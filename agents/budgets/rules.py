@@ -31,9 +31,9 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from agents.budgets.burn import Pair, pairs_of
-from agents.budgets.usage import Group
 from agents.budgets.windows import BUCKET, Resolution, Window, parse_duration, parse_window
 from schemas.events import Request
+from schemas.group_usage import Group
 from schemas.outputs import Severity
 
 Kind = Literal["budget", "limit", "runaway"]

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import zlib
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from itertools import combinations
 from math import sqrt
 from statistics import fmean as mean
-from typing import Any, NamedTuple
-
-import msgspec
+from typing import NamedTuple
 
 from agents.budgets.recent import Lap
 from agents.budgets.rules import RUNAWAY_SPAN, RunawayTable
 from agents.budgets.windows import BUCKET
-from schemas.events import Request
 
 _FEW = 2
 """A cycle of so many different calls is a loop when it makes up ``_SHARE`` of all calls."""
@@ -29,7 +25,6 @@ _STEADY = 3.5
 STILL = 0.75
 """A loop has ceased when it is below so much of every threshold: it must not come and go."""
 _LEAST_SPAN = 60
-_LONGEST_TEXT = 8_192
 
 
 class Loop(NamedTuple):
@@ -99,19 +94,3 @@ def _trend(values: Sequence[float]) -> float:
     n = len(values)
     rises = sum((later > earlier) - (later < earlier) for earlier, later in combinations(values, 2))
     return (rises - 1) / sqrt(n * (n - 1) * (2 * n + 5) / 18) if n > 1 else 0.0
-
-
-def signature_of(request: Request) -> int | None:
-    """CRC-32 of what a call asks: operation and last message (else the prompt's variables), without digits, so that counters and
-    times make no difference. None: nothing is known of it."""
-    content: Any = None
-    tool = ""
-    if request.messages:
-        last = request.messages[-1]
-        content, tool = last.content or last.tool_calls, last.name or ""
-    elif request.prompt is not None:
-        content = request.prompt.variables
-    if not content:
-        return None
-    text = content.encode("utf-8", "surrogatepass") if isinstance(content, str) else msgspec.json.encode(content)
-    return zlib.crc32(text[-_LONGEST_TEXT:].translate(None, b"0123456789"), zlib.crc32(f"{request.operation}\x1f{tool}".encode()))

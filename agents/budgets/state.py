@@ -22,13 +22,13 @@ from agents.budgets.ledger import AMOUNT, Key, Ledger, SavedGroup, SavedPart, ke
 from agents.budgets.recent import Origin, Recent, SavedLap, lap_of
 from agents.budgets.rules import Rule, Rules
 from agents.budgets.runaway import STILL, find_loop
-from agents.budgets.usage import MOST_EXAMPLES, UsagePart, UsageParts
 from agents.budgets.windows import BUCKET, FOREVER, History, entries, falls_below, peak
-from agents.interactions.parts import SETTLE
-from agents.messages import messages
-from agents.watermark import Reached, Source, Watermark
+from agents.common.messages import messages
+from agents.common.watermark import Reached, Source, Watermark
 from schemas.findings import Finding, Findings
+from schemas.group_usage import MOST_EXAMPLES, UsagePart, UsageParts
 from schemas.outputs import AlertName, Severity
+from schemas.partials import SETTLE
 from streams.effects import Effects, Message
 from streams.state import Batch
 

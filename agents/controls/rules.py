@@ -11,10 +11,9 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from agents.alerts.digests import LABEL
 from agents.controls.durations import duration
 from agents.controls.fold import ControlError, checked_scope
-from schemas.findings import PERIOD_END
+from schemas.findings import DIGEST, PERIOD_END
 from schemas.outputs import Alert, AlertName, Control
 
 RESOLVED = "resolved"
@@ -58,7 +57,7 @@ class Rule(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True
 
     def concerns(self, alert: Alert) -> bool:
         labels = alert.labels
-        if LABEL in labels:
+        if DIGEST in labels:
             return False  # a digest: each of its alerts is acted on
         return alert.name in self.names and all(fnmatchcase(labels.get(name, ""), like) for name, like in self.match.items())
 

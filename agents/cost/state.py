@@ -13,11 +13,10 @@ from typing import NamedTuple
 
 import msgspec
 
-from agents.cost.aggregate import Aggregate, Series
-from agents.interactions.partials import Part, Parts
-from agents.interactions.segments import ALONE
-from agents.messages import messages
-from agents.watermark import Source
+from agents.common.messages import messages
+from agents.common.watermark import Source
+from schemas.aggregates import Aggregate, Series
+from schemas.partials import ALONE, Part, Parts
 from schemas.rows import CostPartRow, money
 from streams.effects import Effects
 from streams.state import Batch

@@ -17,6 +17,8 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from agents.common.messages import messages
+from agents.common.watermark import Reached, Source, Watermark
 from agents.drift.embedding import Embedding, EmbeddingError
 from agents.drift.evidence import e_bh
 from agents.drift.monitor import Monitor, Status
@@ -27,8 +29,6 @@ from agents.drift.series import Kept
 from agents.drift.settings import DriftSettings
 from agents.drift.tap import PERIOD
 from agents.drift.text import Small
-from agents.messages import messages
-from agents.watermark import Reached, Source, Watermark
 from schemas.findings import Finding, Findings
 from schemas.samples import Acceptance, Sample, Samples, Score
 from streams.effects import Effects, Message

@@ -12,9 +12,9 @@ from operator import itemgetter
 
 import msgspec
 
+from agents.common.taps import Call, Head
 from agents.drift.text import MAX_ANSWER, MAX_QUESTION
-from agents.guards.pii import name_of
-from agents.interactions.taps import Call, Head
+from agents.inspection.pii import name_of
 from schemas.events import Evaluation, Feedback, Request
 from schemas.samples import Sample, Samples, Score
 from streams.effects import Effects, Message
@@ -65,7 +65,7 @@ class Smallest:
 
 
 class SamplesTap:
-    """Of one partition (see :class:`agents.interactions.taps.Tap`). ``most``: answers per series and period."""
+    """Of one partition (see :class:`agents.common.taps.Tap`). ``most``: answers per series and period."""
 
     def __init__(self, topic: str, partitions: int, most: int) -> None:
         self._topic = topic

@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from agents.guards.leaks import Direction
+from agents.inspection.leaks import Direction
 
 Scope = Literal["user", "session", "document"]
 
@@ -48,7 +48,7 @@ class Appeared(msgspec.Struct, array_like=True, gc=False):
 
 
 class Seen(msgspec.Struct, array_like=True, gc=False):
-    """The message from one source partition. ``clock``, ``rests``: as of :class:`agents.interactions.taps.Head`.
+    """The message from one source partition. ``clock``, ``rests``: as of :class:`agents.common.taps.Head`.
 
     A repeat after a crash may be grouped otherwise."""
 

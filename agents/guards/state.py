@@ -10,11 +10,11 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
+from agents.common.messages import messages
+from agents.common.watermark import Reached, Source, Watermark
 from agents.guards.report import appeared_findings, burst_finding, ceased
 from agents.guards.seen import Appeared, Attempted, Key, Place, Seen
 from agents.guards.settings import GuardSettings
-from agents.messages import messages
-from agents.watermark import Reached, Source, Watermark
 from schemas.findings import Finding, Findings
 from streams.effects import Effects, Message
 from streams.state import Batch

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 import msgspec
 
-from agents.guards.attempts import Attempt
-from agents.guards.flags import INJECTION
+from agents.common.taps import Call, Head
 from agents.guards.seen import Appeared, Attempted, Key, Place, Seen
-from agents.interactions.taps import Call, Head
+from agents.inspection.attempts import Attempt
+from agents.inspection.flags import INJECTION
 from schemas.events import Evaluation, Feedback, Request
 from streams.effects import Effects, Message
 from streams.partitioner import partition_of
@@ -28,7 +28,7 @@ _decode_line = msgspec.json.Decoder(_Line).decode
 
 
 class GuardTap:
-    """Of one partition (see :class:`agents.interactions.taps.Tap`). ``topic`` has ``partitions`` partitions."""
+    """Of one partition (see :class:`agents.common.taps.Tap`). ``topic`` has ``partitions`` partitions."""
 
     def __init__(self, topic: str, partitions: int) -> None:
         self._topic = topic

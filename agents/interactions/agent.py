@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agents.guards.text import load_models
+from agents.inspection.text import load_models
 from agents.interactions.state import Context, InteractionsState
 from streams.agent import Agent
 

@@ -10,7 +10,7 @@ counts: one of the home's own partition before all others, then by partition and
 What is read from its home's own topic first, as nearly all events are, has no smaller copy, and nothing
 is remembered of it but its id. Of others a :class:`Copy` is kept for as long as the id is: when a smaller
 copy comes, the call moves to where that one belongs. Wherever a call might have been counted and is
-not, it is *void* (:attr:`agents.cost.aggregate.Aggregate.void`), which outdoes whatever was told of it
+not, it is *void* (:attr:`schemas.aggregates.Aggregate.void`), which outdoes whatever was told of it
 before a crash.
 """
 
@@ -20,8 +20,8 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
-from agents.cost.aggregate import Contribution
 from agents.interactions.segments import WARM_UP
+from schemas.aggregates import Contribution
 
 
 class Record(Protocol):

@@ -1,43 +1,12 @@
-"""Partial aggregates of the cost windows, by series; and the message that carries them to stage 2."""
+"""Partial aggregates of the cost windows, by series."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-import msgspec
-
-from agents.cost.aggregate import OTHER, UNANSWERED, Aggregate, Contribution, Series
 from agents.interactions.parts import PartStore, window_of
-
-
-class Part(msgspec.Struct, array_like=True, gc=False):
-    """A partial as it travels to the agents ``cost`` and ``anomaly``. ``counted``: see agents/interactions/parts.py."""
-
-    segment: int
-    window: int
-    series: Series
-    aggregate: Aggregate
-    counted: int = 0
-
-    @property
-    def judged(self) -> int:
-        """Start of the window in which detectors count it."""
-        return self.counted or self.window
-
-
-class Parts(msgspec.Struct, array_like=True, gc=False):
-    """The message from one source partition to one partition of the partials topic.
-
-    ``settled``: per family, the segment below which nothing changes any more; it is durable at the sender. ``clock``: event time, epoch
-    seconds, up to which all calls have come to the sender, and are told of here or before. ``rests``: nobody has anything more to read.
-    """
-
-    source: str
-    partition: int
-    settled: tuple[int, ...]
-    clock: float
-    rests: bool
-    parts: list[Part]
+from schemas.aggregates import OTHER, UNANSWERED, Aggregate, Contribution, Series
+from schemas.partials import Part
 
 
 class Partials:

@@ -11,11 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
-WINDOW = 10
-"""Seconds of the finest window, from which all others are summed."""
-
-SETTLE = 30.0
-"""Seconds after its window in which most calls end."""
+from schemas.partials import WINDOW
 
 K = TypeVar("K")
 V = TypeVar("V")

@@ -10,7 +10,7 @@ import re
 
 import msgspec
 
-from agents.guards.pii import Tagger, mask, mask_json
+from agents.inspection.pii import Tagger, mask, mask_json
 from schemas.depth import too_deep
 from schemas.outputs import DeadLetter
 from streams.deadletters import POISON, withheld
@@ -27,7 +27,7 @@ _SUSPECT = re.compile(r"""[^\s"',:;{}\[\]]*[0-9@][^\s"',:;{}\[\]]*""")
 
 
 class Previews:
-    """``secret``: of the tags, as of the rows' (agents/interactions/masking.py)."""
+    """``secret``: of the tags, as of the rows' (agents/inspection/masking.py)."""
 
     def __init__(self, secret: bytes) -> None:
         self._secret = secret

@@ -7,12 +7,12 @@ from functools import partial
 
 import msgspec
 
-from agents.cost.aggregate import OUTCOME_INDEX, UNANSWERED, Contribution, Series
-from agents.guards.attempts import Attempt, attempts
-from agents.interactions.outcome import Outcome, classify
-from agents.interactions.verdicts import Verdict, verdicts
+from agents.inspection.attempts import Attempt, attempts
+from agents.inspection.outcome import Outcome, classify
+from agents.inspection.verdicts import Verdict, verdicts
 from agents.pricing import PriceBook, Tokens
-from schemas.events import Evaluation, Extra, Feedback, Request, Response, Usage
+from schemas.aggregates import OUTCOME_INDEX, UNANSWERED, Contribution, Series
+from schemas.events import MODEL_CALLS, Evaluation, Extra, Feedback, Request, Response, Usage
 from schemas.rows import EvaluationRow, FeedbackRow, InteractionRow, in_picodollars, merged_extra, picodollars
 from schemas.usage import contradictions
 
@@ -26,9 +26,6 @@ _NOTHING = Extra(None)
 
 NOT_BILLED = frozenset({"api_error", "timeout", "cancelled", "blocked"})
 """Outcomes for which a missing usage means that nothing was billed, not that the price is unknown."""
-
-MODEL_CALLS = frozenset({"chat", "text_completion", "embeddings"})
-"""Operations that cost money even if no usage is reported; a tool or agent step costs what its own model calls cost."""
 
 ANSWERED = 2
 """Version of an interaction's row that holds request and response; 1 holds the request alone."""

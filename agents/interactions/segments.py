@@ -12,15 +12,11 @@ from collections.abc import Mapping
 from hashlib import blake2b
 from typing import Any
 
-from agents.seen import SeenIds
+from agents.common.seen import SeenIds
+from schemas.partials import ALONE
 
 WARM_UP = -1
 """Segment of the requests before the beginning of a backfill: they are read to know repeats and answers, and not counted."""
-
-ALONE = 1 << 62
-"""Segments from here on hold the answer of one request only, which came when the request's own segment was settled: what it adds to, and
-takes from, the sums there."""
-
 
 def alone(event_id: str) -> int:
     """The segment of the late answer to the request that was this event."""

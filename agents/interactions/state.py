@@ -20,12 +20,14 @@ from zlib import crc32
 
 import msgspec
 
-from agents.budgets.rules import Rules
-from agents.budgets.usage import UsagePart, UsageParts
-from agents.cost.aggregate import UNANSWERED, Contribution
-from agents.guards.flags import flags_of
-from agents.guards.leaks import sightings
-from agents.guards.pii import Found
+from agents.common.seen import SeenIds
+from agents.common.taps import Call, Head, Tap
+from agents.inspection.flags import flags_of
+from agents.inspection.leaks import sightings
+from agents.inspection.masking import Masking
+from agents.inspection.outcome import Outcome
+from agents.inspection.pii import Found
+from agents.inspection.verdicts import Verdict, verdicts
 from agents.interactions import former
 from agents.interactions.apart import CLOCKS, SETTLES, closes, is_apart, soon
 from agents.interactions.clock import SKEW, STEP, WITNESSES, Clock, Leap
@@ -33,23 +35,20 @@ from agents.interactions.completeness import Bound, Completeness, Reading
 from agents.interactions.copies import Copy, Note, Record, place_of
 from agents.interactions.join import Join, OpenRequest, WaitingResponse
 from agents.interactions.late import Kept, LateRequests, Remembered, unpack
-from agents.interactions.masking import Masking
-from agents.interactions.outcome import Outcome
-from agents.interactions.partials import Part, Partials, Parts
-from agents.interactions.parts import SETTLE, WINDOW
+from agents.interactions.partials import Partials
 from agents.interactions.progress import MARGIN, TICKS, Answer, Ask, Progress, Question
 from agents.interactions.rows import answered, evaluation_row, feedback_row, series_of, unanswered
-from agents.interactions.segments import ALONE, WARM_UP, Segments, alone
+from agents.interactions.segments import WARM_UP, Segments, alone
 from agents.interactions.skew import Skews, who
 from agents.interactions.strays import Strays
 from agents.interactions.sums import Sums
-from agents.interactions.taps import Call, Head, Tap
-from agents.interactions.usages import Usages
-from agents.interactions.verdicts import Verdict, verdicts
+from agents.interactions.usages import Grouping, Usages
 from agents.pricing import PriceBook
-from agents.seen import SeenIds
+from schemas.aggregates import UNANSWERED, Contribution
 from schemas.decoding import DECODERS, decode_with_unknown
 from schemas.events import Evaluation, Event, EventError, Extra, Feedback, Request, Response, key_of
+from schemas.group_usage import UsagePart, UsageParts
+from schemas.partials import ALONE, SETTLE, WINDOW, Part, Parts
 from schemas.rows import InteractionRow, RepeatRow, Row
 from streams.deadletters import POISON, REPLAY_HEADER, Origin, dead_letter, origin_of
 from streams.effects import Effects, Headers, Message
@@ -184,7 +183,7 @@ class Context:
     topics: Topics
     prices: PriceBook
     source: str
-    rules: Rules
+    rules: Grouping
     masking: Masking
     counted_from: tuple[int, ...] = ()
     taps: tuple[Callable[[], Tap], ...] = ()

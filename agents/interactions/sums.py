@@ -10,15 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from zlib import crc32
 
-from agents.budgets.rules import Rules
-from agents.budgets.usage import Group
-from agents.cost.aggregate import UNANSWERED, Contribution, Series
 from agents.interactions.partials import Partials
 from agents.interactions.parts import counted_at
 from agents.interactions.rows import series_of
 from agents.interactions.segments import WARM_UP
-from agents.interactions.usages import Usages
+from agents.interactions.usages import Grouping, Usages
+from schemas.aggregates import UNANSWERED, Contribution, Series
 from schemas.events import Request
+from schemas.group_usage import Group
 
 _UNANSWERED = Contribution(UNANSWERED, (0, 0, 0, 0, 0), None, None, None)
 
@@ -27,7 +26,7 @@ class Sums:
     """Of one partition. ``series``: with the model that answered. ``settle``: seconds after its window in which detectors expect a call
     to end; ``grace``: beyond a request's timeout, until it counts as unanswered."""
 
-    def __init__(self, partials: Partials, usages: Usages, rules: Rules, settle: float, grace: float) -> None:
+    def __init__(self, partials: Partials, usages: Usages, rules: Grouping, settle: float, grace: float) -> None:
         self._partials = partials
         self._usages = usages if rules else None
         self._rules = rules

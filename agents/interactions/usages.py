@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from typing import Protocol
 
-from agents.budgets.rules import Rules
-from agents.budgets.runaway import signature_of
-from agents.budgets.usage import Group, Usage, UsagePart
-from agents.cost.aggregate import Contribution
 from agents.interactions.parts import PartStore, window_of
+from agents.interactions.signature import signature_of
+from schemas.aggregates import Contribution
 from schemas.events import Request
+from schemas.group_usage import Group, Usage, UsagePart
 
 FEW, LITTLE = 5, 40_000_000_000
 """Of a session or trace, what is used in one window without being told: fewer requests, and less money (picodollars; 4 cents).
@@ -21,10 +21,22 @@ OVER = 60.0
 """Seconds after which a window is not expected to change."""
 
 
+class Grouping(Protocol):
+    """Where calls count; false if nowhere. ``loops``: the rules that look for loops, by id."""
+
+    @property
+    def loops(self) -> frozenset[str]: ...
+
+    def __bool__(self) -> bool: ...
+
+    def groups(self, request: Request, model: str | None = None) -> list[Group]:
+        """Of a call that ``model`` answered. Not to be changed by the caller."""
+
+
 class Usages:
     """The usage of one source partition, by group."""
 
-    def __init__(self, rules: Rules) -> None:
+    def __init__(self, rules: Grouping) -> None:
         self._rules = rules
         self._parts: PartStore[Group, Usage] = PartStore(Usage)
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from agents.common.label_settings import LabelSettings
 from agents.labels.detectors import Detectors
-from agents.labels.settings import LabelSettings
 from agents.labels.state import LabelsState
 from streams.agent import Agent
 from streams.topics import Topics

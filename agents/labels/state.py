@@ -25,16 +25,16 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from agents.common.label_settings import LabelSettings
+from agents.common.messages import messages
+from agents.common.watermark import Reached, Source, Watermark
 from agents.labels.detectors import STRONG, Detectors
 from agents.labels.inbox import Entry, Inbox
 from agents.labels.memory import CANDIDATES, ENTRIES, REMEMBERED, Memory, Remembered
 from agents.labels.publishing import Publisher, label_id
 from agents.labels.reliability import VOTERS, VOTES, Counts, LabelModel, Slope, Vote
 from agents.labels.sessions import Answer, Reaction, Repeat, Session, SessionHead, session_key
-from agents.labels.settings import LabelSettings
 from agents.labels.waiting import Waiting
-from agents.messages import messages
-from agents.watermark import Reached, Source, Watermark
 from schemas.opinions import TOLD, WINDOW, Judged, Opinions
 from schemas.turns import Signal, Turn, Turns
 from streams.effects import Effects, Message

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from agents.interactions.taps import Call, Head
+from agents.common.taps import Call, Head
 from schemas.events import DEFAULT_TENANT, Evaluation, Feedback, Request
 from schemas.turns import MAX_TEXT, Signal, Turn, Turns
 from streams import effects as out
@@ -24,7 +24,7 @@ _encode = msgspec.msgpack.Encoder().encode
 
 
 class LabelsTap:
-    """Of one partition of stage 1 (see :class:`agents.interactions.taps.Tap`).
+    """Of one partition of stage 1 (see :class:`agents.common.taps.Tap`).
 
     A turn stays in the partition of its session. A signal without a session may be about an answer anywhere, so all partitions get it.
     Its clock is when everything has come.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from agents.interactions.masking import Masking
+from agents.inspection.masking import Masking
 from agents.otlp.names import Names
 from agents.otlp.state import Context, OtlpState
 from streams.agent import Agent

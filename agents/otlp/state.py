@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from agents.interactions.masking import Masking
+from agents.inspection.masking import Masking
 from agents.otlp.calls import Call, Resolved, resolve
 from agents.otlp.heard import says_of_ai
 from agents.otlp.held import CALL, NOTHING, PART, STEP, Kept

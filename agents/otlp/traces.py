@@ -18,9 +18,9 @@ from heapq import heapify, heappop, heappush
 
 import msgspec
 
+from agents.common.seen import SeenIds
 from agents.otlp.held import CALL, NOTHING, STEP, WAITS, Held, HeldLog, Kept, Told
 from agents.otlp.parcels import Item
-from agents.seen import SeenIds
 from schemas.otlp import LogRecord, Span
 
 BEAT = 2_000

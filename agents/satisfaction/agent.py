@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agents.labels.settings import LabelSettings
+from agents.common.label_settings import LabelSettings
 from agents.satisfaction.state import SatisfactionState
 from streams.agent import Agent
 from streams.topics import Topics

@@ -7,10 +7,10 @@ from math import inf, log
 
 import msgspec
 
-from agents.labels.settings import LabelSettings
-from agents.messages import messages
+from agents.common.label_settings import LabelSettings
+from agents.common.messages import messages
+from agents.common.watermark import Reached, Source, Watermark
 from agents.satisfaction.level import Fall, Level, Sums
-from agents.watermark import Reached, Source, Watermark
 from schemas.findings import Finding, Findings
 from schemas.opinions import TOLD, WINDOW, Judged, Opinions
 from streams.effects import Effects, Message

@@ -10,13 +10,14 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlsplit
 
 import typer
 
 from deploy.cli.doctor_clocks import fetch, skews
 from deploy.cli.doctor_conservation import conservation
+from deploy.cli.finding import Finding
 from deploy.cli.options import (
     DEFAULT_DATA,
     AsJson,
@@ -33,15 +34,6 @@ if TYPE_CHECKING:
 
 CLOCK_TOLERANCE = 5.0
 """Seconds between this machine's clock and ClickHouse's."""
-
-
-class Finding(NamedTuple):
-    """One check: what was looked at, how it is, and what to do if it is not well."""
-
-    check: str
-    state: Literal["ok", "warning", "error"]
-    detail: str
-    remedy: str = ""
 
 
 Prices = Annotated[bool, typer.Option("--prices", help="List what had no price this week, or only a part of one, and why.")]

@@ -7,14 +7,14 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from deploy.cli.finding import Finding
 from streams.settings import Settings
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
-    from agents.otlp.conservation import Account as OtlpAccount
-    from deploy.cli.doctor import Finding
-    from streams.conservation import Account, Place
+    from deploy.conservation.events import Account, Place
+    from deploy.conservation.otlp import Account as OtlpAccount
 
 HOURS = 3.0
 MOST = 5_000
@@ -26,7 +26,6 @@ def conservation(settings: Settings) -> list[Finding]:
     from aiokafka.errors import KafkaError
     from clickhouse_connect.driver.exceptions import DatabaseError
 
-    from deploy.cli.doctor import Finding
     from streams.clickhouse import connect
 
     client = connect(settings.clickhouse_url)
@@ -43,8 +42,8 @@ def conservation(settings: Settings) -> list[Finding]:
 
 async def accounts(settings: Settings, client: Client, now: float, seconds: float) -> tuple[list[Account], list[OtlpAccount]]:
     """Every input topic's account of the last ``seconds`` before ``now``: those of events, and OpenTelemetry's."""
-    from agents.otlp import conservation as otlp
-    from streams import conservation as of_events
+    from deploy.conservation import events as of_events
+    from deploy.conservation import otlp
     from streams.kafka import cluster_id
     from streams.topics import Topics
 
@@ -76,8 +75,6 @@ def finding_of_otlp(account: OtlpAccount) -> Finding:
 
 
 def _finding(topic: str, detail: str, missing: Sequence[Place], again: str) -> Finding:
-    from deploy.cli.doctor import Finding
-
     if not missing:
         return Finding("conservation", "ok", detail)
     where = ", ".join(f"{partition}/{offset}" for partition, offset in missing[:3])

@@ -11,9 +11,10 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from agents.interactions.rows import MODEL_CALLS, NOT_BILLED
+from agents.interactions.rows import NOT_BILLED
 from agents.pricing import PriceBook, Tokens
 from agents.pricing.paste import price_lines
+from schemas.events import MODEL_CALLS
 
 _SAMPLES = 200
 """Calls of each model that are priced again to say why."""

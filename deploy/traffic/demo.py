@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from random import Random
 
-from .demo_session import Session
-from .record import TimedRecord, datetime_us, in_time_order
+from deploy.traffic.demo_session import Session
+from deploy.traffic.record import TimedRecord, datetime_us, in_time_order
 
 REQUESTS_PER_SESSION = 2.15
 """Mean of what `Session` makes (measured over 20,000 sessions); turns requests per second into sessions per second."""

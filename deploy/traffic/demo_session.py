@@ -13,9 +13,9 @@ from typing import Any, NamedTuple, TypeVar
 
 import orjson
 
-from . import demo_text as text
-from .demo_world import EMBEDDING, OUTCOMES, TENANTS, Feature, Model, Tenant, index_version, prompt_sha
-from .record import EVALUATIONS, FEEDBACK, REQUESTS, RESPONSES, TimedRecord, rfc3339
+from deploy.traffic import demo_text as text
+from deploy.traffic.demo_world import EMBEDDING, OUTCOMES, TENANTS, Feature, Model, Tenant, index_version, prompt_sha
+from deploy.traffic.record import EVALUATIONS, FEEDBACK, REQUESTS, RESPONSES, TimedRecord, rfc3339
 
 T = TypeVar("T")
 

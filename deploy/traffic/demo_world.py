@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
-from . import demo_text as text
+from deploy.traffic import demo_text as text
 
 
 @dataclass(frozen=True, slots=True)

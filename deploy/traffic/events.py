@@ -20,8 +20,8 @@ from pathlib import Path
 
 import msgspec
 
-from .files import fault, lines
-from .record import AT_ONCE, SUFFIXES, Shift, TimedRecord, datetime_us, rfc3339
+from deploy.traffic.files import fault, lines
+from deploy.traffic.record import AT_ONCE, SUFFIXES, Shift, TimedRecord, datetime_us, rfc3339
 
 
 class _Line(msgspec.Struct):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from .record import TrafficError
+from deploy.traffic.record import TrafficError
 
 _COUNT_LIMIT = 256 * 1024 * 1024
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
-from . import azure_llm, events, mooncake, vidur
-from .files import count_lines, first_line
-from .record import TimedRecord, TrafficError
+from deploy.traffic import azure_llm, events, mooncake, vidur
+from deploy.traffic.files import count_lines, first_line
+from deploy.traffic.record import TimedRecord, TrafficError
 
 FORMATS = ("azure-llm", "mooncake", "vidur", "events")
 """The names `--format` takes."""

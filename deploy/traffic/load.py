@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .record import REQUESTS, RESPONSES, TimedRecord, in_time_order, rfc3339
+from deploy.traffic.record import REQUESTS, RESPONSES, TimedRecord, in_time_order, rfc3339
 
 MODELS = (
     ("openai", "gpt-4o-mini"),

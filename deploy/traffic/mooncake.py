@@ -21,9 +21,9 @@ from pathlib import Path
 
 import msgspec
 
-from .files import fault, lines
-from .pairs import Profile, interaction
-from .record import Shift, TimedRecord, in_time_order, parse_us, row_id
+from deploy.traffic.files import fault, lines
+from deploy.traffic.pairs import Profile, interaction
+from deploy.traffic.record import Shift, TimedRecord, in_time_order, parse_us, row_id
 
 BLOCK_TOKENS = 512
 START_US = parse_us("2024-01-01T00:00:00Z")

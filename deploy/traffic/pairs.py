@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import orjson
 
-from .record import REQUESTS, RESPONSES, TimedRecord, rfc3339
+from deploy.traffic.record import REQUESTS, RESPONSES, TimedRecord, rfc3339
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,10 +21,9 @@ from typing import Any
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from deploy.traffic.record import SUFFIXES, TimedRecord, TrafficError
 from streams.batches import Record, send_records
 from streams.partitioner import partitions_of
-
-from .record import SUFFIXES, TimedRecord, TrafficError
 
 MAX_SPEED = math.inf
 """The `speed` that means: as fast as possible."""

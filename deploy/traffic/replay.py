@@ -7,8 +7,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from .formats import count_records, detect, new_run, read_trace
-from .publisher import OnProgress, ReplayResult, publish
+from deploy.traffic.formats import count_records, detect, new_run, read_trace
+from deploy.traffic.publisher import OnProgress, ReplayResult, publish
 
 
 async def replay(

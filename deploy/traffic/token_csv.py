@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
-from .files import fault, lines
-from .pairs import Profile, interaction
-from .record import Shift, TimedRecord, TrafficError, in_time_order, parse_us, row_id
+from deploy.traffic.files import fault, lines
+from deploy.traffic.pairs import Profile, interaction
+from deploy.traffic.record import Shift, TimedRecord, TrafficError, in_time_order, parse_us, row_id
 
 UNTIMED_INTERVAL_US = 500_000
 """Two requests a second, for a trace that has no times."""

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
-from .files import first_line
-from .pairs import Profile
-from .record import TimedRecord
-from .token_csv import read_token_csv
+from deploy.traffic.files import first_line
+from deploy.traffic.pairs import Profile
+from deploy.traffic.record import TimedRecord
+from deploy.traffic.token_csv import read_token_csv
 
 
 def _feature(path: Path) -> str:

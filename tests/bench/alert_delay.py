@@ -22,11 +22,11 @@ import numpy as np
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from rich.console import Console
 
-from agents.budgets.usage import UsageParts
 from deploy.cli.kill import _send
 from deploy.traffic.load import Load
 from deploy.traffic.publisher import publish
 from schemas.findings import Findings
+from schemas.group_usage import UsageParts
 from schemas.outputs import Control
 from streams.kafka import client_options
 from streams.settings import Settings

@@ -25,8 +25,8 @@ from agents.anomaly.breakdown import Amounts
 from agents.anomaly.bucket import Bucket
 from agents.anomaly.pace import PER_DAY, PER_HOUR, SECONDS
 from agents.budgets.recent import Lap
-from agents.cost.aggregate import OUTCOME_INDEX
-from agents.cost.sketch import GAMMA
+from schemas.aggregates import OUTCOME_INDEX
+from schemas.sketch import GAMMA
 
 Array = npt.NDArray[np.float64]
 

@@ -36,8 +36,8 @@ from agents.behaviour.settings import BehaviourSettings
 from agents.behaviour.shadows import METRICS, OCTAVES, Metric, Shadows
 from agents.behaviour.state import BehaviourState
 from agents.behaviour.tap import BehaviourTap
+from agents.common.taps import Call, Head
 from agents.interactions.rows import answered, series_of
-from agents.interactions.taps import Call, Head
 from schemas.decoding import decode_request, decode_response
 from streams.effects import Effects
 from tests.bench import smoke

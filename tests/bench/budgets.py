@@ -25,12 +25,13 @@ from rich.table import Table
 
 from agents.budgets.recent import Lap
 from agents.budgets.rules import RunawayTable, read_rules
-from agents.budgets.runaway import find_loop, signature_of
+from agents.budgets.runaway import find_loop
 from agents.budgets.state import BudgetState
-from agents.budgets.usage import Group, Usage, UsagePart, UsageParts
 from agents.budgets.windows import BUCKET
+from agents.interactions.signature import signature_of
 from schemas.decoding import decode_request
 from schemas.findings import Findings
+from schemas.group_usage import Group, Usage, UsagePart, UsageParts
 from streams.effects import Effects
 from tests.bench import smoke
 from tests.unit.builders import FakeBatch, Record, request

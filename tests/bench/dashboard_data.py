@@ -12,8 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from agents.cost.sketch import LOG_GAMMA
 from deploy.dashboard.windows import WINDOWS
+from schemas.sketch import LOG_GAMMA
 
 DAY = 86_400
 PARTITIONS, SEGMENT = 4, 16_384

@@ -125,7 +125,7 @@ Said = tuple[str, str, bool]
 @cache
 def attacks(model: str = "") -> list[Said]:
     """JailbreakBench: answers to attacks, of one ``model`` or of all."""
-    from agents.guards.text.refusal import REFUSAL_THRESHOLD, refusal_probability
+    from agents.inspection.text.refusal import REFUSAL_THRESHOLD, refusal_probability
 
     rows = [json.loads(line) for line in (DATA / "jailbreakbench" / "attacks.jsonl").read_text("utf-8").splitlines()]
     texts = [

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from agents.guards.text.injection import INJECTION_THRESHOLD, injection_probability
-from agents.guards.text.refusal import REFUSAL_THRESHOLD, refusal_probability
+from agents.inspection.text.injection import INJECTION_THRESHOLD, injection_probability
+from agents.inspection.text.refusal import REFUSAL_THRESHOLD, refusal_probability
 from tests.bench import guard_texts_blind as blind
 from tests.bench import guard_texts_third as third
 from tests.bench import pii, refusals_injections, smoke, stage1

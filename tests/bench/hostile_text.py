@@ -26,12 +26,12 @@ from agents.behaviour.settings import BehaviourSettings
 from agents.behaviour.tap import BehaviourTap
 from agents.budgets.rules import read_rules
 from agents.drift.tap import SamplesTap
-from agents.guards.attempts import attempts
-from agents.guards.pii.finder import find
 from agents.guards.tap import GuardTap
-from agents.guards.text import load_models
-from agents.guards.text.refusal import is_refusal
-from agents.interactions.masking import Masking
+from agents.inspection.attempts import attempts
+from agents.inspection.masking import Masking
+from agents.inspection.pii.finder import find
+from agents.inspection.text import load_models
+from agents.inspection.text.refusal import is_refusal
 from agents.interactions.rows import answered
 from agents.interactions.state import Context, InteractionsState
 from agents.labels.tap import LabelsTap

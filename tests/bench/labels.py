@@ -3,7 +3,7 @@
 *Signals*: each inferred signal on text that was not trained on, in English and Portuguese, beside baselines on the same text: regular
 expressions in the style of LiteLLM's router, Jaccard similarity of words, and character n-gram TF-IDF. Hand-written conversations are in
 ``labels_data.py``, rewrites and utterances of chatbots in ``labels_rewrites.py``; with ``--corpus`` (made by
-`python -m agents.labels.training.corpus`) also intents of clinc_oos and banking77 that were
+`python -m training.labels.corpus`) also intents of clinc_oos and banking77 that were
 held out ("same request": two questions of one intent against questions of two), paraphrases by back-translation, second turns of mt_bench
 that were held out, and what users say in the dialogues of iard that were held out. Portuguese of these is machine translation.
 
@@ -30,12 +30,11 @@ from rich.console import Console
 from rich.table import Table
 from sklearn.feature_extraction.text import TfidfVectorizer
 
+from agents.common.label_settings import LabelSettings
 from agents.labels.detectors import WEAK, Reader, Tone, TopicChange
 from agents.labels.reliability import Vote
-from agents.labels.settings import LabelSettings
 from agents.labels.state import LabelsState
 from agents.labels.text import normalise
-from agents.labels.training.corpus import Record, benchmark_part, read
 from schemas.outputs import Label
 from schemas.turns import Signal, Turn, Turns
 from streams.effects import Effects
@@ -44,6 +43,7 @@ from tests.bench.labels_data import ACCEPTANCES, COMPLAINTS, FEATURES, Known, Tr
 from tests.bench.labels_rewrites import CHATBOT, blocks, conversations
 from tests.unit.builders import FakeBatch
 from tests.unit.builders import Record as KafkaRecord
+from training.labels.corpus import Record, benchmark_part, read
 
 MISALIGNED = re.compile(
     r"\b(no,? i meant|i meant|that'?s (not|wrong)|not what i|you misunderstood|wrong|incorrect|try again"
@@ -296,7 +296,7 @@ def reliabilities(state: LabelsState, console: Console) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--corpus", type=Path, help="file written by `python -m agents.labels.training.corpus`")
+    parser.add_argument("--corpus", type=Path, help="file written by `python -m training.labels.corpus`")
     parser.add_argument("--answers", type=int, default=20_000, help="answers of simulated users")
     given = smoke.parse(parser, answers=200)
     console = Console(width=200)

@@ -27,9 +27,9 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
+from agents.common.label_settings import LabelSettings
 from agents.interactions.parts import window_of
 from agents.interactions.state import InteractionsState
-from agents.labels.settings import LabelSettings
 from agents.labels.state import LabelsState
 from agents.labels.tap import LabelsTap
 from agents.satisfaction.state import SatisfactionState

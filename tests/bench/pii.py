@@ -15,7 +15,7 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from agents.guards.pii import Tagger, find, has_candidates, mask_json
+from agents.inspection.pii import Tagger, find, has_candidates, mask_json
 from tests.bench import smoke
 from tests.bench.pii_text import CHECK_DIGIT_KINDS, HELD_OUT, TUNING, Labelled, generate
 

@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 from stdnum.br import cnpj
 
-from agents.guards.pii import find
+from agents.inspection.pii import find
 from tests.bench import smoke
 from tests.bench.pii_text import DISTRACTORS, new_cnpj, new_cpf
 

@@ -16,7 +16,7 @@ import phonenumbers
 from stdnum import iban, luhn
 from stdnum.br import cnpj, cpf
 
-from agents.guards.pii.digits import is_cnh, is_pis, is_titulo
+from agents.inspection.pii.digits import is_cnh, is_pis, is_titulo
 
 CHECK_DIGIT_KINDS = ("CPF", "CNPJ", "PIS", "CNH", "TITULO", "CARD", "IBAN")
 

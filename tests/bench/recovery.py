@@ -37,7 +37,7 @@ from rich.table import Table
 from urllib3.exceptions import HTTPError
 
 from agents.budgets.rules import read_rules
-from agents.interactions.masking import Masking
+from agents.inspection.masking import Masking
 from agents.interactions.state import Context, InteractionsState
 from agents.pricing import PriceBook
 from deploy.embedded.ports import free_port

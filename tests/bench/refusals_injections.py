@@ -27,8 +27,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import make_pipeline
 
-from agents.guards.text.injection import DOCUMENT_THRESHOLD, INJECTION_THRESHOLD, injection_probability
-from agents.guards.text.refusal import REFUSAL_THRESHOLD, refusal_probability
+from agents.inspection.text.injection import DOCUMENT_THRESHOLD, INJECTION_THRESHOLD, injection_probability
+from agents.inspection.text.refusal import REFUSAL_THRESHOLD, refusal_probability
 from tests.bench import guard_texts as own
 from tests.bench import smoke
 

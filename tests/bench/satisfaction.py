@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from agents.labels.settings import LabelSettings
+from agents.common.label_settings import LabelSettings
 from agents.satisfaction.level import Level, Sums
 from agents.satisfaction.state import SatisfactionState
 from schemas.findings import Findings

@@ -20,10 +20,10 @@ from rich.console import Console
 from rich.table import Table
 
 from agents.budgets.rules import read_rules
-from agents.guards.pii import Found
-from agents.guards.schema import UNCHECKED
 from agents.guards.tap import GuardTap
-from agents.interactions.masking import Masking
+from agents.inspection.masking import Masking
+from agents.inspection.pii import Found
+from agents.inspection.schema import UNCHECKED
 from agents.interactions.state import Context, InteractionsState
 from agents.pricing import PriceBook
 from deploy.traffic.demo import demo
@@ -95,7 +95,7 @@ def run(work: list[Batch], guarded: bool) -> tuple[float, int]:
     with ExitStack() as stack:
         if not guarded:
             for name, off in (("is_refusal", lambda text: False), ("attempts", lambda call: []), ("validity", lambda *of: UNCHECKED)):
-                stack.enter_context(patch(f"agents.interactions.verdicts.{name}", off))
+                stack.enter_context(patch(f"agents.inspection.verdicts.{name}", off))
         gc.collect()
         begun = time.process_time()
         for number, batch in enumerate(work):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from agents.guards.schema import UNCHECKED
+from agents.inspection.schema import UNCHECKED
 from agents.interactions import masking, rows, verdicts
 from deploy.cli import main
 from tests.bench import smoke

@@ -10,11 +10,11 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from agents.otlp.conservation import Account as OtlpAccount
 from deploy.cli.doctor_conservation import accounts, conservation, finding_of, finding_of_otlp
+from deploy.conservation.events import Account
+from deploy.conservation.otlp import Account as OtlpAccount
 from deploy.embedded.broker_api import Broker
 from streams.clickhouse import connect
-from streams.conservation import Account
 from streams.settings import OtlpSettings
 from tests.ingests import eventually
 from tests.installation import NOW, Installation, Sent, request, response, unique

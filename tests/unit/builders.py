@@ -19,7 +19,7 @@ import msgspec
 
 from agents.budgets.rules import read_rules
 from agents.cost.state import WINDOWS, CostState
-from agents.interactions.masking import Masking
+from agents.inspection.masking import Masking
 from agents.interactions.rows import answered, series_of, unanswered
 from agents.interactions.state import Context, InteractionsState
 from agents.pricing import PriceBook
@@ -204,7 +204,7 @@ Windows = dict[tuple[Any, ...], Window]
 
 def expected_rows(events: Iterable[Json]) -> tuple[dict[str, Json], Windows]:
     """The interactions and windows that requests and responses imply, whatever way they came: the oracle."""
-    from agents.cost.sketch import bin_of
+    from schemas.sketch import bin_of
 
     by_id = {event["event_id"]: event for event in reversed(list(events))}
     requests = [e for e in by_id.values() if "model" in e and "response_id" not in e]

@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from agents.interactions.masking import Masking
+from agents.inspection.masking import Masking
 from agents.otlp.agent import names_of
 from agents.otlp.state import Context, OtlpState
 from streams.effects import Effects

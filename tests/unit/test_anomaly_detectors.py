@@ -25,8 +25,8 @@ from agents.anomaly.score import deviation
 from agents.anomaly.settings import AnomalySettings, anomaly_settings, objectives
 from agents.anomaly.slo import BurnRate, Objective
 from agents.anomaly.tail import TailTest
-from agents.cost.aggregate import OUTCOME_INDEX
-from agents.cost.sketch import LOG_GAMMA, Bins, bin_of
+from schemas.aggregates import OUTCOME_INDEX
+from schemas.sketch import LOG_GAMMA, Bins, bin_of
 
 H = AnomalySettings().ticket_evidence
 

@@ -17,9 +17,9 @@ from agents.anomaly.pace import SECONDS
 from agents.anomaly.report import severity
 from agents.anomaly.settings import AnomalySettings, objectives
 from agents.anomaly.state import AnomalyState
-from agents.cost.aggregate import OUTCOME_INDEX, Aggregate, Contribution, Series
-from agents.interactions.partials import Part, Parts
+from schemas.aggregates import OUTCOME_INDEX, Aggregate, Contribution, Series
 from schemas.findings import Finding, Findings
+from schemas.partials import Part, Parts
 from streams.effects import Effects
 from tests.unit.builders import SOURCE, FakeBatch, Record
 

@@ -10,7 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from agents.interactions.apart import CLOCKS, SETTLES, SETTLES_HISTORY, closes, is_apart, soon
-from agents.interactions.segments import ALONE
+from schemas.partials import ALONE
 from schemas.rows import CostPartRow
 from tests.unit.builders import Json, World, expected_rows, request, response, settings
 

@@ -21,7 +21,7 @@ from agents.behaviour.state import BehaviourState
 from agents.behaviour.table import Table
 from agents.behaviour.tap import BehaviourTap, draw_of
 from agents.behaviour.text import likeness
-from agents.interactions.taps import Head
+from agents.common.taps import Head
 from schemas.behaviour_rows import BEHAVIOUR_ROWS, CacheCandidateRow, ShadowPairRow, ShadowVerdictRow
 from schemas.decoding import decode_evaluation
 from schemas.findings import Finding, Findings

@@ -15,15 +15,15 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from agents.budgets.rules import Rules, read_rules
-from agents.budgets.runaway import signature_of
 from agents.budgets.state import BudgetState
-from agents.budgets.usage import Group, Usage, UsagePart, UsageParts
 from agents.budgets.windows import Window
-from agents.cost.aggregate import OUTCOME_INDEX, UNANSWERED, Contribution
 from agents.interactions.segments import alone
+from agents.interactions.signature import signature_of
+from schemas.aggregates import OUTCOME_INDEX, UNANSWERED, Contribution
 from schemas.decoding import decode_request
 from schemas.events import Request
 from schemas.findings import Finding, Findings
+from schemas.group_usage import Group, Usage, UsagePart, UsageParts
 from streams.effects import Effects
 from tests.unit.builders import FakeBatch, Record, request
 

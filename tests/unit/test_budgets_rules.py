@@ -8,10 +8,10 @@ import msgspec
 import pytest
 
 from agents.budgets.rules import Rules, read_rules
-from agents.budgets.usage import Group
 from agents.budgets.windows import Window
 from schemas.decoding import decode_request
 from schemas.events import Request
+from schemas.group_usage import Group
 from tests.unit.builders import request
 
 QUIET = {"enabled": False}

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from agents.interactions.apart import CLOCKS
 from agents.interactions.clock import SKEW, STEP, WITNESSES, Clock
-from agents.interactions.segments import ALONE
 from agents.interactions.state import InteractionsState, Saved
+from schemas.partials import ALONE
 from schemas.rows import InteractionRow
 from tests.unit.builders import EPOCH, Json, World, expected_rows, request, response, settings, without
 

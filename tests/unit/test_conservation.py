@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from deploy.cli.doctor_conservation import finding_of
-from streams.conservation import Ended, Read, account, read_record
+from deploy.conservation.events import Ended, Read, account, read_record
 from streams.settings import Settings
 from tests.chaos.conservation import _event_id as oracle_id
 from tests.unit.builders import Record, request

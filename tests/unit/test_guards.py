@@ -11,16 +11,16 @@ from builders import SOURCE, FakeBatch, Json, Record, World, request, response
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.cost.aggregate import Aggregate
 from agents.guards.agent import guards
-from agents.guards.attempts import attempts
-from agents.guards.schema import validity
 from agents.guards.seen import Seen
 from agents.guards.settings import GuardSettings
 from agents.guards.tap import GuardTap
-from agents.interactions.partials import Parts
+from agents.inspection.attempts import attempts
+from agents.inspection.schema import validity
+from schemas.aggregates import Aggregate
 from schemas.decoding import decode_request_with_unknown
 from schemas.findings import Finding, Findings
+from schemas.partials import Parts
 from streams.effects import Effects
 
 REFUSAL = "I'm sorry, but I can't help with that request."

@@ -21,8 +21,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from agents.budgets.rules import read_rules
-from agents.budgets.usage import Usage, UsageParts
 from agents.interactions.state import Context, InteractionsState
+from schemas.group_usage import Usage, UsageParts
 from schemas.rows import RepeatRow
 from tests.unit.builders import Json, World, expected_rows, request, response, settings, without
 

@@ -14,12 +14,12 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from agents.cost.aggregate import Aggregate
-from agents.cost.sketch import bin_of
 from agents.interactions.rows import answered
 from agents.pricing import PriceBook
+from schemas.aggregates import Aggregate
 from schemas.decoding import decode_request_with_unknown, decode_response_with_unknown
 from schemas.rows import money
+from schemas.sketch import bin_of
 from tests.unit.builders import EPOCH, PRICES, Json, Record, World, expected_rows, moment, request, response, settings, without
 
 LONG = 120_000
@@ -72,7 +72,7 @@ def test_an_event_that_brings_out_a_defect_is_a_dead_letter_and_the_others_go_on
     assert (world.counts["accepted", "requests"], world.counts["accepted", "responses"]) == (2, 1)
 
 
-@pytest.mark.parametrize("guard", ["agents.interactions.verdicts.is_refusal", "agents.interactions.masking.candidate_ends"])
+@pytest.mark.parametrize("guard", ["agents.inspection.verdicts.is_refusal", "agents.inspection.masking.candidate_ends"])
 def test_a_guard_that_fails_on_one_call_of_a_batch_leaves_the_others_alone(guard: str, monkeypatch: pytest.MonkeyPatch) -> None:
     right = resolve_name(guard)
 

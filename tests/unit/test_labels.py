@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from agents.labels.settings import LabelSettings
+from agents.common.label_settings import LabelSettings
 from agents.labels.state import PERIOD, LabelsState, label_id
 from schemas.opinions import Judged, Opinions
 from schemas.outputs import Label

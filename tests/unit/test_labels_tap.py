@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from agents.common.taps import Head
 from agents.interactions.state import InteractionsState
-from agents.interactions.taps import Head
 from agents.labels.tap import PIECE, LabelsTap
 from schemas.events import Feedback
 from schemas.turns import MAX_TEXT, Signal, Turn, Turns

@@ -13,7 +13,7 @@ from msgspec.structs import astuple
 
 from agents.labels.detectors import Reader, Reformulation, Tone
 from agents.labels.text import BUCKETS, MAX_CHARS, PART, count, normalise, text_model
-from agents.labels.training import corpus, grammar
+from training.labels import corpus, grammar
 
 READER = Reader()
 

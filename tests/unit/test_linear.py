@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.guards.text.linear import cues_of, load_model, plain, spaced
+from agents.inspection.text.linear import cues_of, load_model, plain, spaced
 
 MODELS = {name: load_model(name) for name in ("refusal", "injection", "injection_retrieved")}
 CUES = sorted({cue for model in MODELS.values() for cue in model.cues})

@@ -7,8 +7,8 @@ import math
 import msgspec
 import pytest
 
-from agents.otlp.conservation import Account, Ended, Message, account, read_message, span_id
 from deploy.cli.doctor_conservation import finding_of_otlp
+from deploy.conservation.otlp import Account, Ended, Message, account, read_message, span_id
 from schemas.otlp import LogRecord, Span
 from streams.settings import OtlpSettings
 from tests.unit.builders import Record

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.interactions.outcome import (
+from agents.inspection.outcome import (
     _OUTCOME_OF,
     FINISH_REASONS,
     Outcome,

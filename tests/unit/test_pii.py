@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from agents.guards.pii import Tagger, find, has_candidates, mask, mask_fields, mask_json, pii_column
+from agents.inspection.pii import Tagger, find, has_candidates, mask, mask_fields, mask_json, pii_column
 
 SECRET = b"key of the installation"
 TAG = Tagger("session-1", SECRET)

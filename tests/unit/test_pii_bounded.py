@@ -16,14 +16,14 @@ from hypothesis import strategies as st
 from stdnum import luhn
 from stdnum.br import cnpj, cpf
 
-from agents.guards.leaks import sightings
-from agents.guards.pii import Tagger, find, mask, mask_json, pii_column, sieve
-from agents.guards.pii.context import _WORDS
-from agents.guards.pii.digits import is_cnpj, is_cpf, is_luhn
-from agents.guards.pii.effort import Effort
-from agents.guards.pii.finder import _find
-from agents.guards.pii.numbers import _SUBSCRIBER
-from agents.guards.text.linear import plain
+from agents.inspection.leaks import sightings
+from agents.inspection.pii import Tagger, find, mask, mask_json, pii_column, sieve
+from agents.inspection.pii.context import _WORDS
+from agents.inspection.pii.digits import is_cnpj, is_cpf, is_luhn
+from agents.inspection.pii.effort import Effort
+from agents.inspection.pii.finder import _find
+from agents.inspection.pii.numbers import _SUBSCRIBER
+from agents.inspection.text.linear import plain
 from tests.bench.pii_text import VALUES
 
 TAG = Tagger("session", b"secret")

@@ -9,7 +9,7 @@ import pytest
 from phonenumbers import PhoneNumberFormat, PhoneNumberType
 from stdnum.br import cnpj
 
-from agents.guards.pii import Tagger, find, mask, mask_json
+from agents.inspection.pii import Tagger, find, mask, mask_json
 from tests.bench.pii_called import numbers_that_are_none
 
 TAG = Tagger("session", b"secret")

@@ -12,8 +12,8 @@ import msgspec
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from agents.guards.pii import Tagger, find, has_candidates, mask, mask_json
-from agents.guards.pii.digits import is_cnh, is_pis, is_titulo
+from agents.inspection.pii import Tagger, find, has_candidates, mask, mask_json
+from agents.inspection.pii.digits import is_cnh, is_pis, is_titulo
 from tests.bench.pii_text import new_card, new_cnh, new_cnpj, new_cpf, new_iban, new_pis, new_titulo
 
 TAG = Tagger("session", b"secret")

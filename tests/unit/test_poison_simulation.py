@@ -17,7 +17,7 @@ import msgspec
 import pytest
 
 import streams.checkpoint
-from agents.interactions.masking import Masking
+from agents.inspection.masking import Masking
 from schemas.decoding import DECODERS
 from streams.deadletters import POISON
 from streams.deaths import Ledger

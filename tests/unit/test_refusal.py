@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.guards.text.linear import LinearModel, load_model, ngrams
-from agents.guards.text.refusal import REFUSAL_THRESHOLD, refusal_probability
+from agents.inspection.text.linear import LinearModel, load_model, ngrams
+from agents.inspection.text.refusal import REFUSAL_THRESHOLD, refusal_probability
 
 REFUSALS = {
     "plain, English": "I'm sorry, but I can't help with that.",
@@ -59,7 +59,7 @@ def test_any_text_has_a_probability_that_never_changes(text: str) -> None:
 
 
 def test_the_score_does_not_depend_on_the_hash_seed_of_the_process() -> None:
-    program = f"from agents.guards.text.refusal import refusal_probability as p; print(repr(p({REFUSALS['partial']!r})))"
+    program = f"from agents.inspection.text.refusal import refusal_probability as p; print(repr(p({REFUSALS['partial']!r})))"
     runs = {
         subprocess.run([sys.executable, "-c", program], env={"PYTHONHASHSEED": seed}, capture_output=True, text=True, check=True).stdout
         for seed in ("1", "2", "3")
@@ -69,7 +69,8 @@ def test_the_score_does_not_depend_on_the_hash_seed_of_the_process() -> None:
 
 def test_scoring_does_not_load_scikit_learn() -> None:
     program = (
-        "import sys; from agents.guards.text.refusal import refusal_probability as p; p('I cannot help'); print('sklearn' in sys.modules)"
+        "import sys; from agents.inspection.text.refusal import refusal_probability\n"
+        "refusal_probability('I cannot help'); print('sklearn' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout == "False\n"
 

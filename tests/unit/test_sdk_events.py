@@ -13,7 +13,7 @@ import pytest
 from mirante import Answer, Client, PersonalData, Request, context
 from mirante._sending import Event, Outcome
 
-from agents.guards.pii.masking import mask
+from agents.inspection.pii.masking import mask
 from schemas.decoding import decode_with_unknown
 
 

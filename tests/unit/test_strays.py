@@ -8,10 +8,10 @@ from math import inf
 
 import pytest
 
+from agents.common.taps import Call, Head
 from agents.interactions.join import WaitingResponse
 from agents.interactions.state import InteractionsState
 from agents.interactions.strays import Strays
-from agents.interactions.taps import Call, Head
 from schemas.decoding import decode_response_with_unknown
 from schemas.events import Evaluation, Feedback, Request
 from streams.deadletters import Origin

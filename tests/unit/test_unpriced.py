@@ -17,12 +17,12 @@ from agents.anomaly.pace import SECONDS
 from agents.anomaly.settings import AnomalySettings
 from agents.anomaly.state import AnomalyState
 from agents.anomaly.unpriced import MOST, UnpricedModels
-from agents.cost.aggregate import OUTCOME_INDEX, Aggregate, Contribution, Series
-from agents.interactions.partials import Part
 from agents.pricing import read_overrides
 from agents.pricing.paste import price_lines
+from schemas.aggregates import OUTCOME_INDEX, Aggregate, Contribution, Series
 from schemas.findings import Finding, Findings
 from schemas.outputs import Alert
+from schemas.partials import Part
 from streams.effects import Effects
 from tests.unit.builders import SOURCE, FakeBatch, Record
 from tests.unit.test_anomaly_state import message

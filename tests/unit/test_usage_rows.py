@@ -13,10 +13,10 @@ import msgspec
 import pytest
 from hypothesis import given
 
-from agents.cost.aggregate import Aggregate, Contribution
 from agents.interactions.join import WaitingResponse
 from agents.interactions.rows import answered
 from agents.pricing import PriceBook
+from schemas.aggregates import Aggregate, Contribution
 from schemas.decoding import decode_request_with_unknown, decode_response_with_unknown
 from schemas.rows import InteractionRow
 from streams.deadletters import Origin

@@ -6,7 +6,7 @@ from math import inf
 
 import pytest
 
-from agents.watermark import Source, Watermark
+from agents.common.watermark import Source, Watermark
 
 NOW = 1_788_739_200.0
 A, B = Source("cluster", 0), Source("cluster", 1)

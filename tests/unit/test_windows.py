@@ -17,19 +17,20 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from agents.budgets.rules import Rules
-from agents.cost.aggregate import OUTCOME_INDEX, UNANSWERED, Aggregate, Contribution, Series
-from agents.cost.sketch import GAMMA, RELATIVE_ERROR, SMALLEST, Bins, bin_of, quantile
+from agents.common.seen import SeenIds
 from agents.cost.state import CostState
 from agents.interactions.partials import Partials
-from agents.interactions.parts import WINDOW, window_of
+from agents.interactions.parts import window_of
 from agents.interactions.progress import Progress
 from agents.interactions.segments import WARM_UP, Segments
 from agents.interactions.state import InteractionsState
 from agents.interactions.sums import Sums
 from agents.interactions.usages import Usages
-from agents.seen import SeenIds
+from schemas.aggregates import OUTCOME_INDEX, UNANSWERED, Aggregate, Contribution, Series
 from schemas.events import MAX_MS, MAX_TOKENS
+from schemas.partials import WINDOW
 from schemas.rows import EXACT, OUTCOMES, CostPartRow
+from schemas.sketch import GAMMA, RELATIVE_ERROR, SMALLEST, Bins, bin_of, quantile
 from streams.effects import Effects
 from tests.unit.builders import SOURCE, FakeBatch, Json, Record, Tables, World, expected_rows, request, response, settings
 

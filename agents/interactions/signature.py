@@ -1,0 +1,28 @@
+"""What a call asks, in one number: calls that repeat each other have the same."""
+
+from __future__ import annotations
+
+import zlib
+from typing import Any
+
+import msgspec
+
+from schemas.events import Request
+
+_LONGEST_TEXT = 8_192
+
+
+def signature_of(request: Request) -> int | None:
+    """CRC-32 of what a call asks: operation and last message (else the prompt's variables), without digits, so that counters and
+    times make no difference. None: nothing is known of it."""
+    content: Any = None
+    tool = ""
+    if request.messages:
+        last = request.messages[-1]
+        content, tool = last.content or last.tool_calls, last.name or ""
+    elif request.prompt is not None:
+        content = request.prompt.variables
+    if not content:
+        return None
+    text = content.encode("utf-8", "surrogatepass") if isinstance(content, str) else msgspec.json.encode(content)
+    return zlib.crc32(text[-_LONGEST_TEXT:].translate(None, b"0123456789"), zlib.crc32(f"{request.operation}\x1f{tool}".encode()))

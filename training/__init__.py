@@ -1,0 +1,1 @@
+"""How the text models were made. Not part of the wheel."""

