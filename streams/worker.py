@@ -215,6 +215,7 @@ class Worker(BatchApp):
             web_host=settings.web_host,
             web_bind=settings.web_host,
             web_port=settings.web_port,
+            web_in_thread=True,  # /health answers while an event holds the loop
             batches=BatchOptions(
                 drain_timeout=settings.drain_timeout, gap_patience=GAP_PATIENCE if cluster.startswith(EMBEDDED_CLUSTER) else 0.0
             ),
@@ -258,7 +259,16 @@ class Worker(BatchApp):
         await super().on_stop()
         await self.runtime.stop()
 
+    async def _in_loop(self, ask: Callable[[], Any]) -> Any:
+        """From the thread of the pages: what the agents' loop answers, once it comes to it."""
+
+        async def answer() -> Any:
+            return ask()
+
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(answer(), self.loop))
+
     def _register_pages(self) -> None:
+        """They are served by a thread of their own. What only the loop may look at is asked of it."""
         runtime = self.runtime
 
         @self.page("/health")
@@ -270,7 +280,7 @@ class Worker(BatchApp):
 
         @self.page("/status")
         async def status(view: View, request: Request) -> Response:
-            return view.json(runtime.status())
+            return view.json(await self._in_loop(runtime.status))
 
         @self.page("/metrics")
         async def metrics(view: View, request: Request) -> Response:
