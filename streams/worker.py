@@ -143,13 +143,15 @@ class Runtime(Service):
         return cast(BatchConsumer, self._consumer()).end_of(TP(topic, partition))
 
     def status(self) -> dict[str, Any]:
-        """How far this worker is: durable offsets by topic and partition, what waits for its counterpart, seconds since anything
-        came of it."""
+        """How far this worker is: what keeps it from going on, durable offsets by topic and partition, what waits for its counterpart,
+        seconds since anything came of it."""
         durable: dict[str, dict[int, int]] = {}
         for tp, offset in self.durable().items():
             durable.setdefault(tp.topic, {})[tp.partition] = offset
+        problems = self.problems()
         return {
-            "ready": not self.problems(),
+            "ready": not problems,
+            "problems": problems,
             "inputs": sorted(self.readers),
             "partitions": sorted(self.owned()),
             "durable": durable,
