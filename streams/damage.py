@@ -44,12 +44,12 @@ class Damage:
     def problems(self) -> list[str]:
         """What could not be read lately, in the order in which it was met."""
         now = self._now()
-        self._told = {text: met for text, met in self._told.items() if now - met < TOLD_SECONDS}
-        return list(self._told)
+        return [text for text, met in self._told.items() if now - met < TOLD_SECONDS]
 
     def _tell(self, text: str) -> None:
         if text not in self._told:
             log.warning("dead letter: %s", text)
-        self._told[text] = self._now()
-        while len(self._told) > MOST_TOLD:
-            del self._told[next(iter(self._told))]
+        told = {**self._told, text: self._now()}  # a new one: the thread of the pages may be reading
+        while len(told) > MOST_TOLD:
+            del told[next(iter(told))]
+        self._told = told

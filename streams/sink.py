@@ -24,6 +24,7 @@ from schemas.rows import DATABASE, INSERT_SETTINGS, DeadLetterRow
 from streams.clickhouse import ClickHouseUnavailable, connect
 from streams.deadletters import Preview, refused_row, row_of, withheld
 from streams.metrics import Metrics
+from streams.reasons import reason
 
 log = logging.getLogger(__name__)
 
@@ -86,9 +87,9 @@ class Sink:
                         return [refused_row(table, rows[0], str(error))]
                     half = len(rows) // 2
                     return await self._insert(table, rows[:half]) + await self._insert(table, rows[half:])
-                self.failing_since = self.failing_since or f"{table}: {error}"[:300]
+                self.failing_since = self.failing_since or f"{table}: {reason(error)}"
                 self._metrics.insert_failed(table)
-                log.warning("insert into %s failed, trying again in %.1f s: %s", table, delay, str(error)[:300])
+                log.warning("insert into %s failed, trying again in %.1f s: %s", table, delay, reason(error))
                 _let_go(error)
                 await asyncio.sleep(delay * random.uniform(0.5, 1.0))
                 delay = min(2 * delay, LONGEST_DELAY)

@@ -118,10 +118,12 @@ class Watchdog:
             self._held = None
 
     def problems(self) -> list[str]:
-        """What has held the loop lately, in the order in which it did."""
-        now = self._now()
-        self._told = {text: at for text, at in self._told.items() if now - at < TOLD_SECONDS}
-        return list(self._told)
+        """What has held the loop lately, in the order in which it did, and what holds it."""
+        now, held, since = self._now(), self._held, self._since
+        told = [text for text, at in self._told.items() if now - at < TOLD_SECONDS]
+        if held is not None:
+            told.append(f"has held the worker for {now - since:.0f} s and still does: {held}")
+        return told
 
     def _over(self, held: Held, seconds: float) -> None:
         log.warning("the event loop goes on after %.1f s: %s", seconds, held)

@@ -143,13 +143,15 @@ class Runtime(Service):
         return cast(BatchConsumer, self._consumer()).end_of(TP(topic, partition))
 
     def status(self) -> dict[str, Any]:
-        """How far this worker is: durable offsets by topic and partition, what waits for its counterpart, seconds since anything
-        came of it."""
+        """How far this worker is: what keeps it from going on, durable offsets by topic and partition, what waits for its counterpart,
+        seconds since anything came of it."""
         durable: dict[str, dict[int, int]] = {}
         for tp, offset in self.durable().items():
             durable.setdefault(tp.topic, {})[tp.partition] = offset
+        problems = self.problems()
         return {
-            "ready": not self.problems(),
+            "ready": not problems,
+            "problems": problems,
             "inputs": sorted(self.readers),
             "partitions": sorted(self.owned()),
             "durable": durable,
@@ -215,6 +217,7 @@ class Worker(BatchApp):
             web_host=settings.web_host,
             web_bind=settings.web_host,
             web_port=settings.web_port,
+            web_in_thread=True,  # /health answers while an event holds the loop
             batches=BatchOptions(
                 drain_timeout=settings.drain_timeout, gap_patience=GAP_PATIENCE if cluster.startswith(EMBEDDED_CLUSTER) else 0.0
             ),
@@ -258,7 +261,16 @@ class Worker(BatchApp):
         await super().on_stop()
         await self.runtime.stop()
 
+    async def _in_loop(self, ask: Callable[[], Any]) -> Any:
+        """From the thread of the pages: what the agents' loop answers, once it comes to it."""
+
+        async def answer() -> Any:
+            return ask()
+
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(answer(), self.loop))
+
     def _register_pages(self) -> None:
+        """They are served by a thread of their own. What only the loop may look at is asked of it."""
         runtime = self.runtime
 
         @self.page("/health")
@@ -270,7 +282,7 @@ class Worker(BatchApp):
 
         @self.page("/status")
         async def status(view: View, request: Request) -> Response:
-            return view.json(runtime.status())
+            return view.json(await self._in_loop(runtime.status))
 
         @self.page("/metrics")
         async def metrics(view: View, request: Request) -> Response:

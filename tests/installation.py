@@ -17,6 +17,7 @@ from aiokafka import AIOKafkaProducer
 
 from deploy.embedded.stack import Stack, StackOptions
 from streams.clickhouse import connect
+from tests.stopped import stop
 
 NOW = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=10)
 """When the events of the tests happen, unless they say otherwise."""
@@ -110,7 +111,8 @@ class Installation:
         """The same, and nobody reads before all is there: for how long a publisher stalls says nothing of what it publishes.
         A worker takes a partition that is silent for some seconds to be at its end."""
         for worker in self.stack.workers:
-            worker.signal(signal.SIGSTOP)
+            assert worker.pid is not None
+            stop(worker.pid)
         try:
             self.publish(records)
         finally:

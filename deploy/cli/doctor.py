@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import platform
+import shutil
 import socket
 import sys
 import time
@@ -31,6 +32,9 @@ from streams.settings import Settings, SettingsError, load_settings
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
+
+LITTLE_SPACE = 256_000_000
+"""Bytes: merges need room for the parts that they make of others."""
 
 CLOCK_TOLERANCE = 5.0
 """Seconds between this machine's clock and ClickHouse's."""
@@ -89,6 +93,7 @@ def examine(data: Path) -> list[Finding]:
         return [*findings, Finding("settings", "error", str(error), "correct the setting named, in the environment or in mirante.toml")]
     findings.append(Finding("settings", "ok", f"Kafka {settings.kafka_bootstrap}, ClickHouse {without_password(settings.clickhouse_url)}"))
     findings.append(_stack(data))
+    findings += [*_disk(data), *_workers(data)]
     if _nothing_runs(data, settings):
         remedy = "start one with `mirante up`, or name servers: MIRANTE_KAFKA_BOOTSTRAP and MIRANTE_CLICKHOUSE_URL"
         return [*findings, Finding("servers", "error", f"no stack runs on {data}, and no server is named or answers here", remedy)]
@@ -129,6 +134,43 @@ def _stack(data: Path) -> Finding:
     if (who := holder(data)) is not None:
         return Finding("stack", "warning", f"{data} is held, but not ready ({who})", "wait a moment; if it stays so, look into its logs")
     return Finding("stack", "ok", f"none runs on {data}")
+
+
+def _disk(data: Path) -> list[Finding]:
+    """Of an embedded stack that runs: without space nothing is stored, and all waits."""
+    from deploy.embedded.directory import read_endpoints
+
+    if read_endpoints(data) is None:
+        return []
+    free = shutil.disk_usage(data).free
+    detail = f"{free / 1e6:,.0f} MB are free where {data} is"
+    if free >= LITTLE_SPACE:
+        return [Finding("disk", "ok", detail)]
+    return [Finding("disk", "error", detail, "free some: without space the tables take no rows, and everything waits; nothing is lost")]
+
+
+def _workers(data: Path) -> list[Finding]:
+    """What the workers of a stack that runs say of themselves."""
+    from urllib.error import HTTPError
+    from urllib.request import urlopen
+
+    from deploy.embedded.directory import read_endpoints
+
+    endpoints = read_endpoints(data)
+    findings = []
+    for number, url in enumerate(endpoints.metrics if endpoints is not None else (), 1):
+        name, health = f"worker {number}", url.replace("/metrics", "/health")
+        log = f"its log: {data}/logs/worker-{number}.log"
+        try:
+            with urlopen(health, timeout=3) as answer:
+                told = json.loads(answer.read())["problems"]
+            found = Finding(name, "warning", "; ".join(told), log) if told else Finding(name, "ok", "ready")
+        except HTTPError as error:
+            found = Finding(name, "error", "; ".join(json.loads(error.read())["problems"]), log)
+        except OSError as error:
+            found = Finding(name, "error", f"{health} does not answer ({error})", log)
+        findings.append(found)
+    return findings
 
 
 def _nothing_runs(data: Path, settings: Settings) -> bool:

@@ -141,7 +141,8 @@ class Summary:
         text = f"{total['interactions']:,} interactions, {total['not_ok']:,} not ok, ${cost:,.4f}, {total['unpriced']:,} unpriced"
         if self._progress is not None:
             text = f"{self._progress.published:,} events published ({self._progress.rate:,.0f}/s); {text}"
-        return "; ".join([text, *stack.troubles()])
+        problems = {problem for worker in await stack.status() for problem in worker["problems"]}
+        return "; ".join([text, *stack.troubles(), *sorted(problems)])
 
     async def _picture(self, stack: Any) -> Group:
         parts: list[Any] = [Text(await self._line(stack), style="bold")]

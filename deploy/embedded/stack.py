@@ -286,7 +286,8 @@ class Stack:
     async def _wake(self) -> None:
         """Start again what hangs. A broker in memory would lose all by that: it may go on if it was stopped, or has failed."""
         kept = {process.name: process for process in (*self.workers, *self.pages) if self._restarts[process.name].running}
-        health = {f"worker-{n}": f"{url}/health" for n, url in enumerate(self.metrics_urls, 1)} | self._health
+        # A worker's /health answers also while its loop hangs; its /status is answered by the loop.
+        health = {f"worker-{n}": f"{url}/status" for n, url in enumerate(self.metrics_urls, 1)} | self._health
         probes = {name: _answers(health[name]) for name in kept}
         if self.clickhouse is not None:
             probes["clickhouse"] = _answers(f"{self._engine_url}/ping")

@@ -422,6 +422,38 @@ def test_concurrent_inserts_and_selects_lose_and_double_nothing(server: Running,
     )
 
 
+def test_an_insert_that_cannot_be_stored_is_no_success(server: Running, table: str) -> None:
+    # chdb reports its rows as written
+    server.ask(f"CREATE TABLE {table}_few (a UInt64, CONSTRAINT few CHECK a < 5) ENGINE = MergeTree ORDER BY a")
+    answer = server.ask(f'INSERT INTO {table}_few FORMAT JSONEachRow\n{{"a": 7}}')
+    assert (answer.status, answer.headers["X-ClickHouse-Exception-Code"]) == (500, "469")
+    assert "Constraint `few`" in answer.text
+    assert server.ask(f'INSERT INTO {table}_few FORMAT JSONEachRow\n{{"a": 1}}').status == 200
+    assert server.ask(f"SELECT count() FROM {table}_few").text == "1\n"
+
+
+def test_of_many_inserts_at_once_each_gets_its_own_answer(server: Running, table: str) -> None:
+    server.ask(f"CREATE TABLE {table}_even (a UInt64, CONSTRAINT even CHECK a % 2 = 0) ENGINE = MergeTree ORDER BY a")
+    stored: list[int] = []
+    refused: list[int] = []
+
+    def write(first: int) -> None:
+        for a in range(first, first + 20):
+            answer = server.ask(f'INSERT INTO {table}_even FORMAT JSONEachRow\n{{"a": {a}}}')
+            (stored if answer.status == 200 else refused).append(a)
+
+    threads = [threading.Thread(target=write, args=(100 * number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+
+    # What is odd is refused; of what is even some may be called refused, which others' errors hide. Nothing is lost.
+    assert all(a % 2 == 0 for a in stored) and {a for a in refused if a % 2} == {100 * n + k for n in range(8) for k in range(1, 20, 2)}
+    there = {int(a) for a in server.ask(f"SELECT a FROM {table}_even").text.split()}
+    assert set(stored) <= there
+
+
 def test_a_query_whose_client_has_gone_is_stopped(server: Running) -> None:
     with contextlib.suppress(OSError):  # it times out
         urllib.request.urlopen(
@@ -445,6 +477,29 @@ def test_a_query_that_needs_too_much_memory_fails_alone(tmp_path: Path) -> None:
         answer = running.ask("SELECT length(groupArray(number)) FROM numbers(1000000000)")
         assert (answer.status, answer.headers["X-ClickHouse-Exception-Code"]) == (500, "241")
         assert running.ask("SELECT 1").text == "1\n"
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", disk], capture_output=True, check=False).returncode:
+        pytest.skip("only root can make a small disk")
+    yield disk
+    subprocess.run(["umount", "-l", disk], check=True)
+
+
+def test_on_a_full_disk_nothing_is_acknowledged_that_is_not_stored(small_disk: Path) -> None:
+    with started(small_disk) as running:
+        running.ask("CREATE TABLE kept (a UInt64, s String) ENGINE = MergeTree ORDER BY a")
+        statuses = []
+        for number in range(40):
+            rows = "".join(json.dumps({"a": 100 * number + a, "s": os.urandom(2_000).hex()}) + "\n" for a in range(100))
+            answer = running.ask(f"INSERT INTO kept FORMAT JSONEachRow\n{rows}")
+            statuses.append(answer.status)
+        assert (answer.status, answer.headers["X-ClickHouse-Exception-Code"]) == (500, "243")
+        assert running.ask("SELECT count() FROM kept").text == f"{100 * statuses.count(200)}\n"
+        assert 0 < statuses.count(200) < 40
 
 
 # The process

@@ -33,6 +33,7 @@ from deploy.embedded.ports import free_port
 from streams.partitioner import partition_of
 from tests.ingests import JSON, LINES, PARTITIONS, PROTOBUF, Ingest, ask, eventually, running
 from tests.kafka_clients import create_topic
+from tests.stopped import stop
 
 PAGE = "https://app.example.com"
 
@@ -419,7 +420,7 @@ class TestBroker:
         try:
             with running(Ingest(broker.bootstrap, "llm.", tmp_path)) as ingest:
                 for pid in broker.pids.values():
-                    os.kill(pid, signal.SIGSTOP)
+                    stop(pid)
                 status, headers, _ = ingest.post("/v1/events", lines(request("held")))
                 assert (status, "retry-after" in headers) == (503, True)
                 assert ingest.get("/health")[0] == 503

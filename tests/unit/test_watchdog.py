@@ -116,3 +116,17 @@ def test_one_call_that_holds_the_interpreter_as_well_is_named() -> None:
     # then the batch is named
     (problem,) = watchdog.problems()
     assert "llm.requests/2/1000 to 1099" in problem
+
+
+def test_what_holds_the_loop_is_named_while_it_does() -> None:
+    # given a batch in hand and a loop that does not go on
+    now = 0.0
+    in_hand = InHand()
+    in_hand.take(BATCH)
+    watchdog = Watchdog(in_hand, Metrics(), now=lambda: now, busy=lambda: now)
+    # when the thread looks after three seconds
+    now = 3.0
+    watchdog.look()
+    # then the batch is named already
+    (problem,) = watchdog.problems()
+    assert "for 3 s and still does" in problem and "llm.requests/2/1000 to 1099" in problem

@@ -3,13 +3,14 @@
 Facts this rests on, measured with chdb 26.9: a process has one engine path and any number of handles; a handle costs
 0.1 ms and has its own settings, current database and temporary tables; a handle does one thing at a time, handles work in
 parallel, in any thread, without the GIL; an error leaves the handle usable. `send_insert` takes data as bytes and makes
-them visible at `finish()`. There are no `system.*_log` tables, so nothing grows that nobody wrote.
+them visible at `finish()`, which reports as written also what could not be stored (no space, no memory, a constraint):
+only `system.errors` knows better. There are no `system.*_log` tables, so nothing grows that nobody wrote.
 """
 
 import json
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -39,6 +40,10 @@ BLOCKWISE_FORMATS = frozenset(
     }
     | {"JSONCompactEachRow", "JSONStringsEachRow", "JSONCompactStringsEachRow"}
 )
+_MET_BY_WRITING = frozenset(
+    {"NOT_ENOUGH_SPACE", "MEMORY_LIMIT_EXCEEDED", "CANNOT_ALLOCATE_MEMORY", "VIOLATED_CONSTRAINT", "TOO_MANY_PARTS", "ABORTED"}
+    | {"CANNOT_WRITE_TO_FILE_DESCRIPTOR", "CANNOT_OPEN_FILE", "CANNOT_CREATE_DIRECTORY", "QUERY_WAS_CANCELLED", "STD_EXCEPTION"}
+)
 _connect = cast(Any, chdb).connect  # chdb's Python has no annotations
 
 
@@ -65,8 +70,10 @@ class Result:
 class Insert:
     """An INSERT under way. Nothing of it is visible before `finish()` unless it holds more than one block of rows."""
 
-    def __init__(self, inserter: Any) -> None:
+    def __init__(self, inserter: Any, check: Callable[[], None]) -> None:
+        """`check`: raises what has happened to it and `finish()` does not say."""
         self._inserter = inserter
+        self._check = check
         self._began = time.monotonic_ns()
 
     def append(self, data: bytes) -> None:
@@ -77,11 +84,12 @@ class Insert:
             raise from_engine(problem) from problem
 
     def finish(self) -> Counts:
-        """Return when the rows are stored: their parts are written and renamed into the table."""
+        """Return when the rows are stored: their parts are written and renamed into the table. Raises ClickHouseError."""
         try:
             done = self._inserter.finish()
         except RuntimeError as problem:
             raise from_engine(problem) from problem
+        self._check()
         elapsed = time.monotonic_ns() - self._began
         return Counts(written_rows=done.rows_written, written_bytes=done.bytes_written, elapsed_ns=elapsed)
 
@@ -123,11 +131,42 @@ class Blocks:
             raise from_engine(problem) from problem
 
 
-class Handle:
-    """One conversation with the engine: settings, current database, temporary tables. For one thread at a time."""
+class Errors:
+    """What has gone wrong in the engine: `system.errors`, which counts by code and knows the statement of the last one."""
 
     def __init__(self, connection: Any) -> None:
         self._connection = connection
+        self._guard = threading.Lock()
+
+    def counts(self) -> dict[str, int]:
+        """How many there have been, by name."""
+        return {row["name"]: int(row["value"]) for row in self._rows()}
+
+    def raise_new(self, before: Mapping[str, int], query_id: str) -> None:
+        """Raise what a statement has met since `before`, as ClickHouseError.
+
+        Of an error that several have met since, only the last one's statement is known. Of those that writing meets it is then
+        raised, too: who repeats an insert that was stored loses nothing.
+        """
+        for row in self._rows():
+            new = int(row["value"]) - before.get(row["name"], 0)
+            if new and (row["query_id"] == query_id or (new > 1 and row["name"] in _MET_BY_WRITING)):
+                text = f"Code: {row['code']}. DB::Exception: {row['last_error_message']}. ({row['name']})"
+                raise ClickHouseError(row["code"], text)
+
+    def _rows(self) -> list[dict[str, Any]]:
+        sql = "SELECT name, code, value, query_id, last_error_message FROM system.errors WHERE value > 0"
+        with self._guard:
+            answer = self._connection.query(sql, "JSONEachRow").bytes() or b""
+        return [json.loads(line) for line in answer.splitlines()]
+
+
+class Handle:
+    """One conversation with the engine: settings, current database, temporary tables. For one thread at a time."""
+
+    def __init__(self, connection: Any, errors: "Errors") -> None:
+        self._connection = connection
+        self._errors = errors
 
     def run(self, sql: str, output_format: str = "TabSeparated", params: Mapping[str, str] | None = None) -> Result:
         """Execute a statement. A FORMAT clause in it goes before `output_format`.
@@ -160,10 +199,17 @@ class Handle:
     def insert(self, statement: str, input_format: str) -> Insert:
         """Begin an INSERT; `statement` ends before FORMAT or VALUES."""
         check(statement)
+        before = self._errors.counts()
         try:
-            return Insert(self._connection.send_insert(statement, input_format))
+            inserter = self._connection.send_insert(statement, input_format)
         except RuntimeError as problem:
             raise from_engine(problem) from problem
+
+        def swallowed() -> None:
+            (mine,) = self.rows("SELECT queryID() AS id")  # still that of the insert
+            self._errors.raise_new(before, mine["id"])
+
+        return Insert(inserter, swallowed)
 
     def set(self, settings: Mapping[str, str]) -> None:
         """Change settings of this handle; also query parameters, as `param_NAME`."""
@@ -200,7 +246,8 @@ class Engine:
         self._address = f"{self.directory}?config-file={CONFIG}"
         try:
             self._root: Any = _connect(self._address)  # keeps the engine alive between handles
-            _keep_to_tables(Handle(self._root))
+            self._errors = Errors(self._root)
+            _keep_to_tables(Handle(self._root, self._errors))
         except (RuntimeError, chdb.ChdbError, ClickHouseError) as problem:
             self._lock.release()
             raise from_engine(problem) from problem
@@ -210,7 +257,7 @@ class Engine:
         with self._guard:
             if self._root is None:
                 raise from_engine(RuntimeError("the engine is closed"))
-            handle = Handle(_connect(self._address))
+            handle = Handle(_connect(self._address), self._errors)
         handle.set(
             {
                 "async_insert": "0",
