@@ -32,8 +32,9 @@ from agents.inspection.masking import Masking
 from agents.inspection.pii.finder import find
 from agents.inspection.text import load_models
 from agents.inspection.text.refusal import is_refusal
+from agents.interactions.context import Context
 from agents.interactions.rows import answered
-from agents.interactions.state import Context, InteractionsState
+from agents.interactions.state import InteractionsState
 from agents.labels.tap import LabelsTap
 from agents.pricing import PriceBook
 from schemas.decoding import DECODERS

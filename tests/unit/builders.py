@@ -20,8 +20,9 @@ import msgspec
 from agents.budgets.rules import read_rules
 from agents.cost.state import WINDOWS, CostState
 from agents.inspection.masking import Masking
+from agents.interactions.context import Context
 from agents.interactions.rows import answered, series_of, unanswered
-from agents.interactions.state import Context, InteractionsState
+from agents.interactions.state import InteractionsState
 from agents.pricing import PriceBook
 from schemas.decoding import decode_request_with_unknown, decode_response_with_unknown
 from schemas.outputs import DeadLetter

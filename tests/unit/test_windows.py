@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from agents.budgets.rules import Rules
 from agents.common.seen import SeenIds
 from agents.cost.state import CostState
+from agents.interactions.gossip import Word
 from agents.interactions.partials import Partials
 from agents.interactions.parts import window_of
 from agents.interactions.progress import Progress
@@ -372,16 +373,18 @@ def outcome(effects: Effects) -> tuple[Any, ...]:
 
 def forget_what_was_heard(state: InteractionsState) -> None:
     """As after a restart: silence must be heard first, and what was asked of other partitions is asked again."""
-    state._silent = {}
-    state._rekeyed_since, state._rekeyed_silence = None, 0.0
-    state._said, state._said_at, state._says_again = (0, 0, False, False), 0.0, False
-    state._rests = False
-    state._progress = Progress(state._context.settings.partitions, "the same for all")
-    for held in state._join._held:
+    partition, gossip = state._partition, state._gossip
+    partition.clocks.silent = {}
+    partition.clocks._rekeyed_since, partition.clocks._rekeyed_silence = None, 0.0
+    gossip._said, gossip._said_at, gossip._says_again = Word(0, 0, False, False, 0.0, 0.0), 0.0, False
+    gossip._rests = False
+    state._inquiries.progress = Progress(partition.count, "the same for all")
+    join = partition.join
+    for held in join._held:
         item = held.item
         entry = item.request.request if item.request is not None else item.response.response
-        state._join._deadlines.add(item.due, entry.request_id)
-    state._join._held.clear()
+        join._deadlines.add(item.due, entry.request_id)
+    join._held.clear()
 
 
 @given(st.data())
