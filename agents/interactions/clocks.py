@@ -1,7 +1,8 @@
-"""Time of one partition: how far its topics have been read, in event time, and which of them are silent.
+"""Time of one partition: how far its topics have been read, in event time, and which of them are
+silent.
 
-In: times of records and ticks of processing time. Out: epoch seconds of event time. Fails never; does
-no I/O but for asking the wall clock whether a Kafka time can be true.
+In: times of records and ticks of processing time. Out: epoch seconds of event time. Fails never;
+does no I/O but for asking the wall clock whether a Kafka time can be true.
 """
 
 from __future__ import annotations
@@ -27,15 +28,17 @@ RESTS = 3.0
 """Seconds of processing time without a re-keyed event after which none is expected."""
 
 LIVE_SPAN = 30.0
-"""Input is live once its records have been written promptly (see :meth:`Clocks.note_pace`) for so many seconds."""
+"""Input is live once its records have been written promptly (see :meth:`Clocks.note_pace`) for so
+many seconds."""
 
 MAX_SKEW = 60.0
-"""Seconds by which requests may be read ahead of responses, in event time, or the reverse, while both have more to read. Feedback may not
-be further ahead of both."""
+"""Seconds by which requests may be read ahead of responses, in event time, or the reverse, while
+both have more to read. Feedback may not be further ahead of both."""
 
 
 class Clocks:
-    """Of one partition: a clock for each kind of event, and one for those that other partitions sent."""
+    """Of one partition: a clock for each kind of event, and one for those that other partitions
+    sent."""
 
     def __init__(self, context: Context) -> None:
         topics = context.topics
@@ -45,7 +48,8 @@ class Clocks:
         """Topics that are read to their end, and the seconds since their last record."""
         self.ticks = 0
         self.live = (0.0, 0.0)
-        """Event times since when, and until when, records have been written as they happened, epoch seconds."""
+        """Event times since when, and until when, records have been written as they happened, epoch
+        seconds."""
         self._topics = topics
         self._kinds = {topic: topics.kind_of(topic) for topic in topics.events}
         self._wall = context.wall
@@ -65,7 +69,8 @@ class Clocks:
         return clock
 
     def latest(self) -> float:
-        """A Kafka time beyond this has not come yet, so it is none: the host that wrote it has a wrong clock."""
+        """A Kafka time beyond this has not come yet, so it is none: the host that wrote it has a
+        wrong clock."""
         return self._wall() + CLOCKS
 
     def believed(self, time: float, written: Record) -> float:
@@ -92,16 +97,17 @@ class Clocks:
         last.extend(reversed(list(islice(possible, WITNESSES))))
 
     def note_pace(self, prompt: Sequence[float], clock: float) -> None:
-        """Whether events are written as they happen. ``prompt``: times of those in a batch that were; a
-        record whose Kafka time is wrong says nothing of the others. Which topic was read first, and how
-        it was cut into batches, must not matter."""
+        """Whether events are written as they happen. ``prompt``: times of those in a batch that
+        were; a record whose Kafka time is wrong says nothing of the others. Which topic was read
+        first, and how it was cut into batches, must not matter."""
         since, until = self.live
         self.live = (min(since or inf, *prompt), max(clock, until)) if prompt else (0.0, until)
 
     # How far it is
 
     def tick(self, now: float, silent: Mapping[str, float], effects: Effects) -> None:
-        """Processing time passes: where nothing more comes, what came last need not wait for witnesses."""
+        """Processing time passes: where nothing more comes, what came last need not wait for
+        witnesses."""
         self.silent = dict(silent)
         self.ticks += 1
         self._rekeyed_since = now if self._rekeyed_since is None else self._rekeyed_since
@@ -116,7 +122,8 @@ class Clocks:
     def time(self) -> float:
         """Event time of the partition: how far both sides of the join have been read.
 
-        A silent topic does not hold time back; when both are silent, time goes on at the pace of the wall clock.
+        A silent topic does not hold time back; when both are silent, time goes on at the pace of
+        the wall clock.
         """
         active = [self.time_of(t) for t in self.joined if t not in self.silent]
         if active:
@@ -154,8 +161,9 @@ class Clocks:
         return since > 0 and until - since >= LIVE_SPAN
 
     def calls_read_up_to(self) -> float:
-        """Event time up to which calls have been read: all of it comes from records, but for input that is live. When that falls silent,
-        time goes on at the pace of the wall clock, so that its silence is noticed; a history that ends says nothing of what came after."""
+        """Event time up to which calls have been read: all of it comes from records, but for input
+        that is live. When that falls silent, time goes on at the pace of the wall clock, so that
+        its silence is noticed; a history that ends says nothing of what came after."""
         if not self.is_idle():
             return self.time()
         own = self.furthest(self.joined)
@@ -173,10 +181,13 @@ class Clocks:
         """Whether everything written to this partition before the question has been read."""
         if self.ticks < question.tick + TICKS:
             return False
-        return all(t in self.silent or self._is_past(t, question.written + MARGIN) for t in self.joined)
+        return all(
+            t in self.silent or self._is_past(t, question.written + MARGIN) for t in self.joined
+        )
 
     def _is_past(self, topic: str, written: float) -> bool:
-        """Whether what is read now was written after ``written``: one record does not say so, whose host may have a wrong clock."""
+        """Whether what is read now was written after ``written``: one record does not say so, whose
+        host may have a wrong clock."""
         last = self._written.get(topic, ())
         return len(last) == WITNESSES and sorted(last)[1] > written
 
@@ -194,7 +205,12 @@ class Clocks:
         """Of the clocks that are not sure of themselves yet."""
         return {kind: clock.backing for kind, clock in self._clocks.items() if clock.wary}
 
-    def load(self, times: Mapping[str, float], leaps: Mapping[str, list[Leap]], backing: Mapping[str, int]) -> None:
+    def load(
+        self,
+        times: Mapping[str, float],
+        leaps: Mapping[str, list[Leap]],
+        backing: Mapping[str, int],
+    ) -> None:
         """Restore what the above returned."""
         for kind, at in times.items():
             self._clocks[kind] = Clock(at, leaps.get(kind, ()), backing.get(kind))

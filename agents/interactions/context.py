@@ -19,10 +19,10 @@ from streams.topics import Topics
 class Context:
     """What the partitions of a worker share.
 
-    ``source``: the Kafka cluster the offsets belong to. ``counted_from``: for a backfill, the offset
-    of the first request that counts, per partition. ``taps``: make, for a partition, what tells other
-    agents of each call. ``settle``: seconds after its window in which a call is expected to end
-    (agents/interactions/parts.py).
+    ``source``: the Kafka cluster the offsets belong to. ``counted_from``: for a backfill, the
+    offset of the first request that counts, per partition. ``taps``: make, for a partition, what
+    tells other agents of each call. ``settle``: seconds after its window in which a call is
+    expected to end (agents/interactions/parts.py).
     """
 
     settings: Settings
@@ -34,5 +34,6 @@ class Context:
     counted_from: tuple[int, ...] = ()
     taps: tuple[Callable[[], Tap], ...] = ()
     wall: Callable[[], float] = wall_clock
-    """Epoch seconds. Asked only of what a topic ends with: a Kafka time that has not come yet is none."""
+    """Epoch seconds. Asked only of what a topic ends with: a Kafka time that has not come yet is
+    none."""
     settle: float = SETTLE

@@ -1,7 +1,7 @@
 """Deadlines of what waits for its counterpart: given up, closed, or a dead letter.
 
-In: time. Out: rows of unanswered requests, dead letters, notes to other partitions. Fails never. Changes
-the join, the segments, and what is kept for late answers.
+In: time. Out: rows of unanswered requests, dead letters, notes to other partitions. Fails never.
+Changes the join, the segments, and what is kept for late answers.
 """
 
 from __future__ import annotations
@@ -21,7 +21,12 @@ class Expiry:
     """Of one partition."""
 
     def __init__(
-        self, partition: Partition, gossip: Gossip, inquiries: Inquiries, whereabouts: Whereabouts, unanswered: Unanswered
+        self,
+        partition: Partition,
+        gossip: Gossip,
+        inquiries: Inquiries,
+        whereabouts: Whereabouts,
+        unanswered: Unanswered,
     ) -> None:
         self._partition = partition
         self._gossip = gossip
@@ -33,7 +38,9 @@ class Expiry:
         """Do what has become due."""
         here, seeking = self._partition, self._inquiries.seeking
         clock = max(here.clocks.time(), self._gossip.read_calls.time)
-        for request, response in here.join.due(clock, here.context.wall(), self._inquiries.progress):
+        for request, response in here.join.due(
+            clock, here.context.wall(), self._inquiries.progress
+        ):
             if request is not None:
                 self._expire(request, clock, effects)
             elif response is not None:
@@ -50,7 +57,9 @@ class Expiry:
         if earliest is not None:
             effects.count("settled_early")
             self._unanswered.give_up(earliest, effects)
-            self._whereabouts.tell_home(earliest, self._partition.patience.kept_until(earliest), effects)
+            self._whereabouts.tell_home(
+                earliest, self._partition.patience.kept_until(earliest), effects
+            )
             self._close(earliest)
 
     def bury(self, waiting: WaitingResponse, reason: str, effects: Effects) -> None:
@@ -58,11 +67,14 @@ class Expiry:
         here = self._partition
         here.identity.end(remembered_id(waiting.response, waiting.origin.headers))
         if here.context.counted_from:
-            return  # its request may be older than the backfill; the run that read it when it was new has said what became of it
+            # Its request may be older than the backfill: the run that read it when it was new has
+            # said what became of it.
+            return
         here.outbox.dead(waiting.origin, reason, effects)
 
     def _expire(self, entry: OpenRequest, clock: float, effects: Effects) -> None:
-        """A deadline of a request has passed: first its response is looked for elsewhere, then it is unanswered, later forgotten."""
+        """A deadline of a request has passed: first its response is looked for elsewhere, then it
+        is unanswered, later forgotten."""
         here = self._partition
         request, join, patience = entry.request, here.join, here.patience
         if not entry.unanswered:
@@ -92,7 +104,12 @@ class Expiry:
         request_id = waiting.response.request_id
         self._partition.join.take_response(request_id)
         if MARK + request_id in self._partition.identity.seen:
-            reason = f"the request {request_id!r} has its answer, or came too long ago to be remembered"
+            reason = (
+                f"the request {request_id!r} has its answer, or came too long ago to be remembered"
+            )
         else:
-            reason = f"no request with request_id {request_id!r} came within the time a response waits for it"
+            reason = (
+                f"no request with request_id {request_id!r} came within the time "
+                "a response waits for it"
+            )
         self.bury(waiting, reason, effects)

@@ -1,7 +1,8 @@
 """How far this partition has read, told to all others; and what follows from what they all say.
 
 In: :class:`Reading` from every partition, ticks of processing time. Out: this partition's own
-:class:`Reading`, up to when everything has come to it, and whether the input is at rest. Fails never.
+:class:`Reading`, up to when everything has come to it, and whether the input is at rest. Fails
+never.
 """
 
 from __future__ import annotations
@@ -17,16 +18,18 @@ from streams.effects import Effects
 from streams.topics import Topics
 
 REPEATS, VOUCHES_EVERY = 10.0, 1.0
-"""Seconds of processing time after which a partition with nothing to read says so again; and while it has not yet vouched for what others
-have read."""
+"""Seconds of processing time after which a partition with nothing to read says so again; and while
+it has not yet vouched for what others have read."""
 
 RESTS_AFTER = 5.0
-"""Seconds of processing time for which nobody may have anything to read until the input counts as at rest."""
+"""Seconds of processing time for which nobody may have anything to read until the input counts as
+at rest."""
 
 
 class Word(NamedTuple):
-    """How far a partition has read, in finest windows: all topics, and those of calls; whether they are at their ends; and up to when
-    everything has come (in seconds once the input is at rest). While something is astray it is not at rest."""
+    """How far a partition has read, in finest windows: all topics, and those of calls; whether they
+    are at their ends; and up to when everything has come (in seconds once the input is at rest).
+    While something is astray it is not at rest."""
 
     read: int
     calls: int
@@ -44,7 +47,15 @@ class Word(NamedTuple):
 class Gossip:
     """Of the partition ``own``."""
 
-    def __init__(self, own: int, partitions: int, topics: Topics, clocks: Clocks, strays: Strays, outbox: Outbox) -> None:
+    def __init__(
+        self,
+        own: int,
+        partitions: int,
+        topics: Topics,
+        clocks: Clocks,
+        strays: Strays,
+        outbox: Outbox,
+    ) -> None:
         self.read_all = Completeness(partitions)
         self.read_calls = Completeness(partitions)
         self.whole = Completeness(partitions)
@@ -75,12 +86,15 @@ class Gossip:
         self.read_calls.stir(self._own)
 
     def tick(self, now: float) -> None:
-        """Look whether nobody has anything to read, and whether that must be said. ``now``: seconds of processing time."""
+        """Look whether nobody has anything to read, and whether that must be said. ``now``: seconds
+        of processing time."""
         # The furthest clock of live input goes on, and nobody comes up with it.
         within = 2 * REPEATS if self._clocks.is_live() else 0.0
         vouches = all(read.vouches(self._own, within) for read in (self.read_all, self.read_calls))
         at_rest = self.read_all.at_rest and self.read_calls.at_rest
-        self._rests = at_rest and all(read.rests(RESTS_AFTER) for read in (self.read_all, self.read_calls))
+        self._rests = at_rest and all(
+            read.rests(RESTS_AFTER) for read in (self.read_all, self.read_calls)
+        )
         word = self._word()
         if word != self._said:
             self._said_at = now
@@ -88,7 +102,8 @@ class Gossip:
                 self._stirred_at = now
         elif self._clocks.is_idle():
             known = vouches and at_rest == self._rests
-            if now - self._said_at >= (REPEATS if known or now - self._stirred_at > 2 * REPEATS else VOUCHES_EVERY):
+            is_calm = known or now - self._stirred_at > 2 * REPEATS
+            if now - self._said_at >= (REPEATS if is_calm else VOUCHES_EVERY):
                 self._says_again, self._said_at = True, now
 
     @property
@@ -103,13 +118,17 @@ class Gossip:
             return
         self._said, self._says_again = word, False
         read, calls = self._clocks.read_up_to(), self._clocks.calls_read_up_to()
-        reading = Reading(self._own, read, word.silent, calls, word.calls_silent, *self._whole_up_to())
+        reading = Reading(
+            self._own, read, word.silent, calls, word.calls_silent, *self._whole_up_to()
+        )
         self._outbox.tell_all(READING, reading, effects)
 
     def told_up_to(self) -> tuple[int, bool]:
-        """Up to when all calls have come here and been told of, in finest windows; and whether the input is at rest."""
-        told = self.whole.time >= self.read_all.time and self.whole_calls.time >= self.read_calls.time
-        return int(self.whole_calls.time) // WINDOW, self._rests and told
+        """Up to when all calls have come here and been told of, in finest windows; and whether the
+        input is at rest."""
+        time = self.whole_calls.time
+        told = self.whole.time >= self.read_all.time and time >= self.read_calls.time
+        return int(time) // WINDOW, self._rests and told
 
     @property
     def is_unconfirmed(self) -> bool:
@@ -123,19 +142,21 @@ class Gossip:
         silent = all(topic in clocks.silent for topic in self._topics.events)
         silent = silent and self._strays.earliest > self.read_all.furthest
         whole, whole_calls = self._whole_up_to()
-        if not (self.read_all.at_rest and self.read_calls.at_rest):  # else the last word has to be exact
+        if not (self.read_all.at_rest and self.read_calls.at_rest):  # else it has to be exact
             whole, whole_calls = whole // WINDOW, whole_calls // WINDOW
         read, calls = int(clocks.read_up_to()) // WINDOW, int(clocks.calls_read_up_to()) // WINDOW
         return Word(read, calls, silent, clocks.is_idle(), whole, whole_calls)
 
     def _whole_up_to(self) -> tuple[float, float]:
-        """Event times up to which everything, and every call, has come and found its counterpart."""
+        """Event times to which everything, and every call, has come and found its counterpart."""
         earliest = self._strays.earliest
         return min(self.read_all.time, earliest), min(self.read_calls.time, earliest)
 
     # Persistence
 
-    def load(self, read: list[Bound], calls: list[Bound], whole: list[Bound], whole_calls: list[Bound]) -> None:
+    def load(
+        self, read: list[Bound], calls: list[Bound], whole: list[Bound], whole_calls: list[Bound]
+    ) -> None:
         """Restore what the four have returned."""
         self.read_all.load(read)
         self.read_calls.load(calls)

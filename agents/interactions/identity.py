@@ -15,26 +15,31 @@ from schemas.events import Event, Request
 from streams.deadletters import REPLAY_HEADER
 
 MARK = "\0"
-"""Before a ``request_id``, what is remembered of a request besides its ``event_id``: every one is used once."""
+"""Before a ``request_id``, what is remembered of a request besides its ``event_id``: every one is
+used once."""
 
 IDS_PER_EVENT = 2
-"""What is remembered of a request: its ``event_id`` and its ``request_id``. Of any other event it is less."""
+"""What is remembered of a request: its ``event_id`` and its ``request_id``. Of any other event it
+is less."""
 
 
 def remembered_id(event: Event, headers: Sequence[tuple[str, bytes | None]]) -> str:
     """What is remembered of an event in order to know its repeats.
 
-    A dead letter's event may have been remembered when it became one: sent back, it is known by its id and its replay header,
-    so that each replay counts once.
+    A dead letter's event may have been remembered when it became one: sent back, it is known by its
+    id and its replay header, so that each replay counts once.
     """
     if not headers:
         return event.event_id
     replay = next((value for name, value in headers if name == REPLAY_HEADER), None)
-    return event.event_id if replay is None else f"{event.event_id}\0{replay.decode(errors='backslashreplace')}"
+    if replay is None:
+        return event.event_id
+    return f"{event.event_id}\0{replay.decode(errors='backslashreplace')}"
 
 
 class Identity:
-    """Of one partition: the ids of its last events, with what has changed since the last checkpoint."""
+    """Of one partition: the ids of its last events, with what has changed since the last
+    checkpoint."""
 
     def __init__(self, events: int) -> None:
         self.seen: SeenIds[Note] = SeenIds(IDS_PER_EVENT * events)

@@ -1,4 +1,5 @@
-"""Questions to all partitions about what is missing here, and answers to theirs (progress.py, strays.py).
+"""Questions to all partitions about what is missing here, and answers to theirs (progress.py,
+strays.py).
 
 In: ticks of processing time, questions and answers of other partitions. Out: the same, to them; and
 how far they have confirmed (:attr:`Inquiries.progress`). Fails never.
@@ -45,11 +46,15 @@ class Inquiries:
         here = self._partition
         join, strays, time = here.join, here.strays, self._gossip.read_calls.time
         if join.holds:
-            ask = self.progress.ask(here.number, now, lambda round, most: _pairs(join.wanted(round, most)))
+            ask = self.progress.ask(
+                here.number, now, lambda round, most: _pairs(join.wanted(round, most))
+            )
             if ask is not None:
                 here.outbox.tell_all(ASK, ask, effects)
-        if strays.earliest <= time:  # everything up to these responses has come, and not their requests
-            ask = self.seeking.ask(here.number, now, lambda round, most: _pairs(strays.seek(round, time)))
+        if strays.earliest <= time:  # all up to these responses has come, but not their requests
+            ask = self.seeking.ask(
+                here.number, now, lambda round, most: _pairs(strays.seek(round, time))
+            )
             if ask is not None:
                 ask.until = time
                 here.outbox.tell_all(SEEK, ask, effects)
@@ -57,7 +62,9 @@ class Inquiries:
     @property
     def pending(self) -> bool:
         """Whether others wait for an answer that may be given, or soon."""
-        return bool(self.progress.questions) or any(map(self._has_come, self.seeking.questions.values()))
+        return bool(self.progress.questions) or any(
+            map(self._has_come, self.seeking.questions.values())
+        )
 
     def answer(self, effects: Effects) -> None:
         """Answer the questions of others that can be answered now."""

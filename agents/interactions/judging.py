@@ -1,7 +1,7 @@
 """Step 3, judge: what the guards of the model's work say of calls that are complete.
 
-In: :class:`Completed`. Out: :class:`Judged`, in the same order. A call that cannot be judged is broken up
-(agents/interactions/unanswered.py) and left out; fails never. Changes nothing else.
+In: :class:`Completed`. Out: :class:`Judged`, in the same order. A call that cannot be judged is
+broken up (agents/interactions/unanswered.py) and left out; fails never. Changes nothing else.
 """
 
 from __future__ import annotations
@@ -26,12 +26,15 @@ class Judge:
         self._unanswered = unanswered
 
     def judge(self, calls: Sequence[Completed], effects: Effects) -> list[Judged]:
-        """One guard after the other over all calls, so that its tables, half a megabyte each, are fetched
-        into the processor's cache once. Call by call that takes longer than the guards themselves."""
+        """One guard after the other over all calls, so that its tables, half a megabyte each, are
+        fetched into the processor's cache once. Call by call that takes longer than the guards
+        themselves."""
         if not calls:
             return []
         try:
-            return list(map(Judged, calls, verdicts([(call.request, call.response) for call in calls])))
+            return list(
+                map(Judged, calls, verdicts([(call.request, call.response) for call in calls]))
+            )
         except Exception:  # each is judged by itself, and the one at fault is known
             log.debug("%d calls could not be judged at once", len(calls), exc_info=True)
             return self._one_by_one(calls, effects)

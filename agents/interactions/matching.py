@@ -1,8 +1,9 @@
 """Step 2, match: events find their home, their repeats and their counterparts.
 
-In: :class:`Routed`, or an :class:`Arrival` that another partition forwarded. Out: :class:`Matched`, the
-calls and signals that are complete; and messages: events that belong elsewhere. An event that cannot be
-matched is a dead letter; fails never. Changes the join, and what is known of ids, copies and segments.
+In: :class:`Routed`, or an :class:`Arrival` that another partition forwarded. Out: :class:`Matched`,
+the calls and signals that are complete; and messages: events that belong elsewhere. An event that
+cannot be matched is a dead letter; fails never. Changes the join, and what is known of ids, copies
+and segments.
 """
 
 from __future__ import annotations
@@ -10,20 +11,19 @@ from __future__ import annotations
 from math import inf
 
 from agents.interactions.clock import SKEW
+from agents.interactions.completing import Completion
 from agents.interactions.copies import Copy, Record, place_of
 from agents.interactions.expiry import Expiry
 from agents.interactions.identity import MARK, remembered_id
 from agents.interactions.join import OpenRequest, WaitingResponse
-from agents.interactions.late import Remembered, unpack
+from agents.interactions.late import unpack
 from agents.interactions.outbox import as_origin
 from agents.interactions.partition import Partition
 from agents.interactions.repeats import Repeats
-from agents.interactions.segments import WARM_UP, alone
 from agents.interactions.skew import who
-from agents.interactions.steps import Arrival, Completed, Matched, Routed, Signal
-from agents.interactions.unanswered import Unanswered
+from agents.interactions.steps import Arrival, Matched, Routed, Signal
 from agents.interactions.whereabouts import Whereabouts
-from schemas.events import Extra, Request, Response
+from schemas.events import Request, Response
 from streams.effects import Effects
 
 
@@ -31,7 +31,12 @@ class Matcher:
     """Of one partition."""
 
     def __init__(
-        self, partition: Partition, whereabouts: Whereabouts, repeats: Repeats, unanswered: Unanswered, expiry: Expiry
+        self,
+        partition: Partition,
+        whereabouts: Whereabouts,
+        repeats: Repeats,
+        completion: Completion,
+        expiry: Expiry,
     ) -> None:
         self._partition = partition
         self._join_settings = partition.context.settings.join
@@ -43,9 +48,8 @@ class Matcher:
         self._patience = partition.patience
         self._whereabouts = whereabouts
         self._repeats = repeats
-        self._unanswered = unanswered
+        self._completion = completion
         self._expiry = expiry
-        self._calls: list[Completed] = []
         self._signals: list[Signal] = []
 
     def match(self, routed: Routed, effects: Effects) -> Matched:
@@ -77,12 +81,12 @@ class Matcher:
         return self._take()
 
     def _take(self) -> Matched:
-        matched = Matched(self._calls, self._signals)
-        self._calls, self._signals = [], []
-        return matched
+        signals, self._signals = self._signals, []
+        return Matched(self._completion.take(), signals)
 
     def _is_answer_here(self, arrival: Arrival) -> bool:
-        """Whether a response that names no session answers a request of this partition, or is a repeat of one that did."""
+        """Whether a response that names no session answers a request of this partition, or is a
+        repeat of one that did."""
         event = arrival.event
         if not isinstance(event, Response) or event.session_id is not None:
             return False
@@ -92,8 +96,9 @@ class Matcher:
         return remembered_id(event, arrival.at.headers) in self._identity.seen
 
     def _accept(self, arrival: Arrival, first: bool, effects: Effects) -> bool:
-        """An event at the partition where it is processed. ``first``: it is read from its home's own topic, so no copy to come can be
-        smaller. False if it makes no row: it is known already, is a dead letter, or a response that waits for its request."""
+        """An event at the partition where it is processed. ``first``: it is read from its home's
+        own topic, so no copy to come can be smaller. False if it makes no row: it is known already,
+        is a dead letter, or a response that waits for its request."""
         event, extra, at = arrival.event, arrival.extra, arrival.at
         event_id = remembered_id(event, at.headers)
         if not self._identity.add(event_id):
@@ -104,18 +109,27 @@ class Matcher:
         if isinstance(event, Request):
             return self._request(event, event_id, arrival, first, effects)
         if not first:
-            mark = self._repeats.mark(event, event_id, arrival.time) if isinstance(event, Response) else 0
+            mark = (
+                self._repeats.mark(event, event_id, arrival.time)
+                if isinstance(event, Response)
+                else 0
+            )
             self._identity.note(event_id, Copy(place_of(at), mark=mark))
         if isinstance(event, Response):
             return self._response(event, arrival, effects)
         self._signals.append(Signal(arrival.kind, event, extra, at))
         return True
 
-    def _request(self, event: Request, event_id: str, arrival: Arrival, first: bool, effects: Effects) -> bool:
+    def _request(
+        self, event: Request, event_id: str, arrival: Arrival, first: bool, effects: Effects
+    ) -> bool:
         time, clock, at = arrival.time, arrival.clock, arrival.at
         marker = MARK + event.request_id
         if not self._identity.add(marker):
-            reason = f"request_id {event.request_id!r} was used before by another event; every call needs its own"
+            reason = (
+                f"request_id {event.request_id!r} was used before by another event; "
+                "every call needs its own"
+            )
             self._partition.outbox.dead(as_origin(at), reason, effects)
             return False
         segment = self._segments.open(at.partition, at.offset)
@@ -127,13 +141,18 @@ class Matcher:
         if event.session_id is not None:  # its response may be waiting elsewhere
             due = min(due, heard + self._join_settings.orphan / 3)
         written = at.timestamp / 1000
-        entry = OpenRequest(event, arrival.extra, time, segment, due, heard=heard, offset=at.offset, written=written)
+        entry = OpenRequest(
+            event, arrival.extra, time, segment, due, heard=heard, offset=at.offset, written=written
+        )
         waiting = self._join.take_response(event.request_id)
         if waiting is not None:
             ended = waiting.response.time.timestamp()
-            if ended - waiting.origin.timestamp / 1000 > SKEW and time == self._clocks.believed(time, at):
+            is_ahead = ended - waiting.origin.timestamp / 1000 > SKEW
+            if is_ahead and time == self._clocks.believed(time, at):
                 self._look_at_clock(event, ended, waiting.origin, effects)
-            answered = self._answer(entry, waiting.response, waiting.extra, ended, waiting.origin, effects)
+            answered = self._completion.answer(
+                entry, waiting.response, waiting.extra, ended, waiting.origin, effects
+            )
             effects.count("accepted", "responses", answered)
             return True
         self._join.open(entry)
@@ -150,10 +169,10 @@ class Matcher:
             self._join.close(request_id)
             if time > clock and entry.time <= entry.heard:
                 self._look_at_clock(entry.request, time, by, effects)
-            return self._answer(entry, event, extra, time, by, effects)
+            return self._completion.answer(entry, event, extra, time, by, effects)
         if (kept := self._late.take(request_id)) is not None:
-            gone = "" if kept.whole else self._text_given_up(over=clock > kept.due)
-            return self._answer_apart(unpack(kept), event, extra, time, by, gone)
+            gone = "" if kept.whole else self._completion.text_given_up(over=clock > kept.due)
+            return self._completion.answer_apart(unpack(kept), event, extra, time, by, gone)
         origin = as_origin(by)
         elsewhere = self._whereabouts.of(event)
         if elsewhere is not None:
@@ -161,13 +180,18 @@ class Matcher:
             return False
         heard = clock if time <= clock else max(clock, self._clocks.believed(time, origin))
         astray = min(time, heard) if event.session_id is None else inf
-        new = WaitingResponse(event, extra, heard + self._join_settings.orphan, origin, astray=astray)
+        new = WaitingResponse(
+            event, extra, heard + self._join_settings.orphan, origin, astray=astray
+        )
         if (other := self._join.responses.get(request_id)) is not None:
-            if place_of(origin).order(self._partition.number) < place_of(other.origin).order(self._partition.number):
+            home = self._partition.number
+            if place_of(origin).order(home) < place_of(other.origin).order(home):
                 self._join.take_response(request_id)
                 self._wait(new)
                 new = other
-            self._expiry.bury(new, f"request_id {request_id!r} has two responses; the first is kept", effects)
+            self._expiry.bury(
+                new, f"request_id {request_id!r} has two responses; the first is kept", effects
+            )
         else:
             self._wait(new)
         return False
@@ -178,55 +202,7 @@ class Matcher:
             self._partition.strays.add([entry])
 
     def _look_at_clock(self, request: Request, ended: float, by: Record, effects: Effects) -> None:
-        """The host that writes the responses may be another than the one that writes the requests, whose clock is not ahead."""
+        """The host that writes the responses may be another than the one that writes the requests,
+        whose clock is not ahead."""
         if (ahead := ended - by.timestamp / 1000) > SKEW:
             self._clocks.skews.ahead(who(request), ahead, effects)
-
-    def _answer(
-        self, entry: OpenRequest, response: Response, extra: Extra | None, ended: float, by: Record, effects: Effects
-    ) -> bool:
-        """A request that is not open any more has met its answer. False: its row can not be completed."""
-        request, time, segment = entry.request, entry.time, entry.segment
-        self._segments.settle(segment)
-        if self._patience.is_apart(entry, ended, by.timestamp / 1000):
-            self._unanswered.give_up(entry, effects)
-            known = Remembered(request, entry.extra, time, segment != WARM_UP)
-            return self._answer_apart(known, response, extra, ended, by)
-        counted = self._partition.sums.counted_at(time, ended)
-        copy = self._identity.copy_of(request)
-        model = response.model or request.model
-        if model != request.model or counted:
-            self._repeats.answered_by(model, counted, request, time, copy)
-        if segment != WARM_UP or (copy is not None and not copy.final):
-            call = Completed(
-                request, entry.extra, time, segment, entry.offset, response, extra, ended, entry.unanswered, by, counted, copy
-            )
-            self._calls.append(call)
-        return True
-
-    def _answer_apart(
-        self, known: Remembered, response: Response, extra: Extra | None, ended: float, by: Record, gone: str = ""
-    ) -> bool:
-        """An answer that is counted beside the sums of its request. ``gone``: why its text is not kept any longer, if it is not. False: its
-        row can not be completed."""
-        request, after, late_answer = known.request, ended - known.time, self._join_settings.late_answer
-        refused = ""
-        if after > self._patience.of(request) + late_answer:
-            refused = f"answer came {after:,.0f} s after its request; join.late_answer is {late_answer:,.0f}"
-        elif gone:
-            refused = f"answer came {after:,.0f} s after its request, whose text was given up meanwhile: {gone}"
-        if known.counted:
-            counted = self._partition.sums.counted_at(known.time, ended)
-            segment = alone(request.event_id)
-            call = Completed(
-                request, known.extra, known.time, segment, -1, response, extra, ended, True, by, counted, None, refused
-            )
-            self._calls.append(call)
-        return not refused
-
-    def _text_given_up(self, *, over: bool) -> str:
-        """Why a request has no text any more; ``over``: its time had come."""
-        join = self._join_settings
-        return f"join.late_answer is {join.late_answer:,.0f}" if over else f"join.late_bytes is {join.late_bytes:,}"
-
-

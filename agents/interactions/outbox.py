@@ -1,7 +1,7 @@
 """What one partition sends: notes and events to other partitions of stage 1, and dead letters.
 
-In: values. Out: messages and letters in :class:`streams.effects.Effects`. Fails never. Everything to
-another partition goes through the topic of re-keyed events, in the order in which it is sent.
+In: values. Out: messages and letters in :class:`streams.effects.Effects`. Fails never. Everything
+to another partition goes through the topic of re-keyed events, in the order in which it is sent.
 """
 
 from __future__ import annotations
@@ -27,24 +27,29 @@ ORIGIN_HEADER = "mirante-origin"
 """On re-keyed records: the kind of event, and its :class:`Origin` without the value."""
 
 ORPHAN = "orphan"
-"""Kind of a record that earlier versions sent: a response that found no request, on its way back to where it was read."""
+"""Kind of a record that earlier versions sent: a response that found no request, on its way back to
+where it was read."""
 
 LOCATE = "locate"
-"""Kind of the record by which an unanswered request with a session tells the home of its ``request_id`` where it waits; and by which who
-has taken a copy of a response without a session says so."""
+"""Kind of the record by which an unanswered request with a session tells the home of its
+``request_id`` where it waits; and by which who has taken a copy of a response without a session
+says so."""
 
 ASK, ANSWER = "ask", "answer"
-"""Kinds of the records by which partitions tell each other how far they have read (agents/interactions/progress.py)."""
+"""Kinds of the records by which partitions tell each other how far they have read
+(agents/interactions/progress.py)."""
 
 SEEK, SOUGHT = "seek", "sought"
 """The same, when the requests of stray responses are looked for (agents/interactions/strays.py)."""
 
 READING = "reading"
-"""Kind of the record by which every partition tells all others how far it has read: what it forwarded is before it."""
+"""Kind of the record by which every partition tells all others how far it has read: what it
+forwarded is before it."""
 
 
 class Locate(msgspec.Struct):
-    """Where a request waits, or a copy of its response was taken; true until ``until``, epoch seconds of the partition's clock."""
+    """Where a request waits, or a copy of its response was taken; true until ``until``, epoch
+    seconds of the partition's clock."""
 
     request_id: str
     partition: int
@@ -68,10 +73,14 @@ class Outbox:
         self._partitions = context.settings.partitions
         self._source = context.source
 
-    def tell(self, partition: int, kind: str, note: Ask | Answer | Locate | Reading, effects: Effects) -> None:
+    def tell(
+        self, partition: int, kind: str, note: Ask | Answer | Locate | Reading, effects: Effects
+    ) -> None:
         """Send a note to another partition's agent, behind all that was forwarded there before."""
         headers = ((KIND_HEADER, kind.encode()),)
-        effects.messages.append(Message(self._rekeyed, partition, None, _encode_note(note), headers))
+        effects.messages.append(
+            Message(self._rekeyed, partition, None, _encode_note(note), headers)
+        )
 
     def tell_all(self, kind: str, note: Ask | Reading, effects: Effects) -> None:
         """Send a note to every partition, this one included."""
@@ -90,12 +99,15 @@ class Outbox:
         effects.messages.append(Message(self._rekeyed, home, key, value, headers))
 
     def failed(self, origin: Origin, error: Exception, effects: Effects) -> None:
-        """A defect of ours that one event brings out must not stop all others: without this, each restart would meet it again."""
+        """A defect of ours that one event brings out must not stop all others: without this, each
+        restart would meet it again."""
         if isinstance(error, Condemned):
             self.dead(origin, str(error), effects, POISON)
             return
-        log.error("event at %s/%d/%d: a defect in Mirante", origin.topic, origin.partition, origin.offset, exc_info=error)
-        self.dead(origin, f"Mirante failed on this event, a defect that its log describes; please report it: {error!r}", effects)
+        where = origin.topic, origin.partition, origin.offset
+        log.error("event at %s/%d/%d: a defect in Mirante", *where, exc_info=error)
+        reason = "Mirante failed on this event, a defect that its log describes; please report it"
+        self.dead(origin, f"{reason}: {error!r}", effects)
 
     def dead(self, origin: Origin, reason: str, effects: Effects, stage: str = STAGE) -> None:
         """An event is a dead letter."""

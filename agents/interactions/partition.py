@@ -1,4 +1,5 @@
-"""What one partition of stage 1 holds. Its steps share this, and each changes what its docstring says."""
+"""What one partition of stage 1 holds. Its steps share this, and each changes what its docstring
+says."""
 
 from __future__ import annotations
 
@@ -34,10 +35,16 @@ class Partition:
         self.late = LateRequests(settings.join.late_bytes, settings.join.max_open)
         self.identity = Identity(settings.dedup_window)
         self.segments = Segments(
-            settings.segment_requests, settings.partitions, number, self.identity.seen, context.counted_from
+            settings.segment_requests,
+            settings.partitions,
+            number,
+            self.identity.seen,
+            context.counted_from,
         )
         self.partials = Partials(settings.series_cap)
         self.usages = Usages(context.rules)
-        self.sums = Sums(self.partials, self.usages, context.rules, context.settle, settings.join.grace)
+        self.sums = Sums(
+            self.partials, self.usages, context.rules, context.settle, settings.join.grace
+        )
         self.taps = [new() for new in context.taps]
         """What tells other agents of each call."""

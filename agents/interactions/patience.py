@@ -35,7 +35,8 @@ class Patience:
         return closes(entry.time, written, self._wall(), self.of(entry.request), self.settles)
 
     def is_apart(self, entry: OpenRequest, ended: float, answer_written: float) -> bool:
-        """Whether an answer is counted beside the sums of its request: see :func:`agents.interactions.apart.is_apart`."""
+        """Whether an answer is counted beside the sums of its request: see
+        :func:`agents.interactions.apart.is_apart`."""
         time = entry.time
         written = entry.written or time
         if ended - time <= self._soon and answer_written - written <= self._soon:

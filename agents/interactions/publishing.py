@@ -1,6 +1,8 @@
-"""What a partition tells other agents once per checkpoint: partial sums that have changed, and how far it is.
+"""What a partition tells other agents once per checkpoint: partial sums that have changed, and how
+far it is.
 
-In: the sums and taps of the partition, and what all have said (gossip.py). Out: messages. Fails never.
+In: the sums and taps of the partition, and what all have said (gossip.py). Out: messages. Fails
+never.
 """
 
 from __future__ import annotations
@@ -50,7 +52,8 @@ class Publisher:
         self.settled = tuple(map(max, self.settled, here.segments.close()))
 
     def _publish(self, effects: Effects) -> None:
-        """Partial sums that have changed to where they are summed up; calls to who listens; to everybody, how far this partition is."""
+        """Partial sums that have changed to where they are summed up; calls to who listens; to
+        everybody, how far this partition is."""
         here, gossip = self._partition, self._gossip
         context, everybody = here.context, range(here.count)
         progress = gossip.told_up_to()
@@ -59,17 +62,30 @@ class Publisher:
         for part in here.partials.take_dirty():
             self._changed_parts.append(part)
             parts.setdefault(self._home_of(part.series.feature_and_model), []).append(part)
-        usages: dict[int, list[UsagePart]] = {home: [] for home in everybody} if announce and context.rules else {}
+        usages: dict[int, list[UsagePart]] = (
+            {home: [] for home in everybody} if announce and context.rules else {}
+        )
         for usage in here.usages.take_dirty():
             self._changed_usages.append(usage)
-            usages.setdefault(self._home_of((usage.group.rule, *usage.group.values)), []).append(usage)
-        self.announced, self.told = self.settled, progress  # settled is durable since the last checkpoint, which carried it
-        head = Head(context.source, here.number, gossip.whole_calls.time, progress[1], gossip.whole.time)
+            usages.setdefault(self._home_of((usage.group.rule, *usage.group.values)), []).append(
+                usage
+            )
+        # What is settled is durable since the last checkpoint, which carried it.
+        self.announced, self.told = self.settled, progress
+        head = Head(
+            context.source, here.number, gossip.whole_calls.time, progress[1], gossip.whole.time
+        )
         for home, changed in parts.items():
-            message = Parts(head.source, head.partition, self.announced, head.clock, head.rests, changed)
-            effects.messages.append(Message(context.topics.partials, home, None, _encode_parts(message)))
+            message = Parts(
+                head.source, head.partition, self.announced, head.clock, head.rests, changed
+            )
+            effects.messages.append(
+                Message(context.topics.partials, home, None, _encode_parts(message))
+            )
         for home, used in usages.items():
-            told = UsageParts(head.source, head.partition, self.announced, head.clock, head.rests, used)
+            told = UsageParts(
+                head.source, head.partition, self.announced, head.clock, head.rests, used
+            )
             effects.messages.append(Message(context.topics.usage, home, None, _encode_parts(told)))
         listened = int(head.complete) // WINDOW
         announce, self._listened = announce or listened != self._listened, listened
@@ -91,7 +107,9 @@ class Publisher:
         self._changed_parts, self._changed_usages = [], []
         return parts, usages
 
-    def load(self, settled: tuple[int, ...], announced: tuple[int, ...], told: tuple[int, bool]) -> None:
+    def load(
+        self, settled: tuple[int, ...], announced: tuple[int, ...], told: tuple[int, bool]
+    ) -> None:
         """Restore what others know of this partition."""
         self.settled = tuple(map(max, self.settled, settled))
         self.announced = tuple(map(max, self.announced, announced))

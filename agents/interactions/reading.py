@@ -1,7 +1,8 @@
-"""Step 1, read: the records of a partition's own topic become events, with the partitions they belong to.
+"""Step 1, read: the records of a partition's own topic become events, with the partitions they
+belong to.
 
-In: a batch. Out: :class:`Routed`. What is no event is a dead letter; fails never. Changes the clock of the
-topic, and nothing else: events that belong elsewhere are in it too.
+In: a batch. Out: :class:`Routed`. What is no event is a dead letter; fails never. Changes the clock
+of the topic, and nothing else: events that belong elsewhere are in it too.
 """
 
 from __future__ import annotations
@@ -41,7 +42,8 @@ class Reader:
         prompt: list[float] = []
         kind, clocks = self._kinds[batch.topic], self._clocks
         decode, max_future, lateness = DECODERS[kind], self._max_future, self._lateness
-        # Of this partition's own topics only: a re-keyed event says nothing of how far they have been read.
+        # Of this partition's own topics only: a re-keyed event says nothing of how far they have
+        # been read.
         running = clocks.of(kind)
         clock, wary = running.time, running.wary
         latest, hand = clocks.latest(), self._partition.in_hand
@@ -87,6 +89,6 @@ class Reader:
 
 def _from_the_future(event: Event, ahead: float, most: float) -> str:
     return (
-        f"time: {event.time.isoformat()} is {ahead / 3600:.1f} h after the record was written to Kafka; "
-        f"at most {most / 3600:.1f} h are accepted (max_future)"
+        f"time: {event.time.isoformat()} is {ahead / 3600:.1f} h after the record was written "
+        f"to Kafka; at most {most / 3600:.1f} h are accepted (max_future)"
     )

@@ -1,7 +1,8 @@
-"""Step 1 for what other partitions send: their notes go to who they are for, the events they forward become arrivals.
+"""Step 1 for what other partitions send: their notes go to who they are for, the events they
+forward become arrivals.
 
-In: a record of the topic of re-keyed events. Out: :class:`Arrival`, or None. What is neither note nor
-event is a dead letter; fails never.
+In: a record of the topic of re-keyed events. Out: :class:`Arrival`, or None. What is neither note
+nor event is a dead letter; fails never.
 """
 
 from __future__ import annotations
@@ -43,7 +44,9 @@ _decode_reading = msgspec.json.Decoder(Reading).decode
 class RekeyedReader:
     """Of one partition."""
 
-    def __init__(self, partition: Partition, gossip: Gossip, inquiries: Inquiries, whereabouts: Whereabouts) -> None:
+    def __init__(
+        self, partition: Partition, gossip: Gossip, inquiries: Inquiries, whereabouts: Whereabouts
+    ) -> None:
         self._partition = partition
         self._gossip = gossip
         self._inquiries = inquiries
@@ -62,12 +65,15 @@ class RekeyedReader:
             kind = "responses" if kind == ORPHAN else kind
             event, extra = decode_with_unknown(kind, record.value)
         except (KeyError, ValueError, TypeError, AttributeError, msgspec.DecodeError) as error:
-            self._partition.outbox.dead(origin_of(record), f"not a record that Mirante re-keyed: {error!r}", effects)
+            self._partition.outbox.dead(
+                origin_of(record), f"not a record that Mirante re-keyed: {error!r}", effects
+            )
             return None
         origin.value = record.value
         time = event.time.timestamp()
         self._partition.clocks.hear_rekeyed(time, origin, effects)
-        # Not this partition's own clock: others may be read behind it, and what they forward is in time nevertheless.
+        # Not this partition's own clock: others may be read behind it, and what they forward is in
+        # time nevertheless.
         return Arrival(kind, event, extra, time, self._gossip.read_calls.time, origin)
 
     def _is_note(self, kind: str, record: Any, effects: Effects) -> bool:
@@ -91,7 +97,8 @@ class RekeyedReader:
 
 
 def read_origin(record: Any) -> Origin:
-    """Of a record of the topic of re-keyed events: the event as it was read, or the record itself if it is not one."""
+    """Of a record of the topic of re-keyed events: the event as it was read, or the record itself
+    if it is not one."""
     try:
         origin = _decode_origin(dict(record.headers).get(ORIGIN_HEADER) or b"")
     except msgspec.DecodeError:

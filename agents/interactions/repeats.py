@@ -1,8 +1,9 @@
-"""Copies of events that are known: one of them counts, the others are repeats (agents/interactions/copies.py).
+"""Copies of events that are known: one of them counts, the others are repeats
+(agents/interactions/copies.py).
 
-In: an event whose id is known, and where it was read. Out: a row for the repeat; the call moves in the
-sums if the copy counts in place of another. Fails never for a record's fault. Changes the notes of
-copies, the sums, the segments, and what waits in the join.
+In: an event whose id is known, and where it was read. Out: a row for the repeat; the call moves in
+the sums if the copy counts in place of another. Fails never for a record's fault. Changes the notes
+of copies, the sums, the segments, and what waits in the join.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ class Repeats:
         self._join = partition.join
 
     def mark(self, event: Request | Response, event_id: str, time: float) -> int:
-        """Equal for copies that can stand for each other. Of a response: it is about the same call."""
+        """Equal for copies that can stand for each other. Of a response: it is about one call."""
         if isinstance(event, Response):
             return crc32(event.request_id.encode("utf-8", "replace")) or 1
         return self._sums.mark(time, event, event_id) or 1
@@ -54,7 +55,9 @@ class Repeats:
             return  # the record itself, sent once more after a crash
         home = partition_of(key_of(event).encode(), self._partition.count)
         if copy.mark and copy.mark != self.mark(event, event_id, time):  # type: ignore[arg-type]
-            self._repeated(kind, event, at, effects)  # it says something else than the copy that was read first, which stands
+            self._repeated(
+                kind, event, at, effects
+            )  # it says something else than the copy that was read first, which stands
         elif copy.yields_to(at, home):
             self._repeated(kind, event, Origin(at.topic, *copy.place, None, None, []), effects)
             copy.place, copy.final = place_of(at), at.partition == home
@@ -66,13 +69,17 @@ class Repeats:
             self._identity.note(marker, copy)
         else:
             self._repeated(kind, event, at, effects)
-            if isinstance(event, Request) and at.partition != home:  # in their home's own topic copies are always read in one order
+            if (
+                isinstance(event, Request) and at.partition != home
+            ):  # in their home's own topic copies are always read in one order
                 self._void(copy, self._segments.of(at.partition, at.offset), event, time)
                 self._identity.note(marker, copy)
 
-    def answered_by(self, model: str, counted: int, request: Request, time: float, copy: Copy | None) -> None:
-        """Another model than the one asked for has answered, or the answer is summed apart: copies are void in its sums too, those that
-        are known and those to come."""
+    def answered_by(
+        self, model: str, counted: int, request: Request, time: float, copy: Copy | None
+    ) -> None:
+        """Another model than the one asked for has answered, or the answer is summed apart: copies
+        are void in its sums too, those that are known and those to come."""
         other = model if model != request.model else ""
         if copy is not None:
             copy.model, copy.counted = other, counted
@@ -115,7 +122,9 @@ class Repeats:
             else:
                 series = series._replace(model=copy.model or request.model)
                 self._sums.take_back(old, time, request, series, item, copy.counted)
-                self._sums.answered(new, time, request, series, item, late=False, counted=copy.counted)
+                self._sums.answered(
+                    new, time, request, series, item, late=False, counted=copy.counted
+                )
         self._void(copy, old, request, time)
 
     def _void(self, copy: Copy, segment: int, request: Request, time: float) -> None:
@@ -123,12 +132,20 @@ class Repeats:
         if segment != copy.segment and segment not in copy.void:
             copy.void += (segment,)
             self._sums.void(segment, time, request)
-            self._sums.void_answer(segment, time, request, copy.model or request.model, copy.counted)
+            self._sums.void_answer(
+                segment, time, request, copy.model or request.model, copy.counted
+            )
 
-    def _replace(self, copy: Copy, response: Response, event_id: str, at: Record, effects: Effects) -> None:
-        """Of a response the copy ``at`` counts: it takes the place of the other where that waits, or follows it."""
+    def _replace(
+        self, copy: Copy, response: Response, event_id: str, at: Record, effects: Effects
+    ) -> None:
+        """Of a response the copy ``at`` counts: it takes the place of the other where that waits,
+        or follows it."""
         waiting = self._join.responses.get(response.request_id)
-        if waiting is not None and remembered_id(waiting.response, waiting.origin.headers) == event_id:
+        if (
+            waiting is not None
+            and remembered_id(waiting.response, waiting.origin.headers) == event_id
+        ):
             waiting.origin = as_origin(at)
             self._join.touch(response.request_id)
         elif copy.sent >= 0:

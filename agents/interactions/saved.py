@@ -1,8 +1,9 @@
-"""What a partition of stage 1 keeps in the changelog: its changes since the last checkpoint, or all of it in pieces.
+"""What a partition of stage 1 keeps in the changelog: its changes since the last checkpoint, or all
+of it in pieces.
 
-In: the partition's tables. Out: bytes that :meth:`Persistence.load` accepts in the order in which they
-were made; loading them twice is the same as once. Raises ``msgspec.DecodeError`` for any other bytes.
-States of earlier versions are read (agents/interactions/former.py).
+In: the partition's tables. Out: bytes that :meth:`Persistence.load` accepts in the order in which
+they were made; loading them twice is the same as once. Raises ``msgspec.DecodeError`` for any other
+bytes. States of earlier versions are read (agents/interactions/former.py).
 """
 
 from __future__ import annotations
@@ -60,6 +61,10 @@ class Saved(msgspec.Struct, array_like=True, gc=False, omit_defaults=True):
     whole: list[Bound] = []
     joined_whole: list[Bound] = []
 
+    def is_settled(self, segment: int) -> bool:
+        """Whether it was when this was saved: nothing of the segment changes any more."""
+        return segment >= ALONE or segment < self.settled[segment % len(self.settled)]
+
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = former.reader(Saved)
@@ -68,7 +73,9 @@ _decode = former.reader(Saved)
 class Persistence:
     """Of one partition."""
 
-    def __init__(self, partition: Partition, gossip: Gossip, publisher: Publisher, whereabouts: Whereabouts) -> None:
+    def __init__(
+        self, partition: Partition, gossip: Gossip, publisher: Publisher, whereabouts: Whereabouts
+    ) -> None:
         self._partition = partition
         self._gossip = gossip
         self._publisher = publisher
@@ -84,7 +91,8 @@ class Persistence:
         saved.parts, saved.usages = self._publisher.take_changes()
         saved.located = self._whereabouts.take_changes()
         saved.read, saved.joined = gossip.read_all.take_changes(), gossip.read_calls.take_changes()
-        saved.whole, saved.joined_whole = gossip.whole.take_changes(), gossip.whole_calls.take_changes()
+        saved.whole = gossip.whole.take_changes()
+        saved.joined_whole = gossip.whole_calls.take_changes()
         return _encode(saved)
 
     def snapshot(self) -> Iterator[bytes]:
@@ -125,8 +133,8 @@ class Persistence:
         here.usages.load(saved.usages)
         self._gossip.load(saved.read, saved.joined, saved.whole, saved.joined_whole)
         if saved.heads:
-            here.partials.forget(lambda segment: segment >= ALONE or segment < saved.settled[segment % len(saved.settled)])
-            here.usages.forget(lambda segment: segment >= ALONE or segment < saved.settled[segment % len(saved.settled)])
+            here.partials.forget(saved.is_settled)
+            here.usages.forget(saved.is_settled)
             here.segments.load(saved.heads, saved.last)
             self._publisher.load(saved.settled, saved.announced, saved.told)
             here.clocks.live = saved.live
@@ -145,7 +153,8 @@ class Persistence:
 
     def _saved(self) -> Saved:
         """What is small, and written every time."""
-        clocks, segments, publisher = self._partition.clocks, self._partition.segments, self._publisher
+        clocks, segments = self._partition.clocks, self._partition.segments
+        publisher = self._publisher
         return Saved(
             clocks=clocks.times(),
             heads=segments.heads,

@@ -1,8 +1,9 @@
 """Stage 1: what one partition knows, and what each event does to it.
 
-Every event goes one way: it is read (reading.py, or rekeyed.py if another partition has forwarded it),
-matched (matching.py), judged (judging.py), priced (pricing.py) and written (writing.py), with the values
-of steps.py in between. All of it is plain computation: bytes in, :class:`streams.effects.Effects` out.
+Every event goes one way: it is read (reading.py, or rekeyed.py if another partition has forwarded
+it), matched (matching.py), judged (judging.py), priced (pricing.py) and written (writing.py), with
+the values of steps.py in between. All of it is plain computation: bytes in,
+:class:`streams.effects.Effects` out.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from agents.interactions.completing import Completion
 from agents.interactions.context import Context
 from agents.interactions.expiry import Expiry
 from agents.interactions.gossip import Gossip
@@ -34,13 +36,19 @@ from streams.state import Batch
 
 
 class InteractionsState:
-    """State of the agent ``interactions`` for one partition (see :class:`streams.state.PartitionState`)."""
+    """State of the agent ``interactions`` for one partition (see
+    :class:`streams.state.PartitionState`)."""
 
     def __init__(self, number: int, context: Context) -> None:
         self._rekeyed = context.topics.rekeyed
         self._partition = partition = Partition(number, context)
         self._gossip = gossip = Gossip(
-            number, partition.count, context.topics, partition.clocks, partition.strays, partition.outbox
+            number,
+            partition.count,
+            context.topics,
+            partition.clocks,
+            partition.strays,
+            partition.outbox,
         )
         self._whereabouts = whereabouts = Whereabouts(partition)
         self._inquiries = inquiries = Inquiries(partition, gossip, whereabouts)
@@ -50,7 +58,9 @@ class InteractionsState:
         self._expiry = Expiry(partition, gossip, inquiries, whereabouts, unanswered)
         self._reader = Reader(partition)
         self._rekeyed_reader = RekeyedReader(partition, gossip, inquiries, whereabouts)
-        self._matcher = Matcher(partition, whereabouts, Repeats(partition), unanswered, self._expiry)
+        repeats = Repeats(partition)
+        completion = Completion(partition, repeats, unanswered)
+        self._matcher = Matcher(partition, whereabouts, repeats, completion, self._expiry)
         self._judge = Judge(partition, unanswered)
         self._pricer = Pricer(partition, unanswered)
         self._writer = Writer(partition, unanswered)
@@ -68,7 +78,9 @@ class InteractionsState:
 
     def apply(self, batch: Batch, effects: Effects) -> None:
         if batch.topic == self._rekeyed:
-            for record in batch.records:  # each to its end before the next one: such a batch is of all kinds
+            for (
+                record
+            ) in batch.records:  # each to its end before the next one: such a batch is of all kinds
                 arrival = self._rekeyed_reader.read(record, effects)
                 if arrival is not None:
                     self._finish(self._matcher.match_forwarded(arrival, effects), effects)
@@ -82,11 +94,10 @@ class InteractionsState:
 
     def _finish(self, matched: Matched, effects: Effects) -> None:
         """Each step for all calls before the next one."""
-        self._writer.signals(matched.signals, effects)
         self.in_hand.record = None  # all at once
         judged = self._judge.judge(matched.calls, effects)
         priced = self._pricer.price(judged, effects)
-        self._writer.calls(priced, effects)
+        self._writer.write(priced, matched.signals, effects)
 
     def tick(self, now: float, silent: Mapping[str, float], effects: Effects) -> bool:
         before = self._sizes(effects)

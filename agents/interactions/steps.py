@@ -1,7 +1,9 @@
-"""The values that an event goes through in stage 1, from one step to the next. None is changed once it is made.
+"""The values that an event goes through in stage 1, from one step to the next. None is changed once
+it is made.
 
-A batch is read (:class:`Routed`); its events are matched to each other (:class:`Matched`); the calls
-that are complete (:class:`Completed`) are judged (:class:`Judged`), priced (:class:`Priced`), written.
+A batch is read (:class:`Routed`); its events are matched to each other (:class:`Matched`); the
+calls that are complete (:class:`Completed`) are judged (:class:`Judged`), priced (:class:`Priced`),
+written.
 """
 
 from __future__ import annotations
@@ -19,8 +21,9 @@ from schemas.rows import InteractionRow
 
 
 class Arrival(msgspec.Struct, frozen=True, eq=False, gc=False):
-    """An event that has been read. ``time``: its own, epoch seconds; ``clock``: its topic's when it was read; ``at``: its record, or the
-    :class:`streams.deadletters.Origin` of one that another partition has read."""
+    """An event that has been read. ``time``: its own, epoch seconds; ``clock``: its topic's when it
+    was read; ``at``: its record, or the :class:`streams.deadletters.Origin` of one that another
+    partition has read."""
 
     kind: str
     event: Event
@@ -41,9 +44,10 @@ class Routed(NamedTuple):
 
 
 class Completed(msgspec.Struct, frozen=True, eq=False, gc=False):
-    """A call whose request and response have met. ``offset``: of the request, in the partition that ``segment`` says; ``late``: it was
-    told as unanswered before; ``answered_by``: the response's record or origin; ``counted``: see agents/interactions/parts.py;
-    ``refused``: why its row cannot be completed, empty if it can: its money is counted nevertheless."""
+    """A call whose request and response have met. ``offset``: of the request, in the partition that
+    ``segment`` says; ``late``: it was told as unanswered before; ``answered_by``: the response's
+    record or origin; ``counted``: see agents/interactions/parts.py; ``refused``: why its row cannot
+    be completed, empty if it can: its money is counted nevertheless."""
 
     request: Request
     extra: Extra | None

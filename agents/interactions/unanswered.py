@@ -1,7 +1,8 @@
 """Requests that have no answer: their rows, and what they add to the sums.
 
-In: open requests, or calls that cannot be written. Out: rows, dead letters. Fails never: what cannot be
-written is a dead letter. Changes the sums, and notes of copies (agents/interactions/identity.py).
+In: open requests, or calls that cannot be written. Out: rows, dead letters. Fails never: what
+cannot be written is a dead letter. Changes the sums, and notes of copies
+(agents/interactions/identity.py).
 """
 
 from __future__ import annotations
@@ -34,11 +35,14 @@ class Unanswered:
         if entry.unanswered:
             return
         copy = self._partition.identity.copy_of(entry.request)
-        if entry.segment != WARM_UP or (copy is not None and not copy.final):  # a copy that counts may come
+        if entry.segment != WARM_UP or (
+            copy is not None and not copy.final
+        ):  # a copy that counts may come
             self._write(entry, effects)
 
     def break_up(self, call: Completed, error: Exception, effects: Effects) -> None:
-        """A call that cannot be told: its answer is a dead letter, and the request is as if it had none."""
+        """A call that cannot be told: its answer is a dead letter, and the request is as if it had
+        none."""
         effects.count("accepted", "responses", -1)
         origin = as_origin(call.answered_by)
         self._partition.identity.end(remembered_id(call.response, origin.headers))
@@ -57,7 +61,9 @@ class Unanswered:
             here.sums.unanswered(segment, time, request)
             here.identity.count(request, here.identity.copy_of(request), item)
         except Exception as error:  # noqa: BLE001  # see Outbox.failed
-            origin = Origin(requests, family, entry.offset, int(time * 1000), None, _encode_event(request), [])
+            origin = Origin(
+                requests, family, entry.offset, int(time * 1000), None, _encode_event(request), []
+            )
             here.outbox.failed(origin, error, effects)
             return
         effects.count("outcome", "unanswered")
@@ -70,4 +76,6 @@ class Unanswered:
 
 def deaf(tap: Tap) -> None:
     """A tap failed on a call whose row is written: that harms nobody else."""
-    log.exception("%s does not hear of a call: a defect in Mirante, please report it", type(tap).__name__)
+    log.exception(
+        "%s does not hear of a call: a defect in Mirante, please report it", type(tap).__name__
+    )

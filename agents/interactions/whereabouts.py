@@ -1,10 +1,11 @@
 """Where requests wait whose responses come without a session.
 
-Such a response goes to the home of its ``request_id``, its request to the home of its session. Who has
-the request tells the other home, which then sends the response on.
+Such a response goes to the home of its ``request_id``, its request to the home of its session. Who
+has the request tells the other home, which then sends the response on.
 
-In: requests that wait, :class:`Locate` from other partitions. Out: :class:`Locate` to them, responses
-sent on. Fails never. Changes the join, and notes of copies (agents/interactions/identity.py).
+In: requests that wait, :class:`Locate` from other partitions. Out: :class:`Locate` to them,
+responses sent on. Fails never. Changes the join, and notes of copies
+(agents/interactions/identity.py).
 """
 
 from __future__ import annotations
@@ -37,28 +38,34 @@ class Whereabouts:
         return len(self._located)
 
     def of(self, response: Response) -> int | None:
-        """The partition where the request of a response without a session waits; None if it is not known."""
+        """The partition where the request of a response without a session waits; None if it is not
+        known."""
         if response.session_id is not None:
             return None
         located = self._located.get(response.request_id)
         return None if located is None else located.partition
 
     def tell_home(self, entry: OpenRequest, due: float, effects: Effects) -> None:
-        """The response may have come without a session: then it waits at the home of the request's id, and not for long."""
+        """The response may have come without a session: then it waits at the home of the request's
+        id, and not for long."""
         request_id = entry.request.request_id
         if self._is_strange_home(entry.request):
             self._tell(self._home_of_request(request_id), request_id, due, effects)
 
     def tell_wanted(self, ask: Ask, effects: Effects) -> None:
-        """Says which of the requests another partition asks for wait here, and of which of its responses a copy was taken here: that is a
-        repeat, or the very record, which a crash has sent on a second way."""
+        """Says which of the requests another partition asks for wait here, and of which of its
+        responses a copy was taken here: that is a repeat, or the very record, which a crash has
+        sent on a second way."""
         here = self._partition
         for request_id, event_id in zip_longest(ask.wanted, ask.events, fillvalue=""):
             entry = here.join.requests.get(request_id)
             due = here.late.due(request_id) if entry is None else entry.due
             if due is not None:
                 self._tell(ask.asker, request_id, due, effects)
-            elif event_id in here.identity.seen and here.number != ask.asker == self._home_of_request(request_id):
+            elif (
+                event_id in here.identity.seen
+                and here.number != ask.asker == self._home_of_request(request_id)
+            ):
                 self._tell(ask.asker, request_id, here.clocks.time() + self._orphan, effects)
 
     def hear(self, located: Locate, effects: Effects) -> None:
@@ -72,8 +79,11 @@ class Whereabouts:
             self._remember(located)
             self._new.append(located)
 
-    def send_response(self, response: Response, origin: Origin, partition: int, effects: Effects) -> None:
-        """A response without a session goes from the home of its ``request_id`` to where the request is; its copies follow it."""
+    def send_response(
+        self, response: Response, origin: Origin, partition: int, effects: Effects
+    ) -> None:
+        """A response without a session goes from the home of its ``request_id`` to where the
+        request is; its copies follow it."""
         here = self._partition
         here.identity.send(remembered_id(response, origin.headers), partition)
         here.outbox.send_on("responses", origin, response.request_id.encode(), partition, effects)
@@ -86,13 +96,18 @@ class Whereabouts:
 
     def _is_strange_home(self, request: Request) -> bool:
         """Whether a response that names no session has another home than this partition."""
-        return request.session_id is not None and self._home_of_request(request.request_id) != self._partition.number
+        return (
+            request.session_id is not None
+            and self._home_of_request(request.request_id) != self._partition.number
+        )
 
     def _home_of_request(self, request_id: str) -> int:
         return partition_of(request_id.encode(), self._partition.count)
 
     def _tell(self, partition: int, request_id: str, until: float, effects: Effects) -> None:
-        self._partition.outbox.tell(partition, LOCATE, Locate(request_id, self._partition.number, until), effects)
+        self._partition.outbox.tell(
+            partition, LOCATE, Locate(request_id, self._partition.number, until), effects
+        )
 
     def _remember(self, located: Locate) -> None:
         self._located[located.request_id] = located

@@ -1,8 +1,8 @@
 """Step 5, write: rows without personal data, the sums, and what other agents are told of each call.
 
-In: :class:`Priced` and :class:`Signal`. Out: rows, and what the taps make of them. A call that cannot be
-written is broken up (agents/interactions/unanswered.py); fails never. Changes the sums, and the notes of
-copies.
+In: :class:`Priced` and :class:`Signal`. Out: rows, and what the taps make of them. A call that
+cannot be written is broken up (agents/interactions/unanswered.py); fails never. Changes the sums,
+and the notes of copies.
 """
 
 from __future__ import annotations
@@ -33,8 +33,10 @@ class Writer:
         self._sums = partition.sums
         self._unanswered = unanswered
 
-    def signals(self, signals: Sequence[Signal], effects: Effects) -> None:
-        """Rows of feedback and evaluations."""
+    def write(self, calls: Sequence[Priced], signals: Sequence[Signal], effects: Effects) -> None:
+        """What the batch at hand has completed."""
+        if calls:
+            self._calls(calls, effects)
         for signal in signals:
             self._partition.in_hand.record = signal.at
             try:
@@ -43,16 +45,19 @@ class Writer:
                 effects.count("accepted", signal.kind, -1)
                 self._partition.outbox.failed(as_origin(signal.at), error, effects)
 
-    def calls(self, calls: Sequence[Priced], effects: Effects) -> None:
-        """Rows of answered calls: all are masked before the first is told of (see :meth:`agents.interactions.judging.Judge.judge`)."""
+    def _calls(self, calls: Sequence[Priced], effects: Effects) -> None:
+        """Rows of answered calls: all are masked before the first is told of (see
+        :meth:`agents.interactions.judging.Judge.judge`)."""
         hand, masking = self._partition.in_hand, self._masking
         masked: list[tuple[Priced, bytes, Found]] = []
         for priced in calls:
             call = priced.call
             hand.record = call.answered_by
             try:
-                line, found = (b"", {}) if call.refused else line_of(priced.row, call.request, masking, effects)
-                masked.append((priced, line, found))
+                if call.refused:
+                    masked.append((priced, b"", {}))
+                else:
+                    masked.append((priced, *line_of(priced.row, call.request, masking, effects)))
             except Exception as error:  # noqa: BLE001  # see Outbox.failed
                 self._unanswered.break_up(call, error, effects)
         for priced, line, found in masked:
@@ -79,7 +84,13 @@ class Writer:
 
     def _call(self, priced: Priced, line: bytes, found: Found, effects: Effects) -> None:
         """Sums, table and taps hear of a call."""
-        call, row, item, outcome, series = priced.call, priced.row, priced.item, priced.outcome, priced.series
+        call, row, item, outcome, series = (
+            priced.call,
+            priced.row,
+            priced.item,
+            priced.outcome,
+            priced.series,
+        )
         seen = sightings(line, found) if found else ()
         if flags := flags_of(row, seen):
             item = item._replace(flags=flags)
@@ -92,7 +103,15 @@ class Writer:
             effects.count("unpriced", row.model)
         elif item.partial:
             effects.count("partial", row.model)
-        if not self._sums.answered(call.segment, call.time, call.request, series, item, late=call.late, counted=call.counted):
+        if not self._sums.answered(
+            call.segment,
+            call.time,
+            call.request,
+            series,
+            item,
+            late=call.late,
+            counted=call.counted,
+        ):
             effects.count("other")
         if call.refused:
             self._refuse(call, effects)
@@ -101,7 +120,17 @@ class Writer:
         effects.row(row.TABLE, line)
         if taps := self._partition.taps:
             told = Call(
-                call.request, call.response, call.time, row, line, series, item, call.late, call.ended, seen, plain=not found
+                call.request,
+                call.response,
+                call.time,
+                row,
+                line,
+                series,
+                item,
+                call.late,
+                call.ended,
+                seen,
+                plain=not found,
             )
             for tap in taps:
                 try:
@@ -113,5 +142,7 @@ class Writer:
         """The answer is a dead letter; what it cost is counted."""
         origin = as_origin(call.answered_by)
         self._partition.identity.end(remembered_id(call.response, origin.headers))
-        reason = f"{call.refused}. Its cost is in cost_windows and budgets, its row stays unanswered"
+        reason = (
+            f"{call.refused}. Its cost is in cost_windows and budgets, its row stays unanswered"
+        )
         self._partition.outbox.dead(origin, reason, effects)
