@@ -49,7 +49,9 @@ class Completion:
         completed."""
         request, time, segment = entry.request, entry.time, entry.segment
         self._segments.settle(segment)
-        if self._patience.is_apart(entry, ended, by.timestamp / 1000):
+        at, soon = by.timestamp / 1000, self._patience.soon
+        is_late = ended - time > soon or at - (entry.written or time) > soon
+        if is_late and self._patience.is_apart(entry, ended, at):
             self._unanswered.give_up(entry, effects)
             known = Remembered(request, entry.extra, time, segment != WARM_UP)
             return self.answer_apart(known, response, extra, ended, by)

@@ -100,7 +100,7 @@ class Matcher:
         own topic, so no copy to come can be smaller. False if it makes no row: it is known already,
         is a dead letter, or a response that waits for its request."""
         event, extra, at = arrival.event, arrival.extra, arrival.at
-        event_id = remembered_id(event, at.headers)
+        event_id = remembered_id(event, at.headers) if at.headers else event.event_id
         if not self._identity.add(event_id):
             self._repeats.repeat(arrival, event_id, effects)
             return False

@@ -18,7 +18,8 @@ class Patience:
         """Seconds that an unanswered request stays open."""
         self._grace = join.grace
         self._late_answer = join.late_answer
-        self._soon = soon(self.settles)
+        self.soon = soon(self.settles)
+        """Seconds within which no answer is apart: most need no closer look."""
         self._wall = wall
 
     def of(self, request: Request) -> float:
@@ -37,8 +38,6 @@ class Patience:
     def is_apart(self, entry: OpenRequest, ended: float, answer_written: float) -> bool:
         """Whether an answer is counted beside the sums of its request: see
         :func:`agents.interactions.apart.is_apart`."""
-        time = entry.time
+        time, patience = entry.time, self.of(entry.request)
         written = entry.written or time
-        if ended - time <= self._soon and answer_written - written <= self._soon:
-            return False
-        return is_apart(time, written, ended, answer_written, self.of(entry.request), self.settles)
+        return is_apart(time, written, ended, answer_written, patience, self.settles)
