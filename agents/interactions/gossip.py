@@ -9,13 +9,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from agents.interactions.clocks import Clocks
 from agents.interactions.completeness import Bound, Completeness, Reading
-from agents.interactions.outbox import READING, Outbox
-from agents.interactions.strays import Strays
+from agents.interactions.outbox import READING
+from agents.interactions.partition import Partition
 from schemas.partials import WINDOW
 from streams.effects import Effects
-from streams.topics import Topics
 
 REPEATS, VOUCHES_EVERY = 10.0, 1.0
 """Seconds of processing time after which a partition with nothing to read says so again; and while
@@ -45,26 +43,18 @@ class Word(NamedTuple):
 
 
 class Gossip:
-    """Of the partition ``own``."""
+    """Of one partition."""
 
-    def __init__(
-        self,
-        own: int,
-        partitions: int,
-        topics: Topics,
-        clocks: Clocks,
-        strays: Strays,
-        outbox: Outbox,
-    ) -> None:
-        self.read_all = Completeness(partitions)
-        self.read_calls = Completeness(partitions)
-        self.whole = Completeness(partitions)
-        self.whole_calls = Completeness(partitions)
-        self._own = own
-        self._topics = topics
-        self._clocks = clocks
-        self._strays = strays
-        self._outbox = outbox
+    def __init__(self, partition: Partition) -> None:
+        self.read_all = Completeness(partition.count)
+        self.read_calls = Completeness(partition.count)
+        self.whole = Completeness(partition.count)
+        self.whole_calls = Completeness(partition.count)
+        self._own = partition.number
+        self._events = partition.context.topics.events
+        self._clocks = partition.clocks
+        self._strays = partition.strays
+        self._outbox = partition.outbox
         self._said = Word(0, 0, False, False, 0.0, 0.0)
         self._said_at = 0.0
         self._stirred_at = 0.0
@@ -135,11 +125,11 @@ class Gossip:
         """Whether others may still send what belongs before what this partition has read."""
         clocks = self._clocks
         calls = self.whole_calls.time < clocks.furthest(clocks.joined)
-        return calls or self.whole.time < clocks.furthest(self._topics.events)
+        return calls or self.whole.time < clocks.furthest(self._events)
 
     def _word(self) -> Word:
         clocks = self._clocks
-        silent = all(topic in clocks.silent for topic in self._topics.events)
+        silent = all(topic in clocks.silent for topic in self._events)
         silent = silent and self._strays.earliest > self.read_all.furthest
         whole, whole_calls = self._whole_up_to()
         if not (self.read_all.at_rest and self.read_calls.at_rest):  # else it has to be exact

@@ -42,14 +42,7 @@ class InteractionsState:
     def __init__(self, number: int, context: Context) -> None:
         self._rekeyed = context.topics.rekeyed
         self._partition = partition = Partition(number, context)
-        self._gossip = gossip = Gossip(
-            number,
-            partition.count,
-            context.topics,
-            partition.clocks,
-            partition.strays,
-            partition.outbox,
-        )
+        self._gossip = gossip = Gossip(partition)
         self._whereabouts = whereabouts = Whereabouts(partition)
         self._inquiries = inquiries = Inquiries(partition, gossip, whereabouts)
         self._publisher = publisher = Publisher(partition, gossip)

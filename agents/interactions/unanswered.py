@@ -7,19 +7,23 @@ cannot be written is a dead letter. Changes the sums, and notes of copies
 
 from __future__ import annotations
 
+import logging
+
 import msgspec
 
 from agents.common.taps import Tap
 from agents.interactions.identity import remembered_id
 from agents.interactions.join import OpenRequest
 from agents.interactions.lines import line_of
-from agents.interactions.outbox import as_origin, log
+from agents.interactions.outbox import as_origin
 from agents.interactions.partition import Partition
 from agents.interactions.rows import unanswered
 from agents.interactions.segments import WARM_UP
 from agents.interactions.steps import Completed
 from streams.deadletters import Origin
 from streams.effects import Effects
+
+log = logging.getLogger(__name__)
 
 _encode_event = msgspec.json.Encoder().encode
 
