@@ -141,13 +141,12 @@ class Persistence:
 
     def _load_join(self, saved: Saved) -> None:
         here = self._partition
-        for entry in saved.requests:
-            if (before := here.join.requests.get(entry.request.request_id)) is not None:
-                here.segments.settle(before.segment)
-            here.segments.reopen(entry.segment)
-        for request_id in saved.gone:
+        changed = {*saved.gone, *(entry.request.request_id for entry in saved.requests)}
+        for request_id in changed:
             if (known := here.join.requests.get(request_id)) is not None:
                 here.segments.settle(known.segment)
+        for entry in saved.requests:
+            here.segments.reopen(entry.segment)
         here.join.load(saved.requests, saved.responses, saved.gone)
         here.strays.add(saved.responses)
 

@@ -387,6 +387,39 @@ def forget_what_was_heard(state: InteractionsState) -> None:
     join._held.clear()
 
 
+@pytest.mark.parametrize("restarts", [False, True])
+def test_a_request_settled_and_opened_again_within_one_checkpoint_holds_no_window_open(restarts: bool) -> None:
+    # Given a request whose answer came, and which was published again when its id was forgotten
+    world = World(settings(1, segment=1, dedup_window=2))
+    state = world.interactions[0]
+    world.publish("requests", request(1))
+    world.run()
+    pieces = [state.changes()]
+    world.publish("responses", response(1))
+    for n in (2, 3, 4):
+        world.publish("requests", request(n))
+    world.run()
+    world.publish("requests", request(1))
+    world.run()
+    world._do(state.close_interval)
+    pieces.append(state.changes())
+    # When everything is answered, perhaps after a restart
+    if restarts:
+        world.interactions[0] = InteractionsState(0, world.context)
+        for piece in filter(None, pieces):
+            world.interactions[0].load(piece)
+    for n in (1, 2, 3, 4):
+        world.publish("responses", response(n, event_id=f"answer-{n}"))
+    for n in range(10, 20):
+        world.publish("requests", request(n))
+        world.publish("responses", response(n))
+    world.run()
+    for _ in range(3):
+        world.checkpoint()
+    # Then stage 2 holds no more than what may still change
+    assert world.cost[0].gauges()["cost_parts"] <= 3
+
+
 @given(st.data())
 @hypothesis_settings(max_examples=150, deadline=None)
 def test_state_restored_from_its_changes_or_a_snapshot_goes_on_like_the_original(data: st.DataObject) -> None:
