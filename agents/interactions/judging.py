@@ -25,7 +25,7 @@ class Judge:
         self._partition = partition
         self._unanswered = unanswered
 
-    def judge(self, calls: Sequence[Completed], effects: Effects) -> list[Judged]:
+    def judge_calls(self, calls: Sequence[Completed], effects: Effects) -> list[Judged]:
         """One guard after the other over all calls, so that its tables, half a megabyte each, are
         fetched into the processor's cache once. Call by call that takes longer than the guards
         themselves."""

@@ -52,7 +52,7 @@ class Matcher:
         self._expiry = expiry
         self._signals: list[Signal] = []
 
-    def match(self, routed: Routed, effects: Effects) -> Matched:
+    def match_batch(self, routed: Routed, effects: Effects) -> Matched:
         """The events of a batch of the partition's own topic."""
         here, hand, kind = self._partition, self._partition.in_hand, routed.kind
         accepted = rekeyed = 0
@@ -72,7 +72,7 @@ class Matcher:
             effects.count("rekeyed", routed.topic, rekeyed)
         return self._take()
 
-    def match_forwarded(self, arrival: Arrival, effects: Effects) -> Matched:
+    def match_rekeyed(self, arrival: Arrival, effects: Effects) -> Matched:
         """An event that another partition has read."""
         try:
             effects.count("accepted", arrival.kind, self._accept(arrival, False, effects))

@@ -23,7 +23,7 @@ class Pricer:
         self._prices = partition.context.prices
         self._unanswered = unanswered
 
-    def price(self, calls: Sequence[Judged], effects: Effects) -> list[Priced]:
+    def price_calls(self, calls: Sequence[Judged], effects: Effects) -> list[Priced]:
         """By the prices that held when the call was made."""
         hand, prices = self._partition.in_hand, self._prices
         priced: list[Priced] = []

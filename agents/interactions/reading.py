@@ -35,7 +35,7 @@ class Reader:
         topics = partition.context.topics
         self._kinds = {topic: topics.kind_of(topic) for topic in topics.events}
 
-    def read(self, batch: Batch, effects: Effects) -> Routed:
+    def read_batch(self, batch: Batch, effects: Effects) -> Routed:
         """Records as services wrote them; homes are computed for all at once."""
         arrivals: list[Arrival] = []
         keys: list[bytes] = []

@@ -52,7 +52,7 @@ class RekeyedReader:
         self._inquiries = inquiries
         self._whereabouts = whereabouts
 
-    def read(self, record: Any, effects: Effects) -> Arrival | None:
+    def read_rekeyed(self, record: Any, effects: Effects) -> Arrival | None:
         """A record that another partition, or this one, sent here."""
         headers = dict(record.headers)
         self._partition.in_hand.record = record

@@ -74,12 +74,12 @@ class InteractionsState:
             for (
                 record
             ) in batch.records:  # each to its end before the next one: such a batch is of all kinds
-                arrival = self._rekeyed_reader.read(record, effects)
+                arrival = self._rekeyed_reader.read_rekeyed(record, effects)
                 if arrival is not None:
-                    self._finish(self._matcher.match_forwarded(arrival, effects), effects)
+                    self._finish(self._matcher.match_rekeyed(arrival, effects), effects)
         else:
-            routed = self._reader.read(batch, effects)
-            self._finish(self._matcher.match(routed, effects), effects)
+            routed = self._reader.read_batch(batch, effects)
+            self._finish(self._matcher.match_batch(routed, effects), effects)
             self._gossip.stir()
         self._partition.clocks.silent.pop(batch.topic, None)
         self.in_hand.record = None
@@ -88,9 +88,9 @@ class InteractionsState:
     def _finish(self, matched: Matched, effects: Effects) -> None:
         """Each step for all calls before the next one."""
         self.in_hand.record = None  # all at once
-        judged = self._judge.judge(matched.calls, effects)
-        priced = self._pricer.price(judged, effects)
-        self._writer.write(priced, matched.signals, effects)
+        judged = self._judge.judge_calls(matched.calls, effects)
+        priced = self._pricer.price_calls(judged, effects)
+        self._writer.write_calls(priced, matched.signals, effects)
 
     def tick(self, now: float, silent: Mapping[str, float], effects: Effects) -> bool:
         before = self._sizes(effects)

@@ -33,7 +33,9 @@ class Writer:
         self._sums = partition.sums
         self._unanswered = unanswered
 
-    def write(self, calls: Sequence[Priced], signals: Sequence[Signal], effects: Effects) -> None:
+    def write_calls(
+        self, calls: Sequence[Priced], signals: Sequence[Signal], effects: Effects
+    ) -> None:
         """What the batch at hand has completed."""
         if calls:
             self._calls(calls, effects)
@@ -47,7 +49,7 @@ class Writer:
 
     def _calls(self, calls: Sequence[Priced], effects: Effects) -> None:
         """Rows of answered calls: all are masked before the first is told of (see
-        :meth:`agents.interactions.judging.Judge.judge`)."""
+        :meth:`agents.interactions.judging.Judge.judge_calls`)."""
         hand, masking = self._partition.in_hand, self._masking
         masked: list[tuple[Priced, bytes, Found]] = []
         for priced in calls:
