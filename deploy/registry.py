@@ -25,8 +25,8 @@ from agents.guards.settings import guard_settings
 from agents.guards.tap import GuardTap
 from agents.inspection.masking import Masking
 from agents.interactions.agent import interactions
+from agents.interactions.context import Context
 from agents.interactions.previews import Previews
-from agents.interactions.state import Context
 from agents.labels.agent import labels
 from agents.labels.tap import LabelsTap
 from agents.otlp.agent import otlp

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from agents.inspection.text import load_models
-from agents.interactions.state import Context, InteractionsState
+from agents.interactions.context import Context
+from agents.interactions.state import InteractionsState
 from streams.agent import Agent
 
 

@@ -3,7 +3,7 @@
 The sums that an unanswered request is counted in can not be kept for days. But whether they are closed when its answer
 is read depends on clocks, on the order of reading and on crashes, and an answer that is counted in them at one time and
 beside them at another is counted twice. So the two records alone decide: by what they say, and by when they were
-written to Kafka. A request is closed (agents/interactions/state.py) when every answer that counts with it has been read:
+written to Kafka. A request is closed (agents/interactions/expiry.py) when every answer that counts with it has been read:
 so much later that one written now is counted beside it, and once all partitions have read what was written before.
 """
 

@@ -16,6 +16,7 @@ before a crash.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 import msgspec
@@ -27,10 +28,23 @@ from schemas.aggregates import Contribution
 class Record(Protocol):
     """An aiokafka record, or the origin of a forwarded one. ``timestamp``: milliseconds since the epoch."""
 
-    topic: str
-    partition: int
-    offset: int
-    timestamp: int
+    @property
+    def topic(self) -> str: ...
+
+    @property
+    def partition(self) -> int: ...
+
+    @property
+    def offset(self) -> int: ...
+
+    @property
+    def timestamp(self) -> int: ...
+
+    @property
+    def key(self) -> bytes | None: ...
+
+    @property
+    def headers(self) -> Sequence[tuple[str, bytes | None]]: ...
 
 
 class Place(NamedTuple):

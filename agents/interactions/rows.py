@@ -9,7 +9,7 @@ import msgspec
 
 from agents.inspection.attempts import Attempt, attempts
 from agents.inspection.outcome import Outcome, classify
-from agents.inspection.verdicts import Verdict, verdicts
+from agents.inspection.verdicts import Verdict
 from agents.pricing import PriceBook, Tokens
 from schemas.aggregates import OUTCOME_INDEX, UNANSWERED, Contribution, Series
 from schemas.events import MODEL_CALLS, Evaluation, Extra, Feedback, Request, Response, Usage
@@ -61,11 +61,9 @@ def answered(
     response: Response,
     response_extra: Extra | None,
     prices: PriceBook,
-    verdict: Verdict | None = None,
+    verdict: Verdict,
 ) -> tuple[InteractionRow, Contribution, Outcome]:
-    """An interaction with its response: outcome, tokens and cost. Without a ``verdict`` it is judged here."""
-    if verdict is None:
-        (verdict,) = verdicts([(request, response)])
+    """An interaction with its response: outcome, tokens and cost."""
     error, usage = response.error, response.usage
     outcome = classify(
         response.status,

@@ -40,7 +40,8 @@ class Segments:
     def open(self, family: int, offset: int) -> int:
         """A request has come; returns its segment, which stays alive until :meth:`settle`."""
         segment = self.of(family, offset)
-        self.reopen(segment)
+        if segment != WARM_UP:
+            self._open[segment] = self._open.get(segment, 0) + 1
         return segment
 
     def of(self, family: int, offset: int) -> int:

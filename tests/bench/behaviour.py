@@ -37,11 +37,11 @@ from agents.behaviour.shadows import METRICS, OCTAVES, Metric, Shadows
 from agents.behaviour.state import BehaviourState
 from agents.behaviour.tap import BehaviourTap
 from agents.common.taps import Call, Head
-from agents.interactions.rows import answered, series_of
+from agents.interactions.rows import series_of
 from schemas.decoding import decode_request, decode_response
 from streams.effects import Effects
 from tests.bench import smoke
-from tests.unit.builders import PRICES, SOURCE, FakeBatch, Record, request, response
+from tests.unit.builders import SOURCE, FakeBatch, Record, priced, request, response
 from tests.unit.test_behaviour import ran
 
 SHARED = Path(os.environ.get("MIRANTE_SHARED", Path(__file__).resolve().parents[3] / "shared"))
@@ -187,7 +187,7 @@ def cost(console: Console, calls: int) -> None:
         messages = [{"role": "user", "content": text}]
         asked = decode_request(msgspec.json.encode(request(n, n * 0.002, messages=messages, system_instructions="You help. " * 40)))
         said = decode_response(msgspec.json.encode(response(n, n * 0.002 + 1, output=" ".join(dice.choices(words, k=60)))))
-        row, item, _ = answered(asked, None, said, None, PRICES)
+        row, item, _ = priced(asked, None, said, None)
         made.append(Call(asked, said, asked.time.timestamp(), row, msgspec.json.encode(row), series_of(asked, said), item, False, said.time.timestamp()))
     settings = BehaviourSettings(judge=["helpfulness"])
     tap, effects = BehaviourTap("calls", 1, settings), Effects()

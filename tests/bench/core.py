@@ -10,7 +10,7 @@ import asyncio
 from agents.budgets.rules import Rules
 from agents.cost.agent import cost
 from agents.interactions.agent import interactions
-from agents.interactions.state import Context
+from agents.interactions.context import Context
 from agents.pricing import PriceBook
 from streams.agent import Agent
 from streams.prepare import prepare

@@ -32,8 +32,10 @@ from agents.inspection.masking import Masking
 from agents.inspection.pii.finder import find
 from agents.inspection.text import load_models
 from agents.inspection.text.refusal import is_refusal
+from agents.inspection.verdicts import verdicts
+from agents.interactions.context import Context
 from agents.interactions.rows import answered
-from agents.interactions.state import Context, InteractionsState
+from agents.interactions.state import InteractionsState
 from agents.labels.tap import LabelsTap
 from agents.pricing import PriceBook
 from schemas.decoding import DECODERS
@@ -297,7 +299,8 @@ class Stage:
         request, _ = DECODERS["requests"](events.request)
         response, _ = DECODERS["responses"](events.response)
         assert isinstance(request, Request) and isinstance(response, Response)
-        made, _, _ = answered(request, None, response, None, self._prices, None)
+        (verdict,) = verdicts([(request, response)])
+        made, _, _ = answered(request, None, response, None, self._prices, verdict)
         text = response.output or ""
         return [
             Step("decode", lambda: (DECODERS["requests"](events.request), DECODERS["responses"](events.response))),

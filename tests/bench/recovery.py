@@ -38,7 +38,8 @@ from urllib3.exceptions import HTTPError
 
 from agents.budgets.rules import read_rules
 from agents.inspection.masking import Masking
-from agents.interactions.state import Context, InteractionsState
+from agents.interactions.context import Context
+from agents.interactions.state import InteractionsState
 from agents.pricing import PriceBook
 from deploy.embedded.ports import free_port
 from deploy.embedded.processes import ManagedProcess
@@ -264,7 +265,7 @@ async def _read_state(log: Changelog, context: Context) -> tuple[float, float, i
 def _entries(states: Sequence[InteractionsState]) -> Entries:
     gauges = [state.gauges() for state in states]
     counts = {name: int(sum(gauge[name] for gauge in gauges)) for name in ("open_requests", "seen_ids", "window_parts")}
-    return {**counts, "whereabouts": sum(len(state._located) for state in states)}
+    return {**counts, "whereabouts": sum(len(state._whereabouts) for state in states)}
 
 
 def _mix(entries: Mapping[str, int]) -> str:

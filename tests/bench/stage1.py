@@ -24,7 +24,8 @@ from agents.guards.tap import GuardTap
 from agents.inspection.masking import Masking
 from agents.inspection.pii import Found
 from agents.inspection.schema import UNCHECKED
-from agents.interactions.state import Context, InteractionsState
+from agents.interactions.context import Context
+from agents.interactions.state import InteractionsState
 from agents.pricing import PriceBook
 from deploy.traffic.demo import demo
 from deploy.traffic.load import Load

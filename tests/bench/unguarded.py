@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
+from agents.inspection import masking, verdicts
 from agents.inspection.schema import UNCHECKED
-from agents.interactions import masking, rows, verdicts
+from agents.interactions import rows
 from deploy.cli import main
 from tests.bench import smoke
 from tests.bench.guarded_worker import UNGUARDED, measure, traffic

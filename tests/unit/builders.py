@@ -20,10 +20,15 @@ import msgspec
 from agents.budgets.rules import read_rules
 from agents.cost.state import WINDOWS, CostState
 from agents.inspection.masking import Masking
+from agents.inspection.outcome import Outcome
+from agents.inspection.verdicts import verdicts
+from agents.interactions.context import Context
 from agents.interactions.rows import answered, series_of, unanswered
-from agents.interactions.state import Context, InteractionsState
+from agents.interactions.state import InteractionsState
 from agents.pricing import PriceBook
+from schemas.aggregates import Contribution
 from schemas.decoding import decode_request_with_unknown, decode_response_with_unknown
+from schemas.events import Extra, Request, Response
 from schemas.outputs import DeadLetter
 from schemas.rows import OUTCOMES, TOKEN_COLUMNS, CostPartRow, EvaluationRow, FeedbackRow, InteractionRow, RepeatRow
 from streams.effects import Effects, Headers
@@ -74,6 +79,14 @@ def response(n: int | str, at: float = 1.0, **fields: Any) -> Json:
 
 def without(event: Json, *names: str) -> Json:
     return {name: value for name, value in event.items() if name not in names}
+
+
+def priced(
+    asked: Request, extra: Extra | None, said: Response, said_extra: Extra | None, prices: PriceBook = PRICES
+) -> tuple[InteractionRow, Contribution, Outcome]:
+    """A call as stage 1 judges and prices it."""
+    (verdict,) = verdicts([(asked, said)])
+    return answered(asked, extra, said, said_extra, prices, verdict)
 
 
 def settings(partitions: int = 3, *, segment: int = 4, **fields: Any) -> Settings:
@@ -215,7 +228,7 @@ def expected_rows(events: Iterable[Json]) -> tuple[dict[str, Json], Windows]:
         asked, extra = decode_request_with_unknown(msgspec.json.encode(event))
         if (answer := responses.get(asked.request_id)) is not None:
             said, said_extra = decode_response_with_unknown(msgspec.json.encode(answer))
-            row, item, _ = answered(asked, extra, said, said_extra, PRICES)
+            row, item, _ = priced(asked, extra, said, said_extra)
             series = series_of(asked, said)
         else:
             row, item = unanswered(asked, extra)

@@ -437,7 +437,7 @@ def tapped(world: World, settings: BehaviourSettings) -> list[Item]:
     """What stage 1 sends of the world's events."""
     tap = BehaviourTap("calls", 1, settings)
     for state in world.interactions:
-        state._taps = [tap]
+        state._partition.taps[:] = [tap]
     world.run()
     effects = Effects()
     tap.close(Head(SOURCE, 0, 0.0, False), True, effects)

@@ -25,7 +25,7 @@ import streams.changelog
 import streams.checkpoint
 from agents.cost.agent import cost
 from agents.interactions.agent import interactions
-from agents.interactions.state import Context
+from agents.interactions.context import Context
 from schemas.outputs import DeadLetter
 from streams.agent import Agent
 from streams.changelog import Changelog, Overtaken, Restored, replay

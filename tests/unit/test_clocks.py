@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from agents.interactions.apart import CLOCKS
 from agents.interactions.clock import SKEW, STEP, WITNESSES, Clock
-from agents.interactions.state import InteractionsState, Saved
+from agents.interactions.saved import Saved
+from agents.interactions.state import InteractionsState
 from schemas.partials import ALONE
 from schemas.rows import InteractionRow
 from tests.unit.builders import EPOCH, Json, World, expected_rows, request, response, settings, without
@@ -156,7 +157,7 @@ def test_a_burst_of_a_host_whose_kafka_times_have_not_come_yet_moves_no_clock(ah
         world.publish("requests", request(n, n + wrong, feature=feature), written=n + wrong)
         world.publish("responses", response(n, n + wrong + 0.2), written=n + wrong + 0.2)
         world.run()
-        assert world.interactions[0]._clock() <= EPOCH.timestamp() + n + SKEW
+        assert world.interactions[0]._partition.clocks.time() <= EPOCH.timestamp() + n + SKEW
     ((feature, (_, seconds)),) = named(world, "clock_ahead").items()
     assert feature == "mobile" and abs(seconds - ahead) <= CLOCKS
     world.finish()
@@ -172,12 +173,12 @@ def test_a_burst_of_a_host_whose_kafka_times_have_not_come_yet_does_not_say_that
     world.run()
     # Given a question of the moment when the burst was written, and honest records that were written before it and come yet
     asked = EPOCH.timestamp() + 25.0
-    assert not world.interactions[0]._is_past(world.topics.requests, asked)
+    assert not world.interactions[0]._partition.clocks._is_past(world.topics.requests, asked)
     now[0] = 60.0
     for n in range(30, 40):
         world.publish("requests", request(n, n), written=float(n))
     world.run()
-    assert world.interactions[0]._is_past(world.topics.requests, asked)
+    assert world.interactions[0]._partition.clocks._is_past(world.topics.requests, asked)
 
 
 @pytest.mark.parametrize("ahead", [3.0, HOUR, DAY])
@@ -187,7 +188,7 @@ def test_the_clock_is_never_carried_beyond_the_records_own_kafka_time_by_more_th
         world.publish("requests", request(n, n + ahead), written=float(n))
         world.publish("responses", response(n, n + ahead), written=float(n))
         world.run()
-        assert world.interactions[0]._clock() <= EPOCH.timestamp() + n + SKEW
+        assert world.interactions[0]._partition.clocks.time() <= EPOCH.timestamp() + n + SKEW
 
 
 @pytest.mark.parametrize(("asked_at", "said_at"), [(0.0, DAY), (DAY, 0.0), (0.0, -DAY), (HOUR, 0.0)])
@@ -420,7 +421,7 @@ def test_a_crash_between_a_late_request_and_its_answer_changes_nothing(data: st.
         restored.load(piece)
     for name in ("late_requests", "open_requests", "late_answer_candidates"):
         assert restored.gauges()[name] == world.interactions[0].gauges()[name]
-    assert list(restored._late.all()) == list(world.interactions[0]._late.all())
+    assert list(restored._partition.late.all()) == list(world.interactions[0]._partition.late.all())
 
 
 def test_segments_of_single_answers_are_apart_from_all_others() -> None:

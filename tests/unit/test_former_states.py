@@ -9,7 +9,8 @@ import msgspec
 import pytest
 
 import streams.checkpoint
-from agents.interactions.state import InteractionsState, Saved
+from agents.interactions.saved import Saved
+from agents.interactions.state import InteractionsState
 from schemas.events import Extra
 from streams.checkpoint import ForeignState
 from tests.unit.builders import EPOCH, context, moment, settings
@@ -53,7 +54,7 @@ def test_what_an_open_request_and_a_waiting_response_said_beyond_their_fields_is
 
 def test_a_response_of_a_former_state_is_looked_for_no_more_and_holds_no_time_back() -> None:
     state = restored(piece(responses=[[SAID, None, AT + 30, ORIGIN, True]]))
-    assert state._strays.earliest == float("inf")
+    assert state._partition.strays.earliest == float("inf")
 
 
 def test_what_is_of_no_known_shape_is_not_taken_for_a_former_one() -> None:

@@ -33,7 +33,7 @@ def world() -> World:
     """Stage 1 with its tap for the agent `guards`."""
     made = World()
     for state in made.interactions:
-        state._taps.append(GuardTap(made.topics.guarded, made.settings.partitions))
+        state._partition.taps.append(GuardTap(made.topics.guarded, made.settings.partitions))
     return made
 
 

@@ -21,7 +21,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from agents.budgets.rules import read_rules
-from agents.interactions.state import Context, InteractionsState
+from agents.interactions.context import Context
+from agents.interactions.state import InteractionsState
 from schemas.group_usage import Usage, UsageParts
 from schemas.rows import RepeatRow
 from tests.unit.builders import Json, World, expected_rows, request, response, settings, without
@@ -365,7 +366,7 @@ def test_of_two_answers_that_wait_the_smaller_is_kept(first: int) -> None:
 
 def test_a_call_that_cannot_be_told_is_a_dead_letter_and_an_unanswered_request(monkeypatch: pytest.MonkeyPatch) -> None:
     world = CopiedWorld()
-    monkeypatch.setattr("agents.interactions.state.answered", lambda *args: 1 / 0)
+    monkeypatch.setattr("agents.interactions.pricing.answered", lambda *args: 1 / 0)
     world.copy(request(1))
     world.copy(response(1))
     world.end()
@@ -377,7 +378,7 @@ def test_a_call_that_cannot_be_told_is_a_dead_letter_and_an_unanswered_request(m
 
 def test_a_request_that_cannot_be_told_at_all_is_a_dead_letter_too(monkeypatch: pytest.MonkeyPatch) -> None:
     world = CopiedWorld()
-    monkeypatch.setattr("agents.interactions.state.unanswered", lambda *args: 1 / 0)
+    monkeypatch.setattr("agents.interactions.unanswered.unanswered", lambda *args: 1 / 0)
     world.copy(request(1, timeout_ms=1))
     world.end()
     assert world.ends() == {"req-1": 0}

@@ -14,13 +14,12 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from agents.interactions.rows import answered
 from agents.pricing import PriceBook
 from schemas.aggregates import Aggregate
 from schemas.decoding import decode_request_with_unknown, decode_response_with_unknown
 from schemas.rows import money
 from schemas.sketch import bin_of
-from tests.unit.builders import EPOCH, PRICES, Json, Record, World, expected_rows, moment, request, response, settings, without
+from tests.unit.builders import EPOCH, Json, Record, World, expected_rows, moment, priced, request, response, settings, without
 
 LONG = 120_000
 """A timeout_ms with which a call is far from unanswered when orphans are given up."""
@@ -160,7 +159,7 @@ def test_a_response_that_is_read_before_its_request_gives_the_same_row() -> None
 def test_time_per_output_token_is_counted_where_it_is_known(said: Json, tpot_ms: float | None) -> None:
     asked, extra = decode_request_with_unknown(msgspec.json.encode(request(1)))
     answer, answer_extra = decode_response_with_unknown(msgspec.json.encode(response(1, **said)))
-    _, item, _ = answered(asked, extra, answer, answer_extra, PRICES)
+    _, item, _ = priced(asked, extra, answer, answer_extra)
     counted = Aggregate()
     counted.add(item)
     assert counted.tpot == ({} if tpot_ms is None else {bin_of(tpot_ms): 1})

@@ -9,12 +9,12 @@ import pytest
 from test_events import EXAMPLES
 
 from agents.interactions.join import OpenRequest
-from agents.interactions.rows import answered, evaluation_row, feedback_row, unanswered
+from agents.interactions.rows import evaluation_row, feedback_row, unanswered
 from schemas.decoding import DECODERS, decode_request
 from schemas.events import EVENT_KINDS, Evaluation, EventError, Extra, Feedback, Request, Response
 from schemas.reasons import MAX_REASON
 from schemas.rows import Row, json_each_row
-from tests.unit.builders import PRICES
+from tests.unit.builders import priced
 from tests.unit.mutations import mutated
 
 EVENTS = 2_000
@@ -26,7 +26,7 @@ def row_of(event: object, extra: Extra | None) -> Row:
         case Request():
             return unanswered(event, extra)[0]
         case Response():
-            return answered(ASKED, None, event, extra, PRICES)[0]
+            return priced(ASKED, None, event, extra)[0]
         case Feedback():
             return feedback_row(event, extra)
         case Evaluation():

@@ -14,15 +14,13 @@ import pytest
 from hypothesis import given
 
 from agents.interactions.join import WaitingResponse
-from agents.interactions.rows import answered
-from agents.pricing import PriceBook
 from schemas.aggregates import Aggregate, Contribution
 from schemas.decoding import decode_request_with_unknown, decode_response_with_unknown
 from schemas.rows import InteractionRow
 from streams.deadletters import Origin
+from tests.unit.builders import priced
 from tests.unit.test_usage import ANYTHING
 
-PRICES = PriceBook()
 TIME = "2026-11-20T10:00:00Z"
 
 
@@ -32,10 +30,9 @@ def call(
     ids = {"time": TIME, "request_id": "q"}
     asked = {**ids, "event_id": "e1", "provider": provider, "model": model, "params": params}
     said = {**ids, "event_id": "e2", "response_id": "a", "status": "ok", "output": "hi", **response}
-    row, item, _ = answered(
+    row, item, _ = priced(
         *decode_request_with_unknown(json.dumps(asked).encode()),
         *decode_response_with_unknown(json.dumps(said).encode()),
-        PRICES,
     )
     return row, item
 

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from agents.budgets.rules import Rules
 from agents.common.seen import SeenIds
 from agents.cost.state import CostState
+from agents.interactions.gossip import Word
 from agents.interactions.partials import Partials
 from agents.interactions.parts import window_of
 from agents.interactions.progress import Progress
@@ -372,16 +373,51 @@ def outcome(effects: Effects) -> tuple[Any, ...]:
 
 def forget_what_was_heard(state: InteractionsState) -> None:
     """As after a restart: silence must be heard first, and what was asked of other partitions is asked again."""
-    state._silent = {}
-    state._rekeyed_since, state._rekeyed_silence = None, 0.0
-    state._said, state._said_at, state._says_again = (0, 0, False, False), 0.0, False
-    state._rests = False
-    state._progress = Progress(state._context.settings.partitions, "the same for all")
-    for held in state._join._held:
+    partition, gossip = state._partition, state._gossip
+    partition.clocks.silent = {}
+    partition.clocks._rekeyed_since, partition.clocks._rekeyed_silence = None, 0.0
+    gossip._said, gossip._said_at, gossip._says_again = Word(0, 0, False, False, 0.0, 0.0), 0.0, False
+    gossip._rests = False
+    state._inquiries.progress = Progress(partition.count, "the same for all")
+    join = partition.join
+    for held in join._held:
         item = held.item
         entry = item.request.request if item.request is not None else item.response.response
-        state._join._deadlines.add(item.due, entry.request_id)
-    state._join._held.clear()
+        join._deadlines.add(item.due, entry.request_id)
+    join._held.clear()
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_a_request_settled_and_opened_again_within_one_checkpoint_holds_no_window_open(restarts: bool) -> None:
+    # Given a request whose answer came, and which was published again when its id was forgotten
+    world = World(settings(1, segment=1, dedup_window=2))
+    state = world.interactions[0]
+    world.publish("requests", request(1))
+    world.run()
+    pieces = [state.changes()]
+    world.publish("responses", response(1))
+    for n in (2, 3, 4):
+        world.publish("requests", request(n))
+    world.run()
+    world.publish("requests", request(1))
+    world.run()
+    world._do(state.close_interval)
+    pieces.append(state.changes())
+    # When everything is answered, perhaps after a restart
+    if restarts:
+        world.interactions[0] = InteractionsState(0, world.context)
+        for piece in filter(None, pieces):
+            world.interactions[0].load(piece)
+    for n in (1, 2, 3, 4):
+        world.publish("responses", response(n, event_id=f"answer-{n}"))
+    for n in range(10, 20):
+        world.publish("requests", request(n))
+        world.publish("responses", response(n))
+    world.run()
+    for _ in range(3):
+        world.checkpoint()
+    # Then stage 2 holds no more than what may still change
+    assert world.cost[0].gauges()["cost_parts"] <= 3
 
 
 @given(st.data())
