@@ -114,7 +114,7 @@ def paths_in(text: str) -> set[str]:
     """Files and folders of the project that code spans name: by their way from the root, or a Python file by its name alone."""
     spans = re.findall(r"`([^`\n]+)`", re.sub(r"(?s)```.*?```", "", text))
     words = {word.rstrip("/") for span in spans for word in re.findall(r"(?<![\w/.*\-:])[\w.\-]+(?:/[\w.\-]+)*/?(?![\w/*])", span)}
-    return {word for word in words if "/" in word and word.split("/")[0] in TOP_FOLDERS or word.endswith((".py", ".js"))}
+    return {word for word in words if ("/" in word and word.split("/")[0] in TOP_FOLDERS) or word.endswith((".py", ".js"))}
 
 
 @pytest.mark.parametrize("document", [*DOCUMENTS, *CARDS], ids=lambda path: path.name)
