@@ -32,6 +32,9 @@ def worker(
     Where Kafka and ClickHouse are comes from MIRANTE_KAFKA_BOOTSTRAP, MIRANTE_CLICKHOUSE_URL and mirante.toml.
     Topics and tables are created when missing.
     """
+    from streams.versions import check_versions
+
+    check_versions()  # first: with another version already the imports may fail
     from deploy.configuration import load_checked
     from deploy.registry import agents, previews
     from streams.backfill import plan
