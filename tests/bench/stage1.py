@@ -27,7 +27,6 @@ from agents.inspection.schema import UNCHECKED
 from agents.interactions.state import Context, InteractionsState
 from agents.pricing import PriceBook
 from deploy.traffic.demo import demo
-from deploy.traffic.load import Load
 from deploy.traffic.record import TimedRecord
 from schemas.rows import Row
 from streams.effects import Effects
@@ -35,6 +34,7 @@ from streams.garbage import spare_what_is_loaded
 from streams.settings import Settings
 from streams.topics import Topics
 from tests.bench import smoke
+from tests.load import Load
 
 BATCH = 500
 ROUNDS = 15
