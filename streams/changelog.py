@@ -161,6 +161,8 @@ class ChangelogWriter:
 
     @property
     def snapshot_due(self) -> bool:
+        """Whether the log has grown so far beyond the last snapshot that a new one is worth its
+        bytes."""
         return self._log_bytes > max(SNAPSHOT_MIN_BYTES, SNAPSHOT_FACTOR * self._snapshot_bytes)
 
     def is_last(self, restored: Restored) -> bool:

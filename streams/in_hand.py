@@ -91,6 +91,8 @@ class InHand:
         partition, offset and key. Set for every record, so it is an attribute and no more."""
 
     def take(self, work: Work) -> None:
+        """Note what is being worked on, so that a death in the middle of it can be laid at its
+        door."""
         note = _encode((self._source, work))
         if len(note) > NOTE_BYTES - _LENGTH:
             note = b""
@@ -101,6 +103,7 @@ class InHand:
         self.work, self.record = work, None
 
     def put_down(self) -> None:
+        """Nothing is being worked on any more."""
         self._memory[0:_LENGTH] = _NOTHING
         self.work = self.record = None
 

@@ -78,6 +78,7 @@ class Share(msgspec.Struct, array_like=True, gc=False):
     """Event time of the first fault of this episode; 0: it is not told."""
 
     def add(self, time: float, fault: bool, response_id: str) -> None:
+        """Count a call that came at ``time`` (epoch seconds), as faulty or not."""
         start = int(time) // BUCKET * BUCKET
         last = self.buckets[-1] if self.buckets else (0, 0, 0)
         if last[0] >= start:  # what is late counts where we are

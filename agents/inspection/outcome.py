@@ -45,7 +45,8 @@ class Rail(Protocol):
     """A guard's finding, as far as it is needed here."""
 
     @property
-    def verdict(self) -> str | None: ...
+    def verdict(self) -> str | None:
+        """``pass``, ``flag`` or ``block``; None if the service did not say."""
 
 
 class Outcome(msgspec.Struct, frozen=True, gc=False):

@@ -73,6 +73,8 @@ class Publisher:
         self._verdicts.clear()
 
     def judge(self, judged: Judged) -> Verdict:
+        """The verdict on votes of a series, from the model as it is now; the same votes are judged
+        once."""
         found = self._verdicts.get(judged)
         if found is None:
             series, reacted, final, votes = judged

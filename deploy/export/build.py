@@ -84,6 +84,8 @@ class Built:
         self._file.close()
 
     def tally(self) -> Tally:
+        """What the data set holds by feature, model and signal, and the times of its first and last
+        answer."""
         first, last = self._file.execute("SELECT coalesce(min(time), ''), coalesce(max(time), '') FROM examples").fetchone()
         found = Tally(Counter(), Counter(), Counter(), first, last)
         for feature, model, signals in self._file.execute("SELECT feature, model, signals FROM examples"):
@@ -118,6 +120,8 @@ def split_of(exchange: Exchange, splits: Mapping[str, float]) -> str:
 
 
 def regression(turns: Sequence[Exchange], selection: Selection, style: Style) -> Iterable[Example]:
+    """Test cases: questions whose answer did not satisfy, with the better answer if there was
+    one."""
     accepted = {again.response_id: better for again, better in _improved(turns, selection)}
     for exchange in turns:
         if _negative(exchange, selection) and _usable(exchange):

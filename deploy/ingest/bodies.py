@@ -56,6 +56,8 @@ class Share:
         self.bytes = 0
 
     def take(self, size: int) -> None:
+        """Count bytes as under way. Raises what :meth:`InFlight.take` raises when there are too
+        many."""
         self._whole.take(size)
         self.bytes += size
 

@@ -36,6 +36,7 @@ class Switches:
         return "" if self._etag else "the switches have not been read yet"
 
     async def run(self) -> None:
+        """Follow the topic for ever; while it cannot be read, what is known holds."""
         while True:
             try:
                 await self._follow()
