@@ -119,7 +119,7 @@ browser-test: $(STAMP)
 grafana-types:
 	@npm install --prefix tests/grafana --silent --no-audit --no-fund --no-package-lock --ignore-scripts
 
-# The same sources and versions give the same files.
+# The same sources and versions give the same cues, and the same weights but for their last thousandths.
 .PHONY: models
 models: $(STAMP)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train]'
