@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from deploy.cli.options import Level, LogLevel
+from deploy.cli.options import LogLevel, LogLevelName
 
 
 def worker(
@@ -25,7 +25,7 @@ def worker(
     ] = None,
     prepare_only: Annotated[bool, typer.Option("--prepare-only", help="Create topics and tables, then end.")] = False,
     wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for Kafka and ClickHouse at start.")] = 60.0,
-    loglevel: LogLevel = Level.INFO,
+    loglevel: LogLevel = LogLevelName.INFO,
 ) -> None:
     """Process events: Kafka to ClickHouse. Start as many as you like; they share the partitions.
 
