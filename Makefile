@@ -37,6 +37,8 @@ ifneq ($(wildcard tests/chaos),)
 endif
 	@echo 'make browser-test         the dashboard in Chromium (Debian: apt install chromium)'
 	@echo 'make grafana-types        what `make test` then holds the Grafana boards to (needs npm)'
+	@echo 'make models               make the models of the guards anew, from the sentences in training/ (five minutes)'
+	@echo '                          with CORPUS=... VECTORS=... those of the labels too (agents/labels/MODEL.md)'
 	@echo 'make docs                 the documentation as a site, in site/'
 	@echo 'make setup                only create or update $(VENV)'
 	@echo 'make clean                remove $(VENV), $(SDK_VENV), $(OTEL_VENV) and caches; data in .mirante stays'
@@ -116,6 +118,15 @@ browser-test: $(STAMP)
 .PHONY: grafana-types
 grafana-types:
 	@npm install --prefix tests/grafana --silent --no-audit --no-fund --no-package-lock --ignore-scripts
+
+# The same sources and versions give the same cues, and the same weights but for their last thousandths.
+.PHONY: models
+models: $(STAMP)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train]'
+	$(BIN)/python -m training.guards.train
+ifneq ($(and $(CORPUS),$(VECTORS)),)
+	$(BIN)/python -m training.labels.train '$(CORPUS)' '$(VECTORS)'
+endif
 
 .PHONY: docs
 docs: $(STAMP)

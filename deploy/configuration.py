@@ -48,7 +48,7 @@ def load_checked(**overrides: Any) -> Settings:
     return read_settings(CheckedSettings, unknown_variables(os.environ), overrides)
 
 
-class Table(NamedTuple):
+class SettingsTable(NamedTuple):
     """How a table is read.
 
     ``kinds``: of its entries, told apart by their tag if there are several; none: it is free.
@@ -93,23 +93,23 @@ class _Elsewhere(Mapping[str, str]):
         return len(os.environ)
 
 
-TABLES: Mapping[str, Table] = {
-    "prices": Table((PriceOverride,), read_overrides),
-    "models": Table((ModelAlias,), read_models),
-    "tiers": Table((), read_tiers),
-    "budgets": Table((BudgetTable,), read_rules),
-    "limits": Table((LimitTable,), lambda rows: read_rules(limits=rows)),
-    "runaway": Table((RunawayTable,), lambda table: read_rules(runaway=table)),
-    "slos": Table((Objective,), objectives),
-    "anomaly": Table((AnomalySettings,), anomaly_settings),
-    "behaviour": Table((BehaviourSettings,), behaviour_settings),
-    "judge": Table((JudgeSettings,), _read_judge, complete=False),
-    "guards": Table((GuardSettings,), guard_settings),
-    "labels": Table((LabelSettings,), label_settings),
-    "drift": Table((DriftSettings,), _read_drift),
-    "alerts": Table((AlertSettings,), AlertSettings.model_validate),
-    "switches": Table((SwitchTable,), read_switches),
-    "receivers": Table(Receiver.__args__, lambda rows: read_receivers(rows, _Elsewhere())),
+TABLES: Mapping[str, SettingsTable] = {
+    "prices": SettingsTable((PriceOverride,), read_overrides),
+    "models": SettingsTable((ModelAlias,), read_models),
+    "tiers": SettingsTable((), read_tiers),
+    "budgets": SettingsTable((BudgetTable,), read_rules),
+    "limits": SettingsTable((LimitTable,), lambda rows: read_rules(limits=rows)),
+    "runaway": SettingsTable((RunawayTable,), lambda table: read_rules(runaway=table)),
+    "slos": SettingsTable((Objective,), objectives),
+    "anomaly": SettingsTable((AnomalySettings,), anomaly_settings),
+    "behaviour": SettingsTable((BehaviourSettings,), behaviour_settings),
+    "judge": SettingsTable((JudgeSettings,), _read_judge, complete=False),
+    "guards": SettingsTable((GuardSettings,), guard_settings),
+    "labels": SettingsTable((LabelSettings,), label_settings),
+    "drift": SettingsTable((DriftSettings,), _read_drift),
+    "alerts": SettingsTable((AlertSettings,), AlertSettings.model_validate),
+    "switches": SettingsTable((SwitchTable,), read_switches),
+    "receivers": SettingsTable(Receiver.__args__, lambda rows: read_receivers(rows, _Elsewhere())),
 }
 
 
@@ -137,7 +137,7 @@ def problems_of(name: str, value: Any) -> list[Problem]:
     return []
 
 
-def _problems_of_row(table: Table, row: Mapping[str, Any], where: str) -> Iterator[Problem]:
+def _problems_of_row(table: SettingsTable, row: Mapping[str, Any], where: str) -> Iterator[Problem]:
     kind = table.kinds[0]
     if issubclass(kind, BaseModel):
         try:

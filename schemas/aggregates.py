@@ -103,6 +103,7 @@ class Aggregate(msgspec.Struct, array_like=True, gc=False):
 
     @property
     def requests(self) -> int:
+        """Calls in it, however they ended."""
         return sum(self.outcomes)
 
     @property

@@ -7,10 +7,10 @@ from typing import ClassVar
 
 import msgspec
 
-from schemas.rows import _Row
+from schemas.rows import TableRow
 
 
-class PromptFileRow(_Row):
+class PromptFileRow(TableRow):
     """One commit that touched a prompt file. ``version``: epoch seconds of the commit at which the repository was read.
 
     Identity: repository, path, commit_sha. ``latest``: no later commit touched the file, and it still exists.
@@ -28,7 +28,7 @@ class PromptFileRow(_Row):
     latest: bool = False
 
 
-class ShadowPairRow(_Row):
+class ShadowPairRow(TableRow):
     """A shadow's or canary's answer beside the live one. ``version``: 1 and the number of scores it holds.
 
     ``similarity`` is 0 to 1; scores are the means of the evaluations of each answer.
@@ -62,7 +62,7 @@ class ShadowPairRow(_Row):
     live_score: float | None = None
 
 
-class ShadowVerdictRow(_Row):
+class ShadowVerdictRow(TableRow):
     """What the pairs of one comparison say of one metric; ``version`` counts the pairs. ``difference`` is shadow minus live, in the
     metric's unit, with the bounds of a confidence sequence."""
 
@@ -85,7 +85,7 @@ class ShadowVerdictRow(_Row):
     live_prompt_sha: str = ""
 
 
-class CacheCandidateRow(_Row):
+class CacheCandidateRow(TableRow):
     """A group of questions that are the same but for wording. ``version``: its requests.
 
     ``cost_usd``: what all but the first have cost; ``unpriced_requests``: how many of these have no known price. ``users`` is exact up to
@@ -108,6 +108,3 @@ class CacheCandidateRow(_Row):
     answers: int = 0
     answers_differ: bool = False
     response_ids: list[str] = msgspec.field(default_factory=list)
-
-
-BEHAVIOUR_ROWS: tuple[type[_Row], ...] = (PromptFileRow, ShadowPairRow, ShadowVerdictRow, CacheCandidateRow)

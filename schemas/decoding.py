@@ -304,16 +304,20 @@ def decode(kind: str, value: bytes | None) -> Event:
 
 
 def decode_request(value: bytes | None) -> Request:
+    """A request from its bytes. Raises EventError that says what is wrong."""
     return decode_request_with_unknown(value)[0]
 
 
 def decode_response(value: bytes | None) -> Response:
+    """A response from its bytes. Raises EventError that says what is wrong."""
     return decode_response_with_unknown(value)[0]
 
 
 def decode_feedback(value: bytes | None) -> Feedback:
+    """A signal from its bytes. Raises EventError that says what is wrong."""
     return decode_feedback_with_unknown(value)[0]
 
 
 def decode_evaluation(value: bytes | None) -> Evaluation:
+    """An evaluation from its bytes. Raises EventError that says what is wrong."""
     return decode_evaluation_with_unknown(value)[0]

@@ -23,7 +23,7 @@ CONTRACT_VERSION = "1.0.0"
 Direction = Literal["in", "out", "both"]
 
 
-class Topic(NamedTuple):
+class TopicDocument(NamedTuple):
     """A topic of the contract: `struct` is the type of its values, `key` says what the message key is."""
 
     direction: Direction
@@ -34,25 +34,25 @@ class Topic(NamedTuple):
 
 _SESSION_KEY = "session_id, or request_id for services without sessions"
 
-TOPICS: dict[str, Topic] = {
-    "requests": Topic(
+TOPICS: dict[str, TopicDocument] = {
+    "requests": TopicDocument(
         "in", EVENT_KINDS["requests"], _SESSION_KEY, "One event per model call, tool, retrieval or agent step started."
     ),
-    "responses": Topic("in", EVENT_KINDS["responses"], _SESSION_KEY, "One event per call ended, in whatever way it ended."),
-    "feedback": Topic("in", EVENT_KINDS["feedback"], _SESSION_KEY, "Explicit and implicit user signals."),
-    "evaluations": Topic(
+    "responses": TopicDocument("in", EVENT_KINDS["responses"], _SESSION_KEY, "One event per call ended, in whatever way it ended."),
+    "feedback": TopicDocument("in", EVENT_KINDS["feedback"], _SESSION_KEY, "Explicit and implicit user signals."),
+    "evaluations": TopicDocument(
         "in", EVENT_KINDS["evaluations"], _SESSION_KEY, "Scores given to a response by a judge, a human or code."
     ),
-    "alerts": Topic("out", Alert, "fingerprint", "Alert lifecycle events."),
-    "labels": Topic("out", Label, "response_id", "Labels of responses."),
-    "controls": Topic(
+    "alerts": TopicDocument("out", Alert, "fingerprint", "Alert lifecycle events."),
+    "labels": TopicDocument("out", Label, "response_id", "Labels of responses."),
+    "controls": TopicDocument(
         "both",
         Control,
         "scope",
         "Kill switches and throttles, compacted: read from the start it holds the state of every switch.",
     ),
-    "judge.tasks": Topic("out", JudgeTask, "response_id", "Sampled responses for a judge to score."),
-    "deadletter": Topic("out", DeadLetter, "the key of the original record", "What could not be processed, and why."),
+    "judge.tasks": TopicDocument("out", JudgeTask, "response_id", "Sampled responses for a judge to score."),
+    "deadletter": TopicDocument("out", DeadLetter, "the key of the original record", "What could not be processed, and why."),
 }
 """Topic suffix (topic without its prefix) -> what it carries. OTLP_TOPICS are OpenTelemetry's to describe."""
 

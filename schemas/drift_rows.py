@@ -7,10 +7,10 @@ from typing import ClassVar
 
 import msgspec
 
-from schemas.rows import Json, _Row
+from schemas.rows import Json, TableRow
 
 
-class DriftRow(_Row):
+class DriftRow(TableRow):
     """One test of one metric of a series. A repeat is identical, so any of them may stay.
 
     Sort key: feature, model, metric, time, detector, window_n, reference_version. ``time``: of the last answer looked at. ``window_n``:

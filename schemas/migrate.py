@@ -39,9 +39,11 @@ class MigrationError(RuntimeError):
 class Client(Protocol):
     """What is needed of a clickhouse-connect client."""
 
-    def command(self, cmd: str, /) -> Any: ...
+    def command(self, cmd: str, /) -> Any:
+        """Run a statement that returns no rows."""
 
-    def query(self, query: str, /) -> Any: ...
+    def query(self, query: str, /) -> Any:
+        """Run a statement; its rows are in ``result_rows``."""
 
 
 class Migration(NamedTuple):

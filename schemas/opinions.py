@@ -30,6 +30,7 @@ class Opinions(msgspec.Struct, array_like=True, gc=False):
     """Score and response_id of the worst."""
 
     def add(self, score: float, response_id: str) -> None:
+        """Add the score (0 to 1) of an answer."""
         self.answers += 1
         self.total += score
         self.squares += score * score
@@ -37,6 +38,7 @@ class Opinions(msgspec.Struct, array_like=True, gc=False):
             self.lowest = sorted([*self.lowest, (score, response_id)])[:MOST_SHOWN]
 
     def merge(self, other: Opinions) -> None:
+        """Add the sums of another source for the same window and series."""
         self.answers += other.answers
         self.total += other.total
         self.squares += other.squares

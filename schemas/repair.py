@@ -77,6 +77,7 @@ class OddFields:
         self.paths: list[str] = []
 
     def add(self, path: str) -> None:
+        """Note a path once; beyond ``MAX_PATHS`` only that there are more."""
         if len(self.paths) < MAX_PATHS:
             if path not in self.paths:
                 self.paths.append(path)

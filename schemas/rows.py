@@ -6,7 +6,7 @@ holds them together). Times are RFC 3339 and need `date_time_input_format=best_e
 the storage table `TABLE`; what data scientists read are the views over it, which hide repeated and superseded rows.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import Any, ClassVar
@@ -82,14 +82,16 @@ def merged_extra(request: bytes | None, response: bytes | None) -> str:
     return (b"{%s}" % b",".join(parts)).decode()
 
 
-class _Row(msgspec.Struct, kw_only=True, gc=False, omit_defaults=True):
+class TableRow(msgspec.Struct, kw_only=True, gc=False, omit_defaults=True):
+    """What every row is: a Struct with the columns of its storage table; a field at its default is left out of the line."""
+
     TABLE: ClassVar[str]
     """The storage table in DATABASE."""
     LAST_IDENTIFIER: ClassVar[str] = ""
     """Of rows that hold text: the last column, always written, before those with text. Masking looks behind it only."""
 
 
-class InteractionRow(_Row, kw_only=True):
+class InteractionRow(TableRow, kw_only=True):
     """A request with its response. `version` is 1 while unanswered and 2 once answered: the largest is complete.
 
     Sort key, hence immutable, from the request alone: tenant, feature, time, request_id. A missing text is '', a missing
@@ -171,7 +173,7 @@ class InteractionRow(_Row, kw_only=True):
     odd_fields: list[str] = msgspec.field(default_factory=list)
 
 
-class FeedbackRow(_Row, kw_only=True):
+class FeedbackRow(TableRow, kw_only=True):
     """A user's signal. A repeat is identical, so any of them may stay."""
 
     TABLE: ClassVar[str] = "feedback_data"
@@ -192,7 +194,7 @@ class FeedbackRow(_Row, kw_only=True):
     odd_fields: list[str] = msgspec.field(default_factory=list)
 
 
-class EvaluationRow(_Row, kw_only=True):
+class EvaluationRow(TableRow, kw_only=True):
     """A score given to a response. A repeat is identical, so any of them may stay."""
 
     TABLE: ClassVar[str] = "evaluations_data"
@@ -214,7 +216,7 @@ class EvaluationRow(_Row, kw_only=True):
     odd_fields: list[str] = msgspec.field(default_factory=list)
 
 
-class CostPartRow(_Row):
+class CostPartRow(TableRow):
     """One segment's share of a cost window: absolute numbers, replaced by the row with the largest `version`.
 
     `version` counts the requests and answers contained. Sketches are DDSketches with 1% relative accuracy, gamma =
@@ -261,7 +263,7 @@ class CostPartRow(_Row):
     ttft_counts: list[int] = msgspec.field(default_factory=list)
 
 
-class AlertRow(_Row):
+class AlertRow(TableRow):
     """One state of an alert. `version` counts the states of this alert from 1: the largest is the latest, whatever the order of arrival.
 
     Sort key, hence immutable: starts_at, alert_id.
@@ -289,7 +291,7 @@ class AlertRow(_Row):
     generator: str = ""
 
 
-class LabelRow(_Row):
+class LabelRow(TableRow):
     """One version of a label. ``version`` counts the versions of this label from 1: the largest is the latest. Its line is the message of
     the topic (:class:`schemas.outputs.Label`), which has the same fields; null is the column's default.
 
@@ -315,7 +317,7 @@ class LabelRow(_Row):
     final: bool = False
 
 
-class ControlRow(_Row):
+class ControlRow(TableRow):
     """Something that happened to a switch. Identity: cluster, topic, partition, offset and status; a repeat is identical.
 
     `status`: `recorded`, a record of llm.controls; `expired`, its `expires_at` has come (no record: readers know by themselves);
@@ -342,7 +344,7 @@ class ControlRow(_Row):
     note: str = ""
 
 
-class DeadLetterRow(_Row):
+class DeadLetterRow(TableRow):
     """A record that could not be processed. Identity: source (cluster id), topic, partition, offset.
 
     `key` and `value` are base64 ('' when the record had none), `headers` JSON text: a list of [name, base64].
@@ -362,7 +364,7 @@ class DeadLetterRow(_Row):
     headers: str = "[]"
 
 
-class RepeatRow(_Row):
+class RepeatRow(TableRow):
     """A record whose event was published before, or elsewhere: it counts once. Identity: source (cluster id), topic, partition, offset.
 
     Of all copies of an event one has no such row, and which one follows from the copies (agents/interactions/copies.py). `time` is
@@ -380,14 +382,3 @@ class RepeatRow(_Row):
 
 
 Row = InteractionRow | FeedbackRow | EvaluationRow | CostPartRow | AlertRow | LabelRow | ControlRow | DeadLetterRow | RepeatRow
-
-ROWS: tuple[type[Row], ...] = (
-    InteractionRow, FeedbackRow, EvaluationRow, CostPartRow, AlertRow, LabelRow, ControlRow, DeadLetterRow, RepeatRow,
-)  # fmt: skip
-
-_encoder = msgspec.json.Encoder()
-
-
-def json_each_row(rows: Iterable[Row]) -> bytes:
-    """The body of one `INSERT INTO <TABLE> FORMAT JSONEachRow`; all rows of one table."""
-    return _encoder.encode_lines(rows)

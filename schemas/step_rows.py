@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import ClassVar
 
-from schemas.rows import Json, _Row
+from schemas.rows import Json, TableRow
 
 
-class StepRow(_Row, kw_only=True):
+class StepRow(TableRow, kw_only=True):
     """A tool, retrieval, agent, workflow, or a span around a call (`part`). Sort key: trace_id, span_id. A repeat is identical.
 
     `parent_id`: the span around it, "" for none. `response_id`: of the call it is part of, "" if of none. `input` and `output`: how

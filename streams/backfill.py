@@ -47,6 +47,7 @@ class Backfill:
 
     @property
     def records(self) -> int:
+        """How many records it reads."""
         return sum(end - self.starts[tp] for tp, end in self.ends.items())
 
 

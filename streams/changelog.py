@@ -40,7 +40,7 @@ SNAPSHOT_MIN_BYTES = 8_000_000
 """A new snapshot is due when the changes since the last outweigh it this often, and at least this many bytes."""
 
 
-class Kind(IntEnum):
+class PieceKind(IntEnum):
     TAKEOVER = 0
     SNAPSHOT = 1
     CHANGES = 2
@@ -57,7 +57,7 @@ class Entry(msgspec.Struct, array_like=True, gc=False):
 
     epoch: int
     writer: str
-    kind: Kind
+    kind: PieceKind
     snapshot_at: int
     offsets: dict[str, int] | None = None
     payload: bytes = b""
@@ -88,7 +88,7 @@ def replay(log: Iterable[tuple[int, Entry]]) -> Restored:
     chain: list[tuple[int, Entry]] = []
     epoch, writer = -1, ""
     for offset, entry in log:
-        if entry.kind is Kind.TAKEOVER:
+        if entry.kind is PieceKind.TAKEOVER:
             if entry.epoch > epoch and entry.read_to == offset:
                 epoch, writer = entry.epoch, entry.writer
         elif entry.epoch > epoch and not chain:
@@ -107,7 +107,7 @@ def replay(log: Iterable[tuple[int, Entry]]) -> Restored:
         group.append((offset, entry))
         if entry.offsets is None:
             continue
-        if entry.kind is Kind.SNAPSHOT:
+        if entry.kind is PieceKind.SNAPSHOT:
             result.pieces = list(_joined(e for _, e in group))
             result.snapshot_at = group[0][0]
         elif payload := b"".join(e.payload for _, e in group):
@@ -161,6 +161,8 @@ class ChangelogWriter:
 
     @property
     def snapshot_due(self) -> bool:
+        """Whether the log has grown so far beyond the last snapshot that a new one is worth its
+        bytes."""
         return self._log_bytes > max(SNAPSHOT_MIN_BYTES, SNAPSHOT_FACTOR * self._snapshot_bytes)
 
     def is_last(self, restored: Restored) -> bool:
@@ -169,27 +171,27 @@ class ChangelogWriter:
 
     async def announce(self) -> bool:
         """Append the takeover; False if somebody has written since the log was read."""
-        takeover = Entry(self.epoch, self._writer, Kind.TAKEOVER, self._snapshot_at, read_to=self._read_to)
+        takeover = Entry(self.epoch, self._writer, PieceKind.TAKEOVER, self._snapshot_at, read_to=self._read_to)
         return await self._send([takeover]) == self._read_to
 
     async def append(self, offsets: Mapping[str, int], changes: bytes | None) -> None:
         """Append what changed, and the offsets; returns when the broker has stored it."""
-        await self._send_as_owner(self._group(Kind.CHANGES, [changes or b""], offsets))
+        await self._send_as_owner(self._group(PieceKind.CHANGES, [changes or b""], offsets))
         self._log_bytes += len(changes or b"")
 
     async def append_snapshot(self, offsets: Mapping[str, int], pieces: Iterable[bytes]) -> int | None:
         """Append the whole state; returns the offset before which the log is no longer needed, None if another writer may need it."""
-        entries = self._group(Kind.SNAPSHOT, list(pieces) or [b""], offsets)
+        entries = self._group(PieceKind.SNAPSHOT, list(pieces) or [b""], offsets)
         expected = self.next_offset
         first = await self._send_as_owner(entries)
         alone = (first, self.next_offset) == (expected, expected + len(entries))
         self._snapshot_at = first
         self._snapshot_bytes = self._log_bytes = sum(len(e.payload) for e in entries)
         # Readers start at the snapshot_at of the last record: say at once where this snapshot begins.
-        await self._send(self._group(Kind.CHANGES, [b""], offsets))
+        await self._send(self._group(PieceKind.CHANGES, [b""], offsets))
         return first if alone else None
 
-    def _group(self, kind: Kind, pieces: Sequence[bytes], offsets: Mapping[str, int]) -> list[Entry]:
+    def _group(self, kind: PieceKind, pieces: Sequence[bytes], offsets: Mapping[str, int]) -> list[Entry]:
         entries: list[Entry] = []
         for piece in pieces:
             for at in range(0, max(len(piece), 1), PIECE_BYTES):

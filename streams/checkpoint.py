@@ -170,6 +170,7 @@ class Checkpointer:
 
     @property
     def partitions(self) -> set[int]:
+        """The partitions that are this worker's."""
         return set(self._partitions)
 
     def stored(self) -> dict[TopicPartition, int]:

@@ -72,7 +72,7 @@ class Suspect(msgspec.Struct):
         )
 
 
-class Ledger(msgspec.Struct):
+class DeathLedger(msgspec.Struct):
     """Content of `deaths.json`."""
 
     suspects: list[Suspect] = []
@@ -99,10 +99,10 @@ def _place(suspect: Suspect) -> tuple[str, str, str, int]:
     return suspect.source, work.agent, work.topic, work.partition
 
 
-_read = msgspec.json.Decoder(Ledger).decode
+_read = msgspec.json.Decoder(DeathLedger).decode
 
 
-class Deaths:
+class NotedDeaths:
     """As of :class:`streams.in_hand.Deaths`, from the ledger of a folder."""
 
     def __init__(self, folder: Path, source: str) -> None:
@@ -143,7 +143,7 @@ class Notes:
     def __init__(self, folder: Path, source: str) -> None:
         """Raises UnusableFolder."""
         _make_private(folder)
-        self.deaths = Deaths(folder, source)
+        self.deaths = NotedDeaths(folder, source)
         self.deaths.refresh()
         name = f"{os.getpid()}-{secrets.token_hex(4)}"
         with _locked(folder):
@@ -185,24 +185,24 @@ def _locked(folder: Path) -> Iterator[None]:
         os.close(lock)
 
 
-def _ledger(folder: Path) -> Ledger:
+def _ledger(folder: Path) -> DeathLedger:
     try:
         return _read((folder / "deaths.json").read_bytes())
     except FileNotFoundError:
-        return Ledger()
+        return DeathLedger()
     except msgspec.DecodeError as error:
         log.warning("%s is of no use and begins anew: %s", folder / "deaths.json", error)
-        return Ledger()
+        return DeathLedger()
 
 
-def _write(folder: Path, ledger: Ledger) -> None:
+def _write(folder: Path, ledger: DeathLedger) -> None:
     draft = folder / "deaths.json.new"
     draft.write_bytes(msgspec.json.encode(ledger))
     draft.chmod(0o600)
     draft.replace(folder / "deaths.json")
 
 
-def _bury(path: Path, ledger: Ledger) -> bool:
+def _bury(path: Path, ledger: DeathLedger) -> bool:
     """Add a note to the ledger and remove it, if its worker has died. False if it lives."""
     with path.open("r+b") as note:
         try:

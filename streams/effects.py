@@ -46,12 +46,16 @@ class Effects:
         self.messages += map(_message, zip(repeat(topic), partitions, keys, values, repeat(()), strict=False))
 
     def row(self, table: str, row: bytes) -> None:
+        """A row (a JSON object) for a storage table."""
         self.rows[table].append(row)
         self.row_count += 1
 
     def row_all(self, table: str, rows: Sequence[bytes]) -> None:
+        """Rows (JSON objects) for one storage table."""
         self.rows[table] += rows
         self.row_count += len(rows)
 
     def count(self, counter: CounterName, label: str = "", by: int = 1) -> None:
+        """Add to a counter of streams/counters.py. Raises ValueError for one that is not declared
+        there."""
         self.counts[counter, label] += by

@@ -14,7 +14,8 @@ class HasOffset(Protocol):
     """A record."""
 
     @property
-    def offset(self) -> int: ...
+    def offset(self) -> int:
+        """The number of the record in its partition."""
     # and, where it stands for several, `last_offset`
 
 

@@ -49,7 +49,7 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(tuple[str, Work]).decode
 
 
-class Memory(Protocol):
+class WritableBytes(Protocol):
     """Bytes that can be written in place: a bytearray or a mapped file."""
 
     def __setitem__(self, at: slice, value: bytes, /) -> None: ...
@@ -79,11 +79,11 @@ class InHand:
     def __init__(
         self,
         source: str = "",
-        memory: Memory | None = None,
+        memory: WritableBytes | None = None,
         deaths: Deaths | None = None,
     ) -> None:
         self._source = source
-        self._memory: Memory = bytearray(NOTE_BYTES) if memory is None else memory
+        self._memory: WritableBytes = bytearray(NOTE_BYTES) if memory is None else memory
         self.deaths: Deaths = _NoDeaths() if deaths is None else deaths
         self.work: Work | None = None
         self.record: Any = None
@@ -91,6 +91,8 @@ class InHand:
         partition, offset and key. Set for every record, so it is an attribute and no more."""
 
     def take(self, work: Work) -> None:
+        """Note what is being worked on, so that a death in the middle of it can be laid at its
+        door."""
         note = _encode((self._source, work))
         if len(note) > NOTE_BYTES - _LENGTH:
             note = b""
@@ -101,6 +103,7 @@ class InHand:
         self.work, self.record = work, None
 
     def put_down(self) -> None:
+        """Nothing is being worked on any more."""
         self._memory[0:_LENGTH] = _NOTHING
         self.work = self.record = None
 

@@ -43,6 +43,7 @@ class Metrics:
         return bytes(generate_latest(self.registry))
 
     def batch(self, topic: str, records: int) -> None:
+        """A batch of so many records came."""
         self.batches.labels(topic).observe(records)
 
     def applied(self, effects: Effects) -> None:
@@ -52,6 +53,7 @@ class Metrics:
             (counter.labels(label) if COUNTERS[name].label else counter).inc(count)
 
     def checkpoint(self, agent: str, seconds: float) -> None:
+        """A checkpoint took so long."""
         self.checkpoints.labels(agent).observe(seconds)
 
     def durable(self, seconds: float) -> None:
@@ -59,12 +61,15 @@ class Metrics:
         self.delay.observe(seconds)
 
     def restored(self, agent: str, seconds: float) -> None:
+        """Recovering the state of an agent took so long."""
         self.restores.labels(agent).set(seconds)
 
     def retried(self, agent: str, step: str) -> None:
+        """A step of a checkpoint is repeated."""
         self.retries.labels(agent, step).inc()
 
     def stored(self, table: str, rows: int) -> None:
+        """So many rows are stored."""
         self.rows.labels(table).inc(rows)
 
     def held(self, agent: str, step: str, seconds: float) -> None:
@@ -73,16 +78,20 @@ class Metrics:
         self.held_for.labels(agent, step).inc(seconds)
 
     def insert_failed(self, table: str) -> None:
+        """An insert failed and will be repeated."""
         self.insert_errors.labels(table).inc()
 
     def refused(self, table: str) -> None:
+        """ClickHouse refused a row for its own sake."""
         self.rows_refused.labels(table).inc()
 
     def state(self, agent: str, partition: int, gauges: Mapping[str, float]) -> None:
+        """Sizes of the state of an agent for one partition, by kind."""
         for kind, size in gauges.items():
             self.state_size.labels(agent, str(partition), kind).set(size)
 
     def behind(self, topic: str, partition: int, records: int) -> None:
+        """So many records of a partition are not read yet."""
         self.lag.labels(topic, str(partition)).set(records)
 
     def owned(self, agent: str, topics: Collection[str], partitions: Collection[int]) -> None:

@@ -23,6 +23,7 @@ class ProcessingTime:
         self._now = 0.0
 
     def now(self) -> float:
+        """Seconds, without the gaps in which the process did not run."""
         moment = self._monotonic()
         gap, self._last = moment - self._last, moment
         if gap <= self._longest_gap:

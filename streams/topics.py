@@ -34,6 +34,7 @@ class Topics:
 
     @classmethod
     def of(cls, settings: Settings) -> Topics:
+        """The topics of these settings; a backfill has internal topics of its own."""
         run = "" if settings.since is None else f"from-{settings.since:%Y%m%dT%H%M%SZ}."
         return cls(settings.topic_prefix, settings.partitions, run, settings.otlp)
 
@@ -46,22 +47,27 @@ class Topics:
 
     @property
     def requests(self) -> str:
+        """Calls that have started."""
         return f"{self.prefix}requests"
 
     @property
     def responses(self) -> str:
+        """Calls that have ended."""
         return f"{self.prefix}responses"
 
     @property
     def feedback(self) -> str:
+        """Signals from users."""
         return f"{self.prefix}feedback"
 
     @property
     def evaluations(self) -> str:
+        """Scores given to responses."""
         return f"{self.prefix}evaluations"
 
     @property
     def deadletter(self) -> str:
+        """Records that could not be processed, with their bytes and the reason."""
         return f"{self.prefix}deadletter"
 
     @property
@@ -86,6 +92,7 @@ class Topics:
 
     @property
     def judge_tasks(self) -> str:
+        """Sampled responses for a judge, masked."""
         return f"{self.prefix}judge.tasks"
 
     @property
@@ -105,6 +112,7 @@ class Topics:
 
     @property
     def labels(self) -> str:
+        """Labels of responses, by response."""
         return f"{self.prefix}labels"
 
     @property
@@ -124,6 +132,7 @@ class Topics:
 
     @property
     def alerts(self) -> str:
+        """The lives of alerts, by fingerprint."""
         return f"{self.prefix}alerts"
 
     @property
@@ -133,6 +142,7 @@ class Topics:
 
     @property
     def controls(self) -> str:
+        """Kill switches and throttles, by scope; compacted."""
         return f"{self.prefix}controls"
 
     @property
@@ -151,6 +161,7 @@ class Topics:
 
     @property
     def events(self) -> tuple[str, ...]:
+        """What services write."""
         return self.requests, self.responses, self.feedback, self.evaluations
 
     @property

@@ -163,6 +163,7 @@ class RecordBatch:
 
     @property
     def tp(self) -> TP:
+        """Its topic and partition."""
         return TP(self.topic, self.partition)
 
 
@@ -170,6 +171,7 @@ class BatchSchema(faust.Schema):  # type: ignore[type-arg]
     """Hands over the value as it is, where `raw` and a `value_type` would have Faust convert it to bytes or a model."""
 
     def compile(self, app: AppT, **kwargs: Any) -> Callable[..., Awaitable[EventT[Any]]]:
+        """A decoder that passes the batch on as it is."""
         create_event = app.create_event
 
         async def decode(message: Message, *, propagate: bool = False) -> EventT[Any]:
@@ -212,16 +214,19 @@ class BatchMessage(ConsumerMessage):
 
     @property
     def acked(self) -> bool:
+        """Whether it was acknowledged; setting it does so."""
         return self._acked
 
     @acked.setter
     def acked(self, value: bool) -> None:
+        """Acknowledge it, once."""
         if value and not self._acked:
             self._acked = True
             self.consumer.finish(self.delivery)
 
     @property
     def generation_id(self) -> int | None:
+        """Of the consumer group; one that is never current for a batch that was dropped."""
         return self.consumer.app.consumer_generation_id if self.delivery.live else -2
 
     @generation_id.setter
@@ -635,6 +640,7 @@ class BatchConsumer(_Consumer):
         self._wake.set()
 
     def resume_partitions(self, tps: Iterable[TP]) -> None:
+        """As Faust's; the fetcher wakes up."""
         super().resume_partitions(tps)
         self._wake.set()
 
@@ -733,6 +739,7 @@ class BatchConsumer(_Consumer):
         await super().on_partitions_revoked(revoked)
 
     async def on_stop(self) -> None:
+        """Drain, whatever ``stream_wait_empty`` says, then stop fetching."""
         await self.wait_empty()  # whatever `stream_wait_empty` says
         await super().on_stop()
         await self._end_epoch()

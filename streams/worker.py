@@ -85,6 +85,7 @@ class Runtime(Service):
         self.restored = False
 
     async def on_start(self) -> None:
+        """Connect the producer and make a checkpointer for each agent."""
         self.producer = producer = new_producer(self.settings, linger_ms=5)
         await producer.start()
         for agent in self.agents:
@@ -109,6 +110,8 @@ class Runtime(Service):
         self.prepared.set()
 
     async def on_stop(self) -> None:
+        """Close the producer and the sink. The last checkpoint was taken when partitions were given
+        up."""
         if self.producer is not None:  # None: told to stop before it had partitions
             await self.producer.stop()
         self.sink.close()
@@ -258,6 +261,7 @@ class Worker(BatchApp):
         self.task(end)
 
     async def on_stop(self) -> None:
+        """Stop the app, then what it holds."""
         await super().on_stop()
         await self.runtime.stop()
 

@@ -21,6 +21,7 @@ _AFTER = 1e-6
 
 
 def is_digest(finding: Finding) -> bool:
+    """Whether a finding stands for many that differ only in whom they are about."""
     return DIGEST in finding.labels
 
 

@@ -23,6 +23,7 @@ class Source(NamedTuple):
 
 
 def lane_of(agent: str) -> Lane:
+    """How findings of an agent are taken: at once, or in order of event time."""
     return "immediate" if agent in IMMEDIATE else "ordered"
 
 

@@ -70,6 +70,7 @@ class Inbox:
         heappush(self._queue, (item.time, kind, item.id))
 
     def hear(self, source: Source, clock: float, rests: bool) -> None:
+        """Take in how far a source is: its event time in epoch seconds, and whether it rests."""
         self._watermark.hear(source, clock, rests)
 
     @property

@@ -68,7 +68,7 @@ def _fingerprint(text: str) -> int:
     return int.from_bytes(hashlib.blake2b(left.encode("utf-8", "replace"), digest_size=8).digest(), "big") >> 1
 
 
-class Share(msgspec.Struct, array_like=True, gc=False):
+class FaultShare(msgspec.Struct, array_like=True, gc=False):
     """How many of the last hour's calls have a fault. ``buckets``: (start, calls, faults), oldest first."""
 
     buckets: list[tuple[int, int, int]] = []
@@ -78,6 +78,7 @@ class Share(msgspec.Struct, array_like=True, gc=False):
     """Event time of the first fault of this episode; 0: it is not told."""
 
     def add(self, time: float, fault: bool, response_id: str) -> None:
+        """Count a call that came at ``time`` (epoch seconds), as faulty or not."""
         start = int(time) // BUCKET * BUCKET
         last = self.buckets[-1] if self.buckets else (0, 0, 0)
         if last[0] >= start:  # what is late counts where we are
@@ -96,7 +97,7 @@ class Share(msgspec.Struct, array_like=True, gc=False):
 class Version(msgspec.Struct, array_like=True, gc=False):
     """One prompt version of a feature. ``templates``: the fingerprints of its first ``learned`` calls."""
 
-    foreign: Share
+    foreign: FaultShare
     templates: list[int] = []
     learned: int = 0
 
@@ -104,7 +105,7 @@ class Version(msgspec.Struct, array_like=True, gc=False):
 class Feature(msgspec.Struct, array_like=True, gc=False):
     """A feature's calls without a SHA. ``versioned``: some had one."""
 
-    missing: Share
+    missing: FaultShare
     versioned: bool = False
 
 
@@ -125,7 +126,7 @@ class Prompts:
     def take(self, call: Ran, now: float) -> Iterator[Finding]:
         """Findings of one call, in the order of event time."""
         where = (call.tenant, call.feature)
-        feature = self.features.get(where) or Feature(Share())
+        feature = self.features.get(where) or Feature(FaultShare())
         feature.missing.add(now, not call.prompt_sha, call.response_id)
         feature.versioned = feature.versioned or bool(call.prompt_sha)
         yield from self._gone(self.features.put(where, feature), now)
@@ -133,7 +134,7 @@ class Prompts:
         if not call.prompt_sha or call.template is None:
             return
         key = (*where, call.prompt_name, call.prompt_sha)
-        version = self.versions.get(key) or Version(Share())
+        version = self.versions.get(key) or Version(FaultShare())
         known = call.template in version.templates
         if version.learned < LEARN:
             version.learned += 1
@@ -152,14 +153,14 @@ class Prompts:
             if share is not None:
                 yield from self._judge(key, share, now, again=True)
 
-    def _share(self, key: VersionKey | FeatureKey) -> Share | None:
+    def _share(self, key: VersionKey | FeatureKey) -> FaultShare | None:
         if len(key) == 2:
             feature = self.features.get(key)
             return None if feature is None else feature.missing
         version = self.versions.get(key)
         return None if version is None else version.foreign
 
-    def _judge(self, key: VersionKey | FeatureKey, share: Share, now: float, *, again: bool = False) -> Iterator[Finding]:
+    def _judge(self, key: VersionKey | FeatureKey, share: FaultShare, now: float, *, again: bool = False) -> Iterator[Finding]:
         calls, faults = share.faults(now)
         threshold = self._settings.unversioned_share if len(key) == 2 else REPLACED
         least = threshold * calls
@@ -194,7 +195,7 @@ class Prompts:
                 yield Finding(name="UnversionedPrompt", labels=_labels(key), time=now, active=False, keep=KEEP, generator=STAGE)
 
     def _finding(
-        self, key: VersionKey | FeatureKey, share: Share, calls: int, faults: int, now: float, threshold: float
+        self, key: VersionKey | FeatureKey, share: FaultShare, calls: int, faults: int, now: float, threshold: float
     ) -> Finding:
         tenant, feature = key[:2]
         place = f"{feature or 'calls without a feature'} of {tenant}"

@@ -90,6 +90,8 @@ class Meaning(msgspec.Struct, gc=False):
         return cls(fixed, frozenset(features))
 
     def likeness(self, other: Meaning) -> float:
+        """Jaccard index of the features of both questions, 0 to 1; 0 if names or numbers in them
+        differ."""
         if self.fixed != other.fixed:
             return 0.0
         return len(self.features & other.features) / len(self.features | other.features)

@@ -46,4 +46,5 @@ class Mean(msgspec.Struct, array_like=True, gc=False):
 
     @property
     def mean(self) -> float:
+        """Mean of what was added, in [-1, 1]; 0 before the first."""
         return 2 * self.total / self.n - 1 if self.n else 0.0

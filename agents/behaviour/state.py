@@ -21,7 +21,7 @@ from agents.behaviour.shadows import CallKey, Comparison, Pair, Score, ScoreKey,
 from agents.common.messages import messages
 from agents.common.watermark import Source
 from schemas.findings import Finding, Findings
-from schemas.rows import _Row
+from schemas.rows import TableRow
 from streams.effects import Effects, Message
 from streams.partitioner import partition_of
 from streams.state import Batch
@@ -136,7 +136,7 @@ class BehaviourState:
         effects.messages.append(Message(self._findings, 0, None, value))
         found.clear()
 
-    def _emit(self, told: Iterable[_Row | Finding], found: list[Finding], effects: Effects) -> None:
+    def _emit(self, told: Iterable[TableRow | Finding], found: list[Finding], effects: Effects) -> None:
         for one in told:
             if isinstance(one, Finding):
                 found.append(one)

@@ -35,6 +35,7 @@ class Table(Generic[K, V]):
         return iter(list(self._entries.items()))
 
     def get(self, key: K) -> V | None:
+        """The entry of a key; None if there is none. Reading does not make it younger."""
         return self._entries.get(key)
 
     def put(self, key: K, value: V) -> list[tuple[K, V]]:
@@ -50,6 +51,7 @@ class Table(Generic[K, V]):
         return gone
 
     def drop(self, key: K) -> V | None:
+        """Remove the entry of a key and return it; None if there is none."""
         value = self._entries.pop(key, None)
         if value is not None:
             self._touch(key)

@@ -31,6 +31,7 @@ class Inbox:
         return self._parts
 
     def put(self, source: Source, part: UsagePart) -> None:
+        """Keep a part until its step is counted, unless one that holds more input is here."""
         step, key = part.judged, (part.group, part.window, source, part.segment)
         held = self._steps.setdefault(step, {})
         if (known := held.get(key)) is not None and known[1].usage.version >= part.usage.version:
@@ -66,6 +67,7 @@ class Inbox:
         return [item for step, key in new if (item := self._steps.get(step, {}).get(key)) is not None]
 
     def all(self) -> Iterator[tuple[Source, UsagePart]]:
+        """Everything that waits, with its source."""
         for held in self._steps.values():
             yield from held.values()
 

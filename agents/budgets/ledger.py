@@ -155,6 +155,7 @@ class Ledger:
 
     @property
     def parts(self) -> int:
+        """How many parts are held."""
         return sum(len(live) for segments in self._live.values() for live in segments.values())
 
     # Persistence
@@ -165,12 +166,14 @@ class Ledger:
         return [_saved(source, segment, part, known) for (source, segment, part), known in changed.items()]
 
     def all_parts(self) -> Iterator[SavedPart]:
+        """All parts of segments that may still change, as the changelog holds them."""
         for source, segments in self._live.items():
             for segment, live in segments.items():
                 for part, known in live.items():
                     yield _saved(source, segment, part, known)
 
     def all_groups(self) -> Iterator[SavedGroup]:
+        """The sums of all groups, as the changelog holds them."""
         for identity, windows in self.windows.items():
             for start, groups in windows.items():
                 for key, history in groups.items():
@@ -201,6 +204,7 @@ class Ledger:
         return [(source, self._settled[source]) for source in sorted(resettled)]
 
     def all_settled(self) -> list[tuple[Source, tuple[int, ...]]]:
+        """Per source, in order: of each family the segment below which nothing changes any more."""
         return sorted(self._settled.items())
 
     def forget_changes(self) -> None:
@@ -210,10 +214,12 @@ class Ledger:
 
 
 def key_of(values: tuple[str, ...]) -> Key:
+    """The key of a group's values; a single one stands for itself, which takes less memory."""
     return values[0] if len(values) == 1 else values
 
 
 def values_of(key: Key) -> tuple[str, ...]:
+    """The values of a group's key: the inverse of :func:`key_of`."""
     return (key,) if isinstance(key, str) else key
 
 

@@ -53,6 +53,7 @@ class SavedLap(msgspec.Struct, array_like=True, gc=False):
 
 
 def lap_of(usage: Usage) -> Lap:
+    """What is remembered of the usage of one window part."""
     signatures, examples = tuple(usage.signatures.items()), tuple(identity for _, identity in usage.examples)
     return Lap(usage.version, usage.requests, usage.tokens, usage.picodollars, signatures, examples)
 
@@ -119,10 +120,12 @@ class Recent:
     # Persistence
 
     def take_changes(self) -> list[SavedLap]:
+        """The laps that changed since the last call."""
         changed, self._changed = self._changed, {}
         return [self._saved(key, origin, lap) for (key, origin), lap in changed.items()]
 
     def all(self) -> Iterator[SavedLap]:
+        """All laps, as the changelog holds them."""
         for key, parts in self._groups.items():
             for origin, lap in parts.items():
                 yield self._saved(key, origin, lap)

@@ -143,6 +143,8 @@ def looping(
 
 
 def amount(rule: Rule, number: int) -> str:
+    """A number in the unit of its rule, for people. ``number``: picodollars where the unit is
+    USD."""
     return usd(number / 1e12) if rule.unit == "usd" else f"{number:,} {rule.unit}"
 
 

@@ -133,10 +133,12 @@ class Rule:
 
     @cached_property
     def pairs(self) -> tuple[Pair, ...]:
+        """The pairs of windows in which its burn rate is looked at; none if it has none."""
         return pairs_of(self.window) if self.burn else ()
 
     @cached_property
     def resolution(self) -> Resolution:
+        """The window its sums are kept by, and for how many seconds of history."""
         keep = self.window.seconds if self.window.rolling else max((pair.long for pair in self.pairs), default=0)
         return Resolution(self.window, keep)
 

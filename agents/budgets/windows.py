@@ -35,6 +35,7 @@ class Window:
 
     @property
     def rolling(self) -> bool:
+        """Whether it moves with time, and is not of the calendar."""
         return self.kind == "rolling"
 
     def bounds(self, time: int) -> tuple[int, int]:

@@ -90,13 +90,17 @@ class Head(NamedTuple):
 class Tap(Protocol):
     """Of one partition. ``line``: the event's row as JSON with personal data masked."""
 
-    def answered(self, call: Call) -> None: ...
+    def answered(self, call: Call) -> None:
+        """An answered call, once its row is complete."""
 
-    def unanswered(self, request: Request, time: float) -> None: ...
+    def unanswered(self, request: Request, time: float) -> None:
+        """A call that counts as unanswered since ``time`` (epoch seconds)."""
 
-    def feedback(self, event: Feedback, line: bytes) -> None: ...
+    def feedback(self, event: Feedback, line: bytes) -> None:
+        """A signal from a user."""
 
-    def evaluation(self, event: Evaluation, line: bytes) -> None: ...
+    def evaluation(self, event: Evaluation, line: bytes) -> None:
+        """A score given to a response."""
 
     def close(self, head: Head, announce: bool, effects: Effects) -> None:
         """A checkpoint is about to be taken: send what has come since the last. ``announce``: tell everybody how far this partition

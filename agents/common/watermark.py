@@ -51,6 +51,7 @@ class Watermark:
         return [(source, *self._clocks[source]) for source in moved]
 
     def all(self) -> list[Reached]:
+        """All sources, in order."""
         return [(source, *self._clocks[source]) for source in sorted(self._clocks)]
 
     def load(self, reached: list[Reached]) -> None:

@@ -41,6 +41,7 @@ class Rule(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True
 
     @property
     def names(self) -> Sequence[str]:
+        """The names of the alerts that the rule acts on."""
         return [self.on] if isinstance(self.on, str) else self.on
 
     @property
@@ -56,6 +57,7 @@ class Rule(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True
         return datetime.fromtimestamp(period_end, UTC) if isinstance(period_end, int | float) else None
 
     def concerns(self, alert: Alert) -> bool:
+        """Whether an alert is one that the rule acts on."""
         labels = alert.labels
         if DIGEST in labels:
             return False  # a digest: each of its alerts is acted on
@@ -119,6 +121,7 @@ def proposals(rules: Sequence[Rule], alert: Alert) -> list[Proposal]:
 
 
 def reason_for(alert: Alert) -> str:
+    """The reason that a switch set because of an alert gives."""
     what = "resolved: " if alert.status == "resolved" else ""
     return f"{what}{alert.annotations.get('summary') or alert.name} (alert {alert.alert_id})"
 

@@ -44,6 +44,8 @@ class Wishes:
         return self._by_scope.get(scope, [])
 
     def add(self, wish: Wish) -> None:
+        """Remember what a rule wants of a scope, strictest first; beyond the bounds the oldest
+        scopes are forgotten."""
         scope = wish.control.scope
         wishes = [*(known for known in self._by_scope.pop(scope, []) if known != wish), wish]
         self._set(scope, sorted(wishes, key=_weight, reverse=True)[:MAX_WISHES])
@@ -55,6 +57,7 @@ class Wishes:
         self._set(scope, [wish for wish in self.of(scope) if wish.alert_id != alert_id])
 
     def forget(self, scope: str) -> None:
+        """Nobody wants anything of this scope any more."""
         self._set(scope, [])
 
     def strictest(self, scope: str, now: datetime) -> Wish | None:
@@ -75,10 +78,13 @@ class Wishes:
     # Persistence
 
     def take_changes(self) -> list[tuple[str, list[Wish]]]:
+        """(scope, wishes) of those that changed since the last call; an empty list stands for a
+        forgotten one."""
         changed, self.changed = self.changed, set()
         return [(scope, self.of(scope)) for scope in sorted(changed)]
 
     def all(self) -> Iterator[tuple[str, list[Wish]]]:
+        """(scope, wishes) of all scopes."""
         yield from self._by_scope.items()
 
     def load(self, saved: Iterable[tuple[str, list[Wish]]]) -> None:

@@ -22,6 +22,7 @@ _DO = {
 
 
 def labels_of(key: Key) -> dict[str, str]:
+    """The labels by which the alert of a key is known."""
     return {"tenant": key.tenant, key.scope: key.value}
 
 
@@ -59,6 +60,7 @@ def burst_finding(key: Key, calls: Sequence[Attempted], least: int, window: floa
 
 
 def ceased(key: Key, end: float, generator: str) -> Finding:
+    """That the burst of a key is over at ``end`` (epoch seconds)."""
     return Finding(name="PromptInjection", labels=labels_of(key), time=end, active=False, keep=KEEP, generator=generator)
 
 

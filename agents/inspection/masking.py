@@ -8,7 +8,7 @@ from functools import cache
 import msgspec
 
 from agents.inspection.pii import Found, Tagger, candidate_ends, mask_fields, pii_column
-from schemas.rows import _Row
+from schemas.rows import TableRow
 
 _encode_row = msgspec.json.Encoder().encode
 
@@ -19,7 +19,7 @@ class Masking:
     def __init__(self, secret: bytes) -> None:
         self._secret = secret
 
-    def line(self, row: _Row, session: str, count: Callable[[str], None]) -> tuple[bytes, Found]:
+    def line(self, row: TableRow, session: str, count: Callable[[str], None]) -> tuple[bytes, Found]:
         """The row as one line of JSON, and what was masked in it. ``session``: within which equal values have equal tags. ``count`` gets
         each kind that was found.
 
@@ -41,6 +41,6 @@ class Masking:
 
 
 @cache
-def _of(kind: type[_Row]) -> tuple[str, bytes]:
+def _of(kind: type[TableRow]) -> tuple[str, bytes]:
     """The last identifier and how it begins in a line."""
     return kind.LAST_IDENTIFIER, f',"{kind.LAST_IDENTIFIER}":'.encode()

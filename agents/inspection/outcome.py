@@ -36,16 +36,17 @@ from typing import Final, Literal, Protocol
 
 import msgspec
 
-__all__ = ["FINISH_REASONS", "Outcome", "OutcomeName", "Rail", "classify", "normalise_finish_reason"]
+__all__ = ["FINISH_REASONS", "Outcome", "OutcomeName", "RailLike", "classify", "normalise_finish_reason"]
 
 OutcomeName = Literal["ok", "refusal", "content_filter", "truncated", "api_error", "timeout", "cancelled", "blocked"]
 
 
-class Rail(Protocol):
+class RailLike(Protocol):
     """A guard's finding, as far as it is needed here."""
 
     @property
-    def verdict(self) -> str | None: ...
+    def verdict(self) -> str | None:
+        """``pass``, ``flag`` or ``block``; None if the service did not say."""
 
 
 class Outcome(msgspec.Struct, frozen=True, gc=False):
@@ -169,7 +170,7 @@ def classify(
     error_type: str | None = None,
     error_code: str | int | None = None,
     error_message: str | None = None,
-    rails: Iterable[Rail] | None = None,
+    rails: Iterable[RailLike] | None = None,
 ) -> Outcome:
     """How a call ended, from the fields of its response event (see the module for the precedence). Case does not matter.
 

@@ -62,6 +62,7 @@ class Reader:
         self._texts |= read
 
     def compare(self, earlier: str, later: str) -> Likeness:
+        """How alike two messages of a user are; looked up if both were read with their batch."""
         found = self._pairs.get((earlier, later))
         return self.model.compare([self.read(earlier)], [self.read(later)])[0] if found is None else found
 
@@ -77,9 +78,12 @@ class Reformulation:
         self._reader = reader
 
     def probability(self, earlier: str, later: str) -> float:
+        """That the later message asks the earlier question again, 0 to 1; 0 if one of them is
+        empty."""
         return self._reader.compare(earlier, later).same if earlier and later else 0.0
 
     def vote(self, probability: float) -> Vote | None:
+        """The vote of a probability; None if it is too small to say anything."""
         level = _level(probability)
         return None if level is None else VOTES["reformulation"][level]
 
@@ -127,6 +131,7 @@ class TopicChange:
         self._reader = reader
 
     def changed(self, earlier: str, later: str) -> bool:
+        """Whether the later message is about something else, and no reaction to the answer."""
         if not earlier or not later:
             return False
         alike = self._reader.compare(earlier, later)
@@ -145,6 +150,8 @@ class Dwell:
     CHARS_PER_SECOND = 238 * 6 / 60
 
     def vote(self, seconds: float | None, answer_chars: int) -> Vote | None:
+        """What the time spent on an answer says, compared with the time it takes to read it; None
+        if nothing."""
         if seconds is None or seconds < 0 or answer_chars <= 0:
             return None
         ratio = seconds * self.CHARS_PER_SECOND / answer_chars
@@ -155,6 +162,8 @@ class Edit:
     """How much of the inserted answer the user rewrote: ``value`` is the share, 0 to 1 (edit distance, as in Ziegler et al. 2022)."""
 
     def vote(self, distance: float | None) -> Vote:
+        """What an edit says. ``distance``: share of the answer that was changed, None if
+        unknown."""
         if distance is None:
             return VOTES["edit"]["middle"]
         return VOTES["edit"]["small" if distance < 0.15 else "middle" if distance < 0.5 else "large"]
@@ -164,6 +173,7 @@ class Rating:
     """A grade from 0 to 1."""
 
     def vote(self, value: float | None) -> Vote | None:
+        """What a rating (0 to 1) says; None if it has no value."""
         return None if value is None else VOTES["rating"]["low" if value < 0.4 else "middle" if value < 0.7 else "high"]
 
 
@@ -174,6 +184,7 @@ class Comment:
         self._tone = Tone(reader)
 
     def vote(self, text: str) -> Vote:
+        """What a comment says by its tone: good, bad, or nothing clear."""
         complaint, acceptance = self._tone.probabilities(text)
         if max(complaint, acceptance) < WEAK:
             return VOTES["comment"]["plain"]

@@ -45,6 +45,7 @@ class Memory:
         self._forget_changes()
 
     def add_session(self, session: Session) -> None:
+        """Remember a session that begins, or was restored."""
         self.sessions[session.head.serial] = session
         if session.id is not None:
             self.of_id.setdefault(session.id, []).append(session)
@@ -64,6 +65,7 @@ class Memory:
         return at
 
     def changed(self, session: Session) -> None:
+        """What is known of a session has changed: it goes into the next changes."""
         self._changed_sessions[session.head.serial] = session
 
     def learned(self, answers: Mapping[Answer, None]) -> None:
@@ -74,6 +76,7 @@ class Memory:
         self._departed.clear()
 
     def forget_session(self, session: Session) -> None:
+        """Forget a session with all its answers."""
         self._drop(session.answers)
         serial = session.head.serial
         del self.sessions[serial]
@@ -94,6 +97,7 @@ class Memory:
         self._parting.clear()
 
     def forget_answer(self, answer: Answer) -> None:
+        """Forget one answer of a session that goes on."""
         answer.session.answers.remove(answer)
         self._drop((answer,))
         self._gone_answers.append(answer.turn.request_id)

@@ -37,7 +37,7 @@ class _Subject(msgspec.Struct, gc=False):
     time: datetime
 
 
-class Verdict(NamedTuple):
+class LabelVerdict(NamedTuple):
     """What is to be said of an answer, all of which follows from the votes and the model. ``evidence``: names of the votes."""
 
     label: outputs.LabelName
@@ -63,7 +63,7 @@ class Publisher:
         self._topic = topic
         self._partitions = partitions
         self._model = model
-        self._verdicts: dict[Judged, Verdict] = {}
+        self._verdicts: dict[Judged, LabelVerdict] = {}
         self._keys: list[bytes] = []
         self._values: list[bytes] = []
         self._labels: defaultdict[str, int] = defaultdict(int)
@@ -72,7 +72,9 @@ class Publisher:
         """The model has learned."""
         self._verdicts.clear()
 
-    def judge(self, judged: Judged) -> Verdict:
+    def judge(self, judged: Judged) -> LabelVerdict:
+        """The verdict on votes of a series, from the model as it is now; the same votes are judged
+        once."""
         found = self._verdicts.get(judged)
         if found is None:
             series, reacted, final, votes = judged
@@ -83,7 +85,7 @@ class Publisher:
                 "neutral" if not informed else "positive" if score >= POSITIVE else "negative" if score <= NEGATIVE else "neutral"
             )
             evidence = " ".join([NAMES[vote] for vote in votes])
-            found = self._verdicts[judged] = Verdict(
+            found = self._verdicts[judged] = LabelVerdict(
                 label, score, evidence, _template(label, score, votes, opinion.weights, final),
                 Published(1, label, score, final, evidence),
             )  # fmt: skip

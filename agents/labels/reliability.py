@@ -229,6 +229,7 @@ class LabelModel:
         return changed, self._slope
 
     def all(self) -> tuple[list[Counts], Slope]:
+        """The counts of all series, and the common slope."""
         return list(self._counts.values()), self._slope
 
     def load(self, counts: Iterable[Counts], slope: Slope) -> None:

@@ -87,6 +87,7 @@ class Session(msgspec.Struct, eq=False):
 
     @classmethod
     def of(cls, head: SessionHead) -> Session:
+        """The session of a head, without answers."""
         return cls(head, head.key[1:] if head.key[0] == "s" else None)
 
     def add(self, answer: Answer) -> int:
@@ -129,6 +130,7 @@ class Answer(msgspec.Struct, eq=False):
 
     @classmethod
     def to(cls, turn: Turn, session: Session) -> Answer:
+        """The answer to a turn, with the names of its series held once."""
         turn.tenant, turn.feature, turn.model, series = _names(turn.tenant, turn.feature, turn.model)
         turn.session_id = session.id  # the same, held once
         return cls(session, turn, turn.ended if turn.ended > turn.time else turn.time, series, Known())
@@ -179,6 +181,8 @@ class Answer(msgspec.Struct, eq=False):
 
 
 def session_key(turn: Turn) -> str:
+    """What turns of one session have in common: their ``session_id``, or each its request where
+    there is none."""
     return f"r{turn.request_id}" if turn.session_id is None else f"s{turn.session_id}"
 
 

@@ -26,6 +26,7 @@ class Waiting:
         return event_id in self._signals
 
     def add(self, signal: Signal, until: float) -> None:
+        """A signal waits for its answer until a moment (epoch seconds)."""
         self._signals[signal.event_id] = signal
         self._named.setdefault(_name_of(signal), []).append(signal.event_id)
         heappush(self._patience, (until, signal.event_id))
@@ -70,6 +71,7 @@ class Waiting:
         return added, served
 
     def all(self) -> list[Signal]:
+        """All signals that wait for their answer."""
         return list(self._signals.values())
 
     def load(self, added: Iterable[Signal], served: Iterable[str], patience: float) -> None:

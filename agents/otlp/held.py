@@ -9,7 +9,7 @@ WAITS, NOTHING, PART, STEP, CALL = range(5)
 counts."""
 
 
-class Held(msgspec.Struct, array_like=True, gc=False):
+class HeldSpan(msgspec.Struct, array_like=True, gc=False):
     """A span. ``due``: the moment at which it is told. ``whole``: whether ``body`` is all of it, or what is left to others below it."""
 
     group: str
@@ -32,7 +32,7 @@ class HeldLog(msgspec.Struct, array_like=True, gc=False):
     body: bytes
 
 
-class Told(msgspec.Struct, array_like=True, gc=False):
+class SpanTold(msgspec.Struct, array_like=True, gc=False):
     """What became of a span."""
 
     group: str
@@ -43,8 +43,8 @@ class Told(msgspec.Struct, array_like=True, gc=False):
 class Kept(msgspec.Struct, array_like=True, gc=False, omit_defaults=True):
     """A piece of this state in the changelog. ``count``: ids seen before those in ``seen``; -1: no word of it."""
 
-    spans: list[Held] = []
+    spans: list[HeldSpan] = []
     logs: list[HeldLog] = []
-    told: list[Told] = []
+    told: list[SpanTold] = []
     seen: list[str] = []
     count: int = -1

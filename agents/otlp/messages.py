@@ -22,7 +22,7 @@ _THOUGHT = frozenset({"reasoning", "thinking", "redacted_thinking"})
 _MAX_ID = 512
 
 
-class Answer(msgspec.Struct, frozen=True, gc=False):
+class FirstAnswer(msgspec.Struct, frozen=True, gc=False):
     """What a model answered, of its first choice."""
 
     output: str = ""
@@ -91,13 +91,13 @@ def messages_of(value: Any) -> list[Message]:
     return [message for message in found if message is not None]
 
 
-def answer_of(value: Any) -> Answer:
+def answer_of(value: Any) -> FirstAnswer:
     """The first choice among messages that a model returned; its text, if it is no message."""
     if isinstance(value, str):
-        return Answer(output=value)
+        return FirstAnswer(output=value)
     for item in [value] if isinstance(value, dict) else as_list(value):
         if isinstance(item, str):
-            return Answer(output=item)
+            return FirstAnswer(output=item)
         if not isinstance(item, dict):
             continue
         inner = as_dict(item.get("message")) or item
@@ -109,8 +109,8 @@ def answer_of(value: Any) -> Answer:
             reason = "refusal"
         output = parts.joined()
         if output or parts.calls or reason:
-            return Answer(output, [_tool_call(call) for call in parts.calls], reason)
-    return Answer()
+            return FirstAnswer(output, [_tool_call(call) for call in parts.calls], reason)
+    return FirstAnswer()
 
 
 def system_of(value: Any) -> str:

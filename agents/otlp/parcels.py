@@ -40,6 +40,7 @@ class Word(msgspec.Struct, array_like=True, gc=False, frozen=True):
     told: int
 
     def moves(self, known: Word) -> bool:
+        """Whether it says more than what is known of its sender."""
         return self.clock > known.clock or self.newest > known.newest or self.told > known.told
 
 

@@ -34,9 +34,11 @@ class Telling:
         return [self._spans[_span_id(key)] for key in call.span_ids]
 
     def is_due(self, call: Call) -> bool:
+        """Whether the moment has come at which the call is told of."""
         return _span_id(call.span_ids[0]) in self._due
 
     def counts_already(self, call: Call) -> bool:
+        """Whether a call of its spans was published before."""
         return self.traces.counts_already(self.case, [_span_id(key) for key in call.span_ids], self._steps)
 
     def stands_alone(self, call: Call) -> bool:

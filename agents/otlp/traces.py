@@ -19,7 +19,7 @@ from heapq import heapify, heappop, heappush
 import msgspec
 
 from agents.common.seen import SeenIds
-from agents.otlp.held import CALL, NOTHING, STEP, WAITS, Held, HeldLog, Kept, Told
+from agents.otlp.held import CALL, NOTHING, STEP, WAITS, HeldLog, HeldSpan, Kept, SpanTold
 from agents.otlp.parcels import Item
 from schemas.otlp import LogRecord, Span
 
@@ -38,9 +38,9 @@ encode = msgspec.msgpack.Encoder().encode
 
 @dataclass(slots=True)
 class _Group:
-    spans: dict[str, Held] = field(default_factory=dict)
+    spans: dict[str, HeldSpan] = field(default_factory=dict)
     children: dict[str, list[str]] = field(default_factory=dict)
-    near: dict[str, Held] = field(default_factory=dict)
+    near: dict[str, HeldSpan] = field(default_factory=dict)
     """Whole spans."""
     logs: dict[bytes, HeldLog] = field(default_factory=dict)
     moments: set[int] = field(default_factory=set)
@@ -77,14 +77,14 @@ class Traces:
         self._groups: dict[str, _Group] = {}
         self._moments: list[tuple[int, int, str]] = []
         """When a group is to be looked at: moment, the beginning of its first span then, group. So a history comes in its own order."""
-        self._whole: deque[Held | HeldLog] = deque()
-        self._kept: deque[Held] = deque()
+        self._whole: deque[HeldSpan | HeldLog] = deque()
+        self._kept: deque[HeldSpan] = deque()
         """In the order they came, which is nearly that of their times."""
         self._bytes = 0
         self._seen: SeenIds[None] = SeenIds(remembered)
-        self._new: list[Held] = []
+        self._new: list[HeldSpan] = []
         self._new_logs: list[HeldLog] = []
-        self._told: list[Told] = []
+        self._told: list[SpanTold] = []
         self._new_ids: list[str] = []
         self._loading = False
         self.waiting = 0
@@ -115,7 +115,7 @@ class Traces:
         if not self._seen.add(identity) or (trace is not None and item.span_id in trace.spans):
             return False
         self._new_ids.append(identity)
-        held = Held(
+        held = HeldSpan(
             item.group, item.span_id, item.parent_id, item.start, item.at, due, item.body, WAITS if item.leads else NOTHING
         )  # fmt: skip
         self._new.append(held)
@@ -126,7 +126,7 @@ class Traces:
             self._expect(held)
         return True
 
-    def _hold(self, held: Held) -> None:
+    def _hold(self, held: HeldSpan) -> None:
         trace = self._groups.get(held.group)
         if trace is None:
             trace = self._groups[held.group] = _Group()
@@ -146,7 +146,7 @@ class Traces:
         self._whole.append(log)
         return True
 
-    def _expect(self, held: Held) -> None:
+    def _expect(self, held: HeldSpan) -> None:
         moments = self._groups[held.group].moments
         if held.due not in moments:
             moments.add(held.due)
@@ -190,7 +190,7 @@ class Traces:
         spans = sorted(shown.values(), key=lambda span: (span.start_ns, span.span_id))
         return Case(group, moment, spans, sorted(logs, key=lambda log: (log.time_ns, encode(log))), due)
 
-    def _above(self, trace: _Group, span_id: str, moment: int) -> Iterator[Held]:
+    def _above(self, trace: _Group, span_id: str, moment: int) -> Iterator[HeldSpan]:
         """The known spans around a span, from the inside out, as far as they are remembered."""
         met = {span_id}
         at = trace.spans[span_id].parent_id
@@ -199,10 +199,10 @@ class Traces:
             yield held
             at = held.parent_id
 
-    def _is_whole(self, held: Held | HeldLog, moment: int) -> bool:
+    def _is_whole(self, held: HeldSpan | HeldLog, moment: int) -> bool:
         return moment == EVER or moment <= held.due + self._whole_for
 
-    def _is_known(self, held: Held, moment: int) -> bool:
+    def _is_known(self, held: HeldSpan, moment: int) -> bool:
         return held.at <= moment and (moment == EVER or moment <= held.at + self._remember)
 
     def counts_already(self, case: Case, span_ids: list[str], steps: Set[str]) -> bool:
@@ -237,7 +237,7 @@ class Traces:
 
     def tell(self, case: Case, span_id: str, status: int) -> None:
         """A span was told."""
-        told = Told(case.group, span_id, status)
+        told = SpanTold(case.group, span_id, status)
         self._mark(told)
         self._told.append(told)
 
@@ -250,10 +250,10 @@ class Traces:
     def _make_room(self) -> Iterator[Case]:
         while self._overfull:
             if self._bytes > self._max_bytes and self._whole:
-                oldest: Held | HeldLog = self._whole[0]
+                oldest: HeldSpan | HeldLog = self._whole[0]
             else:
                 oldest = self._kept[0]
-            if isinstance(oldest, Held) and oldest.status == WAITS:
+            if isinstance(oldest, HeldSpan) and oldest.status == WAITS:
                 case = self._case(oldest.group, self._groups[oldest.group], EVER)
                 self.early += len(case.due)
                 yield case
@@ -268,7 +268,7 @@ class Traces:
         while self._kept and self._kept[0].at + self._remember < until:
             self._drop(self._kept.popleft())
 
-    def _give_up_body(self, held: Held | HeldLog) -> None:
+    def _give_up_body(self, held: HeldSpan | HeldLog) -> None:
         trace = self._groups.get(held.group)
         if trace is None:
             return
@@ -281,7 +281,7 @@ class Traces:
             self._bytes -= len(held.body)
             held.body, held.whole = encode(self._remains(held)), False
 
-    def _remains(self, held: Held) -> Span:
+    def _remains(self, held: HeldSpan) -> Span:
         """Of a span, what those below it inherit, and where it stands."""
         span = decode_span(held.body)
         if not held.whole:
@@ -291,7 +291,7 @@ class Traces:
             span.trace_id, span.span_id, span.parent_id, span.name, span.kind, span.start_ns, span.end_ns, attributes=inherited
         )
 
-    def _drop(self, held: Held) -> None:
+    def _drop(self, held: HeldSpan) -> None:
         trace = self._groups.get(held.group)
         if trace is None or trace.spans.get(held.span_id) is not held:
             return
@@ -348,7 +348,7 @@ class Traces:
             self._mark(one)
         self._loading = True
 
-    def _mark(self, told: Told) -> None:
+    def _mark(self, told: SpanTold) -> None:
         trace = self._groups.get(told.group)
         held = trace.spans.get(told.span_id) if trace is not None else None
         if trace is not None and held is not None:
@@ -365,7 +365,7 @@ class Traces:
         )
         logs = [log for trace in self._groups.values() for log in trace.logs.values()]
         self._kept = deque(spans)
-        whole: list[Held | HeldLog] = [*logs, *(held for held in spans if held.whole)]
+        whole: list[HeldSpan | HeldLog] = [*logs, *(held for held in spans if held.whole)]
         self._whole = deque(sorted(whole, key=lambda held: held.due))
         self._moments = []
         for trace in self._groups.values():

@@ -55,13 +55,13 @@ from agents.pricing.names import Written, provider_id, provider_names, read, ser
 from agents.pricing.overrides import (
     Aliases,
     ModelAlias,
+    OverrideRule,
     PriceOverride,
-    Rule,
     factors,
     region_of,
     tier_of,
 )
-from agents.pricing.rates import Explained, Plan, Priced, plan_of, text_cost, whole_cost
+from agents.pricing.rates import ExplainedCost, Plan, Priced, plan_of, text_cost, whole_cost
 from agents.pricing.sellers import Listed, find
 from agents.pricing.usage import UNKNOWN, Cost, Tokens
 
@@ -96,7 +96,7 @@ class PriceBook:
     ) -> None:
         self._tiers = factors(tiers)
         # Newest first, so that the first match is the last one written.
-        self._rules = tuple(Rule(override) for override in reversed(overrides))
+        self._rules = tuple(OverrideRule(override) for override in reversed(overrides))
         self._aliases = Aliases(models)
         self._version = _version(overrides, self._tiers, models)
         self._plan = lru_cache(maxsize=cache_size)(self._resolve)
@@ -181,7 +181,7 @@ class PriceBook:
         *,
         at: time | None = None,
         region: str | None = None,
-    ) -> Explained:
+    ) -> ExplainedCost:
         """What `price` says, and why it is not the whole price."""
         plan = (
             self._plan(provider, model, day, tier, region) if len(model) <= _LONGEST_MODEL else None
@@ -189,17 +189,17 @@ class PriceBook:
         plan = plan.at(at or _NOON) if plan is not None else None
         if plan is not None:
             if _negative(usage):
-                return Explained(UNKNOWN, ("a count is negative",))
+                return ExplainedCost(UNKNOWN, ("a count is negative",))
             return whole_cost(plan, usage)
         written = read(provider, model)
         if provider and not written.names:
-            return Explained(UNKNOWN, (f"no price list of {provider} is known",))
+            return ExplainedCost(UNKNOWN, (f"no price list of {provider} is known",))
         if find(written, day) is None:
             seller = f" of {written.seller}" if written.seller else ""
-            return Explained(UNKNOWN, (f"no price list{seller} has this model",))
+            return ExplainedCost(UNKNOWN, (f"no price list{seller} has this model",))
         if tier_of(tier) is not None:
-            return Explained(UNKNOWN, (f"the tier {tier} has no listed price",))
-        return Explained(UNKNOWN, ("the model is listed without a price",))
+            return ExplainedCost(UNKNOWN, (f"the tier {tier} has no listed price",))
+        return ExplainedCost(UNKNOWN, ("the model is listed without a price",))
 
     def _resolve(
         self, provider: str | None, model: str, day: date, tier: str | None, region: str | None
@@ -225,7 +225,7 @@ class PriceBook:
     def _plan_of(
         self,
         listed: Listed | None,
-        rules: Sequence[Rule],
+        rules: Sequence[OverrideRule],
         day: date,
         tier: str | None,
         region: str | None,
@@ -246,7 +246,7 @@ class PriceBook:
         self,
         name: str,
         listed: Listed | None,
-        rules: Sequence[Rule],
+        rules: Sequence[OverrideRule],
         moment: datetime,
         tier: str | None,
         region: str | None,
@@ -281,7 +281,7 @@ class PriceBook:
         over: int,
         here: ListPrice | None,
         standard: ListPrice | None,
-        rules: Sequence[Rule],
+        rules: Sequence[OverrideRule],
         tier: str | None,
     ) -> Priced:
         """The price of an input larger than `over` tokens (0: of any)."""

@@ -147,7 +147,7 @@ def _convert(value: object, kind: type[_T], where: str) -> _T:
         raise ValueError(f"{where}: a number is not finite") from error
 
 
-class Rule:
+class OverrideRule:
     """An override, ready to be matched."""
 
     def __init__(self, override: PriceOverride) -> None:

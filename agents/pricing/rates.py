@@ -111,14 +111,14 @@ def text_cost(
     return Cost(amount, rates.source)
 
 
-class Explained(NamedTuple):
+class ExplainedCost(NamedTuple):
     """A cost, and why it is not the whole price (empty if it is)."""
 
     cost: Cost
     reasons: tuple[str, ...]
 
 
-def whole_cost(plan: Plan, usage: Tokens) -> Explained:
+def whole_cost(plan: Plan, usage: Tokens) -> ExplainedCost:
     """What any usage costs by any plan. The counts are not negative.
 
     What has no price is left out and named, so that a `partial` amount is a lower bound. Where
@@ -127,7 +127,7 @@ def whole_cost(plan: Plan, usage: Tokens) -> Explained:
     """
     missing: list[str] = []
     if usage.input is None and usage.output is None and not usage.requests:
-        return Explained(UNKNOWN, ("no tokens are reported",))
+        return ExplainedCost(UNKNOWN, ("no tokens are reported",))
     read, write = usage.cache_read or 0, max(usage.cache_write or 0, usage.cache_write_1h or 0)
     audio_in, image_in = usage.input_audio or 0, usage.input_image or 0
     audio_out, image_out = usage.output_audio or 0, usage.output_image or 0
@@ -138,7 +138,7 @@ def whole_cost(plan: Plan, usage: Tokens) -> Explained:
     size, written = max(size, audio_in + image_in), max(written, audio_out + image_out)
     rates = plan.rates(size)
     if rates is None:
-        return Explained(UNKNOWN, (f"there is no price for an input of {size:,} tokens",))
+        return ExplainedCost(UNKNOWN, (f"there is no price for an input of {size:,} tokens",))
     mixed_in = (
         plan.input_mixed and size > 0 and usage.input_audio is None and usage.input_image is None
     )
@@ -152,7 +152,7 @@ def whole_cost(plan: Plan, usage: Tokens) -> Explained:
         usage.input_audio is usage.input_image is usage.output_audio is usage.output_image is None
     )
     if (mixed_in or mixed_out) and not split:
-        return Explained(
+        return ExplainedCost(
             UNKNOWN,
             ("tokens of text, audio and images have different prices and are not told apart",),
         )
@@ -208,10 +208,10 @@ def whole_cost(plan: Plan, usage: Tokens) -> Explained:
     if plan.lower_bound:
         missing.append(plan.lower_bound)
     if missing and not (priced and amount):
-        return Explained(UNKNOWN, tuple(missing))
+        return ExplainedCost(UNKNOWN, tuple(missing))
     if plan.scale != 1:
         amount = _divide_half_even(amount, plan.scale)
-    return Explained(Cost(amount, "partial" if missing else rates.source), tuple(missing))
+    return ExplainedCost(Cost(amount, "partial" if missing else rates.source), tuple(missing))
 
 
 def _input_cost(

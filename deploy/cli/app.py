@@ -74,6 +74,7 @@ KNOWN = (
     ("deploy.prompts", "GitError"),
     ("streams.backfill", "BackfillError"),
     ("streams.kafka", "TopicMismatch"),
+    ("streams.versions", "UnknownVersion"),
     ("deploy.traffic.record", "TrafficError"),
 )
 """Errors whose message says what to do. By name: a command that needs none of these modules starts without them."""

@@ -23,7 +23,7 @@ _HINTS = r"'@[\\w-]+\\.[a-z]{2}', '\\d{3}\\.\\d{3}\\.\\d{3}-\\d{2}'"
 """What every suspect holds. Told in a third of the time that looking for suspects takes."""
 
 
-class Verdict(NamedTuple):
+class ItemVerdict(NamedTuple):
     """``remedy``: what to do unless the state is yes."""
 
     state: State
@@ -31,13 +31,13 @@ class Verdict(NamedTuple):
     remedy: str = ""
 
 
-class Item(NamedTuple):
+class ChecklistItem(NamedTuple):
     """A line of the checklist. ``sql`` gives one row from the tables named; ``{since}`` is the start of the period."""
 
     name: str
     tables: tuple[str, ...]
     sql: str
-    judge: Callable[[Row, Settings], Verdict]
+    judge: Callable[[Row, Settings], ItemVerdict]
 
 
 def checklist(
@@ -62,7 +62,7 @@ def checklist(
         raise typer.Exit(1)
 
 
-def examine(ask: Callable[[str], Sequence[Row]], settings: Settings, hours: int) -> list[tuple[Item, Verdict]]:
+def examine(ask: Callable[[str], Sequence[Row]], settings: Settings, hours: int) -> list[tuple[ChecklistItem, ItemVerdict]]:
     """Every item with what is to be said of it. ``ask`` answers SQL with rows."""
     there = {row["name"] for row in ask("SELECT name FROM system.tables WHERE database = 'mirante'")}
     # Of the rows as they are: superseded ones bear the same times, and their newest is known without reading.
@@ -72,7 +72,7 @@ def examine(ask: Callable[[str], Sequence[Row]], settings: Settings, hours: int)
     for item in ITEMS:
         if missing := [table for table in item.tables if table not in there]:
             evidence = f"there is no table {', '.join(missing)}"
-            verdict = Verdict("unknown", evidence, "start a worker of a version that has it: it creates the tables")
+            verdict = ItemVerdict("unknown", evidence, "start a worker of a version that has it: it creates the tables")
         else:
             if item.sql not in asked:
                 asked[item.sql] = ask(item.sql.replace("{since}", since))[0]
@@ -81,32 +81,33 @@ def examine(ask: Callable[[str], Sequence[Row]], settings: Settings, hours: int)
     return found
 
 
-def _kill_switch(row: Row, settings: Settings) -> Verdict:
+def _kill_switch(row: Row, settings: Settings) -> ItemVerdict:
     rules = f"; {len(settings.switches)} automatic rules" if settings.switches else ""
     if not row["kills"]:
         drill = "try it: mirante kill feature:drill --reason drill, then mirante restore feature:drill --reason drill"
-        return Verdict("unknown", f"never used{rules}", drill)
-    return Verdict("yes", f"killed or throttled {row['kills']} times, restored {row['restores']} times, last at {row['last']}{rules}")
+        return ItemVerdict("unknown", f"never used{rules}", drill)
+    return ItemVerdict("yes", f"killed or throttled {row['kills']} times, restored {row['restores']} times, last at {row['last']}{rules}")
 
 
-def _budget(row: Row, settings: Settings) -> Verdict:
+def _budget(row: Row, settings: Settings) -> ItemVerdict:
     told = f"{row['burns']} BudgetBurn and {row['exhausted']} BudgetExhausted alerts"
     tokens = [str(budget.get("name", "?")) for budget in settings.budgets if budget.get("unit", "usd") in ("tokens", "usd")]
     if not tokens:
-        return Verdict("no", f"no budget is configured here; {told}", "add [[budgets]] to mirante.toml, with unit = \"tokens\" or \"usd\"")
-    return Verdict("yes", f"budgets {', '.join(tokens)}; {told}")
+        remedy = 'add [[budgets]] to mirante.toml, with unit = "tokens" or "usd"'
+        return ItemVerdict("no", f"no budget is configured here; {told}", remedy)
+    return ItemVerdict("yes", f"budgets {', '.join(tokens)}; {told}")
 
 
-def _trace(row: Row, settings: Settings) -> Verdict:
+def _trace(row: Row, settings: Settings) -> ItemVerdict:
     if not row["answered"]:
         return _NOTHING
     evidence = f"{row['named']:,} of {row['answered']:,} answered calls have a response_id, {row['traced']:,} a trace_id"
     if row["named"] < row["answered"]:
-        return Verdict("no", evidence, "let the service publish the response_id of every answer")
-    return Verdict("yes", f"{evidence}; newest: {row['newest']}")
+        return ItemVerdict("no", evidence, "let the service publish the response_id of every answer")
+    return ItemVerdict("yes", f"{evidence}; newest: {row['newest']}")
 
 
-def _pii(row: Row, settings: Settings) -> Verdict:
+def _pii(row: Row, settings: Settings) -> ItemVerdict:
     if not row["calls"]:
         return _NOTHING
     from stdnum.br import cpf
@@ -114,63 +115,64 @@ def _pii(row: Row, settings: Settings) -> Verdict:
     unmasked = [text for text in row["suspects"] if "@" in text or cpf.is_valid(text)]
     evidence = f"found and masked in {row['with_pii']:,} of {row['calls']:,} calls; {len(unmasked):,} e-mail addresses and CPF are not"
     if unmasked:
-        return Verdict("no", evidence, "report it: no text may be stored unmasked")
-    return Verdict("yes", evidence)
+        return ItemVerdict("no", evidence, "report it: no text may be stored unmasked")
+    return ItemVerdict("yes", evidence)
 
 
-def _timeouts(row: Row, settings: Settings) -> Verdict:
+def _timeouts(row: Row, settings: Settings) -> ItemVerdict:
     if not row["calls"]:
         return _NOTHING
     late = f"{row['overrun']:,} answers took longer than theirs"
     evidence = f"longest timeout {row['longest'] / 1000:,.0f} s, {row['timeouts']:,} timeouts, {late}"
     if row["overrun"] or row["longest"] > LONGEST_TIMEOUT_MS:
-        return Verdict("no", evidence, "enforce timeout_ms in the service, at most two minutes")
-    return Verdict("yes", evidence)
+        return ItemVerdict("no", evidence, "enforce timeout_ms in the service, at most two minutes")
+    return ItemVerdict("yes", evidence)
 
 
-def _output_schema(row: Row, settings: Settings) -> Verdict:
+def _output_schema(row: Row, settings: Settings) -> ItemVerdict:
     if not row["calls"]:
         return _NOTHING
     checked = f"{row['checked']:,} answers were checked, {row['invalid']:,} failed"
     evidence = f"{row['with_schema']:,} of {row['calls']:,} calls name a schema, {checked}"
     if not row["with_schema"]:
-        return Verdict("unknown", evidence, "publish output_schema with requests whose answer must be JSON")
+        return ItemVerdict("unknown", evidence, "publish output_schema with requests whose answer must be JSON")
     if not row["checked"]:
-        return Verdict("no", evidence, "none of their answers was checked (json_valid): do they have an output?")
-    return Verdict("yes", evidence)
+        return ItemVerdict("no", evidence, "none of their answers was checked (json_valid): do they have an output?")
+    return ItemVerdict("yes", evidence)
 
 
-def _rate_limits(row: Row, settings: Settings) -> Verdict:
+def _rate_limits(row: Row, settings: Settings) -> ItemVerdict:
     told = f"{row['alerts']} RateLimitExceeded alerts"
     if not settings.limits:
-        return Verdict("no", f"no limit is configured here; {told}", "add [[limits]] to mirante.toml")
-    return Verdict("yes", f"limits {', '.join(str(limit.get('name', '?')) for limit in settings.limits)}; {told}")
+        return ItemVerdict("no", f"no limit is configured here; {told}", "add [[limits]] to mirante.toml")
+    return ItemVerdict("yes", f"limits {', '.join(str(limit.get('name', '?')) for limit in settings.limits)}; {told}")
 
 
-def _failures(row: Row, settings: Settings) -> Verdict:
+def _failures(row: Row, settings: Settings) -> ItemVerdict:
     if not row["calls"]:
         return _NOTHING
     kinds = f"{row['refusals']:,} were refusals, {row['errors']:,} API errors, {row['timeouts']:,} timed out or had no answer"
-    return Verdict("yes", f"of {row['calls']:,} calls {kinds}")
+    return ItemVerdict("yes", f"of {row['calls']:,} calls {kinds}")
 
 
-def _prompts(row: Row, settings: Settings) -> Verdict:
+def _prompts(row: Row, settings: Settings) -> ItemVerdict:
     if not row["prompted"]:
         return _NOTHING
     current = ", ".join(f"{feature or '(none)'}: {name or 'prompt'}@{sha[:12]}" for feature, name, sha in row["current"])
     evidence = f"{row['versioned']:,} of {row['prompted']:,} calls name a version; now {current or 'none'}"
     if row["versioned"] < row["prompted"]:
-        return Verdict("no", evidence, "publish prompt.sha with every request")
-    return Verdict("yes", evidence)
+        return ItemVerdict("no", evidence, "publish prompt.sha with every request")
+    return ItemVerdict("yes", evidence)
 
 
-def _cache(row: Row, settings: Settings) -> Verdict:
+def _cache(row: Row, settings: Settings) -> ItemVerdict:
     if not row["candidates"]:
-        return Verdict("unknown", "no group of near-identical questions yet", "it shows with traffic")
-    return Verdict("yes", f"{row['candidates']:,} groups of near-identical questions; a cache would have saved ${float(row['usd']):,.2f}")
+        return ItemVerdict("unknown", "no group of near-identical questions yet", "it shows with traffic")
+    saved = f"a cache would have saved ${float(row['usd']):,.2f}"
+    return ItemVerdict("yes", f"{row['candidates']:,} groups of near-identical questions; {saved}")
 
 
-_NOTHING = Verdict("unknown", "no calls in this period", "publish events, or look further back with --hours")
+_NOTHING = ItemVerdict("unknown", "no calls in this period", "publish events, or look further back with --hours")
 
 
 def _suspects(column: str) -> str:
@@ -203,27 +205,27 @@ CALLS = (
 """What the calls of the period say, for all items that look at them."""
 
 ITEMS = (
-    Item(
+    ChecklistItem(
         "kill switch",
         ("controls",),
         "SELECT countIf(action IN ('kill', 'throttle')) AS kills, countIf(action = 'restore') AS restores,"
         " formatDateTime(max(time), '%Y-%m-%d %H:%i UTC') AS last FROM mirante.controls WHERE status = 'recorded'",
         _kill_switch,
     ),
-    Item(
+    ChecklistItem(
         "token budget with alerts",
         ("alerts",),
         "SELECT countIf(name = 'BudgetBurn') AS burns, countIf(name = 'BudgetExhausted') AS exhausted FROM mirante.alerts",
         _budget,
     ),
-    Item("trace from a response_id", ("interactions",), CALLS, _trace),
-    Item("personal data are masked", ("interactions",), CALLS, _pii),
-    Item("hard timeouts", ("interactions",), CALLS, _timeouts),
-    Item("output is checked against its schema", ("interactions",), CALLS, _output_schema),
-    Item("rate limits", ("alerts",), "SELECT countIf(name = 'RateLimitExceeded') AS alerts FROM mirante.alerts", _rate_limits),
-    Item("API errors and refusals told apart", ("interactions",), CALLS, _failures),
-    Item("which prompt version runs now", ("interactions",), CALLS, _prompts),
-    Item(
+    ChecklistItem("trace from a response_id", ("interactions",), CALLS, _trace),
+    ChecklistItem("personal data are masked", ("interactions",), CALLS, _pii),
+    ChecklistItem("hard timeouts", ("interactions",), CALLS, _timeouts),
+    ChecklistItem("output is checked against its schema", ("interactions",), CALLS, _output_schema),
+    ChecklistItem("rate limits", ("alerts",), "SELECT countIf(name = 'RateLimitExceeded') AS alerts FROM mirante.alerts", _rate_limits),
+    ChecklistItem("API errors and refusals told apart", ("interactions",), CALLS, _failures),
+    ChecklistItem("which prompt version runs now", ("interactions",), CALLS, _prompts),
+    ChecklistItem(
         "what a semantic cache would save",
         ("cache_candidates",),
         "SELECT count() AS candidates, sum(cost_usd) AS usd FROM mirante.cache_candidates",
@@ -232,7 +234,7 @@ ITEMS = (
 )
 
 
-def _print(verdicts: list[tuple[Item, Verdict]]) -> None:
+def _print(verdicts: list[tuple[ChecklistItem, ItemVerdict]]) -> None:
     from rich.table import Table
 
     marks = {"yes": "[green]\\[x][/]", "no": "[red]\\[ ][/]", "unknown": "[yellow]\\[?][/]"}

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
     from deploy.conservation.events import Account, Place
-    from deploy.conservation.otlp import Account as OtlpAccount
+    from deploy.conservation.otlp import SpanAccount as OtlpAccount
 
 HOURS = 3.0
 MOST = 5_000

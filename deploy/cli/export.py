@@ -17,7 +17,7 @@ from deploy.cli.query import row_stream
 from deploy.cli.waiting import waiting
 
 
-class Kind(StrEnum):
+class ExportKind(StrEnum):
     regression = "regression"
     preference = "preference"
     sft = "sft"
@@ -34,7 +34,10 @@ class Format(StrEnum):
 
 
 def export(
-    kind: Annotated[Kind, typer.Argument(help="regression: failed answers as tests; preference: pairs for DPO; sft: chats to imitate.")],
+    kind: Annotated[
+        ExportKind,
+        typer.Argument(help="regression: failed answers as tests; preference: pairs for DPO; sft: chats to imitate."),
+    ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write: a file for each split, and a card.")],
     style: Annotated[Style, typer.Option(help="Of regression: which tool's test cases.")] = Style.promptfoo,
     form: Annotated[Format, typer.Option("--format", help="Of the files.")] = Format.jsonl,
@@ -66,8 +69,8 @@ def export(
         confidence=confidence, since=_moment(since, "--since"), until=_moment(until, "--until"), tenants=tuple(tenant or ()),
         features=tuple(feature or ()), explicit=explicit, provisional=provisional,
     )  # fmt: skip
-    shares = _shares(splits or ("test=1" if kind is Kind.regression else "train=0.9,test=0.1"))
-    manner = cast(Any, style.value if kind is Kind.regression else "trl")
+    shares = _shares(splits or ("test=1" if kind is ExportKind.regression else "train=0.9,test=0.1"))
+    manner = cast(Any, style.value if kind is ExportKind.regression else "trl")
     exchanges = read(lambda sql: row_stream(sql, data, url), selection)
     with waiting(f"writing {out}"), closing(build(cast(Any, kind.value), manner, exchanges, selection, shares)) as built:
         counts = write(out, cast(Any, kind.value), manner, cast(Any, form.value), selection, built, force=force)

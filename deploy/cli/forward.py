@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
-from deploy.cli.options import DEFAULT_DATA, Data, Level, LogLevel, settings_of_stack
+from deploy.cli.options import DEFAULT_DATA, Data, LogLevel, LogLevelName, settings_of_stack
 
 
 def forward(
     data: Data = DEFAULT_DATA,
-    loglevel: LogLevel = Level.INFO,
+    loglevel: LogLevel = LogLevelName.INFO,
 ) -> None:
     """Post the alerts of llm.alerts to the [[receivers]] of mirante.toml: Alertmanager, PagerDuty, Slack, webhooks.
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from deploy.cli.options import DEFAULT_DATA, AsJson, Data, Level, LogLevel, settings_of_stack
+from deploy.cli.options import DEFAULT_DATA, AsJson, Data, LogLevel, LogLevelName, settings_of_stack
 from deploy.cli.waiting import waiting
 
 app = typer.Typer(help="Score sampled answers with a model of an OpenAI-compatible endpoint.", invoke_without_command=True)
@@ -21,7 +21,7 @@ def judge(
     url: Annotated[str | None, typer.Option(help="Of the API, such as http://127.0.0.1:8000/v1; instead of judge.url.")] = None,
     model: Annotated[str | None, typer.Option(help="Instead of judge.model.")] = None,
     until_idle: Annotated[float | None, typer.Option(help="End when no task has come for so many seconds.")] = None,
-    loglevel: LogLevel = Level.INFO,
+    loglevel: LogLevel = LogLevelName.INFO,
 ) -> None:
     """Score the tasks of llm.judge.tasks and write the scores to llm.evaluations. Runs until stopped; several may run.
 

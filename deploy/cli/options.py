@@ -19,14 +19,14 @@ DEFAULT_DATA = Path(".mirante")
 Data = Annotated[Path, typer.Option("--data", help="Directory of an embedded stack.", show_default=True)]
 
 
-class Level(StrEnum):
+class LogLevelName(StrEnum):
     DEBUG = "DEBUG"
     INFO = "INFO"
     WARNING = "WARNING"
     ERROR = "ERROR"
 
 
-LogLevel = Annotated[Level, typer.Option(case_sensitive=False, help="What is logged: this and what is graver.")]
+LogLevel = Annotated[LogLevelName, typer.Option(case_sensitive=False, help="What is logged: this and what is graver.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
 
 

@@ -52,7 +52,7 @@ def warn_unseen(data: Path, names: Mapping[str, str]) -> None:
 def warn_unmatched(data: Path, matchers: Mapping[str, str]) -> None:
     """Say which matchers of a silence no alert can meet, or none ever has."""
 
-    def unmatched(ask: Ask) -> Iterator[str]:
+    def unmatched(ask: NameQuery) -> Iterator[str]:
         for label, pattern in matchers.items():
             if label == "alertname":
                 yield from filter(None, [unknown_alert(pattern)])
@@ -92,7 +92,7 @@ def unknown_alert(pattern: str) -> str:
     return f"no alert is called {pattern!r}{_similar(pattern, names) or others}"
 
 
-class Ask:
+class NameQuery:
     """Asks for names. Of a server only: what is written to Kafka has one."""
 
     def __init__(self, client: Any) -> None:
@@ -104,7 +104,7 @@ class Ask:
         }
 
 
-def _call(ask: Ask, kind: str, pattern: str) -> str:
+def _call(ask: NameQuery, kind: str, pattern: str) -> str:
     if kind in _PERSONAL:
         found = ask(_ONE.format(column=_PERSONAL[kind]), {"value": pattern})
         return "" if found else f"no call of {kind} {pattern!r} was ever seen"
@@ -119,7 +119,7 @@ def _similar(name: str, known: Iterable[str]) -> str:
     return f"; similar: {', '.join(found)}" if found else ""
 
 
-def _say(data: Path, look: Callable[[Ask], Iterable[str]]) -> None:
+def _say(data: Path, look: Callable[[NameQuery], Iterable[str]]) -> None:
     from clickhouse_connect.driver.exceptions import DatabaseError
     from urllib3.exceptions import HTTPError
 
@@ -128,7 +128,7 @@ def _say(data: Path, look: Callable[[Ask], Iterable[str]]) -> None:
 
     try:
         with closing(connect(settings_of_stack(data).clickhouse_url, patience=PATIENCE)) as client:
-            found = list(look(Ask(client)))
+            found = list(look(NameQuery(client)))
     except (DatabaseError, HTTPError, OSError) as error:
         typer.echo(f"whether this was ever seen could not be looked up ({reason(error)})", err=True)
         return

@@ -17,7 +17,7 @@ _DATA = re.compile(r"\bINSERT\b.*?\b(?:VALUES|FORMAT)\b", re.DOTALL | re.IGNOREC
 _FORMAT = re.compile(r"\bFORMAT\s+(\w+)\s*(?:SETTINGS\b.*)?$", re.DOTALL | re.IGNORECASE)
 
 
-class Statement(NamedTuple):
+class QueryStatement(NamedTuple):
     """``sql`` without the semicolon at its end. ``form``: the FORMAT it asks for itself."""
 
     sql: str
@@ -25,7 +25,7 @@ class Statement(NamedTuple):
     form: str | None
 
 
-def read_statement(sql: str, *, as_json: bool) -> Statement:
+def read_statement(sql: str, *, as_json: bool) -> QueryStatement:
     """What a command was given.
 
     Raises BadParameter, wrong usage, unless it is one statement that can be answered so.
@@ -44,6 +44,6 @@ def read_statement(sql: str, *, as_json: bool) -> Statement:
         raise typer.BadParameter(
             f"FORMAT {found[1]} and --json contradict each other; leave one out"
         )
-    return Statement(
+    return QueryStatement(
         sql.rstrip().rstrip(";") if len(parts) == 1 else sql, reads, found[1] if found else None
     )

@@ -92,6 +92,7 @@ class Summary:
         sys.stdout.flush()
 
     def progress(self, progress: Progress) -> None:
+        """Show how far the traffic is published."""
         self._progress = progress
 
     def ready(self, stack: Any, seconds: float) -> None:

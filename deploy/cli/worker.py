@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from deploy.cli.options import Level, LogLevel
+from deploy.cli.options import LogLevel, LogLevelName
 
 
 def worker(
@@ -25,13 +25,16 @@ def worker(
     ] = None,
     prepare_only: Annotated[bool, typer.Option("--prepare-only", help="Create topics and tables, then end.")] = False,
     wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for Kafka and ClickHouse at start.")] = 60.0,
-    loglevel: LogLevel = Level.INFO,
+    loglevel: LogLevel = LogLevelName.INFO,
 ) -> None:
     """Process events: Kafka to ClickHouse. Start as many as you like; they share the partitions.
 
     Where Kafka and ClickHouse are comes from MIRANTE_KAFKA_BOOTSTRAP, MIRANTE_CLICKHOUSE_URL and mirante.toml.
     Topics and tables are created when missing.
     """
+    from streams.versions import check_versions
+
+    check_versions()  # first: with another version already the imports may fail
     from deploy.configuration import load_checked
     from deploy.registry import agents, previews
     from streams.backfill import plan

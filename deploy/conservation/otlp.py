@@ -35,7 +35,7 @@ OF_SPANS, OF_NONE = "of calls and steps", "of no such span"
 LOST, WAITING = "in dead letters", "still waiting"
 
 
-class Message(NamedTuple):
+class OtlpRecord(NamedTuple):
     """A record. ``held``: its spans or log records that can be read. ``fault``: why not all can. ``at``: its Kafka time, milliseconds.
     ``due``: epoch seconds by which something must have come of it; infinite if no worker has read it yet."""
 
@@ -47,7 +47,7 @@ class Message(NamedTuple):
     fault: str = ""
 
 
-class Ended(NamedTuple):
+class SpansEnded(NamedTuple):
     """What the tables hold. ``calls`` and ``steps``: ids of spans, ``TRACE-SPAN``. ``told``: the moment up to which workers have told what
     was due, in milliseconds of Kafka time."""
 
@@ -57,7 +57,7 @@ class Ended(NamedTuple):
     told: int
 
 
-class Account(NamedTuple):
+class SpanAccount(NamedTuple):
     """One topic: its records, and the spans or log records (``what``) that they hold by what they ended as. ``letters``: records that are
     dead letters. ``missing``: records that are none and should be, or of which something ended as nothing."""
 
@@ -70,7 +70,7 @@ class Account(NamedTuple):
     missing: Sequence[Place]
 
 
-def account(topic: str, what: str, messages: Iterable[Message], ended: Ended, settle: float, now: float) -> Account:
+def account(topic: str, what: str, messages: Iterable[OtlpRecord], ended: SpansEnded, settle: float, now: float) -> SpanAccount:
     """What became of ``messages``. ``settle``: as in the settings, seconds; ``now``: epoch seconds."""
     # A call that stands alone in its trace waits half as long again.
     settled = int(1_500 * settle) + 2 * BEAT
@@ -93,10 +93,10 @@ def account(topic: str, what: str, messages: Iterable[Message], ended: Ended, se
         if is_missing:
             missing.append(place)
     del counts[""]
-    return Account(topic, what, records, letters, held, counts, missing)
+    return SpanAccount(topic, what, records, letters, held, counts, missing)
 
 
-def _became(item: Span | LogRecord, ended: Ended, met: set[str | bytes]) -> str:
+def _became(item: Span | LogRecord, ended: SpansEnded, met: set[str | bytes]) -> str:
     """What a span or log record ended as, "" if as nothing. ``met``: those that came before."""
     if isinstance(item, LogRecord) and not says_of_ai(item):
         return NOTHING
@@ -119,24 +119,24 @@ def span_id(item: Span | LogRecord) -> str:
     return f"{item.trace_id}-{item.span_id}"
 
 
-class Read(NamedTuple):
-    """Topic -> its records; and ``told`` as of :class:`Ended`."""
+class OtlpRead(NamedTuple):
+    """Topic -> its records; and ``told`` as of :class:`SpansEnded`."""
 
-    messages: Mapping[str, Sequence[Message]]
+    messages: Mapping[str, Sequence[OtlpRecord]]
     told: int
 
 
-async def read(settings: Settings, since: float) -> Read:
+async def read(settings: Settings, since: float) -> OtlpRead:
     """The records of the last time, since ``since`` (epoch seconds); none where no worker has ever read OpenTelemetry.
 
     Raises OSError or KafkaError if the broker does not answer.
     """
     if not await _is_in_use(settings):
-        return Read({}, 0)
-    return Read(await _messages(settings, since), await told_until(settings))
+        return OtlpRead({}, 0)
+    return OtlpRead(await _messages(settings, since), await told_until(settings))
 
 
-def accounts(client: Client, settings: Settings, source: str, read: Read, published: Collection[str], now: float) -> list[Account]:
+def accounts(client: Client, settings: Settings, source: str, read: OtlpRead, published: Collection[str], now: float) -> list[SpanAccount]:
     """Of either topic, what became of its records.
 
     ``source``: the Kafka cluster. ``published``: event ids in the topic of requests, where a call has an account of its own.
@@ -149,13 +149,13 @@ def accounts(client: Client, settings: Settings, source: str, read: Read, publis
     return [
         account(
             topic, "log records" if topic == otlp.logs else "spans", some,
-            Ended(_letters(client, source, topic, some), calls, steps, read.told), otlp.settle, now,
+            SpansEnded(_letters(client, source, topic, some), calls, steps, read.told), otlp.settle, now,
         )
         for topic, some in read.messages.items()
     ]  # fmt: skip
 
 
-def read_message(record: Any, committed: int, is_log: bool, otlp: OtlpSettings) -> Message:
+def read_message(record: Any, committed: int, is_log: bool, otlp: OtlpSettings) -> OtlpRecord:
     """``record``: as aiokafka hands it over. ``committed``: up to where its partition has been processed."""
     due = record.timestamp / 1000 + 2 * otlp.settle + MARGIN if record.offset < committed else float("inf")
     held: Sequence[Span | LogRecord] = ()
@@ -169,7 +169,7 @@ def read_message(record: Any, committed: int, is_log: bool, otlp: OtlpSettings) 
             held = decode_spans(record.value)
     except OtlpError as error:
         held, fault = error.spans, error.reason
-    return Message(record.partition, record.offset, record.timestamp, due, held, fault)
+    return OtlpRecord(record.partition, record.offset, record.timestamp, due, held, fault)
 
 
 async def _is_in_use(settings: Settings) -> bool:
@@ -181,11 +181,11 @@ async def _is_in_use(settings: Settings) -> bool:
         await admin.close()
 
 
-async def _messages(settings: Settings, since: float) -> dict[str, list[Message]]:
+async def _messages(settings: Settings, since: float) -> dict[str, list[OtlpRecord]]:
     """A record may hold one span or a thousand: how many are read follows from a first few."""
     otlp = settings.otlp
 
-    def read(record: Any, committed: int) -> Iterable[Message]:
+    def read(record: Any, committed: int) -> Iterable[OtlpRecord]:
         return (read_message(record, committed, record.topic == otlp.logs, otlp),)
 
     found = await read_since(settings, (otlp.spans, otlp.logs), since, SAMPLE, read)
@@ -196,7 +196,7 @@ async def _messages(settings: Settings, since: float) -> dict[str, list[Message]
     return found
 
 
-def _held_by_partition(messages: Iterable[Message]) -> Iterable[int]:
+def _held_by_partition(messages: Iterable[OtlpRecord]) -> Iterable[int]:
     counts = Counter({0: 0})
     for message in messages:
         counts[message.partition] += len(message.held)
@@ -231,7 +231,7 @@ def _words(records: Iterable[Any]) -> Iterator[Any]:
             yield word
 
 
-def _letters(client: Client, source: str, topic: str, messages: Sequence[Message]) -> set[Place]:
+def _letters(client: Client, source: str, topic: str, messages: Sequence[OtlpRecord]) -> set[Place]:
     return places(client, "deadletter", source, topic, min((message.offset for message in messages), default=0))
 
 

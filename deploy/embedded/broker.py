@@ -86,6 +86,7 @@ class TansuBroker:
 
     @property
     def alive(self) -> bool:
+        """Whether its process runs."""
         return self._process is not None and self._process.alive
 
     @property

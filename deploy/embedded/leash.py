@@ -41,6 +41,7 @@ def watch_parent(leash: int) -> None:
 
 
 def main(argv: list[str]) -> None:
+    """Become the command of ``argv``, so that it ends with its parent. Does not return."""
     mode, parent, leash, command = argv[1], int(argv[2]), int(argv[3]), argv[4:]
     if mode == "prctl":
         die_with_parent(parent)

@@ -68,6 +68,7 @@ class Growth:
 
     @property
     def exceeded(self) -> bool:
+        """Whether the process is larger than its limit."""
         return self.size > self.limit
 
     @property

@@ -126,6 +126,7 @@ class ManagedProcess:
 
     @property
     def alive(self) -> bool:
+        """Whether it was started and has not ended."""
         return self._process is not None and self._process.poll() is None
 
     @property
@@ -298,6 +299,7 @@ class Supervisor:
 
     @property
     def services(self) -> list[Service]:
+        """All services, in the order in which they start."""
         return [service for stage in self._stages for service in stage]
 
     @property

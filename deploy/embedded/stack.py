@@ -124,6 +124,7 @@ class Stack:
 
     @property
     def metrics_urls(self) -> list[str]:
+        """Where the workers serve ``/metrics`` and ``/health``."""
         return [f"http://{LOOPBACK}:{port}" for port in self._worker_ports]
 
     @property

@@ -24,7 +24,7 @@ _TAG = re.compile(r"<([A-Z][A-Z_]*):\d+>")
 _DIALOGUE = frozenset({"system", "developer", "user", "assistant"})
 
 
-class Example(NamedTuple):
+class ExportedExample(NamedTuple):
     """``key``: what it is about, the same for what would be a duplicate; of duplicates the one with the largest ``sure`` stays."""
 
     key: str
@@ -57,7 +57,7 @@ class Built:
         )
         self._file.execute("BEGIN")
 
-    def add(self, example: Example) -> None:
+    def add(self, example: ExportedExample) -> None:
         """Of duplicates the surest stays, then the one with the smallest ``response_id``."""
         self.found += 1
         of, value = example.exchange, json.dumps(example.value, ensure_ascii=False)
@@ -84,6 +84,8 @@ class Built:
         self._file.close()
 
     def tally(self) -> Tally:
+        """What the data set holds by feature, model and signal, and the times of its first and last
+        answer."""
         first, last = self._file.execute("SELECT coalesce(min(time), ''), coalesce(max(time), '') FROM examples").fetchone()
         found = Tally(Counter(), Counter(), Counter(), first, last)
         for feature, model, signals in self._file.execute("SELECT feature, model, signals FROM examples"):
@@ -117,13 +119,15 @@ def split_of(exchange: Exchange, splits: Mapping[str, float]) -> str:
 # Regression: what users did not accept, as tests that the next prompt or model must pass
 
 
-def regression(turns: Sequence[Exchange], selection: Selection, style: Style) -> Iterable[Example]:
+def regression(turns: Sequence[Exchange], selection: Selection, style: Style) -> Iterable[ExportedExample]:
+    """Test cases: questions whose answer did not satisfy, with the better answer if there was
+    one."""
     accepted = {again.response_id: better for again, better in _improved(turns, selection)}
     for exchange in turns:
         if _negative(exchange, selection) and _usable(exchange):
             better = accepted.get(exchange.response_id)
             form: Callable[[Exchange, Exchange | None], dict[str, Any]] = _evals if style == "openai-evals" else _promptfoo
-            yield Example(_key(*exchange.messages), 1 - exchange.score, exchange, form(exchange, better))
+            yield ExportedExample(_key(*exchange.messages), 1 - exchange.score, exchange, form(exchange, better))
 
 
 def _criterion(exchange: Exchange, better: Exchange | None) -> str:
@@ -168,7 +172,7 @@ def _evals(exchange: Exchange, better: Exchange | None) -> dict[str, Any]:
 # Preference: the answer before a repetition against the one that was accepted
 
 
-def preference(turns: Sequence[Exchange], selection: Selection, style: Style) -> Iterable[Example]:
+def preference(turns: Sequence[Exchange], selection: Selection, style: Style) -> Iterable[ExportedExample]:
     """Pairs for DPO in TRL's conversational format with an explicit prompt."""
     for rejected, chosen in _improved(turns, selection):
         if _usable(rejected) and rejected.output and rejected.output != chosen.output:
@@ -184,7 +188,7 @@ def preference(turns: Sequence[Exchange], selection: Selection, style: Style) ->
                 },
             }
             key = _key(*rejected.messages, ChatMessage("", chosen.output), ChatMessage("", rejected.output))
-            yield Example(key, chosen.score - rejected.score, rejected, value)
+            yield ExportedExample(key, chosen.score - rejected.score, rejected, value)
 
 
 def _improved(turns: Sequence[Exchange], selection: Selection) -> Iterable[tuple[Exchange, Exchange]]:
@@ -217,13 +221,13 @@ def _again(turns: Sequence[Exchange], at: int, by_event: Mapping[str, int]) -> i
 # Chats to imitate
 
 
-def imitation(turns: Sequence[Exchange], selection: Selection, style: Style) -> Iterable[Example]:
+def imitation(turns: Sequence[Exchange], selection: Selection, style: Style) -> Iterable[ExportedExample]:
     """Chats with an answer that satisfied, as chat fine-tuning takes them."""
     for exchange in turns:
         if _positive(exchange, selection) and _usable(exchange) and exchange.output and exchange.outcome == "ok":
             messages = [*exchange.messages, ChatMessage("assistant", exchange.output)]
             value = {"messages": [_plain(m) for m in messages], "metadata": _metadata(exchange)}
-            yield Example(_key(*exchange.messages), exchange.score, exchange, value)
+            yield ExportedExample(_key(*exchange.messages), exchange.score, exchange, value)
 
 
 # Common

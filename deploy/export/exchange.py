@@ -58,6 +58,7 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def question(self) -> str:
+        """The last message before the answer; empty if there is none."""
         return self.messages[-1].content if self.messages else ""
 
 

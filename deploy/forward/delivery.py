@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 
 import aiohttp
 
-from deploy.forward.payloads import Request
+from deploy.forward.payloads import HttpPost
 
 FIRST_DELAY = 1.0
 LONGEST_DELAY = 60.0
@@ -19,7 +19,7 @@ LONGEST_RETRY_AFTER = 3_600.0
 MAX_DETAIL = 300
 
 
-class Answer(NamedTuple):
+class ReceiverAnswer(NamedTuple):
     """``retry_after``: seconds the receiver asks to wait for, if it does."""
 
     result: Literal["delivered", "refused", "failed"]
@@ -27,27 +27,27 @@ class Answer(NamedTuple):
     retry_after: float | None = None
 
 
-async def post(session: aiohttp.ClientSession, request: Request) -> Answer:
+async def post(session: aiohttp.ClientSession, request: HttpPost) -> ReceiverAnswer:
     """Post once. Failed means that it may be tried again: no answer, too many requests, or an error of the server's own."""
     try:
         async with session.post(request.url, data=request.body, headers=request.headers, allow_redirects=False) as response:
             text = (await response.content.read(MAX_DETAIL)).decode(errors="replace")
             return judge(response.status, text, response.headers.get("Retry-After"), datetime.now(UTC))
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        return Answer("failed", f"{type(error).__name__}: {error}"[:MAX_DETAIL])
+        return ReceiverAnswer("failed", f"{type(error).__name__}: {error}"[:MAX_DETAIL])
 
 
-def judge(status: int, text: str, retry_after: str | None, now: datetime) -> Answer:
+def judge(status: int, text: str, retry_after: str | None, now: datetime) -> ReceiverAnswer:
     """What an HTTP answer means."""
     if 200 <= status < 300:
-        return Answer("delivered")
+        return ReceiverAnswer("delivered")
     detail = f"HTTP {status} {text.strip()}".strip()
     if status in (408, 425, 429) or status >= 500:
-        return Answer("failed", detail, _seconds(retry_after, now))
-    return Answer("refused", detail)
+        return ReceiverAnswer("failed", detail, _seconds(retry_after, now))
+    return ReceiverAnswer("refused", detail)
 
 
-def delay(attempt: int, answer: Answer, chance: random.Random) -> float:
+def delay(attempt: int, answer: ReceiverAnswer, chance: random.Random) -> float:
     """Seconds before the next try, after ``attempt`` (from 1) tries: growing, and random so that many do not come back at once.
 
     "Full jitter" of https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/, over what the receiver asked for.

@@ -22,7 +22,7 @@ import msgspec
 from aiokafka import TopicPartition
 from aiokafka.errors import CommitFailedError, KafkaError
 
-from deploy.forward.delivery import Answer, delay, new_session, post
+from deploy.forward.delivery import ReceiverAnswer, delay, new_session, post
 from deploy.forward.mirror import Mirror
 from deploy.forward.payloads import RESEND_SECONDS, request_for
 from deploy.forward.receivers import Alertmanager, Receiver
@@ -57,7 +57,7 @@ async def forward_alerts(settings: Settings, receivers: Sequence[Receiver]) -> N
     secret = (settings.pii_secret or await cluster_id(settings)).encode()
     loop = asyncio.get_running_loop()
     async with new_session() as session:
-        kinds = [Mirrored if isinstance(receiver, Alertmanager) else Told for receiver in receivers]
+        kinds = [Mirrored if isinstance(receiver, Alertmanager) else EventListener for receiver in receivers]
         channels = [kind(settings, topic, receiver, session, secret) for kind, receiver in zip(kinds, receivers, strict=True)]
         running = asyncio.gather(*(channel.run() for channel in channels))
         told_to_stop = asyncio.Event()
@@ -117,7 +117,7 @@ class _Channel(ABC):
             log.warning("%s: %s %d/%d is no alert: %s", self.name, record.topic, record.partition, record.offset, error)
             return None
 
-    async def _post(self, alerts: Sequence[Alert], delivered: int = logging.INFO) -> Answer:
+    async def _post(self, alerts: Sequence[Alert], delivered: int = logging.INFO) -> ReceiverAnswer:
         """``delivered``: log level of a success."""
         request = request_for(self._receiver, alerts, datetime.now(UTC), self._secret)
         answer = await post(self._session, request)
@@ -127,7 +127,7 @@ class _Channel(ABC):
         return answer
 
 
-class Told(_Channel):
+class EventListener(_Channel):
     """A receiver of events."""
 
     async def _read(self) -> None:
@@ -212,10 +212,10 @@ class Mirrored(_Channel):
                     mirror.apply(alert, record.timestamp / 1000)
         return bool(batches)
 
-    async def _tell(self, mirror: Mirror, delivered: int) -> Answer:
+    async def _tell(self, mirror: Mirror, delivered: int) -> ReceiverAnswer:
         """Post everything; the first failure ends it, the next try begins from the start."""
         alerts = mirror.alerts(time.time())
-        answer = Answer("delivered")
+        answer = ReceiverAnswer("delivered")
         for at in range(0, len(alerts), MAX_ALERTS_PER_POST):
             answer = await self._post(alerts[at : at + MAX_ALERTS_PER_POST], delivered)
             if answer.result == "failed":

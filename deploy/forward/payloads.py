@@ -35,7 +35,7 @@ SLACK_MARK = {"page": ":red_circle:", "ticket": ":large_orange_circle:", "info":
 _ADDRESS = re.compile(r"https?://[^\s/]+\S*")
 
 
-class Request(NamedTuple):
+class HttpPost(NamedTuple):
     """A POST. ``alert_ids``: what it is about, for the log."""
 
     url: str
@@ -44,7 +44,7 @@ class Request(NamedTuple):
     alert_ids: Sequence[str]
 
 
-def request_for(receiver: Receiver, alerts: Sequence[Alert], now: datetime, secret: bytes = b"") -> Request:
+def request_for(receiver: Receiver, alerts: Sequence[Alert], now: datetime, secret: bytes = b"") -> HttpPost:
     """What to post; several alerts at once to Alertmanager only. ``now``: when it is sent. ``secret``: of the tags that stand for users."""
     alerts = [outward(alert, receiver, secret) for alert in alerts]
     match receiver:
@@ -150,9 +150,9 @@ def webhook_headers(alert: Alert, body: bytes, secret: str, now: datetime) -> di
 
 def _request(
     receiver: Receiver, alerts: Sequence[Alert], body: bytes, *, url: str | None = None, headers: Mapping[str, str] | None = None
-) -> Request:
+) -> HttpPost:
     all_headers = {"Content-Type": "application/json", "User-Agent": "mirante", **(headers or {}), **receiver.headers}
-    return Request(url or receiver.url, body, all_headers, [alert.alert_id for alert in alerts])
+    return HttpPost(url or receiver.url, body, all_headers, [alert.alert_id for alert in alerts])
 
 
 def _section(text: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Literal
 from urllib.parse import urlsplit
 
-from deploy.ingest.problems import Problem
+from deploy.ingest.problems import HttpProblem
 from streams.settings import LOOPBACK, IngestSettings
 
 Grant = Literal["everything", "feedback"]
@@ -35,20 +35,20 @@ def granted(settings: IngestSettings, path: str, headers: Mapping[str, str]) -> 
     if not settings.token:
         host = headers.get("Host", "")
         if (urlsplit(f"//{host}").hostname or "") not in LOOPBACK:
-            raise Problem(421, f"this ingest is not {host!r}; without a token it answers as localhost")
+            raise HttpProblem(421, f"this ingest is not {host!r}; without a token it answers as localhost")
     of_page = is_of_page(headers)
     if of_page:
         if headers.get("Origin") not in settings.origins:
-            raise Problem(403, "this site's pages may not send here; name its origin in ingest.origins")
+            raise HttpProblem(403, "this site's pages may not send here; name its origin in ingest.origins")
         if path != EVENTS:
-            raise Problem(403, f"a page may send feedback to {EVENTS} and nothing else")
+            raise HttpProblem(403, f"a page may send feedback to {EVENTS} and nothing else")
     if path in OPEN:
         return "everything"
     if _bears(headers, settings.public_key):
         return "feedback"
     needed = settings.token or (of_page and settings.public_key)
     if needed and not _bears(headers, settings.token):
-        raise Problem(401, "the token is missing or wrong; send it as Authorization: Bearer TOKEN")
+        raise HttpProblem(401, "the token is missing or wrong; send it as Authorization: Bearer TOKEN")
     return "feedback" if of_page else "everything"
 
 

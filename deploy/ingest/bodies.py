@@ -9,7 +9,7 @@ from typing import ParamSpec, TypeVar
 
 from aiohttp import web
 
-from deploy.ingest.problems import Problem
+from deploy.ingest.problems import HttpProblem
 from streams.decompress import GZIP, DecompressionError, Decompressor, TooLarge
 
 READ_SECONDS = 30.0
@@ -33,9 +33,9 @@ class InFlight:
         self.bytes = 0
 
     @contextmanager
-    def share(self) -> Iterator[Share]:
+    def share(self) -> Iterator[RequestShare]:
         """What one request holds; given back at the end."""
-        share = Share(self)
+        share = RequestShare(self)
         try:
             yield share
         finally:
@@ -44,11 +44,11 @@ class InFlight:
     def take(self, size: int) -> None:
         """Raises Problem 429 when there is no room."""
         if self.bytes + size > self._most:
-            raise Problem(429, "too much is under way; try again in a second", retry_after=1)
+            raise HttpProblem(429, "too much is under way; try again in a second", retry_after=1)
         self.bytes += size
 
 
-class Share:
+class RequestShare:
     """The part of InFlight that one request holds."""
 
     def __init__(self, whole: InFlight) -> None:
@@ -56,15 +56,17 @@ class Share:
         self.bytes = 0
 
     def take(self, size: int) -> None:
+        """Count bytes as under way. Raises what :meth:`InFlight.take` raises when there are too
+        many."""
         self._whole.take(size)
         self.bytes += size
 
 
-async def read_body(request: web.Request, share: Share, most: int) -> bytes:
+async def read_body(request: web.Request, share: RequestShare, most: int) -> bytes:
     """The body, decompressed. Raises Problem 400, 408, 413, 415 or 429."""
     encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
     if encoding not in ("identity", "gzip", ""):
-        raise Problem(415, f"Content-Encoding {encoding!r} is not understood; send gzip or none")
+        raise HttpProblem(415, f"Content-Encoding {encoding!r} is not understood; send gzip or none")
     if (request.content_length or 0) > most:
         raise _too_large(most)
     body = bytearray()
@@ -76,9 +78,9 @@ async def read_body(request: web.Request, share: Share, most: int) -> bytes:
                 if len(body) > most:
                     raise _too_large(most)
     except ConnectionResetError:
-        raise Problem(400, "the sender hung up before the body was whole") from None
+        raise HttpProblem(400, "the sender hung up before the body was whole") from None
     except TimeoutError:
-        raise Problem(408, f"the body was not there after {READ_SECONDS:.0f} s") from None
+        raise HttpProblem(408, f"the body was not there after {READ_SECONDS:.0f} s") from None
     if encoding != "gzip":
         return bytes(body)
     try:
@@ -86,7 +88,7 @@ async def read_body(request: web.Request, share: Share, most: int) -> bytes:
     except TooLarge:
         raise _too_large(most) from None
     except DecompressionError as error:
-        raise Problem(400, f"the body cannot be decompressed: {error}") from None
+        raise HttpProblem(400, f"the body cannot be decompressed: {error}") from None
     share.take(len(whole))
     return whole
 
@@ -100,5 +102,5 @@ async def aside(
     return await asyncio.to_thread(work, *args, **kwargs)
 
 
-def _too_large(most: int) -> Problem:
-    return Problem(413, f"a body has at most {most:,} bytes, decompressed; send less at a time")
+def _too_large(most: int) -> HttpProblem:
+    return HttpProblem(413, f"a body has at most {most:,} bytes, decompressed; send less at a time")

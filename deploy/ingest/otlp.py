@@ -20,14 +20,14 @@ from opentelemetry.proto.collector.logs.v1 import logs_service_pb2
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
 from opentelemetry.proto.trace.v1 import trace_pb2
 
-from deploy.ingest.problems import Problem
+from deploy.ingest.problems import HttpProblem
 from streams.settings import Settings
 
 PROTOBUF, JSON = "application/x-protobuf", "application/json"
 
 
 @dataclass(frozen=True)
-class Signal:
+class OtlpSignal:
     """Traces or logs: where they go, and the names of their parts in protobuf's spelling.
 
     ``of_topic``: the field of the settings' ``otlp`` that names their topic.
@@ -46,7 +46,7 @@ class Signal:
     """Whether an item is invalid without a trace and a span id."""
 
 
-TRACES = Signal(
+TRACES = OtlpSignal(
     "traces",
     "spans",
     trace_service_pb2.ExportTraceServiceRequest,
@@ -57,7 +57,7 @@ TRACES = Signal(
     "rejected_spans",
     True,
 )
-LOGS = Signal(
+LOGS = OtlpSignal(
     "logs",
     "logs",
     logs_service_pb2.ExportLogsServiceRequest,
@@ -70,7 +70,7 @@ LOGS = Signal(
 )
 
 
-def topic_of(signal: Signal, settings: Settings) -> str:
+def topic_of(signal: OtlpSignal, settings: Settings) -> str:
     """The topic that a signal goes to."""
     return str(getattr(settings.otlp, signal.of_topic))
 
@@ -84,7 +84,7 @@ class Export(NamedTuple):
     why: str = ""
 
 
-def read_export(signal: Signal, content_type: str, body: bytes, most: int) -> Export:
+def read_export(signal: OtlpSignal, content_type: str, body: bytes, most: int) -> Export:
     """What to write of a request; messages have ``most`` bytes at most. Raises Problem: 400 where
     it is no request of this signal, 413 where one item alone is larger than a message."""
     tree = _Protobuf(signal, body) if content_type == PROTOBUF else _Json(signal, body)
@@ -92,14 +92,14 @@ def read_export(signal: Signal, content_type: str, body: bytes, most: int) -> Ex
     bad = [item for item in items if item.fault]
     why = f"{tree.names.path(bad[0])}.{bad[0].fault}" if bad else ""
     if bad and len(bad) == len(items):
-        raise Problem(400, why)
+        raise HttpProblem(400, why)
     if not bad and len(body) <= most:
         return Export([body] if items else [], len(items))
     good = [item for item in items if not item.fault]
     return Export(list(_pieces(tree, good, most)), len(good), len(bad), why)
 
 
-def response(signal: Signal, content_type: str, export: Export) -> bytes:
+def response(signal: OtlpSignal, content_type: str, export: Export) -> bytes:
     """The answer to a request that has been written."""
     answer = signal.response()
     if export.rejected:
@@ -149,7 +149,7 @@ def _pieces(tree: _Protobuf | _Json, items: Sequence[_Item], most: int) -> Itera
     if len(message) <= most:
         yield message
     elif len(items) == 1:
-        raise Problem(
+        raise HttpProblem(
             413,
             f"{tree.names.path(items[0])}: {len(message):,} bytes, and Kafka takes messages of {most:,}; "
             "raise the topic's max.message.bytes or capture less",
@@ -166,7 +166,7 @@ def _camel(name: str) -> str:
 
 
 class _Protobuf:
-    def __init__(self, signal: Signal, body: bytes) -> None:
+    def __init__(self, signal: OtlpSignal, body: bytes) -> None:
         self._signal = signal
         self.names = _Names(signal.resources, signal.scopes, signal.items)
         self._request = signal.request()
@@ -174,9 +174,9 @@ class _Protobuf:
             self._request.ParseFromString(body)
         except DecodeError:
             name = signal.request.DESCRIPTOR.name
-            raise Problem(400, f"the body is no {name} in protobuf") from None
+            raise HttpProblem(400, f"the body is no {name} in protobuf") from None
         if body and not getattr(self._request, signal.resources):
-            raise Problem(400, f"{signal.resources}: missing; is this a request of {signal.name}?")
+            raise HttpProblem(400, f"{signal.resources}: missing; is this a request of {signal.name}?")
 
     def items(self) -> Iterator[_Item]:
         resources, scopes, items = self.names
@@ -215,7 +215,7 @@ _TRACE_ID = re.compile(r"(?!0{32})[0-9a-fA-F]{32}")
 _SPAN_ID = re.compile(r"(?!0{16})[0-9a-fA-F]{16}")
 
 
-def _camel_names(signal: Signal) -> _Names:
+def _camel_names(signal: OtlpSignal) -> _Names:
     return _Names(_camel(signal.resources), _camel(signal.scopes), _camel(signal.items))
 
 
@@ -233,7 +233,7 @@ _SHAPES = {signal.name: _shape(_camel_names(signal)) for signal in (TRACES, LOGS
 
 
 class _Json:
-    def __init__(self, signal: Signal, body: bytes) -> None:
+    def __init__(self, signal: OtlpSignal, body: bytes) -> None:
         self._signal = signal
         self.names = _camel_names(signal)
         try:
@@ -241,10 +241,10 @@ class _Json:
             msgspec.convert(self._request, _SHAPES[signal.name])
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             why = str(error).replace("`$.", "`")
-            raise Problem(400, f"the body is no OTLP request in JSON: {why}") from None
+            raise HttpProblem(400, f"the body is no OTLP request in JSON: {why}") from None
         if self._request and self.names.resources not in self._request:
             why = f"missing; is this a request of {signal.name}?"
-            raise Problem(400, f"{self.names.resources}: {why}")
+            raise HttpProblem(400, f"{self.names.resources}: {why}")
 
     def items(self) -> Iterator[_Item]:
         resources, scopes, items = self.names

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-class Problem(Exception):
+class HttpProblem(Exception):
     """A refusal. ``status``: of HTTP. ``retry_after``: seconds, where trying again makes sense."""
 
     def __init__(self, status: int, message: str, *, retry_after: int | None = None) -> None:
@@ -12,7 +12,7 @@ class Problem(Exception):
         self.retry_after = retry_after
 
 
-class BadEvent(Problem):
+class BadEvent(HttpProblem):
     """A body that is no list of events. ``place``: ``line 3`` or ``item 3``, counted from 1;
     ``field``: the path of what is wrong, as far as there is one."""
 

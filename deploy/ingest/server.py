@@ -24,7 +24,7 @@ from deploy.ingest.bodies import InFlight, aside, read_body
 from deploy.ingest.events import read_events
 from deploy.ingest.metrics import IngestMetrics
 from deploy.ingest.otlp import JSON, LOGS, PROTOBUF, TRACES, read_export, refusal, response, topic_of
-from deploy.ingest.problems import BadEvent, Problem
+from deploy.ingest.problems import BadEvent, HttpProblem
 from deploy.ingest.switches import Switches
 from deploy.ingest.writer import ToWrite, Writer
 from streams.batches import Record
@@ -104,10 +104,10 @@ class _Ingest:
                 grant = granted(self._settings.ingest, request.path, request.headers)
                 request[_GRANT] = grant
             answer = await handler(request)
-        except Problem as problem:
+        except HttpProblem as problem:
             answer = _refused(request, problem)
         except web.HTTPException as error:
-            answer = _refused(request, Problem(error.status, _of_route(error)))
+            answer = _refused(request, HttpProblem(error.status, _of_route(error)))
             answer.headers.update({k: v for k, v in error.headers.items() if k == "Allow"})
         answer.headers["Cache-Control"] = "no-store"
         answer.headers["X-Content-Type-Options"] = "nosniff"
@@ -119,21 +119,21 @@ class _Ingest:
 
     async def _preflight(self, request: web.Request) -> web.Response:
         if not cors(self._settings.ingest, request.headers):
-            raise Problem(403, "this origin's pages may not send here; name it in ingest.origins")
+            raise HttpProblem(403, "this origin's pages may not send here; name it in ingest.origins")
         return web.Response(status=204)
 
     # What comes in
 
     async def _events(self, request: web.Request) -> web.Response:
         if request.content_type not in (JSON, *JSON_LINES):
-            raise Problem(415, f"send {JSON} or {JSON_LINES[0]}, not {request.content_type}")
+            raise HttpProblem(415, f"send {JSON} or {JSON_LINES[0]}, not {request.content_type}")
         public = request[_GRANT] == "feedback"
         most = self._settings.ingest.max_body
         with self._in_flight.share() as share:
             body = await read_body(request, share, min(most, MOST_OF_A_PAGE) if public else most)
             events = await aside(len(body), read_events, body)
             if public and (other := {event.kind for event in events} - {"feedback"}):
-                raise Problem(403, f"a page may send feedback and nothing else, not {other.pop()}")
+                raise HttpProblem(403, f"a page may send feedback and nothing else, not {other.pop()}")
             prefix = self._topics.prefix
             await self._store(
                 EVENTS, len(body), [ToWrite(prefix + event.kind, event.record) for event in events]
@@ -143,7 +143,7 @@ class _Ingest:
     async def _export(self, request: web.Request) -> web.Response:
         signal, content_type = SIGNALS[request.path], request.content_type
         if content_type not in (PROTOBUF, JSON):
-            raise Problem(415, f"send {PROTOBUF} or {JSON}, not {content_type}")
+            raise HttpProblem(415, f"send {PROTOBUF} or {JSON}, not {content_type}")
         with self._in_flight.share() as share:
             body = await read_body(request, share, self._settings.ingest.max_body)
             topic = topic_of(signal, self._settings)
@@ -168,7 +168,7 @@ class _Ingest:
         try:
             wait = min(max(float(request.query.get("wait", "0")), 0.0), LONGEST_WAIT)
         except ValueError:
-            raise Problem(400, "wait: seconds, a number") from None
+            raise HttpProblem(400, "wait: seconds, a number") from None
         known = request.headers.get("If-None-Match", "")
         etag, body = await self._switches.answer(known, wait)
         headers = {"ETag": etag}
@@ -193,7 +193,7 @@ def _end_with(task: asyncio.Task[None]) -> None:
         os.kill(os.getpid(), SIGTERM)
 
 
-def _refused(request: web.Request, problem: Problem) -> web.Response:
+def _refused(request: web.Request, problem: HttpProblem) -> web.Response:
     headers = {}
     if problem.retry_after is not None:
         headers["Retry-After"] = str(problem.retry_after)

@@ -10,7 +10,7 @@ from contextlib import aclosing
 import msgspec
 
 from agents.controls.fold import ControlError, Controls
-from deploy.ingest.problems import Problem
+from deploy.ingest.problems import HttpProblem
 from streams.kafka import BrokerUnavailable, followed
 from streams.settings import Settings
 from streams.topics import Topics
@@ -36,6 +36,7 @@ class Switches:
         return "" if self._etag else "the switches have not been read yet"
 
     async def run(self) -> None:
+        """Follow the topic for ever; while it cannot be read, what is known holds."""
         while True:
             try:
                 await self._follow()
@@ -73,7 +74,7 @@ class Switches:
         """ETag and body, as soon as the ETag is not ``known``; no body if it still is after
         ``wait`` seconds. Raises Problem 503."""
         if not self._etag:
-            raise Problem(503, self.problem, retry_after=1)
+            raise HttpProblem(503, self.problem, retry_after=1)
         try:
             async with asyncio.timeout(wait):
                 while self._etag == known and not self._closing:

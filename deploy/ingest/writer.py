@@ -15,7 +15,7 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
 from deploy.ingest.otlp import LOGS, TRACES, topic_of
-from deploy.ingest.problems import Problem
+from deploy.ingest.problems import HttpProblem
 from streams.batches import Record, send_records
 from streams.kafka import (
     BrokerUnavailable,
@@ -135,7 +135,7 @@ class Writer:
 
     async def _write(self, producer: AIOKafkaProducer, requests: Sequence[_Request]) -> None:
         """Write what several requests brought; each is told what became of its own records."""
-        faults: dict[int, Problem] = dict.fromkeys(range(len(requests)), _away("it was not written"))
+        faults: dict[int, HttpProblem] = dict.fromkeys(range(len(requests)), _away("it was not written"))
         try:
             routed = self._routed(requests)
             outcomes = await asyncio.gather(
@@ -167,25 +167,25 @@ class Writer:
 
     async def _send(
         self, producer: AIOKafkaProducer, tp: TopicPartition, records: Sequence[Record]
-    ) -> Problem | None:
+    ) -> HttpProblem | None:
         """Why not all of it is stored; None when it is."""
         try:
             sent = await send_records(producer, tp, records)
             await asyncio.gather(*(batch.stored for batch in sent))
         except MessageSizeTooLargeError:
-            return Problem(413, f"an event is larger than the topic {tp.topic} takes")
+            return HttpProblem(413, f"an event is larger than the topic {tp.topic} takes")
         except KafkaError as error:
             return _away(f"Kafka did not take it ({type(error).__name__}: {error})")
         return None
 
-    def _give_up(self, problem: Problem) -> None:
+    def _give_up(self, problem: HttpProblem) -> None:
         """Answer all who wait: their turn would not come in time."""
         for request in self._waiting:
             _settle(request, problem)
         self._waiting = []
 
 
-def _settle(request: _Request, problem: Problem | None) -> None:
+def _settle(request: _Request, problem: HttpProblem | None) -> None:
     if request.stored.done():
         return  # whoever waited has been cancelled
     if problem is None:
@@ -194,5 +194,5 @@ def _settle(request: _Request, problem: Problem | None) -> None:
         request.stored.set_exception(problem)
 
 
-def _away(message: str) -> Problem:
-    return Problem(503, message, retry_after=RETRY_AFTER)
+def _away(message: str) -> HttpProblem:
+    return HttpProblem(503, message, retry_after=RETRY_AFTER)

@@ -21,7 +21,7 @@ SYSTEM = (
 _FENCE = re.compile(r"^```(?:json)?\s*(.*?)\s*```$", re.DOTALL)
 
 
-class Verdict(msgspec.Struct):
+class JudgeVerdict(msgspec.Struct):
     score: Unit
     explanation: str = ""
 
@@ -43,18 +43,18 @@ def payload(task: JudgeTask, criterion: str, model: str) -> dict[str, Any]:
     return {"model": model, "temperature": 0, "messages": messages, "response_format": {"type": "json_object"}}
 
 
-def verdict(body: bytes) -> Verdict:
+def verdict(body: bytes) -> JudgeVerdict:
     """The verdict in a chat completion. Raises NoVerdict."""
     try:
         content = json.loads(body)["choices"][0]["message"]["content"].strip()
         if fenced := _FENCE.match(content):
             content = fenced[1]
-        return msgspec.json.decode(content, type=Verdict)
+        return msgspec.json.decode(content, type=JudgeVerdict)
     except (ValueError, KeyError, IndexError, TypeError, AttributeError, msgspec.DecodeError) as error:
         raise NoVerdict(f"the judge did not answer with a score from 0 to 1: {error}") from error
 
 
-def evaluation(task: JudgeTask, criterion: str, model: str, given: Verdict) -> Evaluation:
+def evaluation(task: JudgeTask, criterion: str, model: str, given: JudgeVerdict) -> Evaluation:
     """The event for ``llm.evaluations``. Its id and time follow from the task, so a task judged twice counts once."""
     return Evaluation(
         event_id=f"{task.task_id}/{criterion}/{model}"[:512], time=task.time, response_id=task.response_id, name=criterion,

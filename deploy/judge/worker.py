@@ -66,7 +66,7 @@ class Judge:
                 try:
                     found = verdict(text)
                 except NoVerdict as error:
-                    answer = delivery.Answer("failed", str(error))
+                    answer = delivery.ReceiverAnswer("failed", str(error))
                 else:
                     self.counts["judged"] += 1
                     return evaluation(task, criterion, self._settings.model, found)
@@ -77,7 +77,7 @@ class Judge:
         log.error("%s of response %s left out: %s", criterion, task.response_id, answer.detail)
         return None
 
-    async def _ask(self, body: bytes) -> tuple[delivery.Answer, bytes]:
+    async def _ask(self, body: bytes) -> tuple[delivery.ReceiverAnswer, bytes]:
         headers = {"Content-Type": "application/json"}
         if self._settings.key:
             headers["Authorization"] = f"Bearer {self._settings.key}"
@@ -88,7 +88,7 @@ class Judge:
                 shown = text[: delivery.MAX_DETAIL].decode(errors="replace")
                 return delivery.judge(response.status, shown, response.headers.get("Retry-After"), datetime.now(UTC)), text
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            return delivery.Answer("failed", f"{type(error).__name__}: {error}"[: delivery.MAX_DETAIL]), b""
+            return delivery.ReceiverAnswer("failed", f"{type(error).__name__}: {error}"[: delivery.MAX_DETAIL]), b""
 
 
 async def judge_tasks(settings: Settings, judge: JudgeSettings, *, until_idle: float | None = None) -> Counter[str]:

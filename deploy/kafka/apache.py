@@ -80,6 +80,7 @@ class ApacheKafka:
 
     @property
     def size(self) -> int:
+        """How many brokers it has."""
         return len(self._identity.ports)
 
     @property

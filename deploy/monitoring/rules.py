@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 RUNBOOK = "docs/operations.md#what-to-alert-on"
 
 
-class Rule(NamedTuple):
+class AlertingRule(NamedTuple):
     """``holds_for``: how long the expression must be true, as Prometheus writes durations."""
 
     name: str
@@ -24,7 +24,7 @@ def _within(period: str, counter: str) -> str:
 
 
 RULES = (
-    Rule(
+    AlertingRule(
         "MiranteWorkerDown",
         'up{job="mirante"} == 0',
         "2m",
@@ -32,7 +32,7 @@ RULES = (
         "A Mirante worker does not answer.",
         "Its /health says why; `mirante doctor` from the same machine.",
     ),
-    Rule(
+    AlertingRule(
         "MiranteLagGrows",
         "sum by (topic) (mirante_lag) > 1000 and sum by (topic) (deriv(mirante_lag[10m])) > 0",
         "10m",
@@ -40,7 +40,7 @@ RULES = (
         "Records of {{ $labels.topic }} come faster than they are read.",
         "Add workers, up to the number of partitions.",
     ),
-    Rule(
+    AlertingRule(
         "MiranteSlow",
         "histogram_quantile(0.99, sum by (le) (rate(mirante_delay_seconds_bucket[10m]))) > 30",
         "10m",
@@ -48,7 +48,7 @@ RULES = (
         "One record in a hundred takes more than 30 s from Kafka to ClickHouse.",
         "Add workers, or see whether ClickHouse is slow: mirante_checkpoint_seconds.",
     ),
-    Rule(
+    AlertingRule(
         "MiranteClickHouseAway",
         "sum(rate(mirante_insert_errors_total[5m])) > 0",
         "5m",
@@ -56,7 +56,7 @@ RULES = (
         "ClickHouse is away or refuses rows.",
         "Nothing is lost, everything waits. Look at ClickHouse, and at /health of the workers.",
     ),
-    Rule(
+    AlertingRule(
         "MiranteDeadLetters",
         f"sum{_within('15m', 'mirante_dead_letters_total')} > 0",
         "0m",
@@ -64,7 +64,7 @@ RULES = (
         "A service publishes events that cannot be read.",
         "`mirante deadletter list` names topic, position and reason.",
     ),
-    Rule(
+    AlertingRule(
         "MiranteOddFields",
         f"sum by (topic) {_within('1h', 'mirante_odd_fields_total')} > 0",
         "0m",
@@ -72,7 +72,7 @@ RULES = (
         "Events of {{ $labels.topic }} hold optional fields that make no sense.",
         "The column odd_fields of interactions names them, by feature.",
     ),
-    Rule(
+    AlertingRule(
         "MiranteUnreadable",
         f"sum by (topic) {_within('15m', 'mirante_unreadable_records_total')} > 0",
         "0m",
@@ -80,7 +80,7 @@ RULES = (
         "Batches of {{ $labels.topic }} cannot be read: a broker's disk or a producer breaks them.",
         "/health and `mirante deadletter list` say where and how.",
     ),
-    Rule(
+    AlertingRule(
         "MiranteRowsRefused",
         f"sum by (table) {_within('15m', 'mirante_rows_refused_total')} > 0",
         "0m",
@@ -88,7 +88,7 @@ RULES = (
         "ClickHouse refuses rows of {{ $labels.table }} for their own sake.",
         "Another version of Mirante migrated the tables, or this is a defect: report it.",
     ),
-    Rule(
+    AlertingRule(
         "MirantePoison",
         "sum" + _within("15m", 'mirante_dead_letters_total{stage="poison"}') + " > 0",
         "0m",
@@ -96,7 +96,7 @@ RULES = (
         "An event killed workers; it is a dead letter, and what follows is processed.",
         "`mirante deadletter list --reason \"workers died\"` names it; report it.",
     ),
-    Rule(
+    AlertingRule(
         "MiranteLoopHeld",
         f"sum by (agent, step) {_within('15m', 'mirante_loop_held_total')} > 0",
         "0m",
@@ -104,7 +104,7 @@ RULES = (
         "An event holds a worker for more than a second, in {{ $labels.agent }}/{{ $labels.step }}.",
         "/health and the worker's log name it; docs/operations.md says what to do.",
     ),
-    Rule(
+    AlertingRule(
         "MiranteClockWrong",
         f"sum by (feature) {_within('15m', 'mirante_clock_ahead_calls_total')} > 10"
         f" or sum by (feature) {_within('15m', 'mirante_clock_behind_calls_total')} > 10",
@@ -113,7 +113,7 @@ RULES = (
         "The clock of a service of {{ $labels.feature }} is wrong.",
         "`mirante doctor` says by how much; set its clock. Its calls are counted.",
     ),
-    Rule(
+    AlertingRule(
         "MiranteUnpriced",
         f"sum by (model) {_within('1h', 'mirante_unpriced_total')} > 0",
         "0m",
@@ -121,7 +121,7 @@ RULES = (
         "Calls of {{ $labels.model }} have no price.",
         "Add it under [[prices]] in mirante.toml.",
     ),
-    Rule(
+    AlertingRule(
         "MiranteTooManySeries",
         "sum(increase(mirante_other_series_total[1h])) > 0",
         "0m",
@@ -129,7 +129,7 @@ RULES = (
         "There are more series than series_cap; calls are counted under __other__.",
         "Look for a feature or prompt.sha that holds an id.",
     ),
-    Rule(
+    AlertingRule(
         "MiranteSettledEarly",
         "sum(increase(mirante_settled_early_total[15m])) > 0",
         "0m",
@@ -137,7 +137,7 @@ RULES = (
         "More calls are open than join.max_open; counts of unanswered calls are too high.",
         "Raise join.max_open, or find the service that publishes requests without responses.",
     ),
-    Rule(
+    AlertingRule(
         "MiranteIngestRefuses",
         'sum by (status) (rate(mirante_ingest_requests_total{route=~"/v1/.*", status=~"429|5.."}[5m])) > 0',
         "5m",
@@ -145,7 +145,7 @@ RULES = (
         "`mirante ingest` answers {{ $labels.status }}: senders must come back.",
         "503: its /health says why Kafka takes nothing. 429: more comes at once than ingest.max_in_flight; start another one.",
     ),
-    Rule(
+    AlertingRule(
         "MiranteRekeyed",
         "sum(rate(mirante_rekeyed_total[1h])) > 0.5 * sum(rate(mirante_events_total[1h]))",
         "1h",

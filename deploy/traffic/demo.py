@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from datetime import datetime
 from random import Random
 
-from deploy.traffic.demo_session import Session
+from deploy.traffic.demo_session import DemoSession
 from deploy.traffic.record import TimedRecord, datetime_us, in_time_order
 
 REQUESTS_PER_SESSION = 2.15
-"""Mean of what `Session` makes (measured over 20,000 sessions); turns requests per second into sessions per second."""
+"""Mean of what `DemoSession` makes (measured over 20,000 sessions); turns requests per second into sessions per second."""
 
 PEAK_HOUR = 17
 """UTC hour of most traffic: afternoon in the Americas."""
@@ -50,7 +50,7 @@ def _sessions(seed: int, start_us: int, rate: float, count: int | None) -> Itera
         at += rng.expovariate(busiest)
         if rng.random() * (1 + _SWING) > daily_rate(at):
             continue
-        session = Session(rng, ids, int(at * 1e6))
+        session = DemoSession(rng, ids, int(at * 1e6))
         made = session.made
         if left is not None:
             made = [entry for entry in made if entry.request < left]

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TypeVar
 import orjson
 
 from deploy.traffic import demo_text as text
-from deploy.traffic.demo_world import EMBEDDING, OUTCOMES, TENANTS, Feature, Model, Tenant, index_version, prompt_sha
+from deploy.traffic.demo_world import EMBEDDING, OUTCOMES, TENANTS, DemoFeature, Model, Tenant, index_version, prompt_sha
 from deploy.traffic.record import EVALUATIONS, FEEDBACK, REQUESTS, RESPONSES, TimedRecord, rfc3339
 
 T = TypeVar("T")
@@ -46,7 +46,7 @@ _ERRORS = {
 }
 
 
-class Call(NamedTuple):
+class DemoCall(NamedTuple):
     """How a call went: when the caller knew, the outcome's name, and the ids of its response."""
 
     ended_us: int
@@ -87,7 +87,7 @@ def _pick_tenant(rng: Random) -> Tenant:
     return TENANTS[0]
 
 
-def _pick_feature(rng: Random, tenant: Tenant) -> tuple[Feature, Model]:
+def _pick_feature(rng: Random, tenant: Tenant) -> tuple[DemoFeature, Model]:
     left = rng.random()
     for feature, weight, models in tenant.features:
         left -= weight
@@ -97,7 +97,7 @@ def _pick_feature(rng: Random, tenant: Tenant) -> tuple[Feature, Model]:
     return feature, models[0]
 
 
-class Session:
+class DemoSession:
     """Plays one session when made; `made` then holds its records, in no particular order."""
 
     def __init__(self, rng: Random, ids: Random, start_us: int) -> None:
@@ -166,7 +166,7 @@ class Session:
                 say = self._fill(pick(rng, intent.ask))
 
     def _follow_up(
-        self, intent: text.Intent, call: Call, at_us: int, good: bool
+        self, intent: text.Intent, call: DemoCall, at_us: int, good: bool
     ) -> tuple[str, tuple[str, ...] | None] | None:
         """(what the user says next, the closing answers if that ends it), or None if the user leaves."""
         chance = self._rng.random()
@@ -194,14 +194,14 @@ class Session:
         risk = pick(self._rng, ("low", "low", "medium", "high"))
         return orjson.dumps({"summary": answer, "risk": risk}).decode()
 
-    def _turn(self, at_us: int, say: str, answer: str, outcome: str) -> Call:
+    def _turn(self, at_us: int, say: str, answer: str, outcome: str) -> DemoCall:
         if self._feature.kind == "agent":
             return self._agent_turn(at_us, say, answer, outcome)
         if self._feature.kind == "search":
             return self._search_turn(at_us, say, answer, outcome)
         return self._chat(at_us, say, answer, outcome)
 
-    def _search_turn(self, at_us: int, say: str, answer: str, outcome: str) -> Call:
+    def _search_turn(self, at_us: int, say: str, answer: str, outcome: str) -> DemoCall:
         trace, root = self._hex(128), self._hex(64)
         embedded = self._step(
             at_us,
@@ -223,7 +223,7 @@ class Session:
         span = {"trace_id": trace, "span_id": self._hex(64), "parent_span_id": root}
         return self._chat(embedded + 5000, say, answer, outcome, {**span, "documents": found}, cacheable=True)
 
-    def _agent_turn(self, at_us: int, say: str, answer: str, outcome: str) -> Call:
+    def _agent_turn(self, at_us: int, say: str, answer: str, outcome: str) -> DemoCall:
         trace, root = self._hex(128), self._hex(64)
         number, request_id = self._request(
             at_us,
@@ -274,7 +274,7 @@ class Session:
         extra: dict[str, object] | None = None,
         tool_calls: list[dict[str, object]] | None = None,
         cacheable: bool = False,
-    ) -> Call:
+    ) -> DemoCall:
         """A chat call that ends as `outcome` says; an ok one becomes part of the conversation."""
         rng, feature, model = self._rng, self._feature, self._model
         if say:
@@ -303,7 +303,7 @@ class Session:
         ttft_ms = (model.ttft_ms + input_tokens * 0.03) * rng.lognormvariate(0, 0.3)
         latency_ms = ttft_ms + output_tokens * model.ms_per_token * rng.lognormvariate(0, 0.15)
         if outcome == "unanswered":
-            return Call(at_us + feature.timeout_ms * 1000, outcome, request_id, "", "")
+            return DemoCall(at_us + feature.timeout_ms * 1000, outcome, request_id, "", "")
         response: dict[str, object]
         if outcome in _ERRORS:
             latency_ms = feature.timeout_ms if outcome == "timeout" else 80 + rng.random() * 400
@@ -335,7 +335,7 @@ class Session:
             self._remember("assistant", answer)
         ended_us = at_us + round(latency_ms) * 1000
         response_id = self._response(number, request_id, at_us, ended_us, model, response)
-        return Call(ended_us, outcome, request_id, response_id, answer)
+        return DemoCall(ended_us, outcome, request_id, response_id, answer)
 
     def _step(
         self,
@@ -394,7 +394,7 @@ class Session:
 
     # -- what users and judges do with an answer
 
-    def _react(self, call: Call, good: bool) -> None:
+    def _react(self, call: DemoCall, good: bool) -> None:
         rng = self._rng
         at_us = call.ended_us + int((2 + rng.random() * 8) * _SECOND)
         if rng.random() < 0.3:
@@ -427,7 +427,7 @@ class Session:
         if rng.random() < 0.01:
             self._feedback(call, at_us + 3 * _SECOND, "share")
 
-    def _judge(self, call: Call, good: bool) -> None:
+    def _judge(self, call: DemoCall, good: bool) -> None:
         rng = self._rng
         if rng.random() >= _JUDGED:
             return
@@ -449,7 +449,7 @@ class Session:
         self._add(self.requests - 1, at_us, EVALUATIONS, evaluation)
 
     def _feedback(
-        self, call: Call, at_us: int, kind: str, value: float | None = None, comment: str | None = None
+        self, call: DemoCall, at_us: int, kind: str, value: float | None = None, comment: str | None = None
     ) -> None:
         feedback = {**self._common(at_us), "request_id": call.request_id, "kind": kind, "user_id": self._user}
         if call.response_id:

@@ -52,7 +52,7 @@ EMBEDDING = Model("openai", "text-embedding-3-small", 60, 0, "stop", "length", "
 
 
 @dataclass(frozen=True, slots=True)
-class Feature:
+class DemoFeature:
     """A feature of a product that calls models."""
 
     name: str
@@ -70,31 +70,31 @@ class Feature:
     temperature: float = 0.3
 
 
-SUPPORT = Feature(
+SUPPORT = DemoFeature(
     "support_chat", "chat", text.SUPPORT, "support/answer",
     {"en": "You are the support assistant of an online shop. Be brief and precise.",
      "pt": "Você é o assistente de atendimento da empresa. Responda em português, de forma breve e precisa."},
     1450, 5, 0.84,
 )  # fmt: skip
-CODE = Feature(
+CODE = DemoFeature(
     "code_assistant", "code", text.CODE, "code/assist",
     {"en": "You are a careful programmer. Answer with working code.",
      "pt": "Você é um programador cuidadoso. Responda com código que funciona."},
     2100, 4, 0.86, timeout_ms=60_000, max_tokens=4096, temperature=0.1,
 )  # fmt: skip
-CONTRACT = Feature(
+CONTRACT = DemoFeature(
     "contract_summary", "contract", text.CONTRACT, "contracts/summary",
     {"en": "Summarise the contract as JSON with the keys summary and risk.",
      "pt": "Resuma o contrato em JSON com as chaves summary e risk."},
     420, 2, 0.93, timeout_ms=90_000, max_tokens=2048, temperature=0.0,
 )  # fmt: skip
-SEARCH = Feature(
+SEARCH = DemoFeature(
     "product_search", "search", text.SEARCH, "search/answer",
     {"en": "Answer from the documents only and cite them as [n].",
      "pt": "Responda apenas com base nos documentos e cite-os como [n]."},
     380, 3, 0.88, max_tokens=512,
 )  # fmt: skip
-AGENT = Feature(
+AGENT = DemoFeature(
     "order_agent", "agent", text.AGENT, "agents/orders",
     {"en": "You manage orders with the tools you have. Confirm what you did.",
      "pt": "Você gerencia pedidos com as ferramentas disponíveis. Confirme o que fez."},
@@ -110,7 +110,7 @@ class Tenant:
     lang: str
     weight: float
     users: int
-    features: tuple[tuple[Feature, float, tuple[Model, ...]], ...]
+    features: tuple[tuple[DemoFeature, float, tuple[Model, ...]], ...]
 
 
 TENANTS = (

@@ -24,13 +24,13 @@ from deploy.traffic.files import fault, lines
 from deploy.traffic.record import AT_ONCE, SUFFIXES, Shift, TimedRecord, datetime_us, rfc3339
 
 
-class _Line(msgspec.Struct):
+class _EventLine(msgspec.Struct):
     topic: str
     value: msgspec.Raw
     key: str | msgspec.UnsetType | None = msgspec.UNSET
 
 
-_line = msgspec.json.Decoder(_Line)
+_line = msgspec.json.Decoder(_EventLine)
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _text = msgspec.json.Decoder(str)
 _encode = msgspec.json.Encoder().encode

@@ -71,6 +71,7 @@ class ReplayResult:
 
     @property
     def total(self) -> int:
+        """Records published to all topics."""
         return sum(self.published.values())
 
     @property

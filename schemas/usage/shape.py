@@ -85,6 +85,7 @@ class Shape(NamedTuple):
 
 
 def camel(name: str) -> str:
+    """``input_tokens`` -> ``inputTokens``."""
     head, *tail = name.split("_")
     return head + "".join(part.capitalize() for part in tail)
 

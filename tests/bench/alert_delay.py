@@ -23,7 +23,6 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from rich.console import Console
 
 from deploy.cli.kill import _send
-from deploy.traffic.load import Load
 from deploy.traffic.publisher import publish
 from schemas.findings import Findings
 from schemas.group_usage import UsageParts
@@ -34,6 +33,7 @@ from streams.topics import Topics
 from tests.bench import smoke
 from tests.bench.throughput import fresh_stack
 from tests.kafka_clients import read_all
+from tests.load import Load
 
 KILL = {"on": "BudgetExhausted", "action": "kill", "scope": "user:{user}"}
 BUDGET = {"name": "probe", "by": "user", "limit": "0.001", "window": "rolling 24h"}

@@ -36,7 +36,6 @@ from rich.table import Table
 from deploy.dashboard.queries import QUERIES
 from deploy.dashboard.source import KEPT_SECONDS
 from deploy.embedded.stack import Stack, StackOptions, fetch
-from deploy.traffic.load import Load
 from deploy.traffic.publisher import MAX_SPEED, publish
 from streams.clickhouse import connect
 from streams.kafka import client_options
@@ -46,6 +45,7 @@ from tests.bench.dashboard_data import Shape, fill
 from tests.bench.throughput import say, start_worker
 from tests.bench.trace import cpu, until_merged
 from tests.bench.worker_status import durable_records
+from tests.load import Load
 
 PAGES = {
     **{name: name for name in ("now", "costs", "quality", "alerts", "calls", "prompts", "switches", "checklist", "health")},

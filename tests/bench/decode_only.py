@@ -8,7 +8,6 @@ import time
 
 from aiokafka import TopicPartition
 
-from deploy.traffic.load import Load
 from deploy.traffic.publisher import MAX_SPEED, publish
 from schemas.decoding import decode_with_unknown
 from streams.fetching import Consumer
@@ -17,6 +16,7 @@ from streams.settings import load_settings
 from streams.topics import Topics
 from tests.bench import smoke
 from tests.bench.throughput import START_US, fresh_stack
+from tests.load import Load
 
 
 async def main(bootstrap: str, events: int) -> None:

@@ -13,12 +13,12 @@ from rich.console import Console
 from rich.table import Table
 
 from deploy.traffic.demo import demo
-from deploy.traffic.load import Load
 from deploy.traffic.publisher import MAX_SPEED, publish
 from deploy.traffic.record import REQUESTS, RESPONSES, TimedRecord
 from streams.kafka import client_options
 from tests.bench import smoke
 from tests.bench.throughput import START_US, fresh_stack, run_worker
+from tests.load import Load
 
 GUARDED, UNGUARDED = "deploy.cli", "tests.bench.unguarded"
 

@@ -29,11 +29,11 @@ from rich.console import Console
 from rich.table import Table
 
 from deploy.embedded.stack import Stack, StackOptions
-from deploy.traffic.load import Load
 from deploy.traffic.publisher import MAX_SPEED, publish
 from streams.kafka import client_options
 from tests.bench import smoke
 from tests.kafka_clients import read_all
+from tests.load import Load
 
 START_US = 1_790_000_000_000_000
 LINES, PROTOBUF = "application/x-ndjson", "application/x-protobuf"

@@ -26,7 +26,6 @@ from rich.table import Table
 from deploy.embedded.stack import fetch
 from deploy.registry import agents
 from deploy.traffic.demo import daily_rate, demo
-from deploy.traffic.load import Load
 from deploy.traffic.publisher import Progress, publish
 from deploy.traffic.record import TimedRecord
 from streams.kafka import client_options
@@ -35,6 +34,7 @@ from streams.settings import Settings, load_settings
 from streams.worker import run
 from tests.bench import smoke
 from tests.bench.throughput import START_US, fresh_stack, say, start_worker
+from tests.load import Load
 
 SPEED = 10
 LABELS = {"gap": 120, "retention": 60, "judged_after": 60, "wait": 60}

@@ -34,13 +34,13 @@ from agents.labels.state import LabelsState
 from agents.labels.tap import LabelsTap
 from agents.satisfaction.state import SatisfactionState
 from deploy.traffic.demo import demo
-from deploy.traffic.load import Load
 from schemas.turns import Signal, Turn, Turns
 from streams.effects import Effects
 from streams.garbage import spare_what_is_loaded
 from streams.state import PartitionState
 from tests.bench import smoke
 from tests.bench.labels_data import Triple, triples, users
+from tests.load import Load
 from tests.unit.builders import FakeBatch, Record, context, settings
 
 START = 1_772_366_400

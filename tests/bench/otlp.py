@@ -31,7 +31,6 @@ from rich.console import Console
 from rich.table import Table
 
 from deploy.embedded.stack import Stack
-from deploy.traffic.load import Load
 from deploy.traffic.publisher import MAX_SPEED, publish
 from streams.clickhouse import connect
 from streams.kafka import client_options
@@ -39,6 +38,7 @@ from tests.bench import smoke
 from tests.bench.ingest import PROTOBUF, post
 from tests.bench.throughput import START_US, check, fresh_stack, run_worker, say, start_worker
 from tests.bench.worker_status import durable_records
+from tests.load import Load
 
 SPANS_A_TRACE, SPANS_A_MESSAGE, TRACES_A_SECOND = 5, 100, 40
 TEXT = "The quick brown fox jumps over the lazy dog while the customer waits for an answer about the order. "

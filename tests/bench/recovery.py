@@ -44,7 +44,6 @@ from agents.pricing import PriceBook
 from deploy.embedded.ports import free_port
 from deploy.embedded.processes import ManagedProcess
 from deploy.embedded.stack import Stack, StackOptions, fetch
-from deploy.traffic.load import Load
 from deploy.traffic.publisher import MAX_SPEED, publish
 from deploy.traffic.record import REQUESTS, RESPONSES, TimedRecord, in_time_order
 from streams.changelog import Changelog, ChangelogWriter
@@ -56,6 +55,7 @@ from streams.partitioner import partitions_of
 from streams.settings import JoinSettings
 from streams.topics import Topics
 from tests.bench import smoke
+from tests.load import Load
 from tests.unit.builders import FakeBatch, Record
 
 SLOW = b'"operation":"chat","timeout_ms":604800000'

@@ -28,7 +28,6 @@ from agents.interactions.context import Context
 from agents.interactions.state import InteractionsState
 from agents.pricing import PriceBook
 from deploy.traffic.demo import demo
-from deploy.traffic.load import Load
 from deploy.traffic.record import TimedRecord
 from schemas.rows import Row
 from streams.effects import Effects
@@ -36,6 +35,7 @@ from streams.garbage import spare_what_is_loaded
 from streams.settings import Settings
 from streams.topics import Topics
 from tests.bench import smoke
+from tests.load import Load
 
 BATCH = 500
 ROUNDS = 15

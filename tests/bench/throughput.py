@@ -29,12 +29,12 @@ from rich.table import Table
 
 from deploy.embedded.ports import free_port
 from deploy.embedded.stack import Stack, StackOptions
-from deploy.traffic.load import Load
 from deploy.traffic.publisher import MAX_SPEED, publish
 from streams.clickhouse import connect
 from streams.kafka import client_options
 from tests.bench import smoke
 from tests.bench.worker_status import durable_records
+from tests.load import Load
 
 PARTS = ["decode", "mirante", "plain", "core", "delay"]
 START_US = 1_790_000_000_000_000

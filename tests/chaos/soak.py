@@ -13,9 +13,9 @@ from typing import NamedTuple
 import numpy as np
 
 from deploy.embedded.stack import Stack, StackOptions
-from deploy.traffic.load import Load
 from deploy.traffic.publisher import publish
 from streams.kafka import client_options
+from tests.load import Load
 
 WARM_UP = 300.0
 """Seconds until caches and windows of bounded size have filled."""

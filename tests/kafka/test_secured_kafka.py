@@ -17,10 +17,10 @@ from deploy.embedded.ports import LOOPBACK, free_port
 from deploy.embedded.stack import Stack, StackOptions
 from deploy.kafka import runtime
 from deploy.kafka.apache import ApacheKafka
-from deploy.traffic.load import Load
 from deploy.traffic.publisher import MAX_SPEED, publish
 from streams.clickhouse import connect
 from streams.kafka import client_options
+from tests.load import Load
 
 pytestmark = [
     pytest.mark.asyncio,

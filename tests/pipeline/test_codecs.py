@@ -26,7 +26,7 @@ from deploy.judge.settings import JudgeSettings
 from deploy.judge.worker import judge_tasks
 from schemas.outputs import Control
 from streams.backfill import plan
-from streams.changelog import Changelog, ChangelogDamaged, Entry, Kind
+from streams.changelog import Changelog, ChangelogDamaged, Entry, PieceKind
 from streams.kafka import ensure_topics, new_producer
 from streams.partitioner import partition_of
 from streams.settings import Settings
@@ -271,7 +271,7 @@ class TestOtherReaders:
             writer, _ = await changelog.take_over(0, (await changelog.read([0]))[0])
             await writer.append({"events": 1}, b"change")
             _, first = await append_unreadable(broker, topic, 0, 1)
-            await produce(broker.bootstrap, topic, [msgspec.msgpack.encode(Entry(9, "another", Kind.CHANGES, 0))])
+            await produce(broker.bootstrap, topic, [msgspec.msgpack.encode(Entry(9, "another", PieceKind.CHANGES, 0))])
             # Then nobody takes what is left of it for the state
             with pytest.raises(ChangelogDamaged, match=rf"{topic} 0: offsets {first} to {first} cannot be read.*docs/operations.md"):
                 await Changelog(settings, producer, topic).read([0])

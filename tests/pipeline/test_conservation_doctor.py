@@ -12,7 +12,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from deploy.cli.doctor_conservation import accounts, conservation, finding_of, finding_of_otlp
 from deploy.conservation.events import Account
-from deploy.conservation.otlp import Account as OtlpAccount
+from deploy.conservation.otlp import SpanAccount as OtlpAccount
 from deploy.embedded.broker_api import Broker
 from streams.clickhouse import connect
 from streams.settings import OtlpSettings

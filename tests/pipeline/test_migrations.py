@@ -12,6 +12,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 
 from schemas.migrate import Migration, MigrationError, migrate, migrations, schema_version
@@ -24,8 +25,7 @@ from schemas.rows import (
     EvaluationRow,
     FeedbackRow,
     InteractionRow,
-    Row,
-    json_each_row,
+    TableRow,
     money,
 )
 
@@ -80,9 +80,10 @@ class Engine:
     def explain(self, sql: str) -> str:
         return "\n".join(row[0] for row in self.rows(f"EXPLAIN indexes = 1 {sql}"))
 
-    def insert(self, rows: Sequence[Row]) -> None:
+    def insert(self, rows: Sequence[TableRow]) -> None:
         table = f"{DATABASE}.{rows[0].TABLE}"
-        self._call("raw_insert", table, insert_block=json_each_row(rows), fmt="JSONEachRow", settings=dict(INSERT_SETTINGS))
+        lines = msgspec.json.Encoder().encode_lines(rows)
+        self._call("raw_insert", table, insert_block=lines, fmt="JSONEachRow", settings=dict(INSERT_SETTINGS))
 
 
 @contextmanager

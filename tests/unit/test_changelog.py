@@ -11,16 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import streams.changelog
-from streams.changelog import Changelog, ChangelogWriter, Entry, Kind, Overtaken, Restored, replay
+from streams.changelog import Changelog, ChangelogWriter, Entry, Overtaken, PieceKind, Restored, replay
 
-TAKEOVER, SNAPSHOT, CHANGES = Kind.TAKEOVER, Kind.SNAPSHOT, Kind.CHANGES
+TAKEOVER, SNAPSHOT, CHANGES = PieceKind.TAKEOVER, PieceKind.SNAPSHOT, PieceKind.CHANGES
 
 
 def takeover(epoch: int, writer: str, read_to: int) -> Entry:
     return Entry(epoch, writer, TAKEOVER, 0, read_to=read_to)
 
 
-def piece(epoch: int, writer: str, payload: bytes, offset: int | None = None, index: int = 0, kind: Kind = CHANGES) -> Entry:
+def piece(epoch: int, writer: str, payload: bytes, offset: int | None = None, index: int = 0, kind: PieceKind = CHANGES) -> Entry:
     """A piece of a group; the last of a group says up to which offset of the topic ``t`` it is true."""
     return Entry(epoch, writer, kind, 0, None if offset is None else {"t": offset}, payload, index)
 

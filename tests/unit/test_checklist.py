@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from deploy.cli.checklist import ITEMS, Verdict, examine
+from deploy.cli.checklist import ITEMS, ItemVerdict, examine
 from streams.settings import Settings
 
 TABLES = sorted({table for item in ITEMS for table in item.tables})
@@ -21,7 +21,7 @@ GOOD: dict[str, Any] = {
 CONFIGURED = Settings(budgets=[{"name": "day", "limit": 1, "unit": "tokens", "window": "day"}], limits=[{"name": "per-user"}])
 
 
-def verdicts(tables: Sequence[str] = TABLES, settings: Settings = CONFIGURED, **changed: Any) -> dict[str, Verdict]:
+def verdicts(tables: Sequence[str] = TABLES, settings: Settings = CONFIGURED, **changed: Any) -> dict[str, ItemVerdict]:
     def ask(sql: str) -> list[Mapping[str, Any]]:
         return [{"name": table} for table in tables] if "system.tables" in sql else [GOOD | changed]
 

@@ -1,11 +1,6 @@
-"""The public contract and the code say the same: topics, fields, enumerations, table columns, schemas.
-
-The contract's page is read where it lies: MIRANTE_SHARED, or `../shared` beside the repository. Without it the tests
-that read it are skipped.
-"""
+"""The public contract (docs/contract.md) and the code say the same: topics, fields, enumerations, table columns, HTTP, commands."""
 
 import json
-import os
 import re
 from pathlib import Path
 from typing import Any, get_args
@@ -13,27 +8,34 @@ from typing import Any, get_args
 import jsonschema
 import msgspec
 import pytest
+import typer
 from test_events import EXAMPLES, MINIMAL, as_bytes
 
+from deploy.cli.app import app
+from deploy.embedded.directory import Endpoints
+from deploy.ingest.server import application
 from schemas import events, outputs, rows
 from schemas.decoding import decode, decode_with_unknown
 from schemas.documents import OTLP_TOPICS, TOPICS, asyncapi, json_schema
 from schemas.events import EVENT_KINDS, EventError
+from streams.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
-CONTRACT = Path(os.environ.get("MIRANTE_SHARED", ROOT.parent / "shared")) / "CONTRACT.md"
 
 
 @pytest.fixture(scope="module")
 def contract() -> str:
-    if not CONTRACT.is_file():
-        pytest.skip(f"no contract at {CONTRACT}")
-    return CONTRACT.read_text("utf-8")
+    return (ROOT / "docs" / "contract.md").read_text("utf-8")
 
 
 def paragraph(contract: str, start: str) -> str:
     """The paragraph of the contract that begins with `start`."""
     return re.split(r"\n\s*\n", contract[contract.index(f"\n{start}") + 1 :], maxsplit=1)[0]
+
+
+def section(contract: str, title: str) -> str:
+    """The numbered section of this title."""
+    return re.split(r"(?m)^## ", contract[re.search(rf"^## \d+\. {title}", contract, re.MULTILINE).end() :])[0]  # type: ignore[union-attr]
 
 
 def code_spans(text: str) -> list[str]:
@@ -68,11 +70,13 @@ def assert_has(struct: type[msgspec.Struct], name: str, nested: list[str]) -> No
 
 
 def test_every_topic_of_the_contract_is_in_the_asyncapi_document(contract: str) -> None:
-    listed = re.findall(r"^\| `([\w.]+)` \| (in|out and in|out)\b", contract, re.MULTILINE)
+    rows = re.findall(r"^\| ([^|]+) \| (in|out and in|out)\b", section(contract, "Topics"), re.MULTILINE)
+    listed = [(topic, direction) for names, direction in rows for topic in code_spans(names)]
     assert len(listed) >= 10
     document = asyncapi("llm.")
     channels = {channel["address"]: name for name, channel in document["channels"].items()}
-    assert set(channels) == {topic for topic, _ in listed} | set(OTLP_TOPICS)
+    assert set(channels) == {topic for topic, _ in listed}
+    assert set(OTLP_TOPICS) <= set(channels)
     for topic, direction in listed:
         actions = {
             operation["action"]
@@ -151,11 +155,10 @@ def test_every_enumeration_of_the_contract_is_the_codes(contract: str) -> None:
     assert outcomes is not None
     assert sources is not None
     assert tuple(outcomes[1].split(", ")) == rows.OUTCOMES
-    # `partial` is newer than that page: a cost that is a lower bound.
-    assert {*sources[1].split(", "), "partial"} == set(rows.COST_SOURCES)
+    assert tuple(sources[1].split(", ")) == rows.COST_SOURCES
 
 
-def test_every_column_of_the_contract_that_exists_by_now_is_in_its_view(contract: str) -> None:
+def test_every_column_of_the_main_views_is_in_the_view(contract: str) -> None:
     script = (ROOT / "schemas" / "clickhouse" / "0002_cost_windows.sql").read_text("utf-8")
     view = script.partition("VIEW IF NOT EXISTS mirante.cost_windows")[2]
     (line,) = (line for line in contract.splitlines() if line.startswith("| `cost_windows`"))
@@ -167,6 +170,56 @@ def test_every_column_of_the_contract_that_exists_by_now_is_in_its_view(contract
     (line,) = (line for line in contract.splitlines() if line.startswith("| `interactions`"))
     for name in code_spans(line)[1].split():
         assert name == "..." or name in rows.InteractionRow.__struct_fields__
+
+
+def test_every_table_of_the_contract_is_a_view_with_the_columns_it_names(contract: str) -> None:
+    scripts = "".join(path.read_text("utf-8") for path in sorted((ROOT / "schemas" / "clickhouse").glob("*.sql")))
+    lines = re.findall(r"^\| (`[^|]+) \| [^|]+ \| ([^|]*)\|", section(contract, "ClickHouse"), re.MULTILINE)
+    views = {name: columns for names, columns in lines for name in code_spans(names)}
+    assert len(views) >= 14
+    for view, columns in views.items():
+        assert re.search(rf"VIEW (?:IF NOT EXISTS )?mirante\.{view}\b", scripts), view
+        for column in {name for span in code_spans(columns) for name in re.findall(r"\w+", span)}:
+            assert re.search(rf"\b{column}\b", scripts), f"{view}.{column}"
+
+
+def test_every_route_of_the_contract_is_served(contract: str) -> None:
+    routes = application(Settings()).router.routes()
+    served = {f"{route.method} {route.resource.canonical}" for route in routes if route.resource}
+    named = {f"{method} {path}" for method, path in re.findall(r"`(GET|POST) (/[\w/]+)`", section(contract, "HTTP"))}
+    assert len(named) == 5
+    assert named <= served
+
+
+def test_the_commands_of_the_contract_are_those_that_exist(contract: str) -> None:
+    text = section(contract, "Command line")
+    named = {span.split()[0] for span in code_spans(text.partition(" `mirante`")[2].partition("Exit status")[0])}
+    exist = {command.name for command in app.registered_commands} | {group.name for group in app.registered_groups}
+    assert named == exist
+    (usage,) = (span for span in code_spans(text) if span.startswith("mirante up ["))
+    command = typer.main.get_command(app)
+    assert isinstance(command, typer.core.TyperGroup)
+    options = {option for parameter in command.commands["up"].params for option in parameter.opts}
+    assert set(re.findall(r"--[\w-]+", usage)) <= options
+
+
+def test_the_addresses_of_a_stack_are_those_of_the_contract(contract: str) -> None:
+    (listed,) = re.findall(r"`DIR/endpoints.json` \(([^)]*)\)", contract)
+    assert {*code_spans(listed), "pids"} <= set(Endpoints.__struct_fields__)
+
+
+def test_the_causes_of_drift_are_those_of_the_contract(contract: str) -> None:
+    assert set(paragraph(contract, "Drift labels").partition("one of")[2].strip(" `.\n").split()) == set(get_args(outputs.DriftCause))
+
+
+def test_the_sdk_has_the_names_of_the_contract(contract: str) -> None:
+    text = section(contract, "SDK")
+    sdk = ROOT / "sdk" / "src" / "mirante"
+    for name in re.findall(r"`client\.(\w+)\(", text):
+        assert re.search(rf"^    def {name}\(", (sdk / "client.py").read_text("utf-8"), re.MULTILINE), name
+    for module, name in re.findall(r"`mirante\.(\w+)\.(\w+)", text):
+        assert re.search(rf"^(?:def|class) {name}\b", (sdk / f"{module}.py").read_text("utf-8"), re.MULTILINE), name
+    assert {"fail_open", "fail_closed"} <= set(code_spans(text))
 
 
 @pytest.mark.parametrize("kind", TOPICS)

@@ -13,7 +13,10 @@ from streams.metrics import Metrics
 from streams.settings import IngestSettings, JoinSettings, KafkaSecurity, Settings
 
 ROOT = Path(__file__).resolve().parents[2]
-DOCUMENTS = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("**/*.md")])
+TOP_FOLDERS = ("schemas", "streams", "agents", "deploy", "training", "sdk", "tests", "docs")
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("**/*.md")])
+CARDS = sorted((ROOT / "agents").glob("**/*.md"))
+"""What is said of the models that ship."""
 README = (ROOT / "README.md").read_text("utf-8")
 OPERATIONS = (ROOT / "docs/operations.md").read_text("utf-8")
 METRICS = {family.name for one in (Metrics(), IngestMetrics()) for family in one.registry.collect()}
@@ -101,3 +104,35 @@ def test_links_lead_somewhere(document: Path) -> None:
         if fragment:
             headings = re.findall(r"(?m)^#+ (.*)$", target.read_text("utf-8"))
             assert fragment in map(anchor, headings), link
+
+
+FILES = {path.relative_to(ROOT).as_posix() for top in TOP_FOLDERS for path in (ROOT / top).rglob("*") if path.is_file()}
+FOLDERS = {str(parent) for file in FILES for parent in Path(file).parents} - {"."}
+
+
+def paths_in(text: str) -> set[str]:
+    """Files and folders of the project that code spans name: by their way from the root, or a Python file by its name alone."""
+    spans = re.findall(r"`([^`\n]+)`", re.sub(r"(?s)```.*?```", "", text))
+    words = {word.rstrip("/") for span in spans for word in re.findall(r"(?<![\w/.*\-:])[\w.\-]+(?:/[\w.\-]+)*/?(?![\w/*])", span)}
+    return {word for word in words if ("/" in word and word.split("/")[0] in TOP_FOLDERS) or word.endswith((".py", ".js"))}
+
+
+def paragraphs(text: str) -> list[str]:
+    return re.split(r"\n\s*\n|\n(?=[-#|*])", text)
+
+
+@pytest.mark.parametrize("document", [*DOCUMENTS, *CARDS], ids=lambda path: path.name)
+def test_files_and_folders_exist_and_a_name_alone_is_beside_one_that_its_paragraph_names(document: Path) -> None:
+    text = document.read_text("utf-8")
+    made = set(re.findall(r"(?m)^ *`([\w./-]+)`:$", text))  # by the reader: the content follows
+    for paragraph in paragraphs(text):
+        named = paths_in(paragraph) - made
+        whole = {name for name in named if name in FILES or name in FOLDERS}
+        beside = {parent for name in whole for parent in [Path(name), Path(name).parent]}
+        lost = {name for name in named - whole if not any((folder / name).as_posix() in FILES for folder in beside)}
+        assert lost == set(), f"in the paragraph {paragraph[:80]!r}"
+
+
+def test_paths_are_told_from_other_code_spans() -> None:
+    text = "`streams/gone.py`, `schemas/usage/`, see `clock.py`, `llm.requests`, `a/b` and `agents.guards`"
+    assert paths_in(text) == {"streams/gone.py", "schemas/usage", "clock.py"}

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploy.forward.delivery import LONGEST_DELAY, Answer, delay, judge
+from deploy.forward.delivery import LONGEST_DELAY, ReceiverAnswer, delay, judge
 from deploy.forward.mirror import RESOLVED_SECONDS, Mirror
 from deploy.forward.payloads import (
     STILL_FIRING,
@@ -286,7 +286,7 @@ def test_retry_after_is_honoured_within_reason(header: str | None, seconds: floa
 
 @given(st.integers(1, 10_000), st.none() | st.floats(0, 3600), st.integers())
 def test_the_pause_grows_is_bounded_and_never_less_than_asked_for(attempt: int, asked: float | None, seed: int) -> None:
-    pause = delay(attempt, Answer("failed", retry_after=asked), random.Random(seed))
+    pause = delay(attempt, ReceiverAnswer("failed", retry_after=asked), random.Random(seed))
     assert (asked or 0) + 0.5 <= pause <= (asked or 0) + LONGEST_DELAY
     assert pause <= (asked or 0) + 2.0 ** min(attempt, 16)
 

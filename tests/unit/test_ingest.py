@@ -18,7 +18,7 @@ from deploy.ingest.access import cors, granted
 from deploy.ingest.bodies import InFlight
 from deploy.ingest.events import read_events
 from deploy.ingest.otlp import JSON, LOGS, PROTOBUF, TRACES, read_export, refusal, response
-from deploy.ingest.problems import BadEvent, Problem
+from deploy.ingest.problems import BadEvent, HttpProblem
 from schemas.decoding import decode
 from schemas.events import EventError
 from streams.settings import IngestSettings, SettingsError, load_settings
@@ -213,7 +213,7 @@ class TestOtlp:
     def test_what_is_no_otlp_is_refused_with_its_place(
         self, kind: str, body: bytes, message: str
     ) -> None:
-        with pytest.raises(Problem) as refused:
+        with pytest.raises(HttpProblem) as refused:
             read_export(TRACES, kind, body, MEGABYTE)
         assert refused.value.status == 400
         assert message.lower() in str(refused.value).lower()
@@ -229,7 +229,7 @@ class TestOtlp:
         answer = ExportTraceServiceResponse.FromString(response(TRACES, PROTOBUF, export))
         assert answer.partial_success.rejected_spans == 2
         assert "spans[1].span_id" in answer.partial_success.error_message
-        with pytest.raises(Problem, match=r"spans\[0\].span_id"):
+        with pytest.raises(HttpProblem, match=r"spans\[0\].span_id"):
             read_export(TRACES, PROTOBUF, traces(*bad).SerializeToString(), MEGABYTE)
 
     def test_in_json_too(self) -> None:
@@ -265,7 +265,7 @@ class TestOtlp:
 
     def test_a_span_larger_than_a_message_is_named(self) -> None:
         body = traces(span(1), span(2, name="x" * 5000)).SerializeToString()
-        with pytest.raises(Problem, match=r"spans\[1\].*max.message.bytes") as refused:
+        with pytest.raises(HttpProblem, match=r"spans\[1\].*max.message.bytes") as refused:
             read_export(TRACES, PROTOBUF, body, 2000)
         assert refused.value.status == 413
 
@@ -274,7 +274,7 @@ class TestOtlp:
         request.resource_logs.add().scope_logs.add().log_records.add().body.string_value = "hello"
         body = request.SerializeToString()
         assert read_export(LOGS, PROTOBUF, body, MEGABYTE) == ([body], 1, 0, "")
-        with pytest.raises(Problem, match="resourceLogs: missing"):
+        with pytest.raises(HttpProblem, match="resourceLogs: missing"):
             read_export(LOGS, JSON, json_traces(json_span(1)), MEGABYTE)
 
     def test_a_refusal_is_a_status_in_the_same_encoding(self) -> None:
@@ -334,7 +334,7 @@ class TestAccess:
     def test_who_may_not(
         self, settings: IngestSettings, path: str, headers: dict[str, str], status: int
     ) -> None:
-        with pytest.raises(Problem) as refused:
+        with pytest.raises(HttpProblem) as refused:
             granted(settings, path, {**LOCAL, **headers})
         assert refused.value.status == status
 
@@ -349,7 +349,7 @@ class TestBounds:
         whole = InFlight(100)
         with whole.share() as one, whole.share() as other:
             one.take(60)
-            with pytest.raises(Problem) as refused:
+            with pytest.raises(HttpProblem) as refused:
                 other.take(41)
             assert (refused.value.status, refused.value.retry_after) == (429, 1)
             other.take(40)

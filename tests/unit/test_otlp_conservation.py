@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from deploy.cli.doctor_conservation import finding_of_otlp
-from deploy.conservation.otlp import Account, Ended, Message, account, read_message, span_id
+from deploy.conservation.otlp import OtlpRecord, SpanAccount, SpansEnded, account, read_message, span_id
 from schemas.otlp import LogRecord, Span
 from streams.settings import OtlpSettings
 from tests.unit.builders import Record
@@ -22,15 +22,15 @@ LONG_TOLD = 10**9
 CALL, STEP, HTTP = span(1, chat()), span(2, {"gen_ai.operation.name": "execute_tool"}), span(3, {"http.route": "/chat"})
 
 
-def ended(*, letters: set[tuple[int, int]] | None = None, told: int = LONG_TOLD) -> Ended:
-    return Ended(letters or set(), {span_id(CALL)}, {span_id(STEP)}, told)
+def ended(*, letters: set[tuple[int, int]] | None = None, told: int = LONG_TOLD) -> SpansEnded:
+    return SpansEnded(letters or set(), {span_id(CALL)}, {span_id(STEP)}, told)
 
 
-def message(offset: int, *held: Span | LogRecord, fault: str = "", due: float = NOW - 1) -> Message:
-    return Message(0, offset, AT, due, held, fault)
+def message(offset: int, *held: Span | LogRecord, fault: str = "", due: float = NOW - 1) -> OtlpRecord:
+    return OtlpRecord(0, offset, AT, due, held, fault)
 
 
-def account_of(*messages: Message, tables: Ended | None = None) -> Account:
+def account_of(*messages: OtlpRecord, tables: SpansEnded | None = None) -> SpanAccount:
     return account("otlp_spans", "spans", messages, tables or ended(), 10.0, NOW)
 
 

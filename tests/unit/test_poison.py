@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from streams.deaths import ANY, HUNG, Ledger, Notes, UnusableFolder
+from streams.deaths import ANY, HUNG, DeathLedger, Notes, UnusableFolder
 from streams.in_hand import Condemned, InHand, Work, mark_of
 from streams.pieces import MOST_BYTES, pieces
 from tests.unit.builders import FakeBatch, Record
@@ -23,7 +23,7 @@ KILLED = ("killed", False)
 
 
 def is_condemned(*deaths: tuple[Work, tuple[str, bool]]) -> bool:
-    ledger = Ledger()
+    ledger = DeathLedger()
     return [ledger.add("cluster", work, *cause).condemned for work, cause in deaths][-1]
 
 
@@ -54,7 +54,7 @@ class TestVerdict:
         in five hundred is large and takes up to 100 milliseconds."""
         rng = random.Random(seed)
         takes = [rng.uniform(0, 0.1) if rng.random() < 0.002 else rng.uniform(2e-5, 1e-4) for _ in range(20_000)]
-        ledger, durable = Ledger(), 0
+        ledger, durable = DeathLedger(), 0
         for _ in range(500):
             left, at = rng.uniform(0, 3), durable
             suspects = [one.work for one in ledger.suspects]

@@ -20,7 +20,7 @@ import streams.checkpoint
 from agents.inspection.masking import Masking
 from schemas.decoding import DECODERS
 from streams.deadletters import POISON
-from streams.deaths import Ledger
+from streams.deaths import DeathLedger
 from streams.in_hand import InHand, Work
 from streams.partitioner import partition_of
 from tests.unit.builders import SOURCE, Json, request, response
@@ -41,7 +41,7 @@ class Killed(BaseException):
 class Known:
     """What a ledger says, as of streams.in_hand.Deaths."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: DeathLedger) -> None:
         self._ledger = ledger
 
     def suspects(self, agent: str, topic: str, partition: int) -> Sequence[Work]:
@@ -99,7 +99,7 @@ def publish(cluster: Cluster, rng: random.Random, is_answered: bool) -> Json:
 
 async def run_to_end(cluster: Cluster, where: str, rng: random.Random) -> int:
     """Returns how often a process has died of what it had in hand."""
-    ledger, deaths, in_hand = Ledger(), 0, InHand()
+    ledger, deaths, in_hand = DeathLedger(), 0, InHand()
     origin = rng.uniform(0.0, NOW)
     streams.checkpoint.ProcessingTime = lambda longest_gap: SimpleNamespace(now=lambda: cluster.now - origin)  # type: ignore
     with killing(where, lambda: in_hand):

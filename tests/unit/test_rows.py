@@ -1,35 +1,40 @@
 """What a row looks like on its way to ClickHouse, and that its columns are those of the tables."""
 
+import importlib
 import json
+import pkgutil
 import re
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
-from typing import get_args
 
 import msgspec
 import pytest
 
-from schemas.drift_rows import DriftRow
+import schemas
 from schemas.events import EVENT_KINDS, Message, Request, Response
 from schemas.migrate import migrations, split_statements
 from schemas.rows import (
     INSERT_SETTINGS,
     OUTCOMES,
-    ROWS,
     CostPartRow,
     DeadLetterRow,
     EvaluationRow,
     FeedbackRow,
     InteractionRow,
-    Row,
-    json_each_row,
+    TableRow,
     json_text,
     merged_extra,
     money,
 )
-from schemas.step_rows import StepRow
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def rows() -> list[type[TableRow]]:
+    """The rows of all tables, in whatever module of ``schemas`` they are."""
+    for module in pkgutil.iter_modules(schemas.__path__, "schemas."):
+        importlib.import_module(module.name)
+    return sorted(TableRow.__subclasses__(), key=lambda row: row.TABLE)
 
 
 def columns(table: str) -> dict[str, str]:
@@ -41,13 +46,13 @@ def columns(table: str) -> dict[str, str]:
     return dict([*re.findall(r"^    (?!INDEX|window_start, )(\w+) (.*?),?$", create.partition("ENGINE")[0], re.MULTILINE), *later])
 
 
-@pytest.mark.parametrize("row", [*ROWS, DriftRow, StepRow])
+@pytest.mark.parametrize("row", rows())
 def test_rows_and_tables_have_the_same_columns(row: type[msgspec.Struct]) -> None:
     table = row.TABLE  # type: ignore[attr-defined]
     assert set(row.__struct_fields__) == set(columns(table))
 
 
-@pytest.mark.parametrize("row", [*ROWS, DriftRow, StepRow])
+@pytest.mark.parametrize("row", rows())
 def test_a_value_left_out_of_a_line_is_the_columns_default(row: type[msgspec.Struct]) -> None:
     declared = columns(row.TABLE)  # type: ignore[attr-defined]
     for field in msgspec.structs.fields(row):
@@ -63,7 +68,7 @@ def test_a_value_left_out_of_a_line_is_the_columns_default(row: type[msgspec.Str
             default = f"'{field.default}'" if isinstance(field.default, str) else str(field.default)
             if field.name == "cost_usd":
                 default = "0"
-            assert f"DEFAULT {default}" in declaration, field.name
+            assert f"DEFAULT {default}".lower() in declaration.lower(), field.name
 
 
 def test_an_interaction_has_a_column_for_every_field_of_request_and_response() -> None:
@@ -87,7 +92,7 @@ def test_a_row_is_one_line_of_json_without_its_defaults() -> None:
         InteractionRow(time=NOON, request_id="r1", version=1, outcome="unanswered"),
         InteractionRow(time=NOON, request_id="r\n2", version=2, outcome="ok", cost_usd=money(0.1), json_valid=False),
     ]
-    lines = json_each_row(rows).splitlines()
+    lines = [msgspec.json.encode(row) for row in rows]
     assert [json.loads(line) for line in lines] == [
         {"time": "2026-03-01T12:00:00Z", "request_id": "r1", "version": 1, "outcome": "unanswered"},
         {
@@ -108,7 +113,7 @@ def test_times_keep_their_zone() -> None:
         stage="s",
         reason="r",
     )
-    assert b'"time":"2026-03-01T09:00:00-03:00"' in json_each_row([row])
+    assert b'"time":"2026-03-01T09:00:00-03:00"' in msgspec.json.encode(row)
     assert INSERT_SETTINGS["date_time_input_format"] == "best_effort"
 
 
@@ -169,7 +174,3 @@ def test_explaining_a_migration_does_not_change_it() -> None:
     first = migrations()[0]
     assert len(first.checksum) == 64
     assert split_statements("-- why\nSELECT 1;") == split_statements("SELECT 1")
-
-
-def test_rows_is_every_kind_of_row() -> None:
-    assert set(get_args(Row)) == set(ROWS)

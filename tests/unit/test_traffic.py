@@ -16,11 +16,11 @@ from genai_prices import Usage, calc_price
 
 from deploy.traffic.demo import daily_rate, demo
 from deploy.traffic.formats import count_records, detect, read_trace
-from deploy.traffic.load import Load
 from deploy.traffic.publisher import MAX_SPEED, parse_speed
 from deploy.traffic.record import AT_ONCE, TimedRecord, TrafficError, in_time_order, parse_us, rfc3339
 from schemas.decoding import decode
 from streams.partitioner import partition_of
+from tests.load import Load
 
 START = datetime(2025, 3, 3, 12, tzinfo=UTC)
 SHARED = Path(os.environ.get("MIRANTE_SHARED_DATA", Path(__file__).parents[2] / "../shared/data"))

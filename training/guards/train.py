@@ -24,8 +24,8 @@ from sklearn.linear_model import LogisticRegression
 from agents.inspection.text.concepts import MEANING
 from agents.inspection.text.linear import SCALE, LinearModel, cues_of, ngrams
 from agents.inspection.text.refusal import without_quotes
-from training.guards import injection_families, injection_grammar, injection_varied, refusal_grammar, refusal_varied
-from training.guards.grammar import Grammar, joined
+from training.guards.grammar import Grammar
+from training.guards.sentences import Languages, read
 
 __all__ = ["TRAININGS", "main", "make_examples", "train"]
 
@@ -65,7 +65,7 @@ def _silent(questions: bool) -> frozenset[str]:
 Rules = Mapping[str, Sequence[str]]
 Example = tuple[str, bool]
 
-MODELS: Final = Path(__file__).parents[1] / "models"
+MODELS: Final = Path(__file__).parents[2] / "agents" / "inspection" / "models"
 
 
 class Training(NamedTuple):
@@ -149,16 +149,10 @@ def planted(grammar: Grammar, rng: random.Random) -> Example:
     return _typed(rng.choice((" ", "\n")).join(lines), rng), True
 
 
-_ATTACKS: Final[tuple[Rules, Rules]] = (
-    joined(joined(injection_grammar.ENGLISH, injection_varied.ENGLISH), injection_families.ENGLISH),
-    joined(joined(injection_grammar.PORTUGUESE, injection_varied.PORTUGUESE), injection_families.PORTUGUESE),
-)
-_REFUSALS: Final[tuple[Rules, Rules]] = (
-    joined(refusal_grammar.ENGLISH, refusal_varied.ENGLISH),
-    joined(refusal_grammar.PORTUGUESE, refusal_varied.PORTUGUESE),
-)
+_ATTACKS: Final = read("prose", "injection_grammar", "injection_varied", "injection_families")
+_REFUSALS: Final = read("prose", "refusal_grammar", "refusal_varied")
 
-KINDS: Final[dict[str, tuple[Callable[[Grammar, random.Random], Example], tuple[Rules, Rules]]]] = {
+KINDS: Final[dict[str, tuple[Callable[[Grammar, random.Random], Example], Languages]]] = {
     "refusal": (refusals, _REFUSALS),
     "injection": (attacks, _ATTACKS),
     "injection_retrieved": (planted, _ATTACKS),

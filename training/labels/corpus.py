@@ -45,7 +45,7 @@ Record = dict[str, Any]
 def shared_data() -> Path | None:
     """The folder of the public sets: ``MIRANTE_SHARED``, or ``shared`` beside the repository; None if it is not there."""
     given = os.environ.get("MIRANTE_SHARED")
-    folder = (Path(given) if given else Path(__file__).resolve().parents[4] / "shared") / "data"
+    folder = (Path(given) if given else Path(__file__).resolve().parents[3] / "shared") / "data"
     return folder if folder.is_dir() else None
 
 

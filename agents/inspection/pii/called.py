@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from agents.inspection.pii.digits import is_cnpj, is_cpf, is_luhn
 from agents.inspection.pii.effort import Effort
-from agents.inspection.pii.span import Kind, Span
+from agents.inspection.pii.span import Kind, PiiSpan
 
 _LOOK, _READ = 0.1, 3.0
 """Effort: for a name, and for a number beside it."""
@@ -86,7 +86,7 @@ _CALLED: Sequence[_Names] = (
 """A word to seek, the whole name, and the forms that what is called so may have, the likely ones first."""
 
 
-def called(text: str, effort: Effort) -> Iterator[Span]:
+def called(text: str, effort: Effort) -> Iterator[PiiSpan]:
     """The numbers of `text` that are called CPF, CNPJ, RG or card, until the effort is spent."""
     lower = text.lower()
     if len(lower) != len(text):  # a letter became two
@@ -108,7 +108,7 @@ def called(text: str, effort: Effort) -> Iterator[Span]:
             start = lower.find(word, start + len(word))
 
 
-def _behind(text: str, end: int, forms: Sequence[_Form], effort: Effort) -> Iterator[Span]:
+def _behind(text: str, end: int, forms: Sequence[_Form], effort: Effort) -> Iterator[PiiSpan]:
     """What stands right behind a name that ends at text[end], and what is listed with it."""
     gap = _GAP.match(text, end)
     position = gap.end() if gap is not None else end
@@ -120,7 +120,7 @@ def _behind(text: str, end: int, forms: Sequence[_Form], effort: Effort) -> Iter
         position = more.end()
 
 
-def _before(text: str, start: int, forms: Sequence[_Form], effort: Effort) -> Iterator[Span]:
+def _before(text: str, start: int, forms: Sequence[_Form], effort: Effort) -> Iterator[PiiSpan]:
     """What stands right before a name in brackets."""
     near = text[max(0, start - _LONGEST_BRACKET) : start]
     if "(" not in near and "[" not in near:
@@ -136,18 +136,18 @@ def _before(text: str, start: int, forms: Sequence[_Form], effort: Effort) -> It
             return
 
 
-def _number(text: str, start: int, end: int, forms: Sequence[_Form], effort: Effort) -> Span | None:
+def _number(text: str, start: int, end: int, forms: Sequence[_Form], effort: Effort) -> PiiSpan | None:
     """The number that begins at text[start] and does not go beyond `end`.
 
     The first form holds, unless more digits follow on it: then one with valid check digits, or else the longest."""
     if not text[start : start + 1].isalnum() or _DATE.match(text, start) is not None:
         return None
     effort.spend(_READ)
-    spans: list[Span] = []
+    spans: list[PiiSpan] = []
     for kind, pattern, valid in forms:
         if (match := pattern.match(text, start, end)) is not None:
             number = "".join(filter(str.isalnum, match.group())).upper()
-            span = Span(kind, start, match.end(), number)
+            span = PiiSpan(kind, start, match.end(), number)
             if spans and not _MORE.match(text, spans[0].end, end):
                 break
             if valid(number):

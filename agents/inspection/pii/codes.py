@@ -11,7 +11,7 @@ from stdnum.br import cnpj
 
 from agents.inspection.pii.context import context
 from agents.inspection.pii.effort import Effort
-from agents.inspection.pii.span import Kind, Span
+from agents.inspection.pii.span import Kind, PiiSpan
 
 # Effort: to report something and put a tag in its place, to read an address or the like, to judge by the words around.
 _SPAN, _PARTS, _JUDGED = 3.0, 4.0, 18.0
@@ -84,7 +84,7 @@ _PIX_KEY = re.compile(
 UUID = re.compile(r"[0-9a-fA-F](?<![0-9A-Za-z].)[0-9a-fA-F]{7}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}(?![0-9A-Za-z])")
 
 
-def secrets(text: str, effort: Effort) -> Iterator[Span]:
+def secrets(text: str, effort: Effort) -> Iterator[PiiSpan]:
     """Keys and tokens by the prefixes their issuers give them, private keys, and values named as a secret."""
     if "PRIVATE KEY" in text:
         yield from _private_keys(text)
@@ -125,7 +125,7 @@ def _all(text: str, word: str) -> Iterator[int]:
         start = text.find(word, start + 1)
 
 
-def _private_keys(text: str) -> Iterator[Span]:
+def _private_keys(text: str) -> Iterator[PiiSpan]:
     """PEM: to its end, or as far as it may go if that is not there."""
     position = 0
     last, after = -1, -1
@@ -138,10 +138,10 @@ def _private_keys(text: str) -> Iterator[Span]:
         else:
             rest = _KEY.match(text, begin.end())
             position = rest.end() if rest is not None else begin.end()
-        yield Span("SECRET", begin.start(), position, text[begin.start() : position])
+        yield PiiSpan("SECRET", begin.start(), position, text[begin.start() : position])
 
 
-def _web_tokens(text: str, effort: Effort) -> Iterator[Span]:
+def _web_tokens(text: str, effort: Effort) -> Iterator[PiiSpan]:
     """JWT."""
     position = 0
     for match in _TOKEN.finditer(text):
@@ -151,12 +151,12 @@ def _web_tokens(text: str, effort: Effort) -> Iterator[Span]:
             yield _found(effort, "SECRET", begin.start(), position, text[begin.start() : position])
 
 
-def _found(effort: Effort, kind: Kind, start: int, end: int, value: str) -> Span:
+def _found(effort: Effort, kind: Kind, start: int, end: int, value: str) -> PiiSpan:
     effort.spend(_SPAN)
-    return Span(kind, start, end, value)
+    return PiiSpan(kind, start, end, value)
 
 
-def emails(text: str, effort: Effort) -> Iterator[Span]:
+def emails(text: str, effort: Effort) -> Iterator[PiiSpan]:
     """E-mail addresses, also written with "at"/"arroba" and "dot"/"ponto"."""
     position = 0
     for match in _DOMAIN.finditer(text):  # from the sign to the left: a word may begin anywhere
@@ -176,7 +176,7 @@ def emails(text: str, effort: Effort) -> Iterator[Span]:
         yield _found(effort, "EMAIL", match.start(), match.end(), f"{user}@{host}{_SPOKEN_DOT.sub('.', rest)}".lower())
 
 
-def addresses(text: str, effort: Effort) -> Iterator[Span]:
+def addresses(text: str, effort: Effort) -> Iterator[PiiSpan]:
     """IPv4 and IPv6 addresses of hosts; neither versions and section numbers nor loopback, unspecified and netmask addresses."""
     for match in _V4.finditer(text):
         if effort.spent:
@@ -194,7 +194,7 @@ def addresses(text: str, effort: Effort) -> Iterator[Span]:
             continue
         if text[match.start() - 1 : match.start()] == "/" and text[match.start() - 2 : match.start() - 1].isalpha():
             continue  # Chrome/120.0.0.0
-        yield Span("IP", match.start(), match.end(), str(address))
+        yield PiiSpan("IP", match.start(), match.end(), str(address))
     for match in _V6.finditer(text) if "::" in text or text.count(":") >= 7 else ():
         if effort.spent:
             return
@@ -205,10 +205,10 @@ def addresses(text: str, effort: Effort) -> Iterator[Span]:
         except ValueError:
             continue
         if any(character.isdigit() for character in written):
-            yield Span("IP", match.start(), match.start() + len(written), value)
+            yield PiiSpan("IP", match.start(), match.start() + len(written), value)
 
 
-def ibans(text: str, effort: Effort) -> Iterator[Span]:
+def ibans(text: str, effort: Effort) -> Iterator[PiiSpan]:
     """IBANs with valid check digits, country and length; in lower case only where the word IBAN is near."""
     for match in _IBAN.finditer(text):
         if effort.spent:
@@ -228,7 +228,7 @@ def ibans(text: str, effort: Effort) -> Iterator[Span]:
             effort.spend(_PARTS)
             compact = written[:end].replace(" ", "").replace("-", "").upper()
             if 2 <= int(compact[2:4]) <= 98 and _mod97(compact) and iban.is_valid(compact):  # ISO 13616: 00, 01 and 99 are not used
-                yield Span("IBAN", match.start(), match.start() + end, compact)
+                yield PiiSpan("IBAN", match.start(), match.start() + end, compact)
                 break
 
 
@@ -236,7 +236,7 @@ def _mod97(compact: str) -> bool:
     return int("".join(str(int(character, 36)) for character in compact[4:] + compact[:4])) % 97 == 1
 
 
-def companies(text: str, effort: Effort) -> Iterator[Span]:
+def companies(text: str, effort: Effort) -> Iterator[PiiSpan]:
     """CNPJ with letters (in use since July 2026): formatted, or where the word CNPJ is near."""
     for match in _CNPJ.finditer(text) if "/" in text or "cnpj" in text.lower() else ():
         if effort.spent:
@@ -247,10 +247,10 @@ def companies(text: str, effort: Effort) -> Iterator[Span]:
         if number.isdigit() or not cnpj.is_valid(number):
             continue
         if "/" in written or context(text, *match.span()).kind == "CNPJ":
-            yield Span("CNPJ", match.start(), match.end(), number)
+            yield PiiSpan("CNPJ", match.start(), match.end(), number)
 
 
-def pix_keys(text: str, effort: Effort) -> Iterator[Span]:
+def pix_keys(text: str, effort: Effort) -> Iterator[PiiSpan]:
     """Random Pix keys: UUIDs, with or without hyphens, where the text speaks of Pix."""
     lower = text.lower()
     if text.isascii() and not any(word in lower for word in _PIX_WORDS):
@@ -264,4 +264,4 @@ def pix_keys(text: str, effort: Effort) -> Iterator[Span]:
         effort.spend(_JUDGED)
         if context(text, *match.span(), reach=_PIX_REACH).kind == "PIX":
             key = "".join(filter(str.isalnum, match.group())).lower()
-            yield Span("PIX", match.start(), match.end(), f"{key[:8]}-{key[8:12]}-{key[12:16]}-{key[16:20]}-{key[20:]}")
+            yield PiiSpan("PIX", match.start(), match.end(), f"{key[:8]}-{key[8:12]}-{key[12:16]}-{key[16:20]}-{key[20:]}")

@@ -18,8 +18,10 @@ class Effort:
         self.left = max(AT_LEAST, PER_CHARACTER * size)
 
     def spend(self, units: float) -> None:
+        """Take units of work from what is left; it may become negative."""
         self.left -= units
 
     @property
     def spent(self) -> bool:
+        """Whether nothing is left."""
         return self.left <= 0.0

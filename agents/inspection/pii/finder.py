@@ -16,7 +16,7 @@ from agents.inspection.pii.context import BLANK
 from agents.inspection.pii.effort import Effort
 from agents.inspection.pii.fold import fold
 from agents.inspection.pii.numbers import numbers
-from agents.inspection.pii.span import KINDS, Span
+from agents.inspection.pii.span import KINDS, PiiSpan
 
 _TAG = re.compile(r"<(?:" + "|".join(KINDS) + r")(?::\d{1,4})?>")
 _DATES = (
@@ -48,7 +48,7 @@ _start = attrgetter("start")
 _encode = msgspec.json.Encoder().encode
 
 
-def find(text: str, effort: Effort | None = None) -> list[Span]:
+def find(text: str, effort: Effort | None = None) -> list[PiiSpan]:
     """The personal data and secrets in `text`, in order of position; spans do not overlap.
 
     Masking every span leaves a text in which nothing is found: detectors run until they find no more, each time on a text in which what was
@@ -68,40 +68,40 @@ def find(text: str, effort: Effort | None = None) -> list[Span]:
 
 
 @lru_cache(maxsize=_CACHED_TEXTS)
-def _remembered(text: str) -> tuple[list[Span], float]:
+def _remembered(text: str) -> tuple[list[PiiSpan], float]:
     """What it holds, and what it took to find out: each time counts alike, or a replay would not judge alike."""
     effort = Effort(0)
     before = effort.left
     return _find(text, effort), before - effort.left
 
 
-def _find(text: str, effort: Effort) -> list[Span]:
+def _find(text: str, effort: Effort) -> list[PiiSpan]:
     if len(text) < SHORTEST or not has_candidates(_encode(text)):
         return []
     effort.spend(_TEXT)
     if effort.spent and len(text) <= _WHOLE:
-        return [Span("UNREAD", 0, len(text), "")]
+        return [PiiSpan("UNREAD", 0, len(text), "")]
     folded = fold(text)
     plain = _TAG.sub(_blank, folded.text.replace(BLANK, " "))
-    spans: list[Span] = []
+    spans: list[PiiSpan] = []
     while True:
         plain, found = _once(plain, effort)
         spans += found
         if effort.spent:
-            spans += [Span("UNREAD", *match.span(), "") for match in _UNREAD.finditer(plain)]
+            spans += [PiiSpan("UNREAD", *match.span(), "") for match in _UNREAD.finditer(plain)]
             break
         if not found:
             break
         effort.spend(_ROUND * len(plain))
     if folded.positions is not None:
-        spans = [Span(span.kind, *folded.original(span.start, span.end), span.value) for span in spans]
+        spans = [PiiSpan(span.kind, *folded.original(span.start, span.end), span.value) for span in spans]
     spans.sort(key=lambda span: span.start)
     return spans
 
 
-def _once(plain: str, effort: Effort) -> tuple[str, list[Span]]:
+def _once(plain: str, effort: Effort) -> tuple[str, list[PiiSpan]]:
     """What one round finds, and the text with it blanked."""
-    found: list[Span] = []
+    found: list[PiiSpan] = []
     for detector in _PLAIN_DETECTORS:
         plain = _take(plain, detector(plain, effort), found)
     for judge in _JUDGES:
@@ -116,9 +116,9 @@ def _once(plain: str, effort: Effort) -> tuple[str, list[Span]]:
     return _blanked(plain, found[before:]), found
 
 
-def _take(plain: str, spans: Iterator[Span], found: list[Span]) -> str:
+def _take(plain: str, spans: Iterator[PiiSpan], found: list[PiiSpan]) -> str:
     """Adds to `found` those of `spans` that touch neither a blank nor one before them; the text with them blanked."""
-    taken: list[Span] = []
+    taken: list[PiiSpan] = []
     covered = bytearray()
     for span in list(spans):
         covered = covered or bytearray(len(plain))
@@ -129,7 +129,7 @@ def _take(plain: str, spans: Iterator[Span], found: list[Span]) -> str:
     return _blanked(plain, taken)
 
 
-def _blanked(plain: str, spans: list[Span]) -> str:
+def _blanked(plain: str, spans: list[PiiSpan]) -> str:
     if not spans:
         return plain
     parts: list[str] = []

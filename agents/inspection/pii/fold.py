@@ -19,6 +19,7 @@ class Folded(NamedTuple):
     """Index in the original text of each character, and of the end; None if nothing was removed."""
 
     def original(self, start: int, end: int) -> tuple[int, int]:
+        """Where in the original text the part from ``start`` to ``end`` of the folded one lies."""
         if self.positions is None:
             return start, end
         return self.positions[start], self.positions[end - 1] + 1

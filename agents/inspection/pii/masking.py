@@ -15,10 +15,10 @@ from agents.inspection.pii.candidates import candidate_ends, has_candidates
 from agents.inspection.pii.context import context
 from agents.inspection.pii.effort import Effort
 from agents.inspection.pii.finder import SHORTEST, find
-from agents.inspection.pii.span import Span
+from agents.inspection.pii.span import PiiSpan
 from schemas.depth import too_deep
 
-Tag = Callable[[Span], str]
+Tag = Callable[[PiiSpan], str]
 Found = dict[str, Counter[str]]
 """How many of each kind, per top-level field."""
 
@@ -42,7 +42,7 @@ class Tagger:
     def __init__(self, session: str, secret: bytes) -> None:
         self._hash = hashlib.blake2b(session.encode("utf-8", "surrogatepass") + b"\0", key=secret[:64], digest_size=8)
 
-    def __call__(self, span: Span) -> str:
+    def __call__(self, span: PiiSpan) -> str:
         if span.kind == "UNREAD":
             return "<UNREAD>"  # nobody knows what it was, so nothing is told by it
         digest = self._hash.copy()
@@ -50,7 +50,7 @@ class Tagger:
         return f"<{span.kind}:{int.from_bytes(digest.digest(), 'big') % 9999 + 1}>"
 
 
-def mask(text: str, tag: Tag) -> tuple[str, list[Span]]:
+def mask(text: str, tag: Tag) -> tuple[str, list[PiiSpan]]:
     """`text` with each span replaced by its tag, and the spans (positions in the unmasked text). The rest stays as it is."""
     spans = find(text)
     return _replaced(text, spans, tag), spans
@@ -69,7 +69,7 @@ def _masked_name(text: str) -> str:
     return _replaced(text, find(text), lambda span: f"<{span.kind}>")
 
 
-def _replaced(text: str, spans: list[Span], tag: Tag) -> str:
+def _replaced(text: str, spans: list[PiiSpan], tag: Tag) -> str:
     parts: list[str] = []
     position = 0
     for span in spans:
@@ -171,12 +171,12 @@ class _Masker:
         self._counts.update(span.kind for span in spans)
         return _replaced(text, spans, self._tag)
 
-    def _explained(self, text: str, key: str) -> list[Span]:
+    def _explained(self, text: str, key: str) -> list[PiiSpan]:
         """The spans of a short value, its key read as the words before it."""
         prefix = f"{key}: "
         width = len(prefix)
         return [
-            Span(kind, max(start - width, 0), end - width, value)
+            PiiSpan(kind, max(start - width, 0), end - width, value)
             for kind, start, end, value in find(prefix + text, self._effort)
             if start >= width or (kind == "UNREAD" and end > width)
         ]

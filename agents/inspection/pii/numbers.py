@@ -22,7 +22,7 @@ from agents.inspection.pii.context import BLANK, Before, Context, around, before
 from agents.inspection.pii.digits import is_cnh, is_cnpj, is_cpf, is_luhn, is_pis, is_titulo
 from agents.inspection.pii.effort import Effort
 from agents.inspection.pii.sieve import FEWEST_DIGITS, GROUP, MOST_DIGITS, MOST_GROUPS, Place, places
-from agents.inspection.pii.span import Kind, Span
+from agents.inspection.pii.span import Kind, PiiSpan
 
 _PLUS = re.compile(r"\+ ?\(?$")
 _MONEY = re.compile(r"(?:R\$|US\$|[$€£¥])\s*$")
@@ -54,7 +54,7 @@ _CARD_IIN = re.compile(
 _CARD_SHAPES = frozenset({(4, 4, 4, 4), (4, 6, 5), (4, 6, 4), (4, 4, 4, 4, 3), (16,), (15,), (14,)})
 
 
-class _Group(NamedTuple):
+class _DigitGroup(NamedTuple):
     start: int
     end: int
     digits: str
@@ -91,7 +91,7 @@ class _Lead:
 class _Number:
     """A run of groups of a chain."""
 
-    def __init__(self, lead: _Lead, groups: list[_Group], digits: str) -> None:
+    def __init__(self, lead: _Lead, groups: list[_DigitGroup], digits: str) -> None:
         self.lead = lead
         self.text = lead.text
         self.groups = groups
@@ -153,7 +153,7 @@ class _Number:
         return self.lead.within or bool(_ATTACHED_AFTER.match(self.text, self.end)) or bool(_PERCENT_OR_CENTS.match(self.text, self.end))
 
 
-def numbers(text: str, effort: Effort) -> Iterator[Span]:
+def numbers(text: str, effort: Effort) -> Iterator[PiiSpan]:
     """The personal numbers of `text`, from left to right, none overlapping another; until the effort is spent."""
     position = 0
     for place in places(text):
@@ -165,16 +165,16 @@ def numbers(text: str, effort: Effort) -> Iterator[Span]:
             yield from _street(text, span, effort)
 
 
-def _longest(lead: _Lead) -> Span | None:
+def _longest(lead: _Lead) -> PiiSpan | None:
     """The span that begins there; the longest, since a part of a number may look like another."""
     digits = ""
-    groups: list[_Group] = []
+    groups: list[_DigitGroup] = []
     runs: list[_Number] = []
     for match in islice(GROUP.finditer(lead.text, lead.start, lead.chain_end), MOST_GROUPS):
         digits += match.group()
         if len(digits) > MOST_DIGITS:
             break
-        groups.append(_Group(*match.span(), match.group()))
+        groups.append(_DigitGroup(*match.span(), match.group()))
         if len(digits) >= FEWEST_DIGITS and lead.lengths >> len(digits) & 1:
             runs.append(_Number(lead, groups[:], digits))
     lead.effort.spend(_RUN * len(runs))
@@ -188,7 +188,7 @@ def _longest(lead: _Lead) -> Span | None:
                 start -= 1
             if kind == "PHONE" and text[start - 2 : start] == "+ ":
                 start -= 2
-            return Span(kind, start, number.end, value)
+            return PiiSpan(kind, start, number.end, value)
     return None
 
 
@@ -418,7 +418,7 @@ def _national(number: _Number, digits: str) -> str | None:
     return None
 
 
-def _street(text: str, span: Span, effort: Effort) -> Iterator[Span]:
+def _street(text: str, span: PiiSpan, effort: Effort) -> Iterator[PiiSpan]:
     """The street and house number that a CEP belongs to."""
     if span.kind != "CEP":
         return
@@ -427,4 +427,4 @@ def _street(text: str, span: Span, effort: Effort) -> Iterator[Span]:
     begin = max(near, text.rfind(BLANK, near, span.start) + 1)
     streets = list(_STREET.finditer(text, begin, span.start))
     if streets:
-        yield Span("STREET", *streets[-1].span(), " ".join(streets[-1].group().lower().split()))
+        yield PiiSpan("STREET", *streets[-1].span(), " ".join(streets[-1].group().lower().split()))

@@ -12,7 +12,7 @@ look at: words with digits or an @, which may be anything."""
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
-class Span(NamedTuple):
+class PiiSpan(NamedTuple):
     """Personal data at text[start:end]. `value` is its one normal form, however it was written."""
 
     kind: Kind

@@ -10,7 +10,7 @@ from typing import Any
 
 from agents.otlp import usage
 from agents.otlp.failure import failure_of
-from agents.otlp.messages import Answer, answer_of, messages_of, system_of
+from agents.otlp.messages import FirstAnswer, answer_of, messages_of, system_of
 from agents.otlp.step import Step, StepKind
 from agents.otlp.values import (
     as_dict,
@@ -111,7 +111,7 @@ def content(step: Step, given: Attributes) -> None:
         step.input, step.output = messages_of(written(arguments)), written(result)
 
 
-def take_answer(step: Step, answer: Answer) -> None:
+def take_answer(step: Step, answer: FirstAnswer) -> None:
     """Takes over what a model answered. That it declined is said in the message alone."""
     step.output, step.tool_calls = answer.output, answer.tool_calls
     if answer.finish_reason == "refusal" or not step.finish_reason:

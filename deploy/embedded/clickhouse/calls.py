@@ -37,7 +37,7 @@ class ExternalTable:
 
 
 @dataclass(slots=True)
-class Call:
+class HttpCall:
     """One request, with the names its author used."""
 
     sql: bytes
@@ -60,7 +60,7 @@ def _flag(value: str | None) -> bool:
     return value is not None and value.lower() not in ("0", "false", "")
 
 
-async def read_call(request: web.Request) -> Call:
+async def read_call(request: web.Request) -> HttpCall:
     """The request's parameters, and its form if it is one; any other body is left to `Body`."""
     given: dict[str, str] = dict(request.query)
     files: dict[str, bytes] = {}
@@ -86,7 +86,7 @@ async def read_call(request: web.Request) -> Call:
         raise server_error(INVALID_SESSION_TIMEOUT, "INVALID_SESSION_TIMEOUT", text) from None
     of_tables = {f"{name}_{what}" for name in files for what in ("structure", "types", "format")}
     compressed = _flag(given.get("enable_http_compression"))
-    return Call(
+    return HttpCall(
         sql=given.get("query", "").encode("utf-8", errors="surrogateescape"),
         params={name[len("param_") :]: value for name, value in given.items() if name.startswith("param_")},
         settings={

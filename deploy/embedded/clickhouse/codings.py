@@ -120,10 +120,12 @@ class Encoder:
                 self._feed, self._end = zlib_compressor.compress, zlib_compressor.flush
 
     def feed(self, data: bytes) -> bytes:
+        """Compress more of the body; returns what is ready to be sent."""
         head, self._head = self._head, b""
         return head + bytes(self._feed(data))
 
     def finish(self) -> bytes:
+        """The end of the compressed body."""
         head, self._head = self._head, b""
         return head + bytes(self._end())
 

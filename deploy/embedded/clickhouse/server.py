@@ -13,15 +13,15 @@ from contextlib import asynccontextmanager
 from aiohttp import web
 
 from deploy.embedded.clickhouse.answers import DISPLAY_NAME, content_type, exception_block, exception_tag, summary
-from deploy.embedded.clickhouse.calls import NETWORK_ERROR, PIECE, Body, Call, read_call
+from deploy.embedded.clickhouse.calls import NETWORK_ERROR, PIECE, Body, HttpCall, read_call
 from deploy.embedded.clickhouse.codings import encoder
 from deploy.embedded.clickhouse.confinement import check
 from deploy.embedded.clickhouse.engine import BLOCKWISE_FORMATS, Blocks, Counts, Engine, Insert, identifier
 from deploy.embedded.clickhouse.errors import READONLY, ClickHouseError, http_status, server_error
 from deploy.embedded.clickhouse.guard import authenticate, challenge, refuse_foreign_pages
-from deploy.embedded.clickhouse.sessions import Session, Sessions
+from deploy.embedded.clickhouse.sessions import HttpSession, Sessions
 from deploy.embedded.clickhouse.statements import DataInsert, Statement, find_data_insert, read_statement
-from deploy.embedded.clickhouse.work import Work
+from deploy.embedded.clickhouse.work import WorkThreads
 from deploy.embedded.clickhouse.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ class Server:
         self._engine = engine
         self._token = token
         self._slots = asyncio.Semaphore(slots)
-        self._work = Work(engine, slots)
+        self._work = WorkThreads(engine, slots)
         self._sessions = Sessions()
         self._sweeper: asyncio.Task[None] | None = None
         self._serial = 0
@@ -106,7 +106,7 @@ class Server:
                 return _error_answer(error, headers)
 
     async def _execute(
-        self, request: web.Request, call: Call, body: Body, headers: dict[str, str], tag: str
+        self, request: web.Request, call: HttpCall, body: Body, headers: dict[str, str], tag: str
     ) -> web.StreamResponse:
         pieces = body.pieces()
         try:
@@ -136,7 +136,7 @@ class Server:
             await pieces.aclose()  # type: ignore[attr-defined]
 
     @asynccontextmanager
-    async def _workspace(self, call: Call) -> AsyncIterator[Workspace]:
+    async def _workspace(self, call: HttpCall) -> AsyncIterator[Workspace]:
         if call.session_id is None:
             workspace = Workspace(self._engine, lasting=False)
             try:
@@ -144,7 +144,7 @@ class Server:
             finally:
                 await self._work.run(workspace.close)
             return
-        session: Session = self._sessions.take(call.session_id, call.session_timeout, call.session_check)
+        session: HttpSession = self._sessions.take(call.session_id, call.session_timeout, call.session_check)
         try:
             await self._close_all(session.retired)
             session.retired.clear()
@@ -162,7 +162,7 @@ class Server:
         self,
         workspace: Workspace,
         prepare: Callable[[], None],
-        call: Call,
+        call: HttpCall,
         insert: DataInsert,
         first: bytes,
         pieces: AsyncIterator[bytes],
@@ -195,7 +195,7 @@ class Server:
         request: web.Request,
         workspace: Workspace,
         prepare: Callable[[], None],
-        call: Call,
+        call: HttpCall,
         statement: Statement,
         sql: bytes,
         headers: dict[str, str],
@@ -233,7 +233,7 @@ class Server:
         return web.Response(body=body, headers=headers | {"X-ClickHouse-Summary": summary(counts)})
 
     async def _stream(
-        self, request: web.Request, blocks: Blocks, call: Call, headers: dict[str, str], tag: str | None
+        self, request: web.Request, blocks: Blocks, call: HttpCall, headers: dict[str, str], tag: str | None
     ) -> web.StreamResponse:
         coder = encoder(call.accept_encoding)
         mark = exception_tag()
@@ -268,7 +268,7 @@ class Server:
         return answer
 
 
-async def _read_head(call: Call, pieces: AsyncIterator[bytes]) -> tuple[bytes, DataInsert | None]:
+async def _read_head(call: HttpCall, pieces: AsyncIterator[bytes]) -> tuple[bytes, DataInsert | None]:
     """The statement, and where data begins in it. Reads the body only as far as the statement goes."""
     sql = call.sql
     if sql:
@@ -286,7 +286,7 @@ async def _read_head(call: Call, pieces: AsyncIterator[bytes]) -> tuple[bytes, D
     return sql, None
 
 
-def _prepare(workspace: Workspace, call: Call, statement: Statement, tag: str) -> None:
+def _prepare(workspace: Workspace, call: HttpCall, statement: Statement, tag: str) -> None:
     workspace.enter(call.settings, call.database, statement.keyword, tag)
     for table in call.tables:
         name = identifier(table.name)

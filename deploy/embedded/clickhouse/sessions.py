@@ -17,7 +17,7 @@ MAX_SESSIONS = 1000
 
 
 @dataclass(slots=True)
-class Session:
+class HttpSession:
     """`workspace` is made by the first request that gets this far."""
 
     name: str
@@ -32,9 +32,9 @@ class Sessions:
     """For the event loop only. The caller closes what `expired()` returns, where blocking is allowed."""
 
     def __init__(self) -> None:
-        self._sessions: dict[str, Session] = {}
+        self._sessions: dict[str, HttpSession] = {}
 
-    def take(self, name: str, timeout: float, must_exist: bool) -> Session:
+    def take(self, name: str, timeout: float, must_exist: bool) -> HttpSession:
         """Lock a session for one request, creating it unless it must exist."""
         if not 0 <= timeout <= MAX_TIMEOUT:
             text = f"Session timeout '{timeout:g}' is larger than max_session_timeout: {MAX_TIMEOUT:g}"
@@ -43,7 +43,7 @@ class Sessions:
         if session is None or (not session.busy and session.expires < time.monotonic()):
             if must_exist:
                 raise server_error(SESSION_NOT_FOUND, "SESSION_NOT_FOUND", f"Session {name} not found")
-            fresh = Session(name, timeout)
+            fresh = HttpSession(name, timeout)
             if session is not None and session.workspace is not None:
                 fresh.retired.append(session.workspace)
             self._sessions[name] = fresh
@@ -54,7 +54,7 @@ class Sessions:
         session.timeout = timeout
         return session
 
-    def give_back(self, session: Session) -> None:
+    def give_back(self, session: HttpSession) -> None:
         """End of the request; the time to live begins anew."""
         session.busy = False
         session.expires = time.monotonic() + session.timeout

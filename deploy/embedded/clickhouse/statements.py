@@ -50,6 +50,7 @@ class Statement:
 
     @property
     def only_reads(self) -> bool:
+        """Whether it changes neither data nor tables."""
         return self.keyword in _READING
 
     @property
@@ -66,10 +67,12 @@ class Token:
     end: int
 
     def is_word(self, *words: bytes) -> bool:
+        """Whether it is one of these words (in capitals), in whatever case it is written."""
         return self.kind == "word" and self.text.upper() in words
 
     @property
     def is_string(self) -> bool:
+        """Whether it is a string literal."""
         return self.kind == "heredoc" or (self.kind == "quoted" and self.text.startswith(b"'"))
 
 

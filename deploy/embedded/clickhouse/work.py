@@ -18,7 +18,7 @@ _KILL_SECONDS = 1.0
 T = TypeVar("T")
 
 
-class Work:
+class WorkThreads:
     """Threads for the event loop. A request registers under its tag, the log_comment of its statement in the engine."""
 
     def __init__(self, engine: Engine, threads: int) -> None:
