@@ -71,9 +71,8 @@ class InteractionsState:
 
     def apply(self, batch: Batch, effects: Effects) -> None:
         if batch.topic == self._rekeyed:
-            for (
-                record
-            ) in batch.records:  # each to its end before the next one: such a batch is of all kinds
+            # Each to its end before the next one: such a batch is of all kinds.
+            for record in batch.records:
                 arrival = self._rekeyed_reader.read_rekeyed(record, effects)
                 if arrival is not None:
                     self._finish(self._matcher.match_rekeyed(arrival, effects), effects)
