@@ -11,7 +11,7 @@ def forward(
     data: Data = DEFAULT_DATA,
     loglevel: LogLevel = LogLevelName.INFO,
 ) -> None:
-    """Post the alerts of llm.alerts to the [[receivers]] of mirante.toml: Alertmanager, PagerDuty, Slack, webhooks.
+    """Post the alerts of llm.alerts to the table `receivers` of mirante.toml: Alertmanager, PagerDuty, Slack, webhooks.
 
     Runs until stopped. A second one stands by for the first.
     """

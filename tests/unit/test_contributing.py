@@ -16,7 +16,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 GUIDE = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
-COPIED = ("schemas", "streams", "agents", "deploy", "training", "sdk/src", "docs", "tests")
+COPIED = ("schemas", "streams", "agents", "deploy", "training", "sdk", "docs", "tests")
 
 
 class Block(NamedTuple):
@@ -56,7 +56,7 @@ def followed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the project in which all blocks have been applied."""
     copy = tmp_path_factory.mktemp("followed")
     for folder in COPIED:
-        shutil.copytree(ROOT / folder, copy / folder, ignore=shutil.ignore_patterns("__pycache__", "node_modules"))
+        shutil.copytree(ROOT / folder, copy / folder, ignore=shutil.ignore_patterns("__pycache__", ".*_cache", "node_modules"))
     for file in [path for path in ROOT.iterdir() if path.is_file()]:
         shutil.copy(file, copy)
     number = len(list((ROOT / "schemas/clickhouse").glob("*.sql"))) + 1

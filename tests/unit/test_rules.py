@@ -16,7 +16,11 @@ from typing import Any
 import pytest
 
 from deploy.ingest.metrics import IngestMetrics
+from deploy.registry import agents
 from streams.metrics import Metrics
+from streams.settings import OtlpSettings
+from streams.topics import Topics
+from tests.unit.builders import SOURCE, settings
 from tests.unit.test_layers import LAYERS, ROOT, imported, modules
 
 EXCEPTIONS: Mapping[str, Any] = tomllib.loads(Path(__file__).with_name("rules.toml").read_text("utf-8"))
@@ -179,3 +183,13 @@ def test_every_module_is_used_by_the_product_or_does_not_ship() -> None:
     assert len(reached) > 300
     assert sorted(set(paths) - reached) == sorted(EXCEPTIONS["unused"])
     assert all(len(reason) > 10 for reason in EXCEPTIONS["unused"].values())
+
+
+# Lists that say the same
+
+
+def test_every_agent_has_a_changelog_and_every_changelog_an_agent() -> None:
+    everything = settings(labels={"enabled": True}, behaviour={"enabled": True}, otlp=OtlpSettings(enabled=True))
+    topics = Topics.of(everything)
+    changelogs = {topic.name for topic in topics.all() if topic.name.endswith(".state")}
+    assert {topics.changelog(agent.name) for agent in agents(everything, SOURCE)} == changelogs
