@@ -9,14 +9,14 @@ import msgspec
 
 from agents.anomaly.breakdown import Breakdown, Metric
 from agents.anomaly.bucket import Bucket
-from agents.anomaly.costs import CreepTest, Logs, PriceTest, Spend, TypicalTest
-from agents.anomaly.counts import CountTest
-from agents.anomaly.evidence import Evidence
-from agents.anomaly.joint import JointTest
-from agents.anomaly.pace import PER_HOUR, PER_MINUTE, SECONDS
-from agents.anomaly.rates import RateTest
 from agents.anomaly.settings import AnomalySettings
-from agents.anomaly.tail import SLOWER, TailTest
+from agents.detectors.costs import CreepTest, Logs, PriceTest, Spend, TypicalTest
+from agents.detectors.counts import CountTest
+from agents.detectors.evidence import Evidence
+from agents.detectors.joint import JointTest
+from agents.detectors.pace import PER_HOUR, PER_MINUTE, SECONDS
+from agents.detectors.rates import RateTest
+from agents.detectors.tail import SLOWER, TailTest
 from schemas.outputs import AlertName
 from schemas.sketch import Bins
 

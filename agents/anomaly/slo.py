@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from agents.anomaly.bucket import Bucket
-from agents.anomaly.pace import PER_MINUTE
+from agents.detectors.pace import PER_MINUTE
 from schemas.sketch import value_of
 
 _MINUTES = (5.0, 30.0, 60.0, 360.0, 4320.0)

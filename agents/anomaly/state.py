@@ -18,13 +18,13 @@ import msgspec
 
 from agents.anomaly.bucket import Bucket
 from agents.anomaly.monitor import Condition, Kind, Monitor
-from agents.anomaly.pace import PER_DAY, SECONDS, STEP
 from agents.anomaly.report import KEEP, ceased, finding, slo_finding, slo_labels
 from agents.anomaly.settings import AnomalySettings
 from agents.anomaly.slo import BurnRate, Objective
 from agents.anomaly.unpriced import ModelKey, Unpriced, UnpricedModels
 from agents.common.messages import messages
 from agents.common.watermark import Reached, Source, Watermark
+from agents.detectors.pace import PER_DAY, SECONDS, STEP
 from agents.inspection.flags import kinds_of
 from schemas.aggregates import Aggregate, Series
 from schemas.findings import Finding, Findings

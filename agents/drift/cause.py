@@ -8,10 +8,10 @@ from typing import NamedTuple, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from agents.detectors.two_sample import Tested, category_test, kernel_test
 from agents.drift.metrics import INPUT, SPEED, Units, asked, scaled, shares, test_of
 from agents.drift.rows import CATEGORIES, Rows, answers, questions
 from agents.drift.text import Floats
-from agents.drift.two_sample import Tested, category_test, kernel_test
 from schemas.outputs import DriftCause
 
 CAUSES: tuple[DriftCause, ...] = get_args(DriftCause)

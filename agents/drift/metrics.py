@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from agents.detectors.two_sample import NOTHING, RIDGE, Bools, Tested, binary_test, category_test, kernel_test, rank_test, topics_test
 from agents.drift.rows import BINARIES, CATEGORIES, NUMBERS, Rows, answers, questions
 from agents.drift.text import STYLE, Floats
-from agents.drift.two_sample import NOTHING, RIDGE, Bools, Tested, binary_test, category_test, kernel_test, rank_test, topics_test
 
 MOST = 4
 """Answers of a session in one unit: a few very long sessions must not leave nothing to compare."""

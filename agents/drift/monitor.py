@@ -9,14 +9,14 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from agents.detectors.e_values import CYCLE, e_value
+from agents.detectors.shares import change_evidence
+from agents.detectors.two_sample import kernel_test
 from agents.drift.cause import Candidate, explain
-from agents.drift.evidence import CYCLE, e_value
 from agents.drift.metrics import INPUT, WEIGHTS, Test, Units, asked, features_of, leading, scaled, test_of, tests
 from agents.drift.rows import BINARIES, CATEGORIES, NUMBERS, Rows, answers, questions
 from agents.drift.series import BLOCK, WINDOW, Kept, Series
-from agents.drift.shares import change_evidence
 from agents.drift.text import STYLE, STYLE_NAMES, Floats, Small, words_of
-from agents.drift.two_sample import kernel_test
 from schemas.outputs import DriftCause
 from schemas.samples import Sample
 

@@ -19,8 +19,8 @@ import numpy as np
 
 from agents.common.messages import messages
 from agents.common.watermark import Reached, Source, Watermark
+from agents.detectors.e_values import e_bh
 from agents.drift.embedding import Embedding, EmbeddingError
-from agents.drift.evidence import e_bh
 from agents.drift.monitor import Monitor, Status
 from agents.drift.quality import Quality
 from agents.drift.report import STAGE, Key, drift_ceased, drift_finding, drop_ceased, drop_finding, rows_of, score_row

@@ -10,7 +10,7 @@ import msgspec
 from agents.common.label_settings import LabelSettings
 from agents.common.messages import messages
 from agents.common.watermark import Reached, Source, Watermark
-from agents.satisfaction.level import Fall, Level, Sums
+from agents.detectors.level import Fall, Level, Sums
 from schemas.findings import Finding, Findings
 from schemas.opinions import TOLD, WINDOW, Judged, Opinions
 from streams.effects import Effects, Message

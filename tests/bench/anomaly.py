@@ -42,13 +42,13 @@ from rich.table import Table
 from scipy.stats import chi2
 
 from agents.anomaly.monitor import NAMES, Condition, Kind, Monitor
-from agents.anomaly.pace import PER_DAY, PER_HOUR, PER_MINUTE, SECONDS, STEP
-from agents.anomaly.points import PointDetector
 from agents.anomaly.report import severity
 from agents.anomaly.settings import AnomalySettings
 from agents.budgets.recent import Lap
 from agents.budgets.rules import RunawayTable
 from agents.budgets.runaway import find_loop
+from agents.detectors.pace import PER_DAY, PER_HOUR, PER_MINUTE, SECONDS, STEP
+from agents.detectors.points import PointDetector
 from schemas.outputs import Severity
 from tests.bench import smoke
 from tests.bench.anomaly_bound import SETTLE, best_possible, halfway, seen, soon

@@ -31,12 +31,12 @@ from rich.table import Table
 
 from agents.behaviour.items import Items, Ran
 from agents.behaviour.questions import Questions
-from agents.behaviour.sequential import Mean
 from agents.behaviour.settings import BehaviourSettings
 from agents.behaviour.shadows import METRICS, OCTAVES, Metric, Shadows
 from agents.behaviour.state import BehaviourState
 from agents.behaviour.tap import BehaviourTap
 from agents.common.taps import Call, Head
+from agents.detectors.sequential import Mean
 from agents.interactions.rows import answered, series_of
 from schemas.decoding import decode_request, decode_response
 from streams.effects import Effects

@@ -14,17 +14,17 @@ from scipy.stats import nbinom
 
 from agents.anomaly.breakdown import Amounts, Breakdown
 from agents.anomaly.bucket import Bucket
-from agents.anomaly.costs import CreepTest, Logs, PriceTest, Spend, TypicalTest
-from agents.anomaly.counts import CountTest, _surprise
-from agents.anomaly.evidence import Evidence, threshold
-from agents.anomaly.joint import JointTest
 from agents.anomaly.monitor import Condition, Monitor
-from agents.anomaly.pace import PER_DAY, PER_HOUR, SECONDS
-from agents.anomaly.rates import RateTest, Share
-from agents.anomaly.score import deviation
 from agents.anomaly.settings import AnomalySettings, anomaly_settings, objectives
 from agents.anomaly.slo import BurnRate, Objective
-from agents.anomaly.tail import TailTest
+from agents.detectors.costs import CreepTest, Logs, PriceTest, Spend, TypicalTest
+from agents.detectors.counts import CountTest, _surprise
+from agents.detectors.detector import deviation
+from agents.detectors.evidence import Evidence, threshold
+from agents.detectors.joint import JointTest
+from agents.detectors.pace import PER_DAY, PER_HOUR, SECONDS
+from agents.detectors.rates import RateTest, Share
+from agents.detectors.tail import TailTest
 from schemas.aggregates import OUTCOME_INDEX
 from schemas.sketch import LOG_GAMMA, Bins, bin_of
 

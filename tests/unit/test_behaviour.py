@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 from agents.behaviour.items import Disliked, Item, Items, Ran, Scored
 from agents.behaviour.prompts import template_of
 from agents.behaviour.questions import Meaning, said, same_answer
-from agents.behaviour.sequential import Mean
 from agents.behaviour.settings import BehaviourSettings, behaviour_settings
 from agents.behaviour.state import BehaviourState
 from agents.behaviour.table import Table
 from agents.behaviour.tap import BehaviourTap, draw_of
 from agents.behaviour.text import likeness
 from agents.common.taps import Head
+from agents.detectors.sequential import Mean
 from schemas.behaviour_rows import BEHAVIOUR_ROWS, CacheCandidateRow, ShadowPairRow, ShadowVerdictRow
 from schemas.decoding import decode_evaluation
 from schemas.findings import Finding, Findings

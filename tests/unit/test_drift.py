@@ -11,13 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.drift.evidence import CYCLE, e_bh, e_value
+from agents.detectors.e_values import CYCLE, e_bh, e_value
+from agents.detectors.shares import SHIFTS, change_evidence
+from agents.detectors.two_sample import Bools, binary_test, category_test, kernel_test, location_test, rank_test, topics_test
 from agents.drift.metrics import STYLE_SHARE, STYLE_WEIGHTS, WEIGHTS, scaled
 from agents.drift.monitor import SCALES, Drift, Monitor
 from agents.drift.quality import FALLS, Quality
 from agents.drift.rows import ROW
 from agents.drift.series import BLOCK, REFERENCE, WINDOW
-from agents.drift.shares import SHIFTS, change_evidence
 from agents.drift.text import (
     GRAMS,
     MAX_ANSWER,
@@ -35,7 +36,6 @@ from agents.drift.text import (
     question_words,
     unpacked,
 )  # fmt: skip
-from agents.drift.two_sample import Bools, binary_test, category_test, kernel_test, location_test, rank_test, topics_test
 from schemas.samples import Sample
 from tests.unit.drift_data import LISTS, START, sample
 

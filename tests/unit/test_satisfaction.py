@@ -13,7 +13,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from agents.common.label_settings import LabelSettings, label_settings
-from agents.satisfaction.level import ADOPT, Level, Sums
+from agents.detectors.level import ADOPT, Level, Sums
 from agents.satisfaction.state import SatisfactionState
 from schemas.findings import Finding, Findings
 from schemas.opinions import WINDOW, Judged, Opinions

@@ -6,7 +6,7 @@ from math import inf
 
 import msgspec
 
-from agents.anomaly.pace import PER_HOUR
+from agents.detectors.pace import PER_HOUR
 
 _DAY, _WEEK = 24, 168
 _HOUR = 3600.0

@@ -9,8 +9,8 @@ from typing import Literal
 
 import numpy as np
 
-from agents.anomaly.score import Score
-from agents.anomaly.spot import Tail
+from agents.detectors.detector import Score
+from agents.detectors.spot import Tail
 
 View = Literal["season", "season_20", "near", "calm", "shape", "pattern"]
 
@@ -197,7 +197,7 @@ class Rest:
 
 
 class PointDetector:
-    """Several views of the series, each judged by the tail of its own past (SPOT, agents/anomaly/spot.py) or a probability by itself.
+    """Several views of the series, each judged by the tail of its own past (SPOT, agents/detectors/spot.py) or a probability by itself.
 
     Their surprises are added, or one beyond a tail is so large that it counts alone. Half of the sum is left when the next value comes:
     what lasts is more of an anomaly than what does not.

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betaln, expit, logit  # type: ignore[import-untyped]
 
-from agents.drift.two_sample import Bools, inflation
+from agents.detectors.two_sample import Bools, inflation
 
 SHIFTS: Mapping[float, float] = {-3.0: 0.1, -1.5: 0.2, 1.5: 0.45, 3.0: 0.25}
 """Log odds ratio a change is looked for with -> how much is staked on it: what breaks rises. One between two of them loses little."""

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import msgspec
 
-from agents.anomaly.evidence import Evidence, threshold
-from agents.anomaly.pace import keep
-from agents.anomaly.score import Score, deviation
+from agents.detectors.detector import Score, deviation
+from agents.detectors.evidence import Evidence, threshold
+from agents.detectors.pace import keep
 
 _KEEP = keep(360)
 _SLOWER = 0.1

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from agents.anomaly.points import Patterns, PointDetector, Rest, Shapes
-from agents.anomaly.spot import Tail
+from agents.detectors.points import Patterns, PointDetector, Rest, Shapes
+from agents.detectors.spot import Tail
 from tests.bench.anomaly import score_folder
 
 STEP = 300.0

@@ -6,10 +6,10 @@ from math import erfc, log, sinh, sqrt
 
 import msgspec
 
-from agents.anomaly.evidence import Evidence
-from agents.anomaly.pace import PER_HOUR, PER_MINUTE, keep
-from agents.anomaly.score import Score, deviation
-from agents.anomaly.season import Season
+from agents.detectors.detector import Score, deviation
+from agents.detectors.evidence import Evidence
+from agents.detectors.pace import PER_HOUR, PER_MINUTE, keep
+from agents.detectors.season import Season
 
 _KEEP = keep(30)
 _KEEP_SPREAD = keep(1440)

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 import msgspec
 
-from agents.anomaly.pace import PER_MINUTE, keep
-from agents.anomaly.rates import RateTest, Share
-from agents.anomaly.score import Score, deviation
+from agents.detectors.detector import Score, deviation
+from agents.detectors.pace import PER_MINUTE, keep
+from agents.detectors.rates import RateTest, Share
 from schemas.sketch import GAMMA, quantile, value_of
 
 _COARSE = 2

@@ -8,8 +8,8 @@ from math import exp, log, sqrt
 import msgspec
 import numpy as np
 
-from agents.anomaly.pace import PER_HOUR, PER_MINUTE, keep
-from agents.anomaly.score import Score
+from agents.detectors.detector import Score
+from agents.detectors.pace import PER_HOUR, PER_MINUTE, keep
 
 _KEEP = keep(5)
 _KEEP_CENTER = keep(120)
