@@ -20,10 +20,11 @@ from agents.anomaly.bucket import Bucket
 from agents.anomaly.monitor import Condition, Kind, Monitor
 from agents.anomaly.report import KEEP, ceased, finding, slo_finding, slo_labels
 from agents.anomaly.settings import AnomalySettings
-from agents.anomaly.slo import BurnRate, Objective
+from agents.anomaly.slo import Objective
 from agents.anomaly.unpriced import ModelKey, Unpriced, UnpricedModels
 from agents.common.messages import messages
 from agents.common.watermark import Reached, Source, Watermark
+from agents.detectors.burn import BurnRate
 from agents.detectors.pace import PER_DAY, SECONDS, STEP
 from agents.inspection.flags import kinds_of
 from schemas.aggregates import Aggregate, Series
@@ -360,7 +361,8 @@ class AnomalyState:
             if not objective.covers(*level.values):
                 continue
             burn = watched.slos.setdefault(objective.label, BurnRate())
-            burning = burn.update(objective, bucket)
+            burn.update(end, objective.slow(bucket), budget=objective.budget)
+            burning = burn.burning(objective.budget)
             if burning is not None:
                 since = watched.burning.setdefault(objective.label, float(start))
                 found.append(slo_finding(burning, objective, where, since, end, STAGE))

@@ -233,7 +233,7 @@ class Shadows:
         self, comparison: Comparison, standing: Standing, metric: Metric, difference: float, now: float
     ) -> Iterator[Finding]:
         mean = standing.means[METRICS.index(metric)]
-        mean.add(difference, self._settings.shadow_alpha / len(METRICS))
+        mean.update(now, difference, alpha=self._settings.shadow_alpha / len(METRICS))
         verdict = self.verdict(metric, mean)
         self._verdicts[comparison, metric] = ShadowVerdictRow(
             **comparison._asdict(), metric=metric, version=mean.n, time=_moment(now), pairs=mean.n, difference=in_unit(metric, mean.mean),

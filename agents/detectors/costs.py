@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from math import exp, log
+from math import exp, isfinite, log
 from typing import NamedTuple
 
 import msgspec
 
-from agents.detectors.detector import Score
+from agents.detectors.detector import Score, gap
 from agents.detectors.evidence import Evidence, threshold
 from agents.detectors.pace import keep
 
@@ -42,7 +42,9 @@ class PriceTest(msgspec.Struct, array_like=True, gc=False):
 
     Its error is taken as normal, with a variance that falls with the number of requests. Level and variance are exponentially weighted
     and learn from clipped residuals (Huber, "Robust estimation of a location parameter", 1964). The dearest ten seconds are left out,
-    always: one dear request is no trend. Evidence is summed as in evidence.py.
+    always: one dear request is no trend. Evidence is summed as in evidence.py. Scores do not depend on the unit of the values.
+
+    Source: Page, "Continuous inspection schemes", Biometrika 1954.
     """
 
     h: float
@@ -56,6 +58,8 @@ class PriceTest(msgspec.Struct, array_like=True, gc=False):
 
     def update(self, time: float, value: Spend) -> Score:
         """The score's value and expectation are USD (or tokens) per request."""
+        if not isfinite(sum(value)):
+            return gap(self.evidence.active)
         self.pending = together = _merged(self.pending, value)
         used, n = together.used, together.requests
         if together.windows >= _WINDOWS:
@@ -107,7 +111,9 @@ class TypicalTest(msgspec.Struct, array_like=True, gc=False):
     One dear request hardly moves it, so nothing has to be left out, and it is nearly normal from a handful of requests on, however heavy
     the tail of what they cost: changes of all requests are told sooner. It does not see those of few requests. Its variance has two
     components (Henderson, "Estimation of variance and covariance components", Biometrics 1953): that of requests, which more of them
-    remove, and that of buckets, because neighbours are alike.
+    remove, and that of buckets, because neighbours are alike. Scores do not depend on the unit of the values.
+
+    Source: Page, "Continuous inspection schemes", Biometrika 1954.
     """
 
     h: float
@@ -122,6 +128,8 @@ class TypicalTest(msgspec.Struct, array_like=True, gc=False):
 
     def update(self, time: float, value: Logs) -> Score:
         """The score's value and expectation are logarithms."""
+        if not isfinite(sum(value)):
+            return gap(self.evidence.active)
         self.pending = together = self.pending.plus(value)
         n, total, squares = together
         if n < _SAMPLES:
@@ -165,6 +173,14 @@ _PAST = 0.07
 """Weight of a new day in an hour's mean."""
 
 
+class Spent(NamedTuple):
+    """What requests used: USD; or, for a typical request, logarithms, and the sum of their squares."""
+
+    requests: int
+    used: float
+    squares: float = 0.0
+
+
 class CreepTest(msgspec.Struct, array_like=True, gc=False):
     """Does the cost of requests creep up by some per cent a day, too slowly for any test of minutes?
 
@@ -174,6 +190,9 @@ class CreepTest(msgspec.Struct, array_like=True, gc=False):
     hour's variance its requests explain, so that busy hours count more; they also tell twice as much where costs have a heavy tail. The
     mean sees what grows in few dear requests. Where neighbouring hours are alike, all count less: by the variance of their sums (Newey
     and West, "A simple, positive semi-definite, heteroskedasticity and autocorrelation consistent covariance matrix", Econometrica 1987).
+    Scores do not depend on the unit of the values.
+
+    Source: Page, "Continuous inspection schemes", Biometrika 1954.
     """
 
     h: float
@@ -195,16 +214,19 @@ class CreepTest(msgspec.Struct, array_like=True, gc=False):
     alike: float = 1.0
     """Its variance, relative to what it would be if neighbouring hours were not alike."""
 
-    def update(self, time: float, requests: int, used: float, squares: float = 0.0) -> Score:
-        """The score's value and expectation are in the unit of ``used``, per request (with ``typical``, of which it is the logarithm)."""
+    def update(self, time: float, value: Spent) -> Score:
+        """``value``: of a bucket. The score's value and expectation are USD per request; with ``typical`` in the unit whose logarithm
+        was given."""
+        if not isfinite(sum(value)):
+            return gap(self.evidence.active)
         hour = int(time // _HOUR)
         if hour != self.hour:
             if self.requests >= _HOUR_SAMPLES and (self.typical or self.used > 0):
                 self._close(time)
             self.hour, self.requests, self.used, self.squares = hour, 0, 0.0, 0.0
-        self.requests += requests
-        self.used += used
-        self.squares += squares
+        self.requests += value.requests
+        self.used += value.used
+        self.squares += value.squares
         return self.recent
 
     def _close(self, time: float) -> None:

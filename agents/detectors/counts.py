@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from math import erfc, log, sinh, sqrt
+from math import erfc, isfinite, log, sinh, sqrt
 
 import msgspec
 
-from agents.detectors.detector import Score, deviation
+from agents.detectors.detector import Score, deviation, gap
 from agents.detectors.evidence import Evidence
 from agents.detectors.pace import PER_HOUR, PER_MINUTE, keep
 from agents.detectors.season import Season
@@ -63,6 +63,8 @@ class CountTest(msgspec.Struct, array_like=True, gc=False):
     evidence.py takes them to be: ratios of means so far apart are not. The ratios of further sums are added, which keeps the probability
     valid: a p-value divided by an independent e-value is one (Vovk and Wang, "E-values: calibration, combination and applications",
     Ann. Stat. 2021).
+
+    Source: Page, "Continuous inspection schemes", Biometrika 1954 (see evidence.py), of negative binomial counts.
     """
 
     h: float
@@ -86,6 +88,8 @@ class CountTest(msgspec.Struct, array_like=True, gc=False):
 
     def update(self, time: float, value: int, share: float = 1.0) -> Score:
         """``value``: requests of the bucket that starts at ``time``, or of its first ``share``. The score is the larger of both ways."""
+        if not isfinite(value):
+            return gap(self.up.active or self.down.active)
         if not self.seen:
             self.level, self.busy = float(value), 0
         self.level *= self.season.step(time)

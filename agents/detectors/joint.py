@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import exp, log, sqrt
+from math import exp, isfinite, log, sqrt
 
 import msgspec
 import numpy as np
 
-from agents.detectors.detector import Score
+from agents.detectors.detector import Score, gap
 from agents.detectors.pace import PER_HOUR, PER_MINUTE, keep
 
 _KEEP = keep(5)
@@ -36,7 +36,6 @@ _KEPT = 1 - exp(-_HUBER)
 class JointTest(msgspec.Struct, array_like=True, gc=False):
     """Is the vector of a series' residuals further from its usual place than its usual scatter explains?
 
-    MEWMA (Lowry, Woodall, Champ and Rigdon, "A multivariate exponentially weighted moving average control chart", Technometrics 1992):
     Mahalanobis distance of exponentially weighted residuals (half-life 5 minutes). Its covariance is that of these averages themselves, so
     residuals that remember are allowed for. It is streaming, shrunken to its diagonal (Ledoit and Wolf, 2004), and robust: a bucket says
     only so much, and what lies far out is learned from less (Maronna, "Robust M-estimators of multivariate location and scatter", 1976).
@@ -44,6 +43,9 @@ class JointTest(msgspec.Struct, array_like=True, gc=False):
 
     The threshold is a peak over threshold with the tail index of a chi-square, zero, its scale estimated from the series' own excursions
     (Siffer et al., SPOT, KDD 2017), so that one is expected in ``exp(h)`` buckets.
+
+    Source: MEWMA, Lowry, Woodall, Champ and Rigdon, "A multivariate exponentially weighted moving average control chart", Technometrics
+    1992.
     """
 
     h: float
@@ -64,7 +66,10 @@ class JointTest(msgspec.Struct, array_like=True, gc=False):
     active: bool = False
 
     def update(self, time: float, value: Sequence[float]) -> Score:
-        """``value``: standardised residuals of a bucket, always as many. The score's value and expectation are squared distances."""
+        """``value``: standardised residuals of a bucket, always as many and at least two. The score's value and expectation are squared
+        distances."""
+        if not isfinite(sum(value)):
+            return gap(self.active)
         if len(self.center) != len(value):  # the first, or of a version that looks at other metrics
             self.seen, self.center, self.moved = 0, [0.0] * len(value), [0.0] * len(value)
             self.spread = (np.eye(len(value)) * _NOISE).tolist()

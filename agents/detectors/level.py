@@ -9,11 +9,12 @@ alarm, so a slow fall does not become the level it is measured against.
 
 from __future__ import annotations
 
-from math import sqrt
+from math import isfinite, log, sqrt
 from typing import NamedTuple
 
 import msgspec
 
+from agents.detectors.detector import Score, gap
 from schemas.opinions import WINDOW
 
 MOST = 2 * 86_400 / WINDOW
@@ -25,9 +26,13 @@ SCATTER_WEIGHT = 10.0
 ADOPT = 7 * 86_400.0
 """A level that has stayed low for so long is the new one."""
 _LEAST_VARIANCE = 1e-3
+_NEARLY = 0.999
+"""Score of evidence that would suffice, in too few answers or after an alarm."""
 
 
 class Sums(msgspec.Struct, array_like=True, gc=False):
+    """Scores of answers: how many, their sum, the sum of their squares."""
+
     answers: float = 0.0
     total: float = 0.0
     squares: float = 0.0
@@ -56,7 +61,11 @@ class Fall(NamedTuple):
 
 
 class Level(msgspec.Struct, array_like=True, gc=False):
-    """``known``: sums behind the level; ``run``: of the windows since the evidence last was zero, or since the alarm.
+    """Has the mean score fallen below the series' own level?
+
+    Source: Page, "Continuous inspection schemes", Biometrika 1954, of normal scores; Wald's bound (1947) on its false alarms.
+
+    ``known``: sums behind the level; ``run``: of the windows since the evidence last was zero, or since the alarm.
 
     ``windows``, ``scatter``: windows of the level and the sum of their squared deviations, each divided by what single answers would show.
     """
@@ -72,28 +81,42 @@ class Level(msgspec.Struct, array_like=True, gc=False):
     fallen: bool = False
     fallen_at: float = 0.0
 
-    def update(self, window: int, seen: Sums, *, drop: float, needed: float, baseline: int) -> Fall | None:
-        """Take in a window with answers. ``needed``: evidence for an alarm; ``baseline``: answers that make a level."""
+    def update(
+        self, time: float, value: Sums, *, drop: float = 0.05, needed: float = log(1e6), baseline: int = 200
+    ) -> Score:
+        """Take in the window that begins at ``time``; without answers it is a gap.
+
+        ``drop``: of the mean that is looked for; ``needed``: evidence for an alarm, whose exponential is the windows per false alarm;
+        ``baseline``: answers that make a level. The score's value and expectation are mean scores.
+        """
+        if not (value.answers > 0 and isfinite(value.answers + value.total + value.squares)):
+            return gap(self.fallen)
         if self.known.answers < baseline:
-            self._learn(seen, 1, self._scatter_of(seen))
-            return None
+            self._learn(value, 1, self._scatter_of(value))
+            return Score(0.0, value.mean, self.known.mean)
         unit = self.known.variance * max(1.0, (self.scatter + SCATTER_WEIGHT) / (self.windows + SCATTER_WEIGHT))
-        surely = self.known.mean - sqrt(unit / self.known.answers)  # the level itself is only known so well
-        step = drop / unit * (seen.answers * (surely - drop / 2) - seen.total)
+        expected = self.known.mean
+        residual = (value.mean - expected) / sqrt(unit / value.answers)
+        surely = expected - sqrt(unit / self.known.answers)  # the level itself is only known so well
+        step = drop / unit * (value.answers * (surely - drop / 2) - value.total)
         if self.fallen:
-            return self._recover(window, seen, -step, needed)
+            self._recover(time, value, -step, needed)
+        else:
+            self._look(time, value, step, needed)
+        return Score(1.0 if self.fallen else min(_NEARLY, self.evidence / needed), value.mean, expected, residual)
+
+    def _look(self, time: float, value: Sums, step: float, needed: float) -> None:
         if not self.run_windows:
-            self.since = float(window)
-        self.run.add(seen.answers, seen.total, seen.squares)
+            self.since = float(time)
+        self.run.add(value.answers, value.total, value.squares)
         self.run_windows += 1
-        self.run_scatter += self._scatter_of(seen)
+        self.run_scatter += self._scatter_of(value)
         self.evidence = max(0.0, self.evidence + min(step, needed / 3))
         if self.evidence == 0:
             self._learn(self.run, self.run_windows, self.run_scatter)
             self._begin_run()
         elif self.evidence >= needed and self.run.answers >= FEWEST:
-            self.fallen, self.evidence, self.fallen_at = True, 0.0, float(window)
-        return self.fall
+            self.fallen, self.evidence, self.fallen_at = True, 0.0, float(time)
 
     @property
     def fall(self) -> Fall | None:
@@ -102,17 +125,16 @@ class Level(msgspec.Struct, array_like=True, gc=False):
             return None
         return Fall(self.since, self.run.mean, self.known.mean, int(self.run.answers))
 
-    def _recover(self, window: int, seen: Sums, step: float, needed: float) -> Fall | None:
+    def _recover(self, time: float, value: Sums, step: float, needed: float) -> None:
         """Evidence for the old level, half of what the alarm took; or the new one is adopted."""
-        self.run.add(seen.answers, seen.total, seen.squares)
+        self.run.add(value.answers, value.total, value.squares)
         self.evidence = max(0.0, self.evidence + min(step, needed / 6))
-        adopted = window + WINDOW - self.fallen_at >= ADOPT
+        adopted = time + WINDOW - self.fallen_at >= ADOPT
         if adopted:
             self.known, self.windows, self.scatter = Sums(self.run.answers, self.run.total, self.run.squares), 0.0, 0.0
         if adopted or self.evidence >= needed / 2:
             self.fallen = False
             self._begin_run()
-        return self.fall
 
     def _begin_run(self) -> None:
         self.run, self.run_windows, self.run_scatter, self.evidence, self.since = Sums(), 0, 0.0, 0.0, 0.0

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from math import log, sqrt
+from math import isfinite, log, sqrt
 from typing import NamedTuple
 
 import msgspec
 
-from agents.detectors.detector import Score, deviation
+from agents.detectors.detector import Score, deviation, gap
 from agents.detectors.evidence import Evidence, threshold
 from agents.detectors.pace import keep
 
@@ -28,8 +28,9 @@ class Share(NamedTuple):
 class RateTest(msgspec.Struct, array_like=True, gc=False):
     """Binomial likelihood-ratio test of a share against the series' own past: is it ``ratio`` times as large, and by ``floor`` at least?
 
-    Source: Wald's sequential test of a proportion ("Sequential Analysis", 1947) inside Page's sum (see evidence.py). The baseline is the
-    exponentially weighted share, raised by one standard error while it rests on few requests.
+    The baseline is the exponentially weighted share, raised by one standard error while it rests on few requests.
+
+    Source: Wald's sequential test of a proportion ("Sequential Analysis", 1947) inside Page's sum (see evidence.py).
     """
 
     h: float
@@ -44,10 +45,14 @@ class RateTest(msgspec.Struct, array_like=True, gc=False):
 
     @property
     def share(self) -> float:
+        """The usual one."""
         return (self.events + 0.5) / (self.requests + 50.0)
 
     def update(self, time: float, value: Share) -> Score:
+        """The score's value and expectation are shares."""
         k, n = value
+        if not isfinite(k + n):
+            return gap(self.evidence.active)
         expected = self.share
         if not n:
             self.evidence.wait(time, self.h)

@@ -7,16 +7,21 @@ one likes the answer does not spoil it. Exact for any distribution on [0, 1], na
 
 from __future__ import annotations
 
-from math import log, sqrt
+from math import isfinite, log, sqrt
 
 import msgspec
+
+from agents.detectors.detector import Score, gap
 
 _MOST = 0.5
 """Largest bet."""
 
 
 class Mean(msgspec.Struct, array_like=True, gc=False):
-    """The mean of observations in [-1, 1], with bounds that hold at all times."""
+    """The mean of observations in [-1, 1], with bounds that hold at all times. An alarm: it is not zero.
+
+    Source: Waudby-Smith and Ramdas, "Estimating means of bounded random variables by betting", JRSS-B 2024, theorem 2.
+    """
 
     n: int = 0
     total: float = 0.0
@@ -27,9 +32,13 @@ class Mean(msgspec.Struct, array_like=True, gc=False):
     low: float = -1.0
     high: float = 1.0
 
-    def add(self, difference: float, alpha: float) -> None:
-        """One more observation; ``alpha``: chance that the bounds ever exclude the mean, the same at every call."""
-        x = (min(1.0, max(-1.0, difference)) + 1) / 2
+    def update(self, time: float, value: float, *, alpha: float = 0.05) -> Score:
+        """One more observation; beyond [-1, 1] they are all alike. ``alpha``: chance that the bounds ever exclude the mean, the same at
+        every call. ``time`` is of no consequence. The score says how far zero lies from the middle of the bounds: 0 there, 1 outside.
+        """
+        if not isfinite(value):
+            return gap(self._share >= 1.0)
+        x = (min(1.0, max(-1.0, value)) + 1) / 2
         mean = (0.5 + self.total) / (self.n + 1)
         variance = (0.25 + self.squares) / (self.n + 1)
         self.n += 1
@@ -43,7 +52,15 @@ class Mean(msgspec.Struct, array_like=True, gc=False):
         centre, radius = self.bet / self.bets, (spread + self.costs) / self.bets
         self.low = max(self.low, 2 * (centre - radius) - 1)
         self.high = min(self.high, 2 * (centre + radius) - 1)
+        return Score(self._share, value)
+
+    @property
+    def _share(self) -> float:
+        if self.low >= 0.0 or self.high <= 0.0:
+            return 1.0
+        return abs(self.low + self.high) / (self.high - self.low)
 
     @property
     def mean(self) -> float:
+        """Of the observations so far; 0 without any."""
         return 2 * self.total / self.n - 1 if self.n else 0.0

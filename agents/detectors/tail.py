@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import isfinite
 
 import msgspec
 
-from agents.detectors.detector import Score, deviation
+from agents.detectors.detector import Score, deviation, gap
 from agents.detectors.pace import PER_MINUTE, keep
 from agents.detectors.rates import RateTest, Share
 from schemas.sketch import GAMMA, quantile, value_of
@@ -32,6 +33,9 @@ class TailTest(msgspec.Struct, array_like=True, gc=False):
     The baseline is a decaying histogram on a logarithmic scale (DDSketch bins, schemas/sketch.py). What exceeds its P99 clearly is
     counted and goes through a :class:`RateTest`, so the test has the power of counts, needs no distribution of latencies, and a mean
     never enters.
+
+    Source: Masson, Rim and Lee, "DDSketch: a fast and fully-mergeable quantile sketch with relative-error guarantees", VLDB 2019; Wald's
+    test of a proportion (1947) of what exceeds the quantile.
     """
 
     rate: RateTest
@@ -51,6 +55,7 @@ class TailTest(msgspec.Struct, array_like=True, gc=False):
 
     @classmethod
     def of(cls, h: float) -> TailTest:
+        """``h``: logarithm of buckets per false alarm."""
         return cls(RateTest(h, ratio=2.5, floor=0.03), width=_COARSE)
 
     def __post_init__(self) -> None:
@@ -60,10 +65,13 @@ class TailTest(msgspec.Struct, array_like=True, gc=False):
 
     def update(self, time: float, value: Mapping[int, int]) -> Score:
         """``value``: the sketch of one bucket (bins of 1%). The score's value and expectation are P99 in ms."""
+        n = sum(value.values())
+        if not isfinite(n):
+            return gap(self.rate.evidence.active)
         if not value:
             score = self.rate.update(time, Share(0, 0)).score
             return self.recent._replace(score=score, residual=0.0)
-        edge, score, n = self.edge, 0.0, sum(value.values())
+        edge, score = self.edge, 0.0
         if edge is not None:
             slow = sum(count for index, count in value.items() if index // _COARSE > edge + _MARGIN)
             score = self.rate.update(time, Share(slow, n)).score

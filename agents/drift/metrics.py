@@ -142,7 +142,7 @@ def test_of(metric: str, units: Units) -> Test:
         elif metric == "question_text":
             tested = topics_test(features, new, RIDGES[metric])
         else:
-            tested = Tested(*kernel_test(features, new, RIDGES[metric])[:2])
+            tested = kernel_test(features, new, RIDGES[metric])
     elif metric in NUMBERS:
         values = units.rows["numbers"][:, NUMBERS.index(metric)]
         means, new = units.mean(values, ~np.isnan(values))
@@ -153,7 +153,7 @@ def test_of(metric: str, units: Units) -> Test:
         tested = binary_test(means >= 0.5, new) if _both(new) else NOTHING
     else:
         codes, new = _codes(units, CATEGORIES.index(metric))
-        tested = category_test(codes, new)[0] if _both(new) else NOTHING
+        tested = category_test(codes, new) if _both(new) else NOTHING
     return Test(metric, tested, int((~new).sum()), int(new.sum()))
 
 

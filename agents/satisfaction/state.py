@@ -133,10 +133,11 @@ class SatisfactionState:
             self._changed.add(series)
             before = watched.level.fall
             running = watched.level.run_windows
-            fall = watched.level.update(
+            watched.level.update(
                 window, Sums(opinions.answers, opinions.total, opinions.squares),
                 drop=settings.drop, needed=self._needed, baseline=settings.baseline,
             )  # fmt: skip
+            fall = watched.level.fall
             watched.seen = window
             watched.lowest = sorted([*(watched.lowest if running else []), *opinions.lowest])[:10]
             if fall is not None:

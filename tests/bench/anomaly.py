@@ -53,6 +53,7 @@ from schemas.outputs import Severity
 from tests.bench import smoke
 from tests.bench.anomaly_bound import SETTLE, best_possible, halfway, seen, soon
 from tests.bench.anomaly_streams import EACH, FOUND_BY, JOINT, JOINTLY, LASTS, Array, Incident, Stream, generated, served, traced, usual
+from tests.bench.nab import graded
 
 T = TypeVar("T")
 AFTER = 900.0
@@ -366,8 +367,8 @@ def score_folder(source: Path, target: Path) -> int:
             writer = csv.writer(scored)
             writer.writerow(["timestamp", "value", "anomaly_score"])
             for row in csv.DictReader(rows):
-                score = detector.update(_seconds(row["timestamp"]), float(row["value"]))
-                writer.writerow([row["timestamp"], row["value"], f"{score.score:.6f}"])
+                score = graded(detector, _seconds(row["timestamp"]), float(row["value"]))
+                writer.writerow([row["timestamp"], row["value"], f"{score:.6f}"])
     return len(paths)
 
 

@@ -167,7 +167,7 @@ def shadows(console: Console, runs: int) -> None:
             for _ in range(runs):
                 mean, source = Mean(), differences(dice, metric, effect)
                 for n in range(1, most + 1):
-                    mean.add(next(source), alpha)
+                    mean.update(0.0, next(source), alpha=alpha)
                     verdict = judge.verdict(metric, mean)
                     if verdict != "no difference yet":
                         better += verdict == "better"

@@ -312,7 +312,7 @@ def test_two_pairs_prove_nothing() -> None:
 def test_bounds_hold_the_mean_in_between_and_never_widen(differences: list[float]) -> None:
     mean, low, high = Mean(), -1.0, 1.0
     for difference in differences:
-        mean.add(difference, 0.05)
+        mean.update(0.0, difference, alpha=0.05)
         assert low <= mean.low
         assert mean.high <= high
         low, high = mean.low, mean.high
@@ -323,7 +323,7 @@ def test_the_bounds_rarely_ever_exclude_the_truth() -> None:
     for _ in range(200):
         mean = Mean()
         for _ in range(300):
-            mean.add(dice.choice([-1.0, 0.0, 0.0, 1.0]), 0.05)
+            mean.update(0.0, dice.choice([-1.0, 0.0, 0.0, 1.0]), alpha=0.05)
             if not mean.low <= 0.0 <= mean.high:
                 missed += 1
                 break
