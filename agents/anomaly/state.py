@@ -238,6 +238,10 @@ class AnomalyState:
         self._told = self._progress
         self._forget_changes()
 
+    def waiting(self) -> int:
+        """Whether buckets that everybody has passed are still to be judged."""
+        return int(self._has_work)
+
     def gauges(self) -> Mapping[str, float]:
         return {"anomaly_series": len(self._series), "anomaly_parts": self._parts, "anomaly_due": float(self._has_work)}
 

@@ -183,13 +183,17 @@ class DriftState:
     def close_interval(self, effects: Effects) -> None:
         """Findings are emitted as periods close."""
 
+    def waiting(self) -> int:
+        """Periods that are over and whose answers or scores are still to be looked at."""
+        return sum(period < self._over for period in self._samples.keys() | self._scores.keys())
+
     def gauges(self) -> Mapping[str, float]:
         return {
             "drift_series": len(self._series),
             "drift_watched": len(self._watching),
             "drift_drifted": sum(one.monitor.drift is not None for one in self._series.values()),
             "drift_pending": self._pending,
-            "drift_due": sum(period < self._over for period in self._samples.keys() | self._scores.keys()),
+            "drift_due": self.waiting(),
         }
 
     # Samples

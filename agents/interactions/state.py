@@ -531,6 +531,19 @@ class InteractionsState:
             self._told = saved.told
             self._live = saved.live
 
+    def waiting(self) -> int:
+        """Requests without an answer, answers without a request, and whether something was forwarded or told that not everybody has
+        confirmed to have read."""
+        join = self._join
+        return len(join.requests) - join.unanswered + len(join.responses) + self._unconfirmed
+
+    @property
+    def _unconfirmed(self) -> bool:
+        return (
+            self._whole_calls.time < max(self._time_of(self._kinds[t]) for t in self._joined)
+            or self._whole.time < max(self._time_of(self._kinds[t]) for t in self._topics.events)
+        )
+
     def gauges(self) -> Mapping[str, float]:
         return {
             "open_requests": len(self._join.requests) - self._join.unanswered,
@@ -541,10 +554,7 @@ class InteractionsState:
             "window_parts": len(self._partials),
             "series": self._partials.series,
             "usage_parts": len(self._usages),
-            "unconfirmed": float(
-                self._whole_calls.time < max(self._time_of(self._kinds[t]) for t in self._joined)
-                or self._whole.time < max(self._time_of(self._kinds[t]) for t in self._topics.events)
-            ),
+            "unconfirmed": float(self._unconfirmed),
         }
 
     # Buries

@@ -95,6 +95,9 @@ class SatisfactionState:
     def close_interval(self, effects: Effects) -> None:
         """Findings are emitted as windows close."""
 
+    def waiting(self) -> int:
+        return 0
+
     def gauges(self) -> Mapping[str, float]:
         return {"satisfaction_series": len(self._series), "satisfaction_windows": len(self._open)}
 
