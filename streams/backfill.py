@@ -109,7 +109,8 @@ async def until_complete(
 ) -> None:
     """Return once everything that this worker's partitions hold of the backfill is durable, what was forwarded included.
 
-    ``waiting``: entries of which something may still come, such as requests. The last ones of the backfill have time to be settled.
+    ``waiting``: entries of which something may still come, such as requests. The last ones of the
+    backfill have time to be settled.
     """
     topics = Topics.of(settings)
     goals = {tp: end for tp, end in backfill.ends.items() if backfill.starts[tp] < end}

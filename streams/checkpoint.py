@@ -176,7 +176,8 @@ class Checkpointer:
 
     @property
     def waiting(self) -> int:
-        """Entries of all its states of which something may still come (:meth:`streams.state.PartitionState.waiting`)."""
+        """Entries of all its states of which something may still come
+        (:meth:`streams.state.PartitionState.waiting`)."""
         return sum(partition.state.waiting() for partition in self._partitions.values())
 
     @property

@@ -45,5 +45,5 @@ class Objective(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     def slow(self, bucket: Bucket) -> Share:
         """How many requests of a bucket were slow, of how many; those without an answer are."""
-        slow = bucket.lost + sum(n for index, n in bucket.latency.items() if value_of(index) > self.latency_ms)
-        return Share(slow, bucket.lost + sum(bucket.latency.values()))
+        late = [n for index, n in bucket.latency.items() if value_of(index) > self.latency_ms]
+        return Share(bucket.lost + sum(late), bucket.lost + sum(bucket.latency.values()))

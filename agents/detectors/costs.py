@@ -12,9 +12,13 @@ from agents.detectors.evidence import Evidence, threshold
 from agents.detectors.pace import keep
 
 _KEEP = keep(360)
+"""What is left of the level's past, per bucket: half of it after six hours."""
 _KEEP_SPREAD = keep(1440)
+"""The same of how costs scatter: half of it after a day."""
 _SLOWER = 0.1
+"""How fast an unusual value is learned, relative to a usual one."""
 _WARM = 60
+"""Looks before anything is said."""
 _SAMPLES = 10.0
 """Requests that are looked at together, at least."""
 _WINDOWS = 3
@@ -22,12 +26,14 @@ _WINDOWS = 3
 _FLOOR = 0.02
 """Variance of the log of a price per request that more requests do not remove."""
 _SHIFT = log(2)
+"""Of the logarithm that is looked for: costs have doubled."""
 
 
 class Spend(NamedTuple):
     """What so many priced requests used: USD, or tokens.
 
-    ``top`` and ``top_requests`` are those of the dearest of the ``windows`` (10 s each) they came in.
+    ``top`` and ``top_requests`` are those of the dearest of the ``windows`` (10 s each) they came
+    in.
     """
 
     used: float
@@ -40,9 +46,11 @@ class Spend(NamedTuple):
 class PriceTest(msgspec.Struct, array_like=True, gc=False):
     """Has the cost per request doubled? Likelihood-ratio test of a shift of its logarithm.
 
-    Its error is taken as normal, with a variance that falls with the number of requests. Level and variance are exponentially weighted
-    and learn from clipped residuals (Huber, "Robust estimation of a location parameter", 1964). The dearest ten seconds are left out,
-    always: one dear request is no trend. Evidence is summed as in evidence.py. Scores do not depend on the unit of the values.
+    Its error is taken as normal, with a variance that falls with the number of requests. Level and
+    variance are exponentially weighted and learn from clipped residuals (Huber, "Robust estimation
+    of a location parameter", 1964). The dearest ten seconds are left out, always: one dear request
+    is no trend. Evidence is summed as in evidence.py. Scores do not depend on the unit of the
+    values.
 
     Source: Page, "Continuous inspection schemes", Biometrika 1954.
     """
@@ -66,7 +74,9 @@ class PriceTest(msgspec.Struct, array_like=True, gc=False):
             used, n = used - together.top, n - together.top_requests
         if n < _SAMPLES or used <= 0:
             self.evidence.wait(time, self.h)
-            return self.recent._replace(score=self.recent.score if self.evidence.active else 0.0, residual=0.0)
+            return self.recent._replace(
+                score=self.recent.score if self.evidence.active else 0.0, residual=0.0
+            )
         self.pending = Spend(0.0, 0)
         x = log(used / n)
         if not self.seen:
@@ -76,7 +86,9 @@ class PriceTest(msgspec.Struct, array_like=True, gc=False):
         variance = self.spread / n + _FLOOR
         if self.seen >= _WARM:
             clipped = min(residual, 2 * _SHIFT)
-            score = self.evidence.add(time, (_SHIFT * clipped - _SHIFT**2 / 2) / variance, n, self.h, 2 * _SAMPLES)
+            score = self.evidence.add(
+                time, (_SHIFT * clipped - _SHIFT**2 / 2) / variance, n, self.h, 2 * _SAMPLES
+            )
         self.seen += 1
         learn = _SLOWER if self.evidence.suspicious(self.h) else 1.0
         bound = 3 * variance**0.5
@@ -101,17 +113,21 @@ class Logs(NamedTuple):
     squares: float
 
     def plus(self, other: Logs) -> Logs:
-        return Logs(self.answers + other.answers, self.total + other.total, self.squares + other.squares)
+        return Logs(
+            self.answers + other.answers, self.total + other.total, self.squares + other.squares
+        )
 
 
 class TypicalTest(msgspec.Struct, array_like=True, gc=False):
-    """Has the cost of a typical request doubled? Likelihood-ratio test of a shift of the mean of logarithms, as :class:`PriceTest` is of
-    the logarithm of the mean.
+    """Has the cost of a typical request doubled? Likelihood-ratio test of a shift of the mean of
+    logarithms, as :class:`PriceTest` is of the logarithm of the mean.
 
-    One dear request hardly moves it, so nothing has to be left out, and it is nearly normal from a handful of requests on, however heavy
-    the tail of what they cost: changes of all requests are told sooner. It does not see those of few requests. Its variance has two
-    components (Henderson, "Estimation of variance and covariance components", Biometrics 1953): that of requests, which more of them
-    remove, and that of buckets, because neighbours are alike. Scores do not depend on the unit of the values.
+    One dear request hardly moves it, so nothing has to be left out, and it is nearly normal from a
+    handful of requests on, however heavy the tail of what they cost: changes of all requests are
+    told sooner. It does not see those of few requests. Its variance has two components (Henderson,
+    "Estimation of variance and covariance components", Biometrics 1953): that of requests, which
+    more of them remove, and that of buckets, because neighbours are alike. Scores do not depend on
+    the unit of the values.
 
     Source: Page, "Continuous inspection schemes", Biometrika 1954.
     """
@@ -161,10 +177,13 @@ class TypicalTest(msgspec.Struct, array_like=True, gc=False):
 
 
 _HOUR = 3600.0
+"""Seconds."""
 _HOUR_SAMPLES = 30
+"""Requests of an hour that is looked at, at least."""
 _WEEK_HOURS = 120
 """Hours before creep is looked for: five days."""
 _CREEP = 0.013
+"""Shift of the logarithm that is looked for, against the mean of past days."""
 _LEARN = 1 / 168
 """Weight of a new hour in what is known of how hours vary."""
 _FADE = 0.85
@@ -174,7 +193,8 @@ _PAST = 0.07
 
 
 class Spent(NamedTuple):
-    """What requests used: USD; or, for a typical request, logarithms, and the sum of their squares."""
+    """What requests used: USD; or, for a typical request, logarithms, and the sum of their
+    squares."""
 
     requests: int
     used: float
@@ -182,15 +202,19 @@ class Spent(NamedTuple):
 
 
 class CreepTest(msgspec.Struct, array_like=True, gc=False):
-    """Does the cost of requests creep up by some per cent a day, too slowly for any test of minutes?
+    """Does the cost of requests creep up by some per cent a day, too slowly for any test of
+    minutes?
 
-    Page's sum over hours of the logarithm of the mean cost, or with ``typical`` of the mean of the logarithms, each against the mean of
-    its own hour of the day over past days (which removes the daily season), for a shift of 1.3% (the best constant for a ramp of 2% a
-    day, within its first day). The newest days enter that mean slowly, so a creep stays visible. Of logarithms it is known how much of an
-    hour's variance its requests explain, so that busy hours count more; they also tell twice as much where costs have a heavy tail. The
-    mean sees what grows in few dear requests. Where neighbouring hours are alike, all count less: by the variance of their sums (Newey
-    and West, "A simple, positive semi-definite, heteroskedasticity and autocorrelation consistent covariance matrix", Econometrica 1987).
-    Scores do not depend on the unit of the values.
+    Page's sum over hours of the logarithm of the mean cost, or with ``typical`` of the mean of the
+    logarithms, each against the mean of its own hour of the day over past days (which removes the
+    daily season), for a shift of 1.3% (the best constant for a ramp of 2% a day, within its first
+    day). The newest days enter that mean slowly, so a creep stays visible. Of logarithms it is
+    known how much of an hour's variance its requests explain, so that busy hours count more; they
+    also tell twice as much where costs have a heavy tail. The mean sees what grows in few dear
+    requests. Where neighbouring hours are alike, all count less: by the variance of their sums
+    (Newey and West, "A simple, positive semi-definite, heteroskedasticity and autocorrelation
+    consistent covariance matrix", Econometrica 1987). Scores do not depend on the unit of the
+    values.
 
     Source: Page, "Continuous inspection schemes", Biometrika 1954.
     """
@@ -215,8 +239,8 @@ class CreepTest(msgspec.Struct, array_like=True, gc=False):
     """Its variance, relative to what it would be if neighbouring hours were not alike."""
 
     def update(self, time: float, value: Spent) -> Score:
-        """``value``: of a bucket. The score's value and expectation are USD per request; with ``typical`` in the unit whose logarithm
-        was given."""
+        """``value``: of a bucket. The score's value and expectation are USD per request; with
+        ``typical`` in the unit whose logarithm was given."""
         if not isfinite(sum(value)):
             return gap(self.evidence.active)
         hour = int(time // _HOUR)
@@ -248,7 +272,9 @@ class CreepTest(msgspec.Struct, array_like=True, gc=False):
             shift = _CREEP / (known * alike) ** 0.5
             # Where quiet hours vary more than it is known, the sums go further than normal ones.
             needed = threshold(self.h, shift**2 / 2, shift) if self.typical else self.h
-            score = self.evidence.add(time, shift * (clipped / alike**0.5 - shift / 2), 1, needed, 6)
+            score = self.evidence.add(
+                time, shift * (clipped / alike**0.5 - shift / 2), 1, needed, 6
+            )
         self.moved = _FADE * self.moved + clipped
         together = min(self.moved**2 * (1 - _FADE**2), 9 * self.alike)
         self.alike += (together - self.alike) * max(_LEARN, 1 / (self.seen + 10))

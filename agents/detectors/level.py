@@ -1,10 +1,12 @@
 """Whether the mean score of a series has fallen: Page's CUSUM (1954) against the series' own level.
 
-A window's evidence is the log-likelihood ratio of "the mean is lower by ``drop``" to "it is what it was", with normal scores whose variance
-is learned, as is by how much windows scatter more than single answers would (answers of one session resemble each other). Evidence adds up
-from window to window and never falls below zero; by Wald's bound it reaches log(n) by chance once in n windows. No window adds more than a
-third of what is needed: one bad minute is no trend. What belongs to a run of evidence joins the level only if the run ends without an
-alarm, so a slow fall does not become the level it is measured against.
+A window's evidence is the log-likelihood ratio of "the mean is lower by ``drop``" to "it is what it
+was", with normal scores whose variance is learned, as is by how much windows scatter more than
+single answers would (answers of one session resemble each other). Evidence adds up from window to
+window and never falls below zero; by Wald's bound it reaches log(n) by chance once in n windows. No
+window adds more than a third of what is needed: one bad minute is no trend. What belongs to a run
+of evidence joins the level only if the run ends without an alarm, so a slow fall does not become
+the level it is measured against.
 """
 
 from __future__ import annotations
@@ -63,11 +65,14 @@ class Fall(NamedTuple):
 class Level(msgspec.Struct, array_like=True, gc=False):
     """Has the mean score fallen below the series' own level?
 
-    Source: Page, "Continuous inspection schemes", Biometrika 1954, of normal scores; Wald's bound (1947) on its false alarms.
+    Source: Page, "Continuous inspection schemes", Biometrika 1954, of normal scores; Wald's bound
+    (1947) on its false alarms.
 
-    ``known``: sums behind the level; ``run``: of the windows since the evidence last was zero, or since the alarm.
+    ``known``: sums behind the level; ``run``: of the windows since the evidence last was zero, or
+    since the alarm.
 
-    ``windows``, ``scatter``: windows of the level and the sum of their squared deviations, each divided by what single answers would show.
+    ``windows``, ``scatter``: windows of the level and the sum of their squared deviations, each
+    divided by what single answers would show.
     """
 
     known: Sums = msgspec.field(default_factory=Sums)
@@ -82,28 +87,43 @@ class Level(msgspec.Struct, array_like=True, gc=False):
     fallen_at: float = 0.0
 
     def update(
-        self, time: float, value: Sums, *, drop: float = 0.05, needed: float = log(1e6), baseline: int = 200
+        self,
+        time: float,
+        value: Sums,
+        *,
+        drop: float = 0.05,
+        needed: float = log(1e6),
+        baseline: int = 200,
     ) -> Score:
         """Take in the window that begins at ``time``; without answers it is a gap.
 
-        ``drop``: of the mean that is looked for; ``needed``: evidence for an alarm, whose exponential is the windows per false alarm;
-        ``baseline``: answers that make a level. The score's value and expectation are mean scores.
+        ``drop``: of the mean that is looked for; ``needed``: evidence for an alarm, whose
+        exponential is the windows per false alarm; ``baseline``: answers that make a level. The
+        score's value and expectation are mean scores.
         """
         if not (value.answers > 0 and isfinite(value.answers + value.total + value.squares)):
             return gap(self.fallen)
         if self.known.answers < baseline:
             self._learn(value, 1, self._scatter_of(value))
             return Score(0.0, value.mean, self.known.mean)
-        unit = self.known.variance * max(1.0, (self.scatter + SCATTER_WEIGHT) / (self.windows + SCATTER_WEIGHT))
+        unit = self.known.variance * max(
+            1.0, (self.scatter + SCATTER_WEIGHT) / (self.windows + SCATTER_WEIGHT)
+        )
         expected = self.known.mean
         residual = (value.mean - expected) / sqrt(unit / value.answers)
-        surely = expected - sqrt(unit / self.known.answers)  # the level itself is only known so well
+        # The level itself is only known so well.
+        surely = expected - sqrt(unit / self.known.answers)
         step = drop / unit * (value.answers * (surely - drop / 2) - value.total)
         if self.fallen:
             self._recover(time, value, -step, needed)
         else:
             self._look(time, value, step, needed)
-        return Score(1.0 if self.fallen else min(_NEARLY, self.evidence / needed), value.mean, expected, residual)
+        return Score(
+            1.0 if self.fallen else min(_NEARLY, self.evidence / needed),
+            value.mean,
+            expected,
+            residual,
+        )
 
     def _look(self, time: float, value: Sums, step: float, needed: float) -> None:
         if not self.run_windows:
@@ -131,19 +151,34 @@ class Level(msgspec.Struct, array_like=True, gc=False):
         self.evidence = max(0.0, self.evidence + min(step, needed / 6))
         adopted = time + WINDOW - self.fallen_at >= ADOPT
         if adopted:
-            self.known, self.windows, self.scatter = Sums(self.run.answers, self.run.total, self.run.squares), 0.0, 0.0
+            self.known, self.windows, self.scatter = (
+                Sums(self.run.answers, self.run.total, self.run.squares),
+                0.0,
+                0.0,
+            )
         if adopted or self.evidence >= needed / 2:
             self.fallen = False
             self._begin_run()
 
     def _begin_run(self) -> None:
-        self.run, self.run_windows, self.run_scatter, self.evidence, self.since = Sums(), 0, 0.0, 0.0, 0.0
+        self.run, self.run_windows, self.run_scatter, self.evidence, self.since = (
+            Sums(),
+            0,
+            0.0,
+            0.0,
+            0.0,
+        )
 
     def _scatter_of(self, window: Sums) -> float:
-        """Squared deviation of a window from the level, in units of what single answers would show."""
+        """Squared deviation of a window from the level, in units of what single answers would
+        show."""
         if not self.known.answers:
             return 1.0
-        return (window.total - window.answers * self.known.mean) ** 2 / window.answers / self.known.variance
+        return (
+            (window.total - window.answers * self.known.mean) ** 2
+            / window.answers
+            / self.known.variance
+        )
 
     def _learn(self, seen: Sums, windows: int, scatter: float) -> None:
         self.scatter += scatter

@@ -1,4 +1,5 @@
-"""Anomalies of a plain series of numbers, whatever it measures: one threshold for all series, no look-ahead, bounded memory."""
+"""Anomalies of a plain series of numbers, whatever it measures: one threshold for all series, no
+look-ahead, bounded memory."""
 
 from __future__ import annotations
 
@@ -16,31 +17,42 @@ from agents.detectors.spot import Tail
 
 View = Literal["season", "season_20", "near", "calm", "shape", "pattern"]
 
-WEIGHTS: Mapping[View, float] = {"season": 1.0, "season_20": 0.5, "near": 0.5, "calm": 0.5, "shape": 0.5, "pattern": 0.5}
-"""What the surprise of each view counts. Chosen on generated series (tests/bench/nab_standin.py): seeds 1 to 5, for patterns 1 to 4 and
-101 to 104."""
+WEIGHTS: Mapping[View, float] = {
+    "season": 1.0,
+    "season_20": 0.5,
+    "near": 0.5,
+    "calm": 0.5,
+    "shape": 0.5,
+    "pattern": 0.5,
+}
+"""What the surprise of each view counts. Chosen on generated series (tests/bench/nab_standin.py):
+seeds 1 to 5, for patterns 1 to 4 and 101 to 104."""
 
 _SCALE = sqrt(sum(WEIGHTS.values()))
 _ALONE = 4.0
 """What a view's surprise is reduced by when it is to count without the others'."""
 _DAY = 86_400.0
+"""Seconds."""
 _SLOTS = 48
 """Of a day."""
 _MEMORY = 1_000
 """Values over which the long-term level and spread are averaged."""
 _NEAR = 200
+"""The same of the near past."""
 _LARGEST = 1e100
 """Its square is still a number."""
 _FADE = 0.5
 """What is left of a surprise one value later."""
 _FARTHEST = 4.0
-"""Usual distances from what is usual, beyond which a value teaches the profile of the day no more than one at that distance."""
+"""Usual distances from what is usual, beyond which a value teaches the profile of the day no more
+than one at that distance."""
 ALARM = 7.0
 """Surprise (natural logarithm of an improbability) that is an alarm."""
 
 
 class Average(msgspec.Struct, array_like=True, gc=False):
-    """Mean of the last values: exponentially weighted with the memory of ``width`` values, and a plain mean of the first ones."""
+    """Mean of the last values: exponentially weighted with the memory of ``width`` values, and a
+    plain mean of the first ones."""
 
     width: int
     seen: int = 0
@@ -54,10 +66,15 @@ class Average(msgspec.Struct, array_like=True, gc=False):
 
 
 class Day(msgspec.Struct, array_like=True, gc=False):
-    """What is usual at a time of day: for weekdays and weekends, once each is known; one for the other until then."""
+    """What is usual at a time of day: for weekdays and weekends, once each is known; one for the
+    other until then."""
 
-    mean: list[list[float | None]] = msgspec.field(default_factory=lambda: [[None] * _SLOTS for _ in range(2)])
-    size: list[list[float]] = msgspec.field(default_factory=lambda: [[0.0] * _SLOTS for _ in range(2)])
+    mean: list[list[float | None]] = msgspec.field(
+        default_factory=lambda: [[None] * _SLOTS for _ in range(2)]
+    )
+    size: list[list[float]] = msgspec.field(
+        default_factory=lambda: [[0.0] * _SLOTS for _ in range(2)]
+    )
     """How far values usually lie from it."""
     total: float = 0.0
     count: int = 0
@@ -65,7 +82,8 @@ class Day(msgspec.Struct, array_like=True, gc=False):
     """The latest value's, to which ``total`` and ``count`` belong."""
 
     def usual(self, time: float) -> tuple[float, float] | None:
-        """The usual value and how far values of this time of day lie from it; None if no such time has been seen."""
+        """The usual value and how far values of this time of day lie from it; None if no such time
+        has been seen."""
         weekend, slot = self._at(time)
         for kind in (weekend, 1 - weekend):
             mean = self.mean[kind][slot]
@@ -108,10 +126,12 @@ _AHEAD = 64
 
 
 class Shapes(msgspec.Struct, array_like=True, gc=False):
-    """How far the last values, taken as one curve, lie from the nearest curves seen before: what recurs is no news, whenever it does.
+    """How far the last values, taken as one curve, lie from the nearest curves seen before: what
+    recurs is no news, whenever it does.
 
-    As in Burnaev and Ishimtsev, "Conformalized density- and distance-based anomaly detection in time-series data", 2016. A new curve
-    takes the place of any old one, so that some of them are as old as the series.
+    As in Burnaev and Ishimtsev, "Conformalized density- and distance-based anomaly detection in
+    time-series data", 2016. A new curve takes the place of any old one, so that some of them are as
+    old as the series.
     """
 
     values: bytearray = msgspec.field(default_factory=lambda: bytearray(2 * _LENGTH * 8))
@@ -166,11 +186,13 @@ _PARTS, _CONTEXT = 5, 3
 
 
 class Patterns(msgspec.Struct, array_like=True, gc=False):
-    """How improbable a value is after those before it: what never came in this order is news, usual as each value may be.
+    """How improbable a value is after those before it: what never came in this order is news, usual
+    as each value may be.
 
-    A value is known by the fifth of the range so far that it lies in. What is expected after none, one, two and three values is mixed,
-    each by how often it has been seen: MacKay and Peto, "A hierarchical Dirichlet language model", Nat. Lang. Eng. 1995; at most 156
-    contexts are remembered.
+    A value is known by the fifth of the range so far that it lies in. What is expected after none,
+    one, two and three values is mixed, each by how often it has been seen: MacKay and Peto, "A
+    hierarchical Dirichlet language model", Nat. Lang. Eng. 1995; at most 156 contexts are
+    remembered.
     """
 
     low: float = inf
@@ -182,7 +204,8 @@ class Patterns(msgspec.Struct, array_like=True, gc=False):
     usual: Average = msgspec.field(default_factory=lambda: Average(_MEMORY))
 
     def surprise(self, value: float) -> float:
-        """-ln of the probability of ``value``, as far as it is more than usual; then it is learned."""
+        """-ln of the probability of ``value``, as far as it is more than usual; then it is
+        learned."""
         self.low, self.high = min(self.low, value), max(self.high, value)
         width = self.high - self.low
         part = min(int((value - self.low) / width * _PARTS), _PARTS - 1) if width > 0 else 0
@@ -199,6 +222,7 @@ class Patterns(msgspec.Struct, array_like=True, gc=False):
 _REST, _LEAST_REST = 0.02, 50
 """Of the values seen, and values at least."""
 _LARGER = 2.0
+"""Multiple of the latest alarm's surprise that is news while resting."""
 _DEARER = 1.3
 """Surprise that is asked for more, times the logarithm of 1 and the alarms so far."""
 _ALARM_MEMORY = 100
@@ -206,12 +230,14 @@ _ALARM_MEMORY = 100
 
 
 class Rest(msgspec.Struct, array_like=True, gc=False):
-    """An alarm makes the next one harder: anomalies are told of once, and a series that is often odd has to be odder.
+    """An alarm makes the next one harder: anomalies are told of once, and a series that is often
+    odd has to be odder.
 
-    For a while - 2% of what has been seen, 50 values at least - only what is twice as surprising is news, as conformal detectors do
-    (Burnaev and Ishimtsev 2016). And every alarm so far counts, the less the longer ago, so that no series can spend all of the false
-    alarms (the idea of alpha investing: Foster and Stine, "Alpha-investing: a procedure for sequential control of expected false
-    discoveries", J. R. Stat. Soc. B 2008).
+    For a while - 2% of what has been seen, 50 values at least - only what is twice as surprising is
+    news, as conformal detectors do (Burnaev and Ishimtsev 2016). And every alarm so far counts, the
+    less the longer ago, so that no series can spend all of the false alarms (the idea of alpha
+    investing: Foster and Stine, "Alpha-investing: a procedure for sequential control of expected
+    false discoveries", J. R. Stat. Soc. B 2008).
     """
 
     seen: int = 0
@@ -225,7 +251,9 @@ class Rest(msgspec.Struct, array_like=True, gc=False):
         self.seen += 1
         self.alarms *= 1 - 1 / (self.seen + _ALARM_MEMORY)
         surprise = max(0.0, surprise - _DEARER * log1p(self.alarms))
-        resting = self.since is not None and self.seen - self.since < max(_LEAST_REST, _REST * self.seen)
+        resting = self.since is not None and self.seen - self.since < max(
+            _LEAST_REST, _REST * self.seen
+        )
         if resting and surprise <= _LARGER * self.top:
             return 0.0
         if surprise >= ALARM:
@@ -235,21 +263,25 @@ class Rest(msgspec.Struct, array_like=True, gc=False):
 
 
 class PointDetector(msgspec.Struct, array_like=True, gc=False):
-    """Several views of the series, each judged by the tail of its own past (SPOT, agents/detectors/spot.py) or a probability by itself.
+    """Several views of the series, each judged by the tail of its own past (SPOT,
+    agents/detectors/spot.py) or a probability by itself.
 
-    Their surprises are added, or one beyond a tail is so large that it counts alone. Half of the sum is left when the next value comes:
-    what lasts is more of an anomaly than what does not.
+    Their surprises are added, or one beyond a tail is so large that it counts alone. Half of the
+    sum is left when the next value comes: what lasts is more of an anomaly than what does not.
 
-    Views: the distance from what is usual at this time of day (before a time of day is known, from the long-term level); the mean of
-    twenty such distances, in units of the usual one; the mean of three distances from the last 200 values in units of their standard
-    deviation; whether the series moves less than it used to; how far the curve of the last values lies from all curves before; and, already
-    a probability, how rarely such a value has followed the last ones.
+    Views: the distance from what is usual at this time of day (before a time of day is known, from
+    the long-term level); the mean of twenty such distances, in units of the usual one; the mean of
+    three distances from the last 200 values in units of their standard deviation; whether the
+    series moves less than it used to; how far the curve of the last values lies from all curves
+    before; and, already a probability, how rarely such a value has followed the last ones.
 
-    What is usual at a time of day is learned with bounded influence (Huber, "Robust estimation of a location parameter", Ann. Math. Stat.
-    1964): else an anomaly would be half expected the next day at its time, and the usual value there a surprise. Scores do not depend on
-    the unit of the values.
+    What is usual at a time of day is learned with bounded influence (Huber, "Robust estimation of a
+    location parameter", Ann. Math. Stat. 1964): else an anomaly would be half expected the next day
+    at its time, and the usual value there a surprise. Scores do not depend on the unit of the
+    values.
 
-    Source: Siffer et al., "Anomaly detection in streams with extreme value theory", KDD 2017, of each view.
+    Source: Siffer et al., "Anomaly detection in streams with extreme value theory", KDD 2017, of
+    each view.
     """
 
     level: Average = msgspec.field(default_factory=lambda: Average(_MEMORY))
@@ -263,7 +295,9 @@ class PointDetector(msgspec.Struct, array_like=True, gc=False):
     day: Day = msgspec.field(default_factory=Day)
     shapes: Shapes = msgspec.field(default_factory=Shapes)
     patterns: Patterns = msgspec.field(default_factory=Patterns)
-    tails: dict[View, Tail] = msgspec.field(default_factory=lambda: {view: Tail() for view in WEIGHTS if view != "pattern"})
+    tails: dict[View, Tail] = msgspec.field(
+        default_factory=lambda: {view: Tail() for view in WEIGHTS if view != "pattern"}
+    )
     surprise: float = 0.0
     rest: Rest = msgspec.field(default_factory=Rest)
     last: float | None = None
@@ -271,7 +305,8 @@ class PointDetector(msgspec.Struct, array_like=True, gc=False):
     """What was new of the newest value's surprise (natural logarithm of an improbability)."""
 
     def update(self, time: float, value: float) -> Score:
-        """Score a value at ``time`` (epoch seconds). ``expected`` is the usual value at this time. Beyond 1e100 values are all alike."""
+        """Score a value at ``time`` (epoch seconds). ``expected`` is the usual value at this time.
+        Beyond 1e100 values are all alike."""
         if not isfinite(value):
             return gap(False)
         value = max(-_LARGEST, min(_LARGEST, value))

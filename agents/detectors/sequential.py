@@ -1,8 +1,10 @@
 """Means that may be looked at after every observation: confidence sequences for bounded variables.
 
-The predictable plug-in empirical-Bernstein confidence sequence (Waudby-Smith and Ramdas, "Estimating means of bounded random variables by
-betting", JRSS-B 2024, theorem 2, eqs. 13-15): with probability 1 - alpha the mean lies within the bounds at *all* times, so stopping when
-one likes the answer does not spoil it. Exact for any distribution on [0, 1], narrow where the variance is small, and six numbers of state.
+The predictable plug-in empirical-Bernstein confidence sequence (Waudby-Smith and Ramdas,
+"Estimating means of bounded random variables by betting", JRSS-B 2024, theorem 2, eqs. 13-15): with
+probability 1 - alpha the mean lies within the bounds at *all* times, so stopping when one likes the
+answer does not spoil it. Exact for any distribution on [0, 1], narrow where the variance is small,
+and six numbers of state.
 """
 
 from __future__ import annotations
@@ -18,9 +20,11 @@ _MOST = 0.5
 
 
 class Mean(msgspec.Struct, array_like=True, gc=False):
-    """The mean of observations in [-1, 1], with bounds that hold at all times. An alarm: it is not zero.
+    """The mean of observations in [-1, 1], with bounds that hold at all times. An alarm: it is not
+    zero.
 
-    Source: Waudby-Smith and Ramdas, "Estimating means of bounded random variables by betting", JRSS-B 2024, theorem 2.
+    Source: Waudby-Smith and Ramdas, "Estimating means of bounded random variables by betting",
+    JRSS-B 2024, theorem 2.
     """
 
     n: int = 0
@@ -33,8 +37,9 @@ class Mean(msgspec.Struct, array_like=True, gc=False):
     high: float = 1.0
 
     def update(self, time: float, value: float, *, alpha: float = 0.05) -> Score:
-        """One more observation; beyond [-1, 1] they are all alike. ``alpha``: chance that the bounds ever exclude the mean, the same at
-        every call. ``time`` is of no consequence. The score says how far zero lies from the middle of the bounds: 0 there, 1 outside.
+        """One more observation; beyond [-1, 1] they are all alike. ``alpha``: chance that the
+        bounds ever exclude the mean, the same at every call. ``time`` is of no consequence. The
+        score says how far zero lies from the middle of the bounds: 0 there, 1 outside.
         """
         if not isfinite(value):
             return gap(self._share >= 1.0)

@@ -9,17 +9,21 @@ import msgspec
 _FIRST = 100
 """Values from which the first threshold is taken."""
 _SHARE = 0.05
+"""Of the values, that exceed the threshold aimed at."""
 _MOST = 128
 """Excesses remembered."""
 _HEAVIEST = 0.5
+"""Largest shape of the tail."""
 
 
 class Tail(msgspec.Struct, array_like=True, gc=False):
-    """Streaming peaks over threshold: Siffer et al., "Anomaly detection in streams with extreme value theory" (SPOT), KDD 2017.
+    """Streaming peaks over threshold: Siffer et al., "Anomaly detection in streams with extreme
+    value theory" (SPOT), KDD 2017.
 
-    The excesses over a high threshold follow a generalised Pareto distribution, fitted by moments (Hosking and Wallis, "Parameter and
-    quantile estimation for the generalized Pareto distribution", Technometrics 1987) with a shape from 0 to 0.5. The threshold rises when
-    more than twice the share aimed at exceeds it.
+    The excesses over a high threshold follow a generalised Pareto distribution, fitted by moments
+    (Hosking and Wallis, "Parameter and quantile estimation for the generalized Pareto
+    distribution", Technometrics 1987) with a shape from 0 to 0.5. The threshold rises when more
+    than twice the share aimed at exceeds it.
     """
 
     first: list[float] = []
@@ -33,7 +37,8 @@ class Tail(msgspec.Struct, array_like=True, gc=False):
     threshold: float | None = None
 
     def surprise(self, value: float) -> float:
-        """-ln of the probability of at least ``value``, by what was learned so far; 0 while too little is known."""
+        """-ln of the probability of at least ``value``, by what was learned so far; 0 while too
+        little is known."""
         if self.threshold is None or value <= self.threshold:
             return 0.0
         rank = log(self.seen / max(self.over, 1))

@@ -23,11 +23,14 @@ Floats = NDArray[np.floating[Any]]
 Bools = NDArray[np.bool_]
 
 TINY = 1e-300
+"""The smallest p-value."""
 RIDGE = 1.0
+"""Regularisation, in units of the kernel's mean eigenvalue."""
 
 
 class Tested(NamedTuple):
-    """``statistic``: standardised, positive for more in the new group where a direction has a meaning."""
+    """``statistic``: standardised, positive for more in the new group where a direction has a
+    meaning."""
 
     statistic: float
     p: float
@@ -37,37 +40,48 @@ NOTHING = Tested(0.0, 1.0)
 
 
 class TwoSampleTest(Protocol):
-    """Every function of this module whose name ends in ``_test``; tests/unit/test_detectors.py has what they share.
+    """Every function of this module whose name ends in ``_test``; tests/unit/test_detectors.py has
+    what they share.
 
-    ``observations``: one to a row, in order of time; one that is not a number is left out. ``new``: which are of the new group. Groups
-    that are too small to tell, and values that do not differ, are ``NOTHING``.
+    ``observations``: one to a row, in order of time; one that is not a number is left out. ``new``:
+    which are of the new group. Groups that are too small to tell, and values that do not differ,
+    are ``NOTHING``.
     """
 
     def __call__(self, observations: NDArray[Any], new: Bools, /) -> Tested: ...
 
 
 def kernel_test(features: Floats, new: Bools, strength: float = RIDGE) -> Tested:
-    """Regularised kernel Fisher discriminant test, linear kernel, of rows of ``features``; ``strength``: of the regularisation, in units
-    of the kernel's mean eigenvalue. Its result does not depend on the unit of the values.
+    """Regularised kernel Fisher discriminant test, linear kernel, of rows of ``features``;
+    ``strength``: of the regularisation, in units of the kernel's mean eigenvalue. Its result does
+    not depend on the unit of the values.
 
-    The statistic is the share of the centred labels that a ridge classifier explains. Under permutation of the labels its mean and variance
-    are known exactly (Kazi-Aoual et al. 1995), its skewness as that of a weighted sum of chi-squares; the tail is Pearson's type III.
+    The statistic is the share of the centred labels that a ridge classifier explains. Under
+    permutation of the labels its mean and variance are known exactly (Kazi-Aoual et al. 1995), its
+    skewness as that of a weighted sum of chi-squares; the tail is Pearson's type III.
 
-    Source: Harchaoui, Bach and Moulines, "Testing for homogeneity with kernel Fisher discriminant analysis", NIPS 2007.
+    Source: Harchaoui, Bach and Moulines, "Testing for homogeneity with kernel Fisher discriminant
+    analysis", NIPS 2007.
     """
     features, new = _complete(features, new)
     found = _classifier(features, new, strength)
-    return NOTHING if found is None else Tested(*_permuted_share(found.explained, found.shrunk, found.leverage, found.labels))
+    return (
+        NOTHING
+        if found is None
+        else Tested(*_permuted_share(found.explained, found.shrunk, found.leverage, found.labels))
+    )
 
 
 def kernel_direction(features: Floats, new: Bools, strength: float = RIDGE) -> Floats:
-    """Weights of the features by which :func:`kernel_test` tells the new group apart; zeros where it cannot."""
+    """Weights of the features by which :func:`kernel_test` tells the new group apart; zeros where
+    it cannot."""
     found = _classifier(*_complete(features, new), strength)
     return np.zeros(features.shape[1]) if found is None else found.direction
 
 
 class _Classifier(NamedTuple):
-    """A ridge classifier of centred labels. ``shrunk``: a matrix with the eigenvalues of its hat matrix, whose diagonal is ``leverage``."""
+    """A ridge classifier of centred labels. ``shrunk``: a matrix with the eigenvalues of its hat
+    matrix, whose diagonal is ``leverage``."""
 
     labels: Floats
     explained: float
@@ -85,7 +99,8 @@ def _classifier(features: Floats, new: Bools, strength: float) -> _Classifier | 
     if ridge <= 0.0:
         return None
     labels = _labels(new)
-    # H = x (x'x + ridge)^-1 x' is the classifier's hat matrix; it is centred because x is. Whichever side of x is shorter is factorised.
+    # H = x (x'x + ridge)^-1 x' is the classifier's hat matrix; it is centred because x is.
+    # Whichever side of x is shorter is factorised.
     if n <= x.shape[1]:
         inverse = _inverse(x @ x.T, ridge)
         shrunk = np.eye(n, dtype=np.float32) - np.float32(ridge) * inverse  # H itself
@@ -93,23 +108,27 @@ def _classifier(features: Floats, new: Bools, strength: float) -> _Classifier | 
         direction = x.T @ (inverse @ labels)
     else:
         inverse = _inverse(x.T @ x, ridge)
-        shrunk = np.eye(x.shape[1], dtype=np.float32) - np.float32(ridge) * inverse  # has the eigenvalues of H
+        # This has the eigenvalues of H.
+        shrunk = np.eye(x.shape[1], dtype=np.float32) - np.float32(ridge) * inverse
         leverage = np.einsum("ij,ij->i", x @ inverse, x)
         direction = inverse @ (x.T @ labels)
     return _Classifier(labels, float(labels @ x @ direction), shrunk, leverage, direction)
 
 
 def topics_test(features: Floats, new: Bools, strength: float = RIDGE) -> Tested:
-    """:func:`kernel_test` with the kernel exp(2 (cosine - 1)): a few new clusters among many show by who is near whom, not by the mean. Its
-    result does not depend on the unit of the values.
+    """:func:`kernel_test` with the kernel exp(2 (cosine - 1)): a few new clusters among many show
+    by who is near whom, not by the mean. Its result does not depend on the unit of the values.
 
-    Source: Harchaoui, Bach and Moulines, "Testing for homogeneity with kernel Fisher discriminant analysis", NIPS 2007.
+    Source: Harchaoui, Bach and Moulines, "Testing for homogeneity with kernel Fisher discriminant
+    analysis", NIPS 2007.
     """
     features, new = _complete(features, new)
     n = len(new)
     if n < 12 or new.all() or not new.any() or not features.any():
         return NOTHING
-    x = (features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-9)).astype(np.float32)
+    x = (features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-9)).astype(
+        np.float32
+    )
     gram = np.exp(2 * (x @ x.T - 1))
     means = gram.mean(axis=0)
     gram += means.mean() - means[:, None] - means
@@ -118,11 +137,16 @@ def topics_test(features: Floats, new: Bools, strength: float = RIDGE) -> Tested
         return NOTHING
     labels = _labels(new)
     shrunk = np.eye(n, dtype=np.float32) - np.float32(ridge) * _inverse(gram, ridge)
-    return Tested(*_permuted_share(float(labels @ shrunk @ labels), shrunk, np.diag(shrunk), labels))
+    return Tested(
+        *_permuted_share(float(labels @ shrunk @ labels), shrunk, np.diag(shrunk), labels)
+    )
 
 
-def _permuted_share(statistic: float, shrunk: Floats, leverage: Floats, labels: Floats) -> tuple[float, float]:
-    """Standardised, and p, of the share of the labels that a hat matrix explains. ``shrunk``: a matrix with its eigenvalues."""
+def _permuted_share(
+    statistic: float, shrunk: Floats, leverage: Floats, labels: Floats
+) -> tuple[float, float]:
+    """Standardised, and p, of the share of the labels that a hat matrix explains. ``shrunk``: a
+    matrix with its eigenvalues."""
     n = len(labels)
     leverage = leverage.astype(np.float64)
     t, t2 = float(np.trace(shrunk)), float(np.vdot(shrunk, shrunk))
@@ -148,7 +172,8 @@ def _labels(new: Bools) -> Floats:
 
 def _inverse(gram: Floats, ridge: float) -> Floats:
     gram[np.diag_indices(len(gram))] += np.float32(ridge)
-    factor, _ = spotrf(gram.T, lower=1, overwrite_a=1)  # of a symmetric matrix the transpose, in the order of Fortran, needs no copy
+    # The transpose of a symmetric matrix, in the order of Fortran, needs no copy.
+    factor, _ = spotrf(gram.T, lower=1, overwrite_a=1)
     half, _ = spotri(factor, lower=1, overwrite_c=1)
     found: Floats = half + half.T
     found[np.diag_indices(len(gram))] /= 2
@@ -156,14 +181,15 @@ def _inverse(gram: Floats, ridge: float) -> Floats:
 
 
 def rank_test(values: Floats, new: Bools) -> Tested:
-    """Mann-Whitney's test of location and Mood's of spread, whichever says more, on ranks with ties; times two for having looked at both.
-    Its result does not depend on the unit of the values.
+    """Mann-Whitney's test of location and Mood's of spread, whichever says more, on ranks with
+    ties; times two for having looked at both. Its result does not depend on the unit of the values.
 
-    Values that follow each other are often alike (latency above all), which ranks taken as independent would overrate: the statistic
-    is divided by the root of (1 + r) / (1 - r), r being the correlation of neighbours within their group. Rows are in order of time.
+    Values that follow each other are often alike (latency above all), which ranks taken as
+    independent would overrate: the statistic is divided by the root of (1 + r) / (1 - r), r being
+    the correlation of neighbours within their group. Rows are in order of time.
 
-    Source: Mann and Whitney, Ann. Math. Stat. 1947; Mood, "On the asymptotic efficiency of certain nonparametric two-sample tests", Ann.
-    Math. Stat. 1954.
+    Source: Mann and Whitney, Ann. Math. Stat. 1947; Mood, "On the asymptotic efficiency of certain
+    nonparametric two-sample tests", Ann. Math. Stat. 1954.
     """
     values, new = _complete(values, new)
     n, k = len(values), int(new.sum())
@@ -176,9 +202,11 @@ def rank_test(values: Floats, new: Bools) -> Tested:
 
 
 def location_test(values: Floats, new: Bools) -> Tested:
-    """Mann-Whitney's test alone, one-sided: p is small if the new values are smaller. Its result does not depend on the unit of the values.
+    """Mann-Whitney's test alone, one-sided: p is small if the new values are smaller. Its result
+    does not depend on the unit of the values.
 
-    Source: Mann and Whitney, "On a test of whether one of two random variables is stochastically larger", Ann. Math. Stat. 1947.
+    Source: Mann and Whitney, "On a test of whether one of two random variables is stochastically
+    larger", Ann. Math. Stat. 1947.
     """
     values, new = _complete(values, new)
     if new.all() or not new.any() or (ranks := _ranks(values)) is None:
@@ -188,8 +216,11 @@ def location_test(values: Floats, new: Bools) -> Tested:
 
 
 def _complete(observations: Floats, new: Bools) -> tuple[Floats, Bools]:
-    """Without those that are not numbers. An infinite one has a rank like any other, and no place in a matrix."""
-    wrong = np.isnan(observations) if observations.ndim == 1 else ~np.isfinite(observations).all(axis=1)
+    """Without those that are not numbers. An infinite one has a rank like any other, and no place
+    in a matrix."""
+    wrong = (
+        np.isnan(observations) if observations.ndim == 1 else ~np.isfinite(observations).all(axis=1)
+    )
     return (observations[~wrong], new[~wrong]) if wrong.any() else (observations, new)
 
 
@@ -207,11 +238,17 @@ def _ranks(values: Floats) -> Floats | None:
 
 
 def binary_test(values: Bools, new: Bools, *, tempered: bool = True) -> Tested:
-    """Fisher's exact test, two-sided by doubling; ``tempered`` for the likeness of neighbours as ``rank_test`` is.
+    """Fisher's exact test, two-sided by doubling; ``tempered`` for the likeness of neighbours as
+    ``rank_test`` is.
 
     Source: Fisher, "The logic of inductive inference", J. R. Stat. Soc. 1935.
     """
-    n, k, hits, among_new = len(values), int(new.sum()), int(values.sum()), int((values & new).sum())
+    n, k, hits, among_new = (
+        len(values),
+        int(new.sum()),
+        int(values.sum()),
+        int((values & new).sum()),
+    )
     if k < 8 or n - k < 8 or hits in (0, n):
         return NOTHING
     expected = k * hits / n
@@ -225,21 +262,29 @@ def binary_test(values: Bools, new: Bools, *, tempered: bool = True) -> Tested:
     return Tested(sign * z, min(1.0, max(2 * p, TINY)))
 
 
-def category_test(codes: NDArray[np.int64], new: Bools, most: int = 6, *, tempered: bool = True) -> Tested:
-    """Of the ``most`` frequent categories the one whose share changed most, against the rest by :func:`binary_test`, times their number.
+def category_test(
+    codes: NDArray[np.int64], new: Bools, most: int = 6, *, tempered: bool = True
+) -> Tested:
+    """Of the ``most`` frequent categories the one whose share changed most, against the rest by
+    :func:`binary_test`, times their number.
 
-    Source: Fisher, "The logic of inductive inference", J. R. Stat. Soc. 1935, with Bonferroni's correction.
+    Source: Fisher, "The logic of inductive inference", J. R. Stat. Soc. 1935, with Bonferroni's
+    correction.
     """
     found, counts = np.unique(codes, return_counts=True)
     if len(found) < 2:
         return NOTHING
     top = found[np.argsort(-counts, kind="stable")[:most]]
-    best = min((binary_test(codes == code, new, tempered=tempered) for code in top.tolist()), key=lambda tested: tested.p)
+    best = min(
+        (binary_test(codes == code, new, tempered=tempered) for code in top.tolist()),
+        key=lambda tested: tested.p,
+    )
     return Tested(best.statistic, min(1.0, best.p * len(top)))
 
 
 def inflation(values: Floats, new: Bools) -> float:
-    """By how much the variance of a group's mean exceeds that of independent values: (1 + r) / (1 - r), at least 1."""
+    """By how much the variance of a group's mean exceeds that of independent values: (1 + r) / (1 -
+    r), at least 1."""
     products, squares = 0.0, 0.0
     for group in (values[new], values[~new]):
         centred = group - group.mean()

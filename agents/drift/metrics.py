@@ -13,7 +13,17 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.detectors.two_sample import NOTHING, RIDGE, Bools, Tested, binary_test, category_test, kernel_test, rank_test, topics_test
+from agents.detectors.two_sample import (
+    NOTHING,
+    RIDGE,
+    Bools,
+    Tested,
+    binary_test,
+    category_test,
+    kernel_test,
+    rank_test,
+    topics_test,
+)
 from agents.drift.rows import BINARIES, CATEGORIES, NUMBERS, Rows, answers, questions
 from agents.drift.text import STYLE, Floats
 

@@ -1,6 +1,7 @@
 """Scores of answers (of judges, people or code): whether they have fallen against the reference. Only the fall is looked for.
 
-Right or wrong is followed with every score, as the shares of :mod:`agents.detectors.shares` are; marks are compared every ``BLOCK`` scores.
+Right or wrong is followed with every score, as the shares of :mod:`agents.detectors.shares` are;
+marks are compared every ``BLOCK`` scores.
 """
 
 from __future__ import annotations

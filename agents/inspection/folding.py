@@ -14,17 +14,19 @@ from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 _LAST_WITH_LETTERS = 0x323AF
-"""The code points behind it are nobody's letters (Unicode 15), and so many that they are not kept in tables."""
+"""The code points behind it are nobody's letters (Unicode 15), and so many that they are not kept
+in tables."""
 
 _ESCAPE = re.compile(r"\\[nrt]")
 _MARKS = re.compile("[\u0300-\u036f]")
 
 
 class Folding(dict[int, str | None]):
-    """A table for ``str.translate``: what ``left`` makes of a character, None of one that is removed. Filled as characters are met.
+    """A table for ``str.translate``: what ``left`` makes of a character, None of one that is
+    removed. Filled as characters are met.
 
-    One after the other, because normalization of a whole text sorts its accents, which takes the square of the time if there are many
-    on one letter.
+    One after the other, because normalization of a whole text sorts its accents, which takes the
+    square of the time if there are many on one letter.
     """
 
     def __init__(self, left: Callable[[str], str | None]) -> None:
@@ -39,8 +41,9 @@ class Folding(dict[int, str | None]):
 
 
 def in_ascii(text: str) -> str:
-    """What Unicode's compatibility decomposition (NFKD, UAX 15) leaves of ``text`` in ASCII: letters in disguise (full width,
-    mathematical) are resolved, accents and all other characters are gone."""
+    """What Unicode's compatibility decomposition (NFKD, UAX 15) leaves of ``text`` in ASCII:
+    letters in disguise (full width, mathematical) are resolved, accents and all other characters
+    are gone."""
     return unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
 
 
@@ -52,7 +55,8 @@ def without_accents(text: str) -> str:
 
 
 def folded_words(text: str) -> str:
-    """``text`` as words are compared: no case, no accents of Latin, Greek and Cyrillic letters, no letters in disguise."""
+    """``text`` as words are compared: no case, no accents of Latin, Greek and Cyrillic letters, no
+    letters in disguise."""
     text = text.casefold()
     return text if text.isascii() else _MARKS.sub("", unicodedata.normalize("NFKD", text))
 
@@ -63,8 +67,8 @@ def _letter(character: str) -> str:
 
 
 LETTERS: Final = Folding(_letter)
-"""One letter for one, lower case and without accent, ``?`` for one beyond ASCII; nothing for a combining mark."""
-
+"""One letter for one, lower case and without accent, ``?`` for one beyond ASCII; nothing for a
+combining mark."""
 
 
 class Folded(NamedTuple):
@@ -102,16 +106,20 @@ _table: Final = Folding(_plain)
 
 
 def fold(text: str) -> Folded:
-    """`text` as the detectors of personal data read it: ASCII digits, dashes and spaces, full-width letters narrowed.
+    """`text` as the detectors of personal data read it: ASCII digits, dashes and spaces, full-width
+    letters narrowed.
 
-    One character for one, except that invisible ones are gone. An escaped line break (JSON in text) becomes two spaces.
+    One character for one, except that invisible ones are gone. An escaped line break (JSON in text)
+    becomes two spaces.
     """
     positions: list[int] | None = None
     folded = text
     if not text.isascii():
         folded = text.translate(_table)
         if len(folded) != len(text):
-            positions = [index for index, character in enumerate(text) if _table[ord(character)] is not None]
+            positions = [
+                index for index, character in enumerate(text) if _table[ord(character)] is not None
+            ]
     if "\\" in folded:
         folded = _ESCAPE.sub("  ", folded)
     return Folded(folded, positions)

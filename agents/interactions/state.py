@@ -532,8 +532,8 @@ class InteractionsState:
             self._live = saved.live
 
     def waiting(self) -> int:
-        """Requests without an answer, answers without a request, and whether something was forwarded or told that not everybody has
-        confirmed to have read."""
+        """Requests without an answer, answers without a request, and one while not everybody has
+        confirmed to have read what was written (``_unconfirmed``)."""
         join = self._join
         return len(join.requests) - join.unanswered + len(join.responses) + self._unconfirmed
 

@@ -177,8 +177,8 @@ class LabelsState:
         pass
 
     def waiting(self) -> int:
-        """Turns and feedback up to the clock. What a service tells whose clock is ahead waits until then, and nothing comes of it
-        before."""
+        """Turns and feedback up to the clock. What a service tells whose clock is ahead waits until
+        then, and nothing comes of it before."""
         return self._inbox.before(self._watermark.time + self._settings.settle)
 
     def gauges(self) -> Mapping[str, float]:

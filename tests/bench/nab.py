@@ -49,7 +49,8 @@ class Result(NamedTuple):
 
 
 def graded(detector: PointDetector, time: float, value: float) -> float:
-    """A score in [0, 1) that goes on growing beyond an alarm, which is at 0.5: NAB looks for the best threshold."""
+    """A score in [0, 1) that goes on growing beyond an alarm, which is at 0.5: NAB looks for the
+    best threshold."""
     score = detector.update(time, value).score
     return 1 - 2.0 ** -(detector.news / ALARM if score == 1.0 else score)
 

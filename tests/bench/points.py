@@ -33,7 +33,8 @@ from tests.bench.nab_standin import corpus
 
 def core(series: Labelled) -> Array:
     detector = PointDetector()
-    return np.array([graded(detector, at, value) for at, value in zip(series.times.tolist(), series.values.tolist(), strict=True)])
+    values = zip(series.times.tolist(), series.values.tolist(), strict=True)
+    return np.array([graded(detector, time, value) for time, value in values])
 
 
 def windowed_gaussian(series: Labelled, *, size: int = 6_400, step: int = 100) -> Array:

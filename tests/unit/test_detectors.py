@@ -1,4 +1,5 @@
-"""What all detectors have in common, and all tests of two samples: agents/detectors/detector.py says it, here it is checked of each.
+"""What all detectors have in common, and all tests of two samples: agents/detectors/detector.py
+says it, here it is checked of each.
 
 A class of the package with an ``update`` that is in no case below fails the first test.
 """
@@ -12,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from math import inf, log, nan
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -67,7 +69,9 @@ class Case:
     def stream(self, seed: int = 1) -> list[tuple[float, Any]]:
         """Usual values, and then others: (time, value)."""
         rng = np.random.default_rng(seed)
-        values = [self.usual(rng) for _ in range(self.learns)] + [self.changed(rng) for _ in range(self.within)]
+        values = [self.usual(rng) for _ in range(self.learns)] + [
+            self.changed(rng) for _ in range(self.within)
+        ]
         return [(MONDAY + at * self.step, value) for at, value in enumerate(values)]
 
 
@@ -113,63 +117,146 @@ def scores(mean: float) -> Callable[[Generator], Sums]:
 
 CASES: dict[str, Case] = {
     "counts": Case(
-        lambda: CountTest(H), lambda rng: int(rng.poisson(20)), lambda rng: int(rng.poisson(90)), 20,
-        (nan, inf), learns=400, within=20, most=2_500,
+        lambda: CountTest(H),
+        lambda rng: int(rng.poisson(20)),
+        lambda rng: int(rng.poisson(90)),
+        20,
+        (nan, inf),
+        learns=400,
+        within=20,
+        most=2_500,
     ),
     "counts that cease": Case(
-        lambda: CountTest(H), lambda rng: int(rng.poisson(20)), lambda rng: 0, 20,
-        (nan, -inf), learns=400, within=20, most=2_500,
+        lambda: CountTest(H),
+        lambda rng: int(rng.poisson(20)),
+        lambda rng: 0,
+        20,
+        (nan, -inf),
+        learns=400,
+        within=20,
+        most=2_500,
     ),
     "rates": Case(
-        lambda: RateTest(H), share(0.02), share(0.4), Share(1, 40),
-        (Share(nan, 40), Share(1, inf)), learns=200, within=20, most=200,  # type: ignore[arg-type]
+        lambda: RateTest(H),
+        share(0.02),
+        share(0.4),
+        Share(1, 40),
+        (Share(nan, 40), Share(1, inf)),
+        learns=200,
+        within=20,
+        most=200,  # type: ignore[arg-type]
     ),
     "tail": Case(
-        lambda: TailTest.of(H), bins(300), bins(330), {250: 10, 260: 5},
-        ({250: nan}, {250: 10, 260: inf}), learns=200, within=20, most=2_000,
+        lambda: TailTest.of(H),
+        bins(300),
+        bins(330),
+        {250: 10, 260: 5},
+        ({250: nan}, {250: 10, 260: inf}),
+        learns=200,
+        within=20,
+        most=2_000,
     ),
     "price": Case(
-        lambda: PriceTest(H), spend(1.0), spend(4.0), Spend(0.12, 12, 3, 0.04, 4),
-        (Spend(nan, 12), Spend(0.12, 12, 3, inf, 4)), learns=200, within=20, most=200,
+        lambda: PriceTest(H),
+        spend(1.0),
+        spend(4.0),
+        Spend(0.12, 12, 3, 0.04, 4),
+        (Spend(nan, 12), Spend(0.12, 12, 3, inf, 4)),
+        learns=200,
+        within=20,
+        most=200,
         rescaled=lambda v: v._replace(used=64 * v.used, top=64 * v.top),
     ),
     "typical": Case(
-        lambda: TypicalTest(H), logs(1.0), logs(4.0), Logs(12, -60.0, 300.0),
-        (Logs(12, nan, 300.0), Logs(12, -60.0, inf)), learns=200, within=20, most=200,
+        lambda: TypicalTest(H),
+        logs(1.0),
+        logs(4.0),
+        Logs(12, -60.0, 300.0),
+        (Logs(12, nan, 300.0), Logs(12, -60.0, inf)),
+        learns=200,
+        within=20,
+        most=200,
         rescaled=lambda v: _shifted(v, log(64)),
     ),
     "creep": Case(
-        lambda: CreepTest(9.0), spent(1.0), spent(1.3), Spent(100, 0.5),
-        (Spent(100, nan), Spent(100, inf)), learns=240, within=48, most=600, step=3600.0,
+        lambda: CreepTest(9.0),
+        spent(1.0),
+        spent(1.3),
+        Spent(100, 0.5),
+        (Spent(100, nan), Spent(100, inf)),
+        learns=240,
+        within=48,
+        most=600,
+        step=3600.0,
         rescaled=lambda v: v._replace(used=64 * v.used),
     ),
     "typical creep": Case(
-        lambda: CreepTest(9.0, typical=True), lambda rng: Spent(*logs(1.0, 100)(rng)), lambda rng: Spent(*logs(1.3, 100)(rng)),
-        Spent(100, -500.0, 2_500.0), (Spent(100, nan, 2_500.0), Spent(100, -500.0, inf)), learns=240, within=48, most=600, step=3600.0,
+        lambda: CreepTest(9.0, typical=True),
+        lambda rng: Spent(*logs(1.0, 100)(rng)),
+        lambda rng: Spent(*logs(1.3, 100)(rng)),
+        Spent(100, -500.0, 2_500.0),
+        (Spent(100, nan, 2_500.0), Spent(100, -500.0, inf)),
+        learns=240,
+        within=48,
+        most=600,
+        step=3600.0,
         rescaled=lambda v: Spent(*_shifted(Logs(*v), log(64))),
     ),
     "joint": Case(
-        lambda: JointTest(H), lambda rng: rng.normal(0, 1, 4).tolist(), lambda rng: rng.normal((0, 3, 3, -3), 1).tolist(),
-        [0.0] * 4, ([0.0, nan, 0.0, 0.0], [inf] * 4), learns=1_600, within=40, most=500,
+        lambda: JointTest(H),
+        lambda rng: rng.normal(0, 1, 4).tolist(),
+        lambda rng: rng.normal((0, 3, 3, -3), 1).tolist(),
+        [0.0] * 4,
+        ([0.0, nan, 0.0, 0.0], [inf] * 4),
+        learns=1_600,
+        within=40,
+        most=500,
     ),
     "points": Case(
-        PointDetector, lambda rng: float(rng.normal(100, 2)), lambda rng: float(rng.normal(180, 2)), 45.0,
-        (nan, inf, -inf), learns=800, within=4, most=150_000, rescaled=lambda v: 64 * v, step=300.0,
+        PointDetector,
+        lambda rng: float(rng.normal(100, 2)),
+        lambda rng: float(rng.normal(180, 2)),
+        45.0,
+        (nan, inf, -inf),
+        learns=800,
+        within=4,
+        most=150_000,
+        rescaled=lambda v: 64 * v,
+        step=300.0,
         wrong=4,  # a false alarm costs a ninth of a missed anomaly (tests/bench/nab.py)
     ),
     "burn": Case(
-        BurnRate, share(0.002), share(0.5), Share(0, 40),
-        (Share(nan, 40), Share(1, inf)), learns=100, within=40, most=200,  # type: ignore[arg-type]
+        BurnRate,
+        share(0.002),
+        share(0.5),
+        Share(0, 40),
+        (Share(nan, 40), Share(1, inf)),
+        learns=100,
+        within=40,
+        most=200,  # type: ignore[arg-type]
     ),
     "level": Case(
-        Level, scores(0.85), scores(0.3), Sums(12.0, 9.0, 9.0),
-        (Sums(12.0, nan, 9.0), Sums(inf, 9.0, 9.0)), learns=100, within=40, most=300, step=600.0,
+        Level,
+        scores(0.85),
+        scores(0.3),
+        Sums(12.0, 9.0, 9.0),
+        (Sums(12.0, nan, 9.0), Sums(inf, 9.0, 9.0)),
+        learns=100,
+        within=40,
+        most=300,
+        step=600.0,
     ),
     "mean": Case(
-        Mean, lambda rng: float(rng.normal(0, 0.2)), lambda rng: float(rng.normal(0.6, 0.2)), 0.0,
-        (nan, inf, -inf), learns=100, within=200, most=100,
+        Mean,
+        lambda rng: float(rng.normal(0, 0.2)),
+        lambda rng: float(rng.normal(0.6, 0.2)),
+        0.0,
+        (nan, inf, -inf),
+        learns=100,
+        within=200,
+        most=100,
     ),
-}  # fmt: skip
+}
 
 every_detector = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 
@@ -184,20 +271,46 @@ def scored(detector: Detector[Any], stream: Sequence[tuple[float, Any]]) -> list
 
 
 def restored(detector: Detector[Any]) -> Detector[Any]:
-    found: Detector[Any] = msgspec.msgpack.decode(msgspec.msgpack.encode(detector), type=type(detector))
+    found: Detector[Any] = msgspec.msgpack.decode(
+        msgspec.msgpack.encode(detector), type=type(detector)
+    )
     return found
 
 
 def members(of: Callable[[object], bool]) -> set[Any]:
     """Of all modules of the package, each where it is defined."""
-    modules = [import_module(f"agents.detectors.{module.name}") for module in pkgutil.iter_modules(agents.detectors.__path__)]
-    return {one for module in modules for _, one in inspect.getmembers(module, of) if one.__module__ == module.__name__}
+    modules = [
+        import_module(f"agents.detectors.{module.name}")
+        for module in pkgutil.iter_modules(agents.detectors.__path__)
+    ]
+    return {
+        one
+        for module in modules
+        for _, one in inspect.getmembers(module, of)
+        if one.__module__ == module.__name__
+    }
 
 
 class TestDetectors:
     def test_all_of_them_are_here(self) -> None:
         known = {type(case.new()) for case in CASES.values()}
-        assert members(lambda one: inspect.isclass(one) and hasattr(one, "update") and one is not Detector) == known
+        assert (
+            members(
+                lambda one: inspect.isclass(one) and hasattr(one, "update") and one is not Detector
+            )
+            == known
+        )
+
+    def test_all_of_them_are_in_the_architecture(self) -> None:
+        section = (
+            (Path(__file__).parents[2] / "docs/architecture.md")
+            .read_text("utf-8")
+            .split("\n## Detectors\n")[1]
+            .split("\n## ")[0]
+        )
+        assert set(re.findall(r"(?m)^\| `(\w+)` \|", section)) == {
+            type(case.new()).__name__ for case in CASES.values()
+        }
 
     @every_detector
     def test_it_says_where_it_was_published(self, case: Case) -> None:
@@ -227,10 +340,16 @@ class TestDetectors:
 
     @every_detector
     def test_where_a_stream_is_cut_by_a_restart_does_not_matter(self, case: Case) -> None:
-        # Given: whole, and written and read again while learning, often around the change, and while the alarm is on
+        # Given: whole; written and read again while learning, around the change, while it alarms
         whole, stream = case.new(), case.stream()
         expected = scored(whole, stream)
-        cuts = {1, 7, case.learns // 2, *range(case.learns - 3, case.learns + 4), case.learns + case.within - 1}
+        cuts = {
+            1,
+            7,
+            case.learns // 2,
+            *range(case.learns - 3, case.learns + 4),
+            case.learns + case.within - 1,
+        }
         detector, found = case.new(), list[Score]()
         # When
         for at, (time, value) in enumerate(stream):
@@ -243,7 +362,9 @@ class TestDetectors:
     @every_detector
     def test_it_knows_nothing_of_what_comes(self, case: Case) -> None:
         stream = case.stream()
-        assert scored(case.new(), stream[: case.learns]) == scored(case.new(), stream)[: case.learns]
+        assert (
+            scored(case.new(), stream[: case.learns]) == scored(case.new(), stream)[: case.learns]
+        )
 
     @every_detector
     def test_what_is_not_finite_is_a_gap(self, case: Case) -> None:
@@ -254,7 +375,9 @@ class TestDetectors:
             for gap in case.gaps if at in gaps else ():
                 before = msgspec.msgpack.encode(detector)
                 score = detector.update(time, gap)
-                assert score == Score(float(score.alarm)), "it says nothing but whether an alarm is on"
+                assert score == Score(float(score.alarm)), (
+                    "it says nothing but whether an alarm is on"
+                )
                 assert last.alarm or not score.alarm
                 assert msgspec.msgpack.encode(detector) == before
             last = detector.update(time, value)
@@ -281,7 +404,9 @@ class TestDetectors:
             stream = case.stream()
             found = scored(case.new(), [(time, case.rescaled(value)) for time, value in stream])
             expected = scored(case.new(), stream)
-            assert [score.score for score in found] == pytest.approx([score.score for score in expected], abs=1e-6)
+            assert [score.score for score in found] == pytest.approx(
+                [score.score for score in expected], abs=1e-6
+            )
 
 
 # Tests of two samples
@@ -291,7 +416,8 @@ NEW = np.arange(120) >= 60
 
 @dataclass(frozen=True)
 class Samples:
-    """``alike``: 120 observations of one kind; ``changed``: of which the last 60 plainly are of another."""
+    """``alike``: 120 observations of one kind; ``changed``: of which the last 60 plainly are of
+    another."""
 
     test: Callable[..., two_sample.Tested]
     alike: Callable[[Generator], Any]
@@ -306,24 +432,42 @@ def clusters(rng: Generator, first: int, last: int, rows: int) -> Any:
 
 SAMPLES: dict[str, Samples] = {
     "kernel_test": Samples(
-        two_sample.kernel_test, lambda rng: rng.normal(0, 1, (120, 20)), lambda rng: rng.normal(0, 1, (120, 20)) + NEW[:, None],
+        two_sample.kernel_test,
+        lambda rng: rng.normal(0, 1, (120, 20)),
+        lambda rng: rng.normal(0, 1, (120, 20)) + NEW[:, None],
         np.ones((120, 20)),
     ),
     "topics_test": Samples(
-        two_sample.topics_test, lambda rng: clusters(rng, 0, 12, 120),
-        lambda rng: np.concatenate([clusters(rng, 0, 6, 60), clusters(rng, 6, 12, 60)]), np.zeros((120, 12)),
+        two_sample.topics_test,
+        lambda rng: clusters(rng, 0, 12, 120),
+        lambda rng: np.concatenate([clusters(rng, 0, 6, 60), clusters(rng, 6, 12, 60)]),
+        np.zeros((120, 12)),
     ),
-    "rank_test": Samples(two_sample.rank_test, lambda rng: rng.lognormal(size=120), lambda rng: rng.lognormal(2.0 * NEW), np.ones(120)),
+    "rank_test": Samples(
+        two_sample.rank_test,
+        lambda rng: rng.lognormal(size=120),
+        lambda rng: rng.lognormal(2.0 * NEW),
+        np.ones(120),
+    ),
     "location_test": Samples(
-        two_sample.location_test, lambda rng: rng.lognormal(size=120), lambda rng: rng.lognormal(-2.0 * NEW), np.ones(120)
+        two_sample.location_test,
+        lambda rng: rng.lognormal(size=120),
+        lambda rng: rng.lognormal(-2.0 * NEW),
+        np.ones(120),
     ),
     "binary_test": Samples(
-        two_sample.binary_test, lambda rng: rng.random(120) < 0.2, lambda rng: rng.random(120) < 0.1 + 0.7 * NEW, NEW | True
+        two_sample.binary_test,
+        lambda rng: rng.random(120) < 0.2,
+        lambda rng: rng.random(120) < 0.1 + 0.7 * NEW,
+        NEW | True,
     ),
     "category_test": Samples(
-        two_sample.category_test, lambda rng: rng.integers(0, 4, 120), lambda rng: rng.integers(0, 4, 120) + 2 * NEW, np.ones(120, int)
+        two_sample.category_test,
+        lambda rng: rng.integers(0, 4, 120),
+        lambda rng: rng.integers(0, 4, 120) + 2 * NEW,
+        np.ones(120, int),
     ),
-}  # fmt: skip
+}
 
 every_test = pytest.mark.parametrize("samples", SAMPLES.values(), ids=SAMPLES)
 
@@ -338,7 +482,9 @@ class TestTwoSampleTests:
         assert re.search(r"Source: .+(19|20)\d\d", " ".join((samples.test.__doc__ or "").split()))
 
     @every_test
-    def test_it_tells_an_obvious_change_and_leaves_its_input_as_it_is(self, samples: Samples) -> None:
+    def test_it_tells_an_obvious_change_and_leaves_its_input_as_it_is(
+        self, samples: Samples
+    ) -> None:
         observations = samples.changed(np.random.default_rng(1))
         kept = observations.copy()
         found = samples.test(observations, NEW)
@@ -347,7 +493,9 @@ class TestTwoSampleTests:
         assert (observations == kept).all()
 
     @every_test
-    def test_where_nothing_changed_small_values_of_p_are_as_rare_as_they_say(self, samples: Samples) -> None:
+    def test_where_nothing_changed_small_values_of_p_are_as_rare_as_they_say(
+        self, samples: Samples
+    ) -> None:
         rng = np.random.default_rng(2)
         found = np.array([samples.test(samples.alike(rng), NEW).p for _ in range(200)])
         assert ((found > 0.0) & (found <= 1.0)).all()
@@ -374,4 +522,6 @@ class TestTwoSampleTests:
         says = UNIT in " ".join((samples.test.__doc__ or "").split())
         assert says is (observations.dtype == float)
         if says:
-            assert samples.test(1_024.0 * observations, NEW) == pytest.approx(samples.test(observations, NEW), rel=1e-6)
+            assert samples.test(1_024.0 * observations, NEW) == pytest.approx(
+                samples.test(observations, NEW), rel=1e-6
+            )
