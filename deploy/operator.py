@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import getpass
 from typing import NamedTuple
 
+import msgspec
 from aiokafka.errors import KafkaError, KafkaTimeoutError, UnknownTopicOrPartitionError
 
-from streams.effects import Headers
+from agents.controls.fold import AUTHOR_HEADER
+from schemas.outputs import Control
+from streams.effects import Headers, Message
 from streams.kafka import BrokerUnavailable, new_producer
 from streams.reasons import reason
 from streams.settings import Settings
+from streams.topics import Topics
 
 WAIT_SECONDS = 10.0
 """Until a word is given up because no broker takes it."""
@@ -20,6 +25,41 @@ class Position(NamedTuple):
 
     partition: int
     offset: int
+
+
+def author() -> str:
+    """Who runs this, as the machine knows them."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"  # a container's user without a name
+
+
+async def write_control(settings: Settings, control: Control, author: str) -> Position:
+    """Write a control where every reader looks for its scope; the audit keeps ``author``.
+
+    Raises as :func:`write` does.
+    """
+    # The client's own partitioner, that of Kafka's Java clients, is the one the agent uses.
+    return await write(
+        settings,
+        Topics.of(settings).controls,
+        control.scope.encode(),
+        msgspec.json.encode(control),
+        headers=((AUTHOR_HEADER, author.encode()),),
+    )
+
+
+async def write_message(settings: Settings, message: Message) -> Position:
+    """Write a message to its own partition. Raises as :func:`write` does."""
+    return await write(
+        settings,
+        message.topic,
+        message.key or b"",
+        message.value,
+        partition=message.partition,
+        headers=message.headers,
+    )
 
 
 async def write(

@@ -106,11 +106,12 @@ async def until_complete(
     backfill: Backfill,
     durable: Callable[[], Mapping[TopicPartition, int]],
     owned: Callable[[], set[int]],
-    waiting: Callable[[], float],
+    waiting: Callable[[], int],
 ) -> None:
     """Return once everything that this worker's partitions hold of the backfill is durable, what was forwarded included.
 
-    ``waiting``: how many requests and responses wait for their counterpart. The last ones of the backfill have time to be settled.
+    ``waiting``: entries of which something may still come, such as requests. The last ones of the
+    backfill have time to be settled.
     """
     topics = Topics.of(settings)
     goals = {tp: end for tp, end in backfill.ends.items() if backfill.starts[tp] < end}

@@ -50,12 +50,6 @@ UNREAD_AFTER = 60.0
 
 RETRY_DELAY = 1.0
 
-WAITING = (
-    "open_requests", "waiting_responses", "unconfirmed", "drift_due", "anomaly_due", "usage_held", "label_pending",
-    "findings_held", "spans_waiting",
-)  # fmt: skip
-"""Gauges of what something may still come of when there is nothing left to read."""
-
 
 class Acknowledge(Protocol):
     """Tells Faust that a batch is done."""
@@ -182,10 +176,10 @@ class Checkpointer:
         return tp.topic in self._inputs and tp.partition in self._partitions
 
     @property
-    def waiting(self) -> float:
-        """Entries of state that wait for input still to come, or for their turn: see ``WAITING``."""
-        gauges = [partition.state.gauges() for partition in self._partitions.values()]
-        return sum(g.get(name, 0) for g in gauges for name in WAITING)
+    def waiting(self) -> int:
+        """Entries of all its states of which something may still come
+        (:meth:`streams.state.PartitionState.waiting`)."""
+        return sum(partition.state.waiting() for partition in self._partitions.values())
 
     @property
     def quiet_seconds(self) -> float:

@@ -58,6 +58,11 @@ class PartitionState(Protocol):
     def load(self, piece: bytes) -> None:
         """Apply what ``changes`` or ``snapshot`` returned."""
 
+    def waiting(self) -> int:
+        """Entries of which something may still come when there is nothing left to read: what waits
+        for input, for its turn or for time to pass. A stack is at rest when no state has any.
+        """
+
     def gauges(self) -> Mapping[str, float]:
         """Sizes for the metrics, such as open joins."""
 

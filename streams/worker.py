@@ -172,8 +172,8 @@ class Runtime(Service):
         """The partitions whose inputs this worker reads."""
         return set() if not self.restored else set().union(*(c.partitions for c in self.checkpointers.values()))
 
-    def waiting(self) -> float:
-        """Requests and responses that wait for their counterpart."""
+    def waiting(self) -> int:
+        """Entries of the states of all agents of which something may still come."""
         return sum(checkpointer.waiting for checkpointer in self.checkpointers.values())
 
     def problems(self) -> list[str]:

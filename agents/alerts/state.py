@@ -473,6 +473,10 @@ class AlertsState:
             self._schedule_silence(silence)
         self._forget_changes()
 
+    def waiting(self) -> int:
+        """Findings held until every agent's clock has passed them."""
+        return len(self._held)
+
     def gauges(self) -> Mapping[str, float]:
         return {
             "alerts_known": len(self._lives),

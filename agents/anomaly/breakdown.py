@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from agents.anomaly.pace import keep
+from agents.detectors.pace import keep
 
 Metric = Literal["requests", "usd", "errors", "refusals", "lost"]
 

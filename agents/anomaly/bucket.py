@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from agents.anomaly.breakdown import Amounts
-from agents.anomaly.costs import Logs, Spend
-from agents.anomaly.rates import Share
+from agents.detectors.costs import Logs, Spend
+from agents.detectors.rates import Share
 from agents.inspection import flags
 from schemas.aggregates import OUTCOME_INDEX, UNANSWERED, Aggregate, Series
 from schemas.rows import OUTCOMES, TOKEN_COLUMNS

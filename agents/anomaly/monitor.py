@@ -9,14 +9,14 @@ import msgspec
 
 from agents.anomaly.breakdown import Breakdown, Metric
 from agents.anomaly.bucket import Bucket
-from agents.anomaly.costs import CreepTest, Logs, PriceTest, Spend, TypicalTest
-from agents.anomaly.counts import CountTest
-from agents.anomaly.evidence import Evidence
-from agents.anomaly.joint import JointTest
-from agents.anomaly.pace import PER_HOUR, PER_MINUTE, SECONDS
-from agents.anomaly.rates import RateTest
 from agents.anomaly.settings import AnomalySettings
-from agents.anomaly.tail import SLOWER, TailTest
+from agents.detectors.costs import CreepTest, Logs, PriceTest, Spend, Spent, TypicalTest
+from agents.detectors.counts import CountTest
+from agents.detectors.evidence import Evidence
+from agents.detectors.joint import JointTest
+from agents.detectors.pace import PER_HOUR, PER_MINUTE, SECONDS
+from agents.detectors.rates import RateTest
+from agents.detectors.tail import SLOWER, TailTest
 from schemas.outputs import AlertName
 from schemas.sketch import Bins
 
@@ -213,8 +213,8 @@ class Monitor(msgspec.Struct, array_like=True, gc=False):
     def _crept(self, time: float, spend: Spend, logs: Logs, found: list[Condition]) -> None:
         """What requests cost on average, or the typical one, against the past days."""
         assert self.creep is not None and self.typical_creep is not None
-        mean = self.creep.update(time, spend.requests, spend.used)
-        typical = self.typical_creep.update(time, logs.answers, logs.total, logs.squares)
+        mean = self.creep.update(time, Spent(spend.requests, spend.used))
+        typical = self.typical_creep.update(time, Spent(*logs))
         if mean.alarm or typical.alarm:
             test, grown = (self.creep, mean) if mean.alarm else (self.typical_creep, typical)
             usual = mean.value * grown.expected / grown.value

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from agents.anomaly.monitor import NAMES, Condition, Kind
-from agents.anomaly.pace import SECONDS
 from agents.anomaly.settings import AnomalySettings
-from agents.anomaly.slo import Burning, Objective
+from agents.anomaly.slo import Objective
+from agents.detectors.burn import Burning
+from agents.detectors.pace import SECONDS
 from schemas.findings import Finding
 from schemas.outputs import Severity
 

@@ -9,8 +9,8 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from agents.anomaly.pace import PER_DAY
 from agents.anomaly.slo import Objective
+from agents.detectors.pace import PER_DAY
 
 _PAGING, _TICKETING = 5, 11
 """Tests of buckets that can page, and that cannot (agents/anomaly/monitor.py): each kind shares its false alarms. Others only inform."""

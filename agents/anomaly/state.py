@@ -18,13 +18,14 @@ import msgspec
 
 from agents.anomaly.bucket import Bucket
 from agents.anomaly.monitor import Condition, Kind, Monitor
-from agents.anomaly.pace import PER_DAY, SECONDS, STEP
 from agents.anomaly.report import KEEP, ceased, finding, slo_finding, slo_labels
 from agents.anomaly.settings import AnomalySettings
-from agents.anomaly.slo import BurnRate, Objective
+from agents.anomaly.slo import Objective
 from agents.anomaly.unpriced import ModelKey, Unpriced, UnpricedModels
 from agents.common.messages import messages
 from agents.common.watermark import Reached, Source, Watermark
+from agents.detectors.burn import BurnRate
+from agents.detectors.pace import PER_DAY, SECONDS, STEP
 from agents.inspection.flags import kinds_of
 from schemas.aggregates import Aggregate, Series
 from schemas.findings import Finding, Findings
@@ -237,6 +238,10 @@ class AnomalyState:
         self._told = self._progress
         self._forget_changes()
 
+    def waiting(self) -> int:
+        """Whether buckets that everybody has passed are still to be judged."""
+        return int(self._has_work)
+
     def gauges(self) -> Mapping[str, float]:
         return {"anomaly_series": len(self._series), "anomaly_parts": self._parts, "anomaly_due": float(self._has_work)}
 
@@ -360,7 +365,8 @@ class AnomalyState:
             if not objective.covers(*level.values):
                 continue
             burn = watched.slos.setdefault(objective.label, BurnRate())
-            burning = burn.update(objective, bucket)
+            burn.update(end, objective.slow(bucket), budget=objective.budget)
+            burning = burn.burning(objective.budget)
             if burning is not None:
                 since = watched.burning.setdefault(objective.label, float(start))
                 found.append(slo_finding(burning, objective, where, since, end, STAGE))

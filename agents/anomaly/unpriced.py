@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from agents.anomaly.pace import SECONDS
+from agents.detectors.pace import SECONDS
 from agents.pricing.paste import price_lines
 from schemas.aggregates import OUTCOME_INDEX, UNANSWERED, Aggregate, Series
 from schemas.findings import Finding

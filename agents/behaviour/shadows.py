@@ -1,7 +1,7 @@
 """Shadow and canary calls beside the live calls they repeat: pairs, and what the pairs say so far.
 
 For each comparison (feature, variant, both models and both prompt versions) four metrics are followed, each as the mean of a bounded
-difference shadow minus live with a confidence sequence (agents/behaviour/sequential.py); they share ``shadow_alpha``. ``ok``: one ended ok
+difference shadow minus live with a confidence sequence (agents/detectors/sequential.py); they share ``shadow_alpha``. ``ok``: one ended ok
 and the other not; ``score``: difference of the first mean evaluations; ``cost`` and ``latency``: logarithm of the ratio, clipped to a
 factor of 8 and scaled to [-1, 1].
 """
@@ -16,10 +16,10 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from agents.behaviour.items import Ran, Scored
-from agents.behaviour.sequential import Mean
 from agents.behaviour.settings import BehaviourSettings
 from agents.behaviour.table import Table
 from agents.behaviour.text import likeness
+from agents.detectors.sequential import Mean
 from schemas.behaviour_rows import ShadowPairRow, ShadowVerdictRow
 from schemas.findings import Finding
 from schemas.rows import picodollars
@@ -233,7 +233,7 @@ class Shadows:
         self, comparison: Comparison, standing: Standing, metric: Metric, difference: float, now: float
     ) -> Iterator[Finding]:
         mean = standing.means[METRICS.index(metric)]
-        mean.add(difference, self._settings.shadow_alpha / len(METRICS))
+        mean.update(now, difference, alpha=self._settings.shadow_alpha / len(METRICS))
         verdict = self.verdict(metric, mean)
         self._verdicts[comparison, metric] = ShadowVerdictRow(
             **comparison._asdict(), metric=metric, version=mean.n, time=_moment(now), pairs=mean.n, difference=in_unit(metric, mean.mean),

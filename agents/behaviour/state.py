@@ -183,6 +183,9 @@ class BehaviourState:
         for name, table in self._tables.items():
             table.load(getattr(saved, name))
 
+    def waiting(self) -> int:
+        return 0
+
     def gauges(self) -> Mapping[str, float]:
         return {
             "calls_waiting": len(self._inbox),

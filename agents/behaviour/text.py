@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from itertools import pairwise
 
-_MARKS = re.compile("[\u0300-\u036f]")
+from agents.inspection.folding import folded_words
+
 _WORD = re.compile(r"<[a-z_]+:\d+>|\w+")
 
 
 def words(text: str) -> list[str]:
     """The words of a text, lower case and without accents; tags of masked data such as ``<cpf:12>`` are words."""
-    text = text.casefold()
-    if not text.isascii():
-        text = _MARKS.sub("", unicodedata.normalize("NFKD", text))
-    return _WORD.findall(text)
+    return _WORD.findall(folded_words(text))
 
 
 def likeness(first: str, second: str) -> float | None:

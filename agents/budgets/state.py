@@ -192,6 +192,10 @@ class BudgetState:
     def close_interval(self, effects: Effects) -> None:
         pass
 
+    def waiting(self) -> int:
+        """Usage held until every source has passed it."""
+        return len(self._inbox)
+
     def gauges(self) -> Mapping[str, float]:
         return {
             "budget_groups": len(self._ledger),

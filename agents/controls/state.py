@@ -170,6 +170,9 @@ class ControlsState:
         self._clock = max(self._clock, saved.clock)
         self._unchanged()
 
+    def waiting(self) -> int:
+        return 0
+
     def gauges(self) -> Mapping[str, float]:
         return {"switches": len(self._held), "acted_alerts": len(self._acted)}
 

@@ -133,6 +133,9 @@ class CostState:
         self._changed.clear()
         self._resettled.clear()
 
+    def waiting(self) -> int:
+        return 0
+
     def gauges(self) -> Mapping[str, float]:
         return {"cost_parts": sum(len(segment.parts) for segment in self._segments.values())}
 

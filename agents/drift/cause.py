@@ -8,10 +8,10 @@ from typing import NamedTuple, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from agents.detectors.two_sample import Tested, category_test, kernel_test
 from agents.drift.metrics import INPUT, SPEED, Units, asked, scaled, shares, test_of
 from agents.drift.rows import CATEGORIES, Rows, answers, questions
 from agents.drift.text import Floats
-from agents.drift.two_sample import Tested, category_test, kernel_test
 from schemas.outputs import DriftCause
 
 CAUSES: tuple[DriftCause, ...] = get_args(DriftCause)
@@ -108,7 +108,7 @@ def _shares_test(covariate: str, old: Rows, new: Rows) -> Tested:
     """Whether shares moved. What is released changes for everybody at once, so likeness of neighbours is no reason for doubt."""
     at = CATEGORIES.index(covariate)
     codes = np.concatenate([old["codes"][:, at], new["codes"][:, at]]).astype(np.int64)
-    return category_test(codes, np.arange(len(codes)) >= len(old), tempered=False)[0]
+    return category_test(codes, np.arange(len(codes)) >= len(old), tempered=False)
 
 
 def _balanced(old: Rows, new: Rows, at: int) -> tuple[Rows, Rows]:
@@ -162,8 +162,7 @@ def _explained_by_questions(units: Units, total: Tested) -> float:
     gram = x @ x.T
     ridge = 0.3 * float(np.trace(gram)) / len(new)
     predicted = gram @ np.linalg.solve(gram + ridge * np.eye(len(new)), y)
-    left = kernel_test(y - predicted, new)
-    return _gone(Tested(left.statistic, left.p), total, 1.0, "answer_text")
+    return _gone(kernel_test(y - predicted, new), total, 1.0, "answer_text")
 
 
 def _alike(old: Rows, new: Rows) -> tuple[Rows, Rows]:

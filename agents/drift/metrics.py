@@ -13,9 +13,19 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from agents.detectors.two_sample import (
+    NOTHING,
+    RIDGE,
+    Bools,
+    Tested,
+    binary_test,
+    category_test,
+    kernel_test,
+    rank_test,
+    topics_test,
+)
 from agents.drift.rows import BINARIES, CATEGORIES, NUMBERS, Rows, answers, questions
 from agents.drift.text import STYLE, Floats
-from agents.drift.two_sample import NOTHING, RIDGE, Bools, Tested, binary_test, category_test, kernel_test, rank_test, topics_test
 
 MOST = 4
 """Answers of a session in one unit: a few very long sessions must not leave nothing to compare."""
@@ -142,7 +152,7 @@ def test_of(metric: str, units: Units) -> Test:
         elif metric == "question_text":
             tested = topics_test(features, new, RIDGES[metric])
         else:
-            tested = Tested(*kernel_test(features, new, RIDGES[metric])[:2])
+            tested = kernel_test(features, new, RIDGES[metric])
     elif metric in NUMBERS:
         values = units.rows["numbers"][:, NUMBERS.index(metric)]
         means, new = units.mean(values, ~np.isnan(values))
@@ -153,7 +163,7 @@ def test_of(metric: str, units: Units) -> Test:
         tested = binary_test(means >= 0.5, new) if _both(new) else NOTHING
     else:
         codes, new = _codes(units, CATEGORIES.index(metric))
-        tested = category_test(codes, new)[0] if _both(new) else NOTHING
+        tested = category_test(codes, new) if _both(new) else NOTHING
     return Test(metric, tested, int((~new).sum()), int(new.sum()))
 
 

@@ -9,14 +9,14 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from agents.detectors.e_values import CYCLE, e_value
+from agents.detectors.shares import change_evidence
+from agents.detectors.two_sample import kernel_direction
 from agents.drift.cause import Candidate, explain
-from agents.drift.evidence import CYCLE, e_value
 from agents.drift.metrics import INPUT, WEIGHTS, Test, Units, asked, features_of, leading, scaled, test_of, tests
 from agents.drift.rows import BINARIES, CATEGORIES, NUMBERS, Rows, answers, questions
 from agents.drift.series import BLOCK, WINDOW, Kept, Series
-from agents.drift.shares import change_evidence
 from agents.drift.text import STYLE, STYLE_NAMES, Floats, Small, words_of
-from agents.drift.two_sample import kernel_test
 from schemas.outputs import DriftCause
 from schemas.samples import Sample
 
@@ -299,7 +299,7 @@ class Monitor:
         features, new = features_of("answer_text", units)
         if min(new.sum(), (~new).sum()) < 8:
             return []
-        direction = kernel_test(features, new).direction
+        direction = kernel_direction(features, new)
         difference = features[new].mean(axis=0) - features[~new].mean(axis=0)
         style = (difference * direction)[-STYLE:]
         found = [(float(style[i]), ("" if difference[i - STYLE] > 0 else "-") + STYLE_NAMES[i]) for i in np.argsort(-style)[:4]]
@@ -346,7 +346,7 @@ def _projected(metric: str, old: Rows, new: Rows, rows: Rows) -> Floats:
     every = np.concatenate([old, new, rows])
     vectors, chosen = (scaled(answers(every)), rows["text"]) if metric == "answer_text" else (questions(every), asked(rows))
     both = len(old) + len(new)
-    found = vectors[both:] @ kernel_test(vectors[:both], np.arange(both) >= len(old)).direction
+    found = vectors[both:] @ kernel_direction(vectors[:both], np.arange(both) >= len(old))
     found[~chosen] = np.nan
     return found
 

@@ -1,6 +1,7 @@
 """Scores of answers (of judges, people or code): whether they have fallen against the reference. Only the fall is looked for.
 
-Right or wrong is followed with every score, as the shares of :mod:`agents.drift.shares` are; marks are compared every ``BLOCK`` scores.
+Right or wrong is followed with every score, as the shares of :mod:`agents.detectors.shares` are;
+marks are compared every ``BLOCK`` scores.
 """
 
 from __future__ import annotations
@@ -10,10 +11,10 @@ from collections.abc import Mapping
 import msgspec
 import numpy as np
 
-from agents.drift.evidence import e_value
-from agents.drift.shares import LEAST as LEAST_SINCE
-from agents.drift.shares import change_evidence
-from agents.drift.two_sample import Tested, binary_test, location_test
+from agents.detectors.e_values import e_value
+from agents.detectors.shares import LEAST as LEAST_SINCE
+from agents.detectors.shares import change_evidence
+from agents.detectors.two_sample import Tested, binary_test, location_test
 
 REFERENCE = 500
 LEAST = 50

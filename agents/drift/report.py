@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+from agents.detectors.two_sample import Tested
 from agents.drift.metrics import DETECTORS
 from agents.drift.monitor import Drift, Look
 from agents.drift.quality import Drop
-from agents.drift.two_sample import Tested
 from schemas.drift_rows import DriftRow
 from schemas.findings import Finding
 from schemas.outputs import DriftCause, Severity

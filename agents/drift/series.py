@@ -12,9 +12,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from agents.detectors.two_sample import Bools, Floats
 from agents.drift.rows import CATEGORIES, ROW, Rows, empty_rows, recoded, row_of
 from agents.drift.text import Small
-from agents.drift.two_sample import Bools, Floats
 from schemas.samples import Sample
 
 BLOCK = 25

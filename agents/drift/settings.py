@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from agents.drift.evidence import CYCLE
+from agents.detectors.e_values import CYCLE
 from agents.drift.quality import CYCLE as SCORES
 
 

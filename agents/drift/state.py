@@ -19,8 +19,8 @@ import numpy as np
 
 from agents.common.messages import messages
 from agents.common.watermark import Reached, Source, Watermark
+from agents.detectors.e_values import e_bh
 from agents.drift.embedding import Embedding, EmbeddingError
-from agents.drift.evidence import e_bh
 from agents.drift.monitor import Monitor, Status
 from agents.drift.quality import Quality
 from agents.drift.report import STAGE, Key, drift_ceased, drift_finding, drop_ceased, drop_finding, rows_of, score_row
@@ -183,13 +183,17 @@ class DriftState:
     def close_interval(self, effects: Effects) -> None:
         """Findings are emitted as periods close."""
 
+    def waiting(self) -> int:
+        """Periods that are over and whose answers or scores are still to be looked at."""
+        return sum(period < self._over for period in self._samples.keys() | self._scores.keys())
+
     def gauges(self) -> Mapping[str, float]:
         return {
             "drift_series": len(self._series),
             "drift_watched": len(self._watching),
             "drift_drifted": sum(one.monitor.drift is not None for one in self._series.values()),
             "drift_pending": self._pending,
-            "drift_due": sum(period < self._over for period in self._samples.keys() | self._scores.keys()),
+            "drift_due": self.waiting(),
         }
 
     # Samples

@@ -138,6 +138,9 @@ class GuardsState:
             self._hold_appeared(appeared)
         self._forget_changes()
 
+    def waiting(self) -> int:
+        return 0
+
     def gauges(self) -> Mapping[str, float]:
         return {"guard_bursts": len(self._bursts), "guard_places": len(self._places), "guard_pending": len(self._attempted)}
 

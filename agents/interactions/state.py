@@ -120,6 +120,12 @@ class InteractionsState:
     def load(self, piece: bytes) -> None:
         self._persistence.load(piece)
 
+    def waiting(self) -> int:
+        """Requests without an answer, answers without a request, and one while not everybody has
+        confirmed to have read what was written."""
+        join = self._partition.join
+        return len(join.requests) - join.unanswered + len(join.responses) + self._gossip.is_unconfirmed
+
     def gauges(self) -> Mapping[str, float]:
         here = self._partition
         return {

@@ -176,13 +176,17 @@ class LabelsState:
     def close_interval(self, effects: Effects) -> None:
         pass
 
+    def waiting(self) -> int:
+        """Turns and feedback up to the clock. What a service tells whose clock is ahead waits until
+        then, and nothing comes of it before."""
+        return self._inbox.before(self._watermark.time + self._settings.settle)
+
     def gauges(self) -> Mapping[str, float]:
         return {
             "label_sessions": len(self._memory.sessions),
             "label_answers": len(self._memory.answers),
             "label_inbox": len(self._inbox),
-            # What a service tells whose clock is ahead waits until then, and nothing comes of it before.
-            "label_pending": self._inbox.before(self._watermark.time + self._settings.settle),
+            "label_pending": self.waiting(),
             "label_waiting_feedback": len(self._waiting),
             "label_series": len(self._model),
         }

@@ -9,7 +9,6 @@ the hash is a polynomial over code points, computed for the whole text at once.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterator, Sequence
 from functools import cache
 from itertools import chain, pairwise
@@ -20,6 +19,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix  # type: ignore[import-untyped]
+
+from agents.inspection.folding import in_ascii
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]
@@ -64,7 +65,7 @@ def normalise(text: str) -> str:
     if len(text) > MAX_CHARS:
         text = text[:300] + " " + text[-(MAX_CHARS - 301) :]
     if not text.isascii():
-        text = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+        text = in_ascii(text)
     return " ".join(text.lower().translate(_TABLE).split())[:MAX_CHARS]
 
 

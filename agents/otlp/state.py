@@ -164,9 +164,13 @@ class OtlpState:
         self._traces.load(saved.kept)
         self._alone.load(saved.alone)
 
+    def waiting(self) -> int:
+        """Spans that could still become a call."""
+        return self._traces.waiting + self._alone.waiting
+
     def gauges(self) -> Mapping[str, float]:
         return {
-            "spans_waiting": self._traces.waiting + self._alone.waiting,
+            "spans_waiting": self.waiting(),
             "spans_remembered": len(self._traces) + len(self._alone),
             "spans_bytes": self._traces.size + self._alone.size,
         }

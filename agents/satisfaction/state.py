@@ -10,7 +10,7 @@ import msgspec
 from agents.common.label_settings import LabelSettings
 from agents.common.messages import messages
 from agents.common.watermark import Reached, Source, Watermark
-from agents.satisfaction.level import Fall, Level, Sums
+from agents.detectors.level import Fall, Level, Sums
 from schemas.findings import Finding, Findings
 from schemas.opinions import TOLD, WINDOW, Judged, Opinions
 from streams.effects import Effects, Message
@@ -95,6 +95,9 @@ class SatisfactionState:
     def close_interval(self, effects: Effects) -> None:
         """Findings are emitted as windows close."""
 
+    def waiting(self) -> int:
+        return 0
+
     def gauges(self) -> Mapping[str, float]:
         return {"satisfaction_series": len(self._series), "satisfaction_windows": len(self._open)}
 
@@ -133,10 +136,11 @@ class SatisfactionState:
             self._changed.add(series)
             before = watched.level.fall
             running = watched.level.run_windows
-            fall = watched.level.update(
+            watched.level.update(
                 window, Sums(opinions.answers, opinions.total, opinions.squares),
                 drop=settings.drop, needed=self._needed, baseline=settings.baseline,
             )  # fmt: skip
+            fall = watched.level.fall
             watched.seen = window
             watched.lowest = sorted([*(watched.lowest if running else []), *opinions.lowest])[:10]
             if fall is not None:

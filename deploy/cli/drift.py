@@ -33,21 +33,17 @@ def accept(
 
     Example: mirante drift accept --feature support --model gpt-4o-mini --reason "new prompt, evaluated on Tuesday"
     """
-    import getpass
     from datetime import UTC, datetime
 
     import msgspec
 
     from deploy.cli.seen import warn_unseen
+    from deploy.operator import author
     from schemas.samples import Acceptance
 
     if not reason.strip():
         raise typer.BadParameter("say why, others will ask", param_hint="--reason")
-    try:
-        author = getpass.getuser()
-    except (KeyError, OSError):
-        author = "unknown"  # a container's user without a name
-    word = Acceptance(feature=feature, model=model, reason=reason, author=author, time=datetime.now(UTC).isoformat())
+    word = Acceptance(feature=feature, model=model, reason=reason, author=author(), time=datetime.now(UTC).isoformat())
     partition, offset = asyncio.run(_send(settings_of_stack(data), word))
     if as_json:
         typer.echo(msgspec.json.encode({**msgspec.structs.asdict(word), "partition": partition, "offset": offset}))

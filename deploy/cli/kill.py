@@ -16,9 +16,7 @@ from deploy.cli.options import DEFAULT_DATA, AsJson, Data, settings_of_stack
 from deploy.cli.output import say, say_json
 
 if TYPE_CHECKING:
-    from deploy.operator import Position
     from schemas.outputs import Control
-    from streams.settings import Settings
 
 _T = TypeVar("_T")
 
@@ -79,7 +77,9 @@ def restore(scope: Scope, reason: Reason, data: Data = DEFAULT_DATA, as_json: As
 
 def _write(data: Data, control: Control, said: str, as_json: bool) -> None:
     begun = time.perf_counter()
-    partition, offset = asyncio.run(_send(settings_of_stack(data), control))
+    from deploy.operator import author, write_control
+
+    partition, offset = asyncio.run(write_control(settings_of_stack(data), control, author()))
     milliseconds = round((time.perf_counter() - begun) * 1000)
     if as_json:
         import msgspec
@@ -88,34 +88,6 @@ def _write(data: Data, control: Control, said: str, as_json: bool) -> None:
         say_json(msgspec.to_builtins({**msgspec.structs.asdict(control), **position}))
     else:
         say(f"{said} (written in {milliseconds} ms)")
-
-
-async def _send(settings: Settings, control: Control) -> Position:
-    """Write a control where every reader looks for its scope."""
-    import msgspec
-
-    from agents.controls.fold import AUTHOR_HEADER
-    from deploy.operator import write
-    from streams.topics import Topics
-
-    # The client's own partitioner, that of Kafka's Java clients, is the one the agent uses.
-    return await write(
-        settings,
-        Topics.of(settings).controls,
-        control.scope.encode(),
-        msgspec.json.encode(control),
-        headers=((AUTHOR_HEADER, _author().encode()),),
-    )
-
-
-def _author() -> str:
-    """Who runs this, as the machine knows them."""
-    import getpass
-
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "unknown"  # a container's user without a name
 
 
 def _checked(scope: str) -> str:

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from deploy.cli.options import DEFAULT_DATA, AsJson, Data, settings_of_stack
-
-if TYPE_CHECKING:
-    from streams.effects import Message
-    from streams.settings import Settings
 
 
 def silence(
@@ -35,13 +31,14 @@ def silence(
 
     from agents.alerts.silence import Silence, parse_matchers, silence_message
     from agents.controls.durations import duration
+    from deploy.operator import author, write_message
     from streams.topics import Topics
 
     if remove is not None:
         if matchers or lasts:
             raise typer.BadParameter("takes the id alone, without matchers and --for", param_hint="--remove")
         # The same id again replaces a silence; this one is over before it begins.
-        new = Silence(id=remove, matchers={"alertname": "*"}, start=0.0, end=0.0, comment=comment, created_by=_user())
+        new = Silence(id=remove, matchers={"alertname": "*"}, start=0.0, end=0.0, comment=comment, created_by=author())
         said = f"silence {remove} is ended"
     else:
         if lasts is None:
@@ -51,31 +48,14 @@ def silence(
             found, end = parse_matchers(matchers or []), now + duration(lasts).total_seconds()
         except ValueError as error:
             raise typer.BadParameter(str(error)) from error
-        new = Silence(id=uuid.uuid4().hex[:12], matchers=found, start=now, end=end, comment=comment, created_by=_user())
+        new = Silence(id=uuid.uuid4().hex[:12], matchers=found, start=now, end=end, comment=comment, created_by=author())
         said = (
             f"silenced until {datetime.fromtimestamp(end, UTC):%Y-%m-%d %H:%M:%S} UTC; `mirante silence --remove {new.id}` ends it before"
         )
     settings = settings_of_stack(data)
-    asyncio.run(_send(settings, silence_message(Topics.of(settings).findings, new)))
+    asyncio.run(write_message(settings, silence_message(Topics.of(settings).findings, new)))
     typer.echo(json.dumps({name: getattr(new, name) for name in new.__struct_fields__}) if as_json else said)
     if remove is None:
         from deploy.cli.seen import warn_unmatched
 
         warn_unmatched(data, new.matchers)
-
-
-async def _send(settings: Settings, message: Message) -> None:
-    from deploy.operator import write
-
-    await write(
-        settings, message.topic, message.key or b"", message.value, partition=message.partition, headers=message.headers
-    )
-
-
-def _user() -> str:
-    import getpass
-
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "unknown"  # a container's user without a name

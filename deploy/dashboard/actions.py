@@ -12,8 +12,8 @@ from msgspec import Meta
 
 from agents.alerts.silence import Silence, silence_message
 from agents.controls.durations import duration
-from agents.controls.fold import AUTHOR_HEADER, checked_scope
-from deploy.operator import write
+from agents.controls.fold import checked_scope
+from deploy.operator import write_control, write_message
 from schemas.outputs import Control
 from streams.settings import Settings
 from streams.topics import Topics
@@ -73,13 +73,7 @@ async def switch(settings: Settings, wanted: Switch) -> dict[str, Any]:
         reason=wanted.reason,
         expires_at=None if wanted.action == "restore" else expires,
     )
-    await write(
-        settings,
-        Topics.of(settings).controls,
-        scope.encode(),
-        msgspec.json.encode(control),
-        headers=((AUTHOR_HEADER, AUTHOR.encode()),),
-    )
+    await write_control(settings, control, AUTHOR)
     return {"scope": scope, "action": control.action}
 
 
@@ -98,13 +92,5 @@ async def quiet(settings: Settings, wanted: Quiet) -> dict[str, Any]:
         comment=wanted.reason,
         created_by=AUTHOR,
     )
-    message = silence_message(Topics.of(settings).findings, silence)
-    await write(
-        settings,
-        message.topic,
-        message.key or b"",
-        message.value,
-        partition=message.partition,
-        headers=message.headers,
-    )
+    await write_message(settings, silence_message(Topics.of(settings).findings, silence))
     return {"id": silence.id, "until": silence.end}

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
+
+import numpy as np
+from scipy.stats import rankdata  # type: ignore[import-untyped]
 
 SQL = """
 SELECT e.name AS name, i.feature AS feature, e.score AS score, f.liked AS liked
@@ -48,17 +51,11 @@ def agreement(rated: Sequence[Rated]) -> Agreement:
     return Agreement(n, same, None if chance == 1 else (same - chance) / (1 - chance), _auc(rated))
 
 
-def _auc(rated: Iterable[Rated]) -> float | None:
+def _auc(rated: Sequence[Rated]) -> float | None:
     """Mann-Whitney's U as a share, ties half."""
-    ordered = sorted(rated)
-    liked = sum(r.liked for r in ordered)
-    if not 0 < liked < len(ordered):
+    liked = np.array([r.liked for r in rated])
+    number, others = int(liked.sum()), int((~liked).sum())
+    if not number or not others:
         return None
-    ranks, at = 0.0, 0
-    while at < len(ordered):
-        end = at
-        while end < len(ordered) and ordered[end].score == ordered[at].score:
-            end += 1
-        ranks += sum(r.liked for r in ordered[at:end]) * (at + 1 + end) / 2
-        at = end
-    return (ranks - liked * (liked + 1) / 2) / (liked * (len(ordered) - liked))
+    ranks = rankdata([r.score for r in rated])[liked]
+    return float((ranks.sum() - number * (number + 1) / 2) / (number * others))

@@ -42,17 +42,18 @@ from rich.table import Table
 from scipy.stats import chi2
 
 from agents.anomaly.monitor import NAMES, Condition, Kind, Monitor
-from agents.anomaly.pace import PER_DAY, PER_HOUR, PER_MINUTE, SECONDS, STEP
-from agents.anomaly.points import PointDetector
 from agents.anomaly.report import severity
 from agents.anomaly.settings import AnomalySettings
 from agents.budgets.recent import Lap
 from agents.budgets.rules import RunawayTable
 from agents.budgets.runaway import find_loop
+from agents.detectors.pace import PER_DAY, PER_HOUR, PER_MINUTE, SECONDS, STEP
+from agents.detectors.points import PointDetector
 from schemas.outputs import Severity
 from tests.bench import smoke
 from tests.bench.anomaly_bound import SETTLE, best_possible, halfway, seen, soon
 from tests.bench.anomaly_streams import EACH, FOUND_BY, JOINT, JOINTLY, LASTS, Array, Incident, Stream, generated, served, traced, usual
+from tests.bench.nab import graded
 
 T = TypeVar("T")
 AFTER = 900.0
@@ -366,8 +367,8 @@ def score_folder(source: Path, target: Path) -> int:
             writer = csv.writer(scored)
             writer.writerow(["timestamp", "value", "anomaly_score"])
             for row in csv.DictReader(rows):
-                score = detector.update(_seconds(row["timestamp"]), float(row["value"]))
-                writer.writerow([row["timestamp"], row["value"], f"{score.score:.6f}"])
+                score = graded(detector, _seconds(row["timestamp"]), float(row["value"]))
+                writer.writerow([row["timestamp"], row["value"], f"{score:.6f}"])
     return len(paths)
 
 

@@ -16,8 +16,8 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 from scipy.stats import binom, lognorm, nbinom, norm
 
-from agents.anomaly.pace import SECONDS
 from agents.anomaly.settings import AnomalySettings
+from agents.detectors.pace import SECONDS
 from tests.bench.anomaly_streams import DAY, ERRORS, LATENCY_SIGMA, REFUSALS, Array, Stream
 
 SOON = 120.0

@@ -23,8 +23,8 @@ import numpy.typing as npt
 
 from agents.anomaly.breakdown import Amounts
 from agents.anomaly.bucket import Bucket
-from agents.anomaly.pace import PER_DAY, PER_HOUR, SECONDS
 from agents.budgets.recent import Lap
+from agents.detectors.pace import PER_DAY, PER_HOUR, SECONDS
 from schemas.aggregates import OUTCOME_INDEX
 from schemas.sketch import GAMMA
 

@@ -31,12 +31,12 @@ from rich.table import Table
 
 from agents.behaviour.items import Items, Ran
 from agents.behaviour.questions import Questions
-from agents.behaviour.sequential import Mean
 from agents.behaviour.settings import BehaviourSettings
 from agents.behaviour.shadows import METRICS, OCTAVES, Metric, Shadows
 from agents.behaviour.state import BehaviourState
 from agents.behaviour.tap import BehaviourTap
 from agents.common.taps import Call, Head
+from agents.detectors.sequential import Mean
 from agents.interactions.rows import series_of
 from schemas.decoding import decode_request, decode_response
 from streams.effects import Effects
@@ -167,7 +167,7 @@ def shadows(console: Console, runs: int) -> None:
             for _ in range(runs):
                 mean, source = Mean(), differences(dice, metric, effect)
                 for n in range(1, most + 1):
-                    mean.add(next(source), alpha)
+                    mean.update(0.0, next(source), alpha=alpha)
                     verdict = judge.verdict(metric, mean)
                     if verdict != "no difference yet":
                         better += verdict == "better"

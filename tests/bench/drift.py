@@ -42,7 +42,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import SGDClassifier
 from sklearn.metrics import roc_auc_score
 
-from agents.drift.evidence import CYCLE
+from agents.detectors.e_values import CYCLE
 from agents.drift.monitor import Monitor
 from agents.drift.quality import CYCLE as SCORES
 from agents.drift.quality import Quality

@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 from scipy.stats import gamma, ks_2samp  # type: ignore[import-untyped]
 
-from agents.drift.evidence import CYCLE
+from agents.detectors.e_values import CYCLE
 from agents.drift.metrics import WEIGHTS, Units, test_of
 from agents.drift.monitor import FOLLOWED, SCALES
 from agents.drift.rows import CATEGORIES, Rows, row_of

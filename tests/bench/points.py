@@ -25,15 +25,16 @@ from rich.console import Console
 from rich.table import Table
 from scipy.stats import chi2
 
-from agents.anomaly.points import PointDetector
+from agents.detectors.points import PointDetector
 from tests.bench import smoke
-from tests.bench.nab import Array, Labelled, Result, evaluate, probation
+from tests.bench.nab import Array, Labelled, Result, evaluate, graded, probation
 from tests.bench.nab_standin import corpus
 
 
 def core(series: Labelled) -> Array:
     detector = PointDetector()
-    return np.array([detector.update(at, value).score for at, value in zip(series.times.tolist(), series.values.tolist(), strict=True)])
+    values = zip(series.times.tolist(), series.values.tolist(), strict=True)
+    return np.array([graded(detector, time, value) for time, value in values])
 
 
 def windowed_gaussian(series: Labelled, *, size: int = 6_400, step: int = 100) -> Array:

@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from agents.common.label_settings import LabelSettings
-from agents.satisfaction.level import Level, Sums
+from agents.detectors.level import Level, Sums
 from agents.satisfaction.state import SatisfactionState
 from schemas.findings import Findings
 from schemas.opinions import WINDOW

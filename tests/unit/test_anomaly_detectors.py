@@ -14,17 +14,18 @@ from scipy.stats import nbinom
 
 from agents.anomaly.breakdown import Amounts, Breakdown
 from agents.anomaly.bucket import Bucket
-from agents.anomaly.costs import CreepTest, Logs, PriceTest, Spend, TypicalTest
-from agents.anomaly.counts import CountTest, _surprise
-from agents.anomaly.evidence import Evidence, threshold
-from agents.anomaly.joint import JointTest
 from agents.anomaly.monitor import Condition, Monitor
-from agents.anomaly.pace import PER_DAY, PER_HOUR, SECONDS
-from agents.anomaly.rates import RateTest, Share
-from agents.anomaly.score import deviation
 from agents.anomaly.settings import AnomalySettings, anomaly_settings, objectives
-from agents.anomaly.slo import BurnRate, Objective
-from agents.anomaly.tail import TailTest
+from agents.anomaly.slo import Objective
+from agents.detectors.burn import Burning, BurnRate
+from agents.detectors.costs import CreepTest, Logs, PriceTest, Spend, Spent, TypicalTest
+from agents.detectors.counts import CountTest, _surprise
+from agents.detectors.detector import deviation
+from agents.detectors.evidence import Evidence, threshold
+from agents.detectors.joint import JointTest
+from agents.detectors.pace import PER_DAY, PER_HOUR, SECONDS
+from agents.detectors.rates import RateTest, Share
+from agents.detectors.tail import TailTest
 from schemas.aggregates import OUTCOME_INDEX
 from schemas.sketch import LOG_GAMMA, Bins, bin_of
 
@@ -325,7 +326,7 @@ def test_a_cost_that_creeps_by_two_per_cent_a_day_is_found_in_days_and_a_steady_
         for hour in range(20 * 24):
             days = max(0.0, hour / 24 - 10)
             price = 0.01 * (1 + growth) ** days * exp(rng.normal(0, 0.01)) * (1.2 if hour % 24 > 12 else 1.0)
-            if test.update(hour * 3600, 1000, price * 1000).alarm:
+            if test.update(hour * 3600, Spent(1000, price * 1000)).alarm:
                 return hour / 24 - 10
         return None
 
@@ -345,7 +346,7 @@ def creeps(seed: int, *, growth: float = 0.0, weeks: int = 1, requests: int = 3_
         n = int(requests * (1 + 0.67 * np.cos(hour * 2 * np.pi / 24)))
         hours = alike * hours + float(rng.normal(0, 0.02 * (1 - alike**2) ** 0.5)) if alike else 0.0
         x = float(rng.normal(0.2 * (hour % 24 > 12), 0.9 / n**0.5)) + hours + log(1 + growth) * max(0.0, hour / 24 - 10)
-        alarm = test.update(hour * 3600, n, n * x, n * (x**2 + 0.81)).alarm
+        alarm = test.update(hour * 3600, Spent(n, n * x, n * (x**2 + 0.81))).alarm
         if alarm and not on:
             began.append(hour - 240)
         on = alarm
@@ -481,10 +482,14 @@ def slow_bucket(fast: int, slow: int) -> Bucket:
 def test_an_error_budget_that_burns_fast_is_a_page_and_a_met_objective_is_nothing() -> None:
     objective = Objective(name="fast", latency_ms=1000)
     burn = BurnRate()
-    met = [burn.update(objective, slow_bucket(995, 5)) for _ in range(PER_DAY)]
-    assert met == [None] * PER_DAY
-    burning = [burn.update(objective, slow_bucket(500, 500)) for _ in range(PER_HOUR)]
-    last = burning[-1]
+
+    def after(bucket: Bucket) -> Burning | None:
+        score = burn.update(0.0, objective.slow(bucket), budget=objective.budget)
+        assert score.alarm is (burn.burning(objective.budget) is not None)
+        return burn.burning(objective.budget)
+
+    assert [after(slow_bucket(995, 5)) for _ in range(PER_DAY)] == [None] * PER_DAY
+    last = [after(slow_bucket(500, 500)) for _ in range(PER_HOUR)][-1]
     assert last is not None and last.rule.severity == "page" and last.rate > 14.4
 
 

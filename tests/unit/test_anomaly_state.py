@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 import agents.anomaly.state
 from agents.anomaly.monitor import Condition, Monitor
-from agents.anomaly.pace import SECONDS
 from agents.anomaly.report import severity
 from agents.anomaly.settings import AnomalySettings, objectives
 from agents.anomaly.state import AnomalyState
+from agents.detectors.pace import SECONDS
 from schemas.aggregates import OUTCOME_INDEX, Aggregate, Contribution, Series
 from schemas.findings import Finding, Findings
 from schemas.partials import Part, Parts

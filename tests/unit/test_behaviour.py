@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 from agents.behaviour.items import Disliked, Item, Items, Ran, Scored
 from agents.behaviour.prompts import template_of
 from agents.behaviour.questions import Meaning, said, same_answer
-from agents.behaviour.sequential import Mean
 from agents.behaviour.settings import BehaviourSettings, behaviour_settings
 from agents.behaviour.state import BehaviourState
 from agents.behaviour.table import Table
 from agents.behaviour.tap import BehaviourTap, draw_of
 from agents.behaviour.text import likeness
 from agents.common.taps import Head
+from agents.detectors.sequential import Mean
 from schemas.behaviour_rows import BEHAVIOUR_ROWS, CacheCandidateRow, ShadowPairRow, ShadowVerdictRow
 from schemas.decoding import decode_evaluation
 from schemas.findings import Finding, Findings
@@ -312,7 +312,7 @@ def test_two_pairs_prove_nothing() -> None:
 def test_bounds_hold_the_mean_in_between_and_never_widen(differences: list[float]) -> None:
     mean, low, high = Mean(), -1.0, 1.0
     for difference in differences:
-        mean.add(difference, 0.05)
+        mean.update(0.0, difference, alpha=0.05)
         assert low <= mean.low
         assert mean.high <= high
         low, high = mean.low, mean.high
@@ -323,7 +323,7 @@ def test_the_bounds_rarely_ever_exclude_the_truth() -> None:
     for _ in range(200):
         mean = Mean()
         for _ in range(300):
-            mean.add(dice.choice([-1.0, 0.0, 0.0, 1.0]), 0.05)
+            mean.update(0.0, dice.choice([-1.0, 0.0, 0.0, 1.0]), alpha=0.05)
             if not mean.low <= 0.0 <= mean.high:
                 missed += 1
                 break

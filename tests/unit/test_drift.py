@@ -11,13 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.drift.evidence import CYCLE, e_bh, e_value
+from agents.detectors.e_values import CYCLE, e_bh, e_value
+from agents.detectors.shares import SHIFTS, change_evidence
+from agents.detectors.two_sample import Bools, binary_test, category_test, kernel_test, location_test, rank_test, topics_test
 from agents.drift.metrics import STYLE_SHARE, STYLE_WEIGHTS, WEIGHTS, scaled
 from agents.drift.monitor import SCALES, Drift, Monitor
 from agents.drift.quality import FALLS, Quality
 from agents.drift.rows import ROW
 from agents.drift.series import BLOCK, REFERENCE, WINDOW
-from agents.drift.shares import SHIFTS, change_evidence
 from agents.drift.text import (
     GRAMS,
     MAX_ANSWER,
@@ -35,7 +36,6 @@ from agents.drift.text import (
     question_words,
     unpacked,
 )  # fmt: skip
-from agents.drift.two_sample import Bools, binary_test, category_test, kernel_test, location_test, rank_test, topics_test
 from schemas.samples import Sample
 from tests.unit.drift_data import LISTS, START, sample
 
@@ -273,7 +273,7 @@ class TestTwoSample:
             lambda rng: rank_test(np.floor(rng.lognormal(size=120)), NEW).p,
             lambda rng: location_test(np.round(rng.random(120), 1), NEW).p,
             lambda rng: binary_test(rng.random(120) < 0.1, NEW).p,
-            lambda rng: category_test(rng.integers(0, 5, 120), NEW)[0].p,
+            lambda rng: category_test(rng.integers(0, 5, 120), NEW).p,
         ],
     )
     def test_p_values_hold(self, test: Callable[[np.random.Generator], float]) -> None:
@@ -305,7 +305,7 @@ class TestTwoSample:
 
     def test_what_they_return_can_be_written(self) -> None:
         runs = np.arange(120) % 40 >= 20  # neighbours alike, so that tests are tempered
-        shares = [binary_test(runs, NEW), category_test(runs.astype(np.int64), NEW)[0]]
+        shares = [binary_test(runs, NEW), category_test(runs.astype(np.int64), NEW)]
         found = [*shares, rank_test(runs + 0.0, NEW), location_test(runs + 0.0, NEW)]
         assert all(type(value) is float for tested in found for value in tested)
 

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 LAYERS = ("schemas", "streams", "agents", "deploy")
 """From the bottom."""
 
-LIBRARIES = {"common", "inspection", "pricing"}
+LIBRARIES = {"common", "detectors", "inspection", "pricing"}
 """Packages of ``agents`` that are no agents: what several of them share."""
 
 DRIVERS = {"faust", "aiokafka", "clickhouse_connect", "chdb"}
@@ -75,6 +75,12 @@ def test_no_agent_imports_another_agent() -> None:
 def test_the_shared_libraries_do_not_import_agents() -> None:
     inside = [one for one in OURS if one.module.startswith("agents.") and package(one.module) in LIBRARIES]
     assert [one for one in inside if one.of.startswith("agents.") and package(one.of) not in LIBRARIES] == []
+
+
+def test_detectors_need_nothing_of_ours_but_the_schemas() -> None:
+    """So they run in a notebook."""
+    needed = {one.of for one in OURS if one.module.startswith("agents.detectors.")}
+    assert {name for name in needed if not name.startswith(("agents.detectors.", "schemas."))} == set()
 
 
 @pytest.mark.parametrize("layer", ["schemas", "agents"])

@@ -16,7 +16,7 @@ import pytest
 
 from deploy.registry import agents
 from streams.agent import Agent
-from streams.checkpoint import SILENT_AFTER, WAITING
+from streams.checkpoint import SILENT_AFTER
 from streams.effects import Effects
 from streams.partitioner import partition_of
 from streams.settings import Settings
@@ -132,7 +132,7 @@ class Simulation:
         quiet = 0
         while quiet < 3:
             self.go_on()
-            waiting = sum(p.state.gauges().get(name, 0) for p in self.processors for name in WAITING)
+            waiting = sum(p.state.waiting() for p in self.processors)
             quiet = 0 if waiting or any(p.unread() for p in self.processors if p.agent.name != "interactions") else quiet + 1
             assert self.now < 4_000, "it does not come to rest"
         rows = self.counts["rows"]

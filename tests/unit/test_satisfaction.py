@@ -13,7 +13,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from agents.common.label_settings import LabelSettings, label_settings
-from agents.satisfaction.level import ADOPT, Level, Sums
+from agents.detectors.level import ADOPT, Level, Sums
 from agents.satisfaction.state import SatisfactionState
 from schemas.findings import Finding, Findings
 from schemas.opinions import WINDOW, Judged, Opinions
@@ -135,7 +135,7 @@ def test_a_level_that_stays_low_for_a_week_is_the_new_one() -> None:
     def take(window: int, mean: float) -> bool:
         values = scores(mean, 10, chance)
         seen = Sums(10, sum(values), sum(v * v for v in values))
-        return level.update(START + window * WINDOW, seen, drop=0.1, needed=NEEDED, baseline=200) is not None
+        return level.update(START + window * WINDOW, seen, drop=0.1, needed=NEEDED, baseline=200).alarm
 
     assert not any(take(n, 0.75) for n in range(120))
     low = [take(n, 0.5) for n in range(120, 120 + int(ADOPT / WINDOW) + 60)]

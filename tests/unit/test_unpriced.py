@@ -13,10 +13,10 @@ import pytest
 
 from agents.alerts.settings import AlertSettings
 from agents.alerts.state import AlertsState
-from agents.anomaly.pace import SECONDS
 from agents.anomaly.settings import AnomalySettings
 from agents.anomaly.state import AnomalyState
 from agents.anomaly.unpriced import MOST, UnpricedModels
+from agents.detectors.pace import SECONDS
 from agents.pricing import read_overrides
 from agents.pricing.paste import price_lines
 from schemas.aggregates import OUTCOME_INDEX, Aggregate, Contribution, Series

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import random
 import re
-import unicodedata
 import zlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
@@ -21,6 +20,7 @@ from scipy.sparse import csr_matrix, diags, vstack  # type: ignore[import-untype
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 
+from agents.inspection.folding import in_ascii
 from agents.inspection.text.concepts import MEANING
 from agents.inspection.text.linear import SCALE, LinearModel, cues_of, ngrams
 from agents.inspection.text.refusal import without_quotes
@@ -118,7 +118,7 @@ def _typed(text: str, rng: random.Random) -> str:
     elif chance < 0.13:
         text = text.upper()
     if rng.random() < 0.1:
-        text = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+        text = in_ascii(text)
     if rng.random() < 0.1:
         text = text.rstrip(".!?")
     return text

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from typing import NamedTuple
+
+from agents.inspection.folding import without_accents
 
 BLANK = "\0"
 """Stands for what is already found, masked or known to be something else. Context does not reach beyond it."""
@@ -52,9 +53,7 @@ class Context(NamedTuple):
 
 
 def _plain(text: str) -> str:
-    if not text.isascii():
-        text = "".join(c for c in unicodedata.normalize("NFD", text) if not unicodedata.combining(c))
-    return _CAMEL.sub(" ", text).lower()
+    return _CAMEL.sub(" ", without_accents(text)).lower()
 
 
 def called_telephone(text: str, start: int) -> bool:

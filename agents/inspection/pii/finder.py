@@ -9,12 +9,12 @@ from operator import attrgetter
 
 import msgspec
 
+from agents.inspection.folding import fold
 from agents.inspection.pii.called import called
 from agents.inspection.pii.candidates import has_candidates
 from agents.inspection.pii.codes import UUID, addresses, companies, emails, ibans, pix_keys, secrets
 from agents.inspection.pii.context import BLANK
 from agents.inspection.pii.effort import Effort
-from agents.inspection.pii.fold import fold
 from agents.inspection.pii.numbers import numbers
 from agents.inspection.pii.span import KINDS, PiiSpan
 

@@ -11,7 +11,6 @@ digits, and whether a word that could name it is near. What is left out is never
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Sequence
 from functools import cache, partial
 from itertools import accumulate
@@ -20,7 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from agents.inspection.pii.fold import LAST_WITH_LETTERS
+from agents.inspection.folding import LETTERS
 from agents.inspection.scan import Scanner
 
 CHAIN = re.compile(r"(?:\+ ?)?\(?[0-9]+(?:[ \t\r\n./()\-]{1,4}[0-9]+)*")
@@ -306,31 +305,16 @@ def _padded(bits: Bits, value: int) -> Numbers:
     return sums
 
 
-class _Letters(dict[int, str]):
-    """One letter for one, lower case and without accent; nothing for a combining mark."""
-
-    def __missing__(self, code: int) -> str:
-        character = chr(code)
-        parts = unicodedata.normalize("NFD", character).lower()
-        letter = "" if unicodedata.combining(character) else parts[:1] if parts[:1].isascii() else "?"
-        if code <= LAST_WITH_LETTERS:
-            self[code] = letter
-        return letter
-
-
-_letters = _Letters()
-
-
 class _Plain:
     """A text in lower case and without accents, for scanners."""
 
     def __init__(self, text: str) -> None:
-        plain = text.lower() if text.isascii() else text.translate(_letters)
+        plain = text.lower() if text.isascii() else text.translate(LETTERS)
         self._bytes = plain.encode()
         self._kept: Numbers | None = None
         if len(plain) != len(text):  # combining marks are gone
             codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
-            gone = [code for code in np.unique(codes).tolist() if not _letters[code]]
+            gone = [code for code in np.unique(codes).tolist() if not LETTERS[code]]
             self._kept = np.append(np.flatnonzero(~np.isin(codes, gone)), len(text)).astype(np.int32)
 
     def ends(self, words: Scanner) -> Numbers:

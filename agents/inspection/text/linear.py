@@ -7,7 +7,6 @@ thousandths, so that a sum does not depend on the order of its terms and every p
 from __future__ import annotations
 
 import math
-import unicodedata
 from collections.abc import Iterable, Sequence
 from importlib.resources import files
 from itertools import pairwise
@@ -15,6 +14,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from agents.inspection.folding import Folding, in_ascii
 from agents.inspection.scan import Scanner
 from agents.inspection.text.concepts import concept_grams
 
@@ -36,20 +36,7 @@ _TOKENS: Final = _table(b"".join(_MARKS))
 _WORDS: Final = _table(b"")
 
 
-class _Folded(dict[int, str]):
-    """What is left of a character. Of one after the other: normalization of a whole text sorts its accents, which takes the square of the
-    time if there are many on one letter."""
-
-    def __missing__(self, code: int) -> str:
-        folded = unicodedata.normalize("NFKD", _QUOTES.get(chr(code), chr(code))).encode("ascii", "ignore").decode()
-        if code <= _LAST_KEPT:
-            self[code] = folded
-        return folded
-
-
-_LAST_KEPT: Final = 0x323AF
-"""Behind it are no letters (Unicode 15), but more code points than a table should hold."""
-_folds: Final = _Folded()
+_folds: Final = Folding(lambda character: in_ascii(_QUOTES.get(character, character)))
 
 
 def _folded(text: str) -> bytes:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import exp, log, sqrt
+from math import exp, isfinite, log, sqrt
 
 import msgspec
 import numpy as np
 
-from agents.anomaly.pace import PER_HOUR, PER_MINUTE, keep
-from agents.anomaly.score import Score
+from agents.detectors.detector import Score, gap
+from agents.detectors.pace import PER_HOUR, PER_MINUTE, keep
 
 _KEEP = keep(5)
+"""What is left of a residual, per bucket: half of it after five minutes."""
 _KEEP_CENTER = keep(120)
+"""The same of the slow mean: half of it after two hours."""
 _KEEP_SPREAD = keep(1440)
+"""The same of the covariance: half of it after a day."""
 _WARM = 12 * PER_HOUR
 """Buckets before anything is said: the covariance rests on them."""
 _LASTS = 3 * PER_MINUTE
@@ -21,29 +24,40 @@ _LASTS = 3 * PER_MINUTE
 _BOUND = 2.0
 """A bucket's squared distance counts as no more than so many times the usual one."""
 _SHRINK = 0.1
+"""Weight of the diagonal alone in the covariance."""
 _NOISE = (1 - _KEEP) / (1 + _KEEP)
-"""Variance of an exponentially weighted mean of independent residuals of variance 1. No metric is taken to be steadier than that."""
+"""Variance of an exponentially weighted mean of independent residuals of variance 1. No metric is
+taken to be steadier than that."""
 _PRIOR = 5.0
+"""The chi-square's own tail counts as much as so many excursions."""
 _MEMORY = 1000.0
+"""Excursions remembered, exponentially."""
 _RECENT = 20_000
 """Buckets that the rate of excursions rests on, at most."""
 _HUBER = 2.0
-"""An excursion counts as no more than so many scales: an incident must not make the series deaf to the next."""
+"""An excursion counts as no more than so many scales: an incident must not make the series deaf to
+the next."""
 _KEPT = 1 - exp(-_HUBER)
 """What that leaves of the mean of an exponential distribution."""
 
 
 class JointTest(msgspec.Struct, array_like=True, gc=False):
-    """Is the vector of a series' residuals further from its usual place than its usual scatter explains?
+    """Is the vector of a series' residuals further from its usual place than its usual scatter
+    explains?
 
-    MEWMA (Lowry, Woodall, Champ and Rigdon, "A multivariate exponentially weighted moving average control chart", Technometrics 1992):
-    Mahalanobis distance of exponentially weighted residuals (half-life 5 minutes). Its covariance is that of these averages themselves, so
-    residuals that remember are allowed for. It is streaming, shrunken to its diagonal (Ledoit and Wolf, 2004), and robust: a bucket says
-    only so much, and what lies far out is learned from less (Maronna, "Robust M-estimators of multivariate location and scatter", 1976).
-    The first residual, that of the traffic, is a condition and no evidence: what load explains is no news.
+    Mahalanobis distance of exponentially weighted residuals (half-life 5 minutes). Its covariance
+    is that of these averages themselves, so residuals that remember are allowed for. It is
+    streaming, shrunken to its diagonal (Ledoit and Wolf, 2004), and robust: a bucket says only so
+    much, and what lies far out is learned from less (Maronna, "Robust M-estimators of multivariate
+    location and scatter", 1976). The first residual, that of the traffic, is a condition and no
+    evidence: what load explains is no news.
 
-    The threshold is a peak over threshold with the tail index of a chi-square, zero, its scale estimated from the series' own excursions
-    (Siffer et al., SPOT, KDD 2017), so that one is expected in ``exp(h)`` buckets.
+    The threshold is a peak over threshold with the tail index of a chi-square, zero, its scale
+    estimated from the series' own excursions (Siffer et al., SPOT, KDD 2017), so that one is
+    expected in ``exp(h)`` buckets.
+
+    Source: MEWMA, Lowry, Woodall, Champ and Rigdon, "A multivariate exponentially weighted moving
+    average control chart", Technometrics 1992.
     """
 
     h: float
@@ -64,7 +78,10 @@ class JointTest(msgspec.Struct, array_like=True, gc=False):
     active: bool = False
 
     def update(self, time: float, value: Sequence[float]) -> Score:
-        """``value``: standardised residuals of a bucket, always as many. The score's value and expectation are squared distances."""
+        """``value``: standardised residuals of a bucket, always as many and at least two. The
+        score's value and expectation are squared distances."""
+        if not isfinite(sum(value)):
+            return gap(self.active)
         if len(self.center) != len(value):  # the first, or of a version that looks at other metrics
             self.seen, self.center, self.moved = 0, [0.0] * len(value), [0.0] * len(value)
             self.spread = (np.eye(len(value)) * _NOISE).tolist()
@@ -82,7 +99,11 @@ class JointTest(msgspec.Struct, array_like=True, gc=False):
         self.seen += 1
         score = self._judge(time, min(self.last), usual, free) if self.seen > _WARM else 0.0
         weight = min(1.0, usual / max(distance, 1e-9))
-        spread += (np.outer(moved, moved) - spread) * max(1 - _KEEP_SPREAD, 1 / (self.seen + 100)) * weight
+        spread += (
+            (np.outer(moved, moved) - spread)
+            * max(1 - _KEEP_SPREAD, 1 / (self.seen + 100))
+            * weight
+        )
         center += step * max(1 - _KEEP_CENTER, 1 / (self.seen + 10)) * weight
         self.center, self.moved, self.spread = center.tolist(), moved.tolist(), spread.tolist()
         return Score(score, min(self.last), float(free))
@@ -93,8 +114,13 @@ class JointTest(msgspec.Struct, array_like=True, gc=False):
         return _usual(len(self.center) - 1) + self._scale() * max(0.0, self.h + log(rate))
 
     def furthest(self) -> list[tuple[int, float]]:
-        """Which residuals have moved, and by how many of their standard deviations: the furthest first, without the traffic's."""
-        sizes = [(at, moved / sqrt(max(self.spread[at][at], _NOISE))) for at, moved in enumerate(self.moved) if at]
+        """Which residuals have moved, and by how many of their standard deviations: the furthest
+        first, without the traffic's."""
+        sizes = [
+            (at, moved / sqrt(max(self.spread[at][at], _NOISE)))
+            for at, moved in enumerate(self.moved)
+            if at
+        ]
         return sorted(sizes, key=lambda size: -abs(size[1]))
 
     def _scale(self) -> float:
@@ -113,7 +139,9 @@ class JointTest(msgspec.Struct, array_like=True, gc=False):
         self.peak = max(self.peak, distance)
         if distance < (limit / 2 if self.active else free):
             kept = 1 - 1 / _MEMORY
-            self.excess = self.excess * kept + max(0.0, min(self.peak - usual, _HUBER * self._scale()))
+            self.excess = self.excess * kept + max(
+                0.0, min(self.peak - usual, _HUBER * self._scale())
+            )
             self.peaks = self.peaks * kept + 1
             self.since, self.peak, self.active = None, 0.0, False
             return 0.0
@@ -122,5 +150,6 @@ class JointTest(msgspec.Struct, array_like=True, gc=False):
 
 
 def _usual(free: int) -> float:
-    """What 95% of a chi-square variable with so many degrees of freedom stay below (Wilson and Hilferty, 1931)."""
+    """What 95% of a chi-square variable with so many degrees of freedom stay below (Wilson and
+    Hilferty, 1931)."""
     return free * (1 - 2 / (9 * free) + 1.645 * sqrt(2 / (9 * free))) ** 3

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import isfinite
 
 import msgspec
 
-from agents.anomaly.pace import PER_MINUTE, keep
-from agents.anomaly.rates import RateTest, Share
-from agents.anomaly.score import Score, deviation
+from agents.detectors.detector import Score, deviation, gap
+from agents.detectors.pace import PER_MINUTE, keep
+from agents.detectors.rates import RateTest, Share
 from schemas.sketch import GAMMA, quantile, value_of
 
 _COARSE = 2
@@ -16,12 +17,18 @@ _COARSE = 2
 _EVERY = 10 * PER_MINUTE
 """Buckets until the baseline takes in what came."""
 _KEEP = keep(1440) ** _EVERY
+"""What is left of the baseline each time: half of it after a day."""
 _TAIL = 0.01
+"""Share of requests that are slower than P99."""
 _UPPER = 0.1
+"""Share whose number the residual is of."""
 _WARM = 500.0
+"""Requests before a baseline says anything."""
 _FORGOTTEN = 0.01
+"""Requests of a bin that are too few to keep it."""
 _MARGIN = 4
-"""Coarse bins beyond P99: what is slower than that counts. Load moves a tail by less, many times a day."""
+"""Coarse bins beyond P99: what is slower than that counts. Load moves a tail by less, many times a
+day."""
 SLOWER = GAMMA ** (_COARSE * _MARGIN)
 """The same as a factor: 1.17."""
 
@@ -29,9 +36,13 @@ SLOWER = GAMMA ** (_COARSE * _MARGIN)
 class TailTest(msgspec.Struct, array_like=True, gc=False):
     """Do more requests than usual take a sixth longer than the series' own P99?
 
-    The baseline is a decaying histogram on a logarithmic scale (DDSketch bins, schemas/sketch.py). What exceeds its P99 clearly is
-    counted and goes through a :class:`RateTest`, so the test has the power of counts, needs no distribution of latencies, and a mean
-    never enters.
+    The baseline is a decaying histogram on a logarithmic scale (DDSketch bins, schemas/sketch.py).
+    What exceeds its P99 clearly is counted and goes through a :class:`RateTest`, so the test has
+    the power of counts, needs no distribution of latencies, and a mean never enters.
+
+    Source: Masson, Rim and Lee, "DDSketch: a fast and fully-mergeable quantile sketch with
+    relative-error guarantees", VLDB 2019; Wald's test of a proportion (1947) of what exceeds the
+    quantile.
     """
 
     rate: RateTest
@@ -51,6 +62,7 @@ class TailTest(msgspec.Struct, array_like=True, gc=False):
 
     @classmethod
     def of(cls, h: float) -> TailTest:
+        """``h``: logarithm of buckets per false alarm."""
         return cls(RateTest(h, ratio=2.5, floor=0.03), width=_COARSE)
 
     def __post_init__(self) -> None:
@@ -59,11 +71,15 @@ class TailTest(msgspec.Struct, array_like=True, gc=False):
             self.edge, self.upper = None, (0, 0.0)
 
     def update(self, time: float, value: Mapping[int, int]) -> Score:
-        """``value``: the sketch of one bucket (bins of 1%). The score's value and expectation are P99 in ms."""
+        """``value``: the sketch of one bucket (bins of 1%). The score's value and expectation are
+        P99 in ms."""
+        n = sum(value.values())
+        if not isfinite(n):
+            return gap(self.rate.evidence.active)
         if not value:
             score = self.rate.update(time, Share(0, 0)).score
             return self.recent._replace(score=score, residual=0.0)
-        edge, score, n = self.edge, 0.0, sum(value.values())
+        edge, score = self.edge, 0.0
         if edge is not None:
             slow = sum(count for index, count in value.items() if index // _COARSE > edge + _MARGIN)
             score = self.rate.update(time, Share(slow, n)).score
@@ -109,7 +125,8 @@ class TailTest(msgspec.Struct, array_like=True, gc=False):
             self.edge, self.upper = None, (0, 0.0)
 
     def _edge(self, most: float) -> tuple[int, float]:
-        """The coarse bin above which at most this share of the past lies, and the share that does."""
+        """The coarse bin above which at most this share of the past lies, and the share that
+        does."""
         above = 0.0
         index = 0
         for index in sorted(self.bins, reverse=True):

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from math import exp, log
+from math import exp, isfinite, log
 from typing import NamedTuple
 
 import msgspec
 
-from agents.anomaly.evidence import Evidence, threshold
-from agents.anomaly.pace import keep
-from agents.anomaly.score import Score
+from agents.detectors.detector import Score, gap
+from agents.detectors.evidence import Evidence, threshold
+from agents.detectors.pace import keep
 
 _KEEP = keep(360)
+"""What is left of the level's past, per bucket: half of it after six hours."""
 _KEEP_SPREAD = keep(1440)
+"""The same of how costs scatter: half of it after a day."""
 _SLOWER = 0.1
+"""How fast an unusual value is learned, relative to a usual one."""
 _WARM = 60
+"""Looks before anything is said."""
 _SAMPLES = 10.0
 """Requests that are looked at together, at least."""
 _WINDOWS = 3
@@ -22,12 +26,14 @@ _WINDOWS = 3
 _FLOOR = 0.02
 """Variance of the log of a price per request that more requests do not remove."""
 _SHIFT = log(2)
+"""Of the logarithm that is looked for: costs have doubled."""
 
 
 class Spend(NamedTuple):
     """What so many priced requests used: USD, or tokens.
 
-    ``top`` and ``top_requests`` are those of the dearest of the ``windows`` (10 s each) they came in.
+    ``top`` and ``top_requests`` are those of the dearest of the ``windows`` (10 s each) they came
+    in.
     """
 
     used: float
@@ -40,9 +46,13 @@ class Spend(NamedTuple):
 class PriceTest(msgspec.Struct, array_like=True, gc=False):
     """Has the cost per request doubled? Likelihood-ratio test of a shift of its logarithm.
 
-    Its error is taken as normal, with a variance that falls with the number of requests. Level and variance are exponentially weighted
-    and learn from clipped residuals (Huber, "Robust estimation of a location parameter", 1964). The dearest ten seconds are left out,
-    always: one dear request is no trend. Evidence is summed as in evidence.py.
+    Its error is taken as normal, with a variance that falls with the number of requests. Level and
+    variance are exponentially weighted and learn from clipped residuals (Huber, "Robust estimation
+    of a location parameter", 1964). The dearest ten seconds are left out, always: one dear request
+    is no trend. Evidence is summed as in evidence.py. Scores do not depend on the unit of the
+    values.
+
+    Source: Page, "Continuous inspection schemes", Biometrika 1954.
     """
 
     h: float
@@ -56,13 +66,17 @@ class PriceTest(msgspec.Struct, array_like=True, gc=False):
 
     def update(self, time: float, value: Spend) -> Score:
         """The score's value and expectation are USD (or tokens) per request."""
+        if not isfinite(sum(value)):
+            return gap(self.evidence.active)
         self.pending = together = _merged(self.pending, value)
         used, n = together.used, together.requests
         if together.windows >= _WINDOWS:
             used, n = used - together.top, n - together.top_requests
         if n < _SAMPLES or used <= 0:
             self.evidence.wait(time, self.h)
-            return self.recent._replace(score=self.recent.score if self.evidence.active else 0.0, residual=0.0)
+            return self.recent._replace(
+                score=self.recent.score if self.evidence.active else 0.0, residual=0.0
+            )
         self.pending = Spend(0.0, 0)
         x = log(used / n)
         if not self.seen:
@@ -72,7 +86,9 @@ class PriceTest(msgspec.Struct, array_like=True, gc=False):
         variance = self.spread / n + _FLOOR
         if self.seen >= _WARM:
             clipped = min(residual, 2 * _SHIFT)
-            score = self.evidence.add(time, (_SHIFT * clipped - _SHIFT**2 / 2) / variance, n, self.h, 2 * _SAMPLES)
+            score = self.evidence.add(
+                time, (_SHIFT * clipped - _SHIFT**2 / 2) / variance, n, self.h, 2 * _SAMPLES
+            )
         self.seen += 1
         learn = _SLOWER if self.evidence.suspicious(self.h) else 1.0
         bound = 3 * variance**0.5
@@ -97,17 +113,23 @@ class Logs(NamedTuple):
     squares: float
 
     def plus(self, other: Logs) -> Logs:
-        return Logs(self.answers + other.answers, self.total + other.total, self.squares + other.squares)
+        return Logs(
+            self.answers + other.answers, self.total + other.total, self.squares + other.squares
+        )
 
 
 class TypicalTest(msgspec.Struct, array_like=True, gc=False):
-    """Has the cost of a typical request doubled? Likelihood-ratio test of a shift of the mean of logarithms, as :class:`PriceTest` is of
-    the logarithm of the mean.
+    """Has the cost of a typical request doubled? Likelihood-ratio test of a shift of the mean of
+    logarithms, as :class:`PriceTest` is of the logarithm of the mean.
 
-    One dear request hardly moves it, so nothing has to be left out, and it is nearly normal from a handful of requests on, however heavy
-    the tail of what they cost: changes of all requests are told sooner. It does not see those of few requests. Its variance has two
-    components (Henderson, "Estimation of variance and covariance components", Biometrics 1953): that of requests, which more of them
-    remove, and that of buckets, because neighbours are alike.
+    One dear request hardly moves it, so nothing has to be left out, and it is nearly normal from a
+    handful of requests on, however heavy the tail of what they cost: changes of all requests are
+    told sooner. It does not see those of few requests. Its variance has two components (Henderson,
+    "Estimation of variance and covariance components", Biometrics 1953): that of requests, which
+    more of them remove, and that of buckets, because neighbours are alike. Scores do not depend on
+    the unit of the values.
+
+    Source: Page, "Continuous inspection schemes", Biometrika 1954.
     """
 
     h: float
@@ -122,6 +144,8 @@ class TypicalTest(msgspec.Struct, array_like=True, gc=False):
 
     def update(self, time: float, value: Logs) -> Score:
         """The score's value and expectation are logarithms."""
+        if not isfinite(sum(value)):
+            return gap(self.evidence.active)
         self.pending = together = self.pending.plus(value)
         n, total, squares = together
         if n < _SAMPLES:
@@ -153,10 +177,13 @@ class TypicalTest(msgspec.Struct, array_like=True, gc=False):
 
 
 _HOUR = 3600.0
+"""Seconds."""
 _HOUR_SAMPLES = 30
+"""Requests of an hour that is looked at, at least."""
 _WEEK_HOURS = 120
 """Hours before creep is looked for: five days."""
 _CREEP = 0.013
+"""Shift of the logarithm that is looked for, against the mean of past days."""
 _LEARN = 1 / 168
 """Weight of a new hour in what is known of how hours vary."""
 _FADE = 0.85
@@ -165,15 +192,31 @@ _PAST = 0.07
 """Weight of a new day in an hour's mean."""
 
 
-class CreepTest(msgspec.Struct, array_like=True, gc=False):
-    """Does the cost of requests creep up by some per cent a day, too slowly for any test of minutes?
+class Spent(NamedTuple):
+    """What requests used: USD; or, for a typical request, logarithms, and the sum of their
+    squares."""
 
-    Page's sum over hours of the logarithm of the mean cost, or with ``typical`` of the mean of the logarithms, each against the mean of
-    its own hour of the day over past days (which removes the daily season), for a shift of 1.3% (the best constant for a ramp of 2% a
-    day, within its first day). The newest days enter that mean slowly, so a creep stays visible. Of logarithms it is known how much of an
-    hour's variance its requests explain, so that busy hours count more; they also tell twice as much where costs have a heavy tail. The
-    mean sees what grows in few dear requests. Where neighbouring hours are alike, all count less: by the variance of their sums (Newey
-    and West, "A simple, positive semi-definite, heteroskedasticity and autocorrelation consistent covariance matrix", Econometrica 1987).
+    requests: int
+    used: float
+    squares: float = 0.0
+
+
+class CreepTest(msgspec.Struct, array_like=True, gc=False):
+    """Does the cost of requests creep up by some per cent a day, too slowly for any test of
+    minutes?
+
+    Page's sum over hours of the logarithm of the mean cost, or with ``typical`` of the mean of the
+    logarithms, each against the mean of its own hour of the day over past days (which removes the
+    daily season), for a shift of 1.3% (the best constant for a ramp of 2% a day, within its first
+    day). The newest days enter that mean slowly, so a creep stays visible. Of logarithms it is
+    known how much of an hour's variance its requests explain, so that busy hours count more; they
+    also tell twice as much where costs have a heavy tail. The mean sees what grows in few dear
+    requests. Where neighbouring hours are alike, all count less: by the variance of their sums
+    (Newey and West, "A simple, positive semi-definite, heteroskedasticity and autocorrelation
+    consistent covariance matrix", Econometrica 1987). Scores do not depend on the unit of the
+    values.
+
+    Source: Page, "Continuous inspection schemes", Biometrika 1954.
     """
 
     h: float
@@ -195,16 +238,19 @@ class CreepTest(msgspec.Struct, array_like=True, gc=False):
     alike: float = 1.0
     """Its variance, relative to what it would be if neighbouring hours were not alike."""
 
-    def update(self, time: float, requests: int, used: float, squares: float = 0.0) -> Score:
-        """The score's value and expectation are in the unit of ``used``, per request (with ``typical``, of which it is the logarithm)."""
+    def update(self, time: float, value: Spent) -> Score:
+        """``value``: of a bucket. The score's value and expectation are USD per request; with
+        ``typical`` in the unit whose logarithm was given."""
+        if not isfinite(sum(value)):
+            return gap(self.evidence.active)
         hour = int(time // _HOUR)
         if hour != self.hour:
             if self.requests >= _HOUR_SAMPLES and (self.typical or self.used > 0):
                 self._close(time)
             self.hour, self.requests, self.used, self.squares = hour, 0, 0.0, 0.0
-        self.requests += requests
-        self.used += used
-        self.squares += squares
+        self.requests += value.requests
+        self.used += value.used
+        self.squares += value.squares
         return self.recent
 
     def _close(self, time: float) -> None:
@@ -226,7 +272,9 @@ class CreepTest(msgspec.Struct, array_like=True, gc=False):
             shift = _CREEP / (known * alike) ** 0.5
             # Where quiet hours vary more than it is known, the sums go further than normal ones.
             needed = threshold(self.h, shift**2 / 2, shift) if self.typical else self.h
-            score = self.evidence.add(time, shift * (clipped / alike**0.5 - shift / 2), 1, needed, 6)
+            score = self.evidence.add(
+                time, shift * (clipped / alike**0.5 - shift / 2), 1, needed, 6
+            )
         self.moved = _FADE * self.moved + clipped
         together = min(self.moved**2 * (1 - _FADE**2), 9 * self.alike)
         self.alike += (together - self.alike) * max(_LEARN, 1 / (self.seen + 10))

@@ -1,11 +1,13 @@
 """Evidence gathered over time, and how much of it an alarm needs.
 
-Page's cumulative sum of log-likelihood ratios (Page, "Continuous inspection schemes", Biometrika 1954). Its mean time between false
-alarms is at least ``exp(h)`` steps (Lorden, "Procedures for reacting to a change in distribution", Ann. Math. Stat. 1971), so the
-threshold follows from the false alarms one is willing to have. That holds if the likelihood does; real traffic has heavier tails and
-remembers. The peaks of the sum's excursions have an exponential tail of rate 1 in theory, and each series' own rate, estimated from
-its peaks over a threshold, stretches ``h`` accordingly (peaks over threshold as in Siffer et al., "Anomaly detection in streams with
-extreme value theory", KDD 2017, with the tail index that theory gives here: zero).
+Page's cumulative sum of log-likelihood ratios (Page, "Continuous inspection schemes", Biometrika
+1954). Its mean time between false alarms is at least ``exp(h)`` steps (Lorden, "Procedures for
+reacting to a change in distribution", Ann. Math. Stat. 1971), so the threshold follows from the
+false alarms one is willing to have. That holds if the likelihood does; real traffic has heavier
+tails and remembers. The peaks of the sum's excursions have an exponential tail of rate 1 in theory,
+and each series' own rate, estimated from its peaks over a threshold, stretches ``h`` accordingly
+(peaks over threshold as in Siffer et al., "Anomaly detection in streams with extreme value theory",
+KDD 2017, with the tail index that theory gives here: zero).
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import msgspec
 _OVERSHOOT = 1.166
 """Twice the mean by which a standard normal walk exceeds a boundary."""
 _LEAST_DRIFT = 0.05
+"""Fall per step that is taken to be there at least."""
 _OVER = 1.0
 """Excursions that peak above this tell about the tail."""
 _PRIOR = 5.0
@@ -24,8 +27,10 @@ _PRIOR = 5.0
 _MEMORY = 1000.0
 """Peaks remembered, exponentially."""
 _LEAST_RATE = 0.15
+"""Rate of the tail below which a threshold is not stretched further."""
 _FAR = 0.6
-"""Share of a threshold that excursions hardly ever reach by chance: each that does tells more than many small ones."""
+"""Share of a threshold that excursions hardly ever reach by chance: each that does tells more than
+many small ones."""
 _INCIDENT = 600.0
 """Seconds after which an alarm was no chance, so it says nothing of the tail."""
 _GAP = 900.0
@@ -37,18 +42,19 @@ _ENDS = 0.5
 
 
 def threshold(h: float, drift: float, scatter: float) -> float:
-    """The sum whose false alarms are ``exp(h)`` steps apart, if a step without change falls by ``drift`` and scatters by ``scatter``.
+    """The sum whose false alarms are ``exp(h)`` steps apart, if a step without change falls by
+    ``drift`` and scatters by ``scatter``.
 
-    Lorden's bound allows every step its own chance; but sums of neighbouring steps are alike, and overshoot their threshold (Siegmund,
-    "Corrected diffusion approximations in certain random walk problems", Adv. Appl. Prob. 1979): the mean time is about
-    ``exp(sum + 1.166 scatter) / drift``.
+    Lorden's bound allows every step its own chance; but sums of neighbouring steps are alike, and
+    overshoot their threshold (Siegmund, "Corrected diffusion approximations in certain random walk
+    problems", Adv. Appl. Prob. 1979): the mean time is about ``exp(sum + 1.166 scatter) / drift``.
     """
     return h + log(min(1.0, max(drift, _LEAST_DRIFT))) - _OVERSHOOT * min(scatter, 1.5)
 
 
 class Evidence(msgspec.Struct, array_like=True, gc=False):
-    """The sum of one test. ``events``: how many observations speak in this excursion. ``sure``: the alarm has reached its threshold, where
-    it may begin before (see :meth:`add`)."""
+    """The sum of one test. ``events``: how many observations speak in this excursion. ``sure``: the
+    alarm has reached its threshold, where it may begin before (see :meth:`add`)."""
 
     total: float = 0.0
     events: float = 0.0
@@ -64,16 +70,25 @@ class Evidence(msgspec.Struct, array_like=True, gc=False):
     def limit(self, h: float) -> float:
         """The threshold of this series for ``h`` = log(steps per false alarm)."""
         rate = min(1.0, (_PRIOR + self.peaks) / (_PRIOR + self.excess))
-        if self.far > 1.0:  # not one alone: what lies far out may be of another kind than the many small excursions
+        if (
+            self.far > 1.0
+        ):  # not one alone: what lies far out may be of another kind than the many small excursions
             beyond = max(1.0, _FAR * h - _OVER)
-            rate = min(rate, -log((_PRIOR * exp(-beyond) + self.far - 1.0) / (_PRIOR + self.peaks)) / beyond)
+            rate = min(
+                rate,
+                -log((_PRIOR * exp(-beyond) + self.far - 1.0) / (_PRIOR + self.peaks)) / beyond,
+            )
         return h / max(_LEAST_RATE, rate)
 
-    def add(self, time: float, ratio: float, events: float, h: float, least: float, early: float = 0.0) -> float:
-        """Add a log-likelihood ratio; returns the evidence as a share of the threshold, 1 while the alarm is on.
+    def add(
+        self, time: float, ratio: float, events: float, h: float, least: float, early: float = 0.0
+    ) -> float:
+        """Add a log-likelihood ratio; returns the evidence as a share of the threshold, 1 while the
+        alarm is on.
 
-        An alarm also needs ``least`` events, and begins by so much of ``h`` ``early``: it is not sure then. One step adds at most the
-        threshold, and the sum stops a little above it, so that an alarm ends soon after its reason.
+        An alarm also needs ``least`` events, and begins by so much of ``h`` ``early``: it is not
+        sure then. One step adds at most the threshold, and the sum stops a little above it, so that
+        an alarm ends soon after its reason.
         """
         limit, self.heard = self.limit(h), time
         total = min(self.total + min(ratio, limit), 1.2 * limit)
@@ -111,7 +126,8 @@ class Evidence(msgspec.Struct, array_like=True, gc=False):
         self.since, self.active, self.sure = None, False, False
 
     def doubt(self, h: float) -> float:
-        """How little should be learned from what is seen now: from 0 (all of it) to 1 (hardly anything)."""
+        """How little should be learned from what is seen now: from 0 (all of it) to 1 (hardly
+        anything)."""
         return min(1.0, self.total / (_DOUBTED * self.limit(h))) if self.total > 0.0 else 0.0
 
     def suspicious(self, h: float) -> bool:

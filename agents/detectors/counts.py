@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from math import erfc, log, sinh, sqrt
+from math import erfc, isfinite, log, sinh, sqrt
 
 import msgspec
 
-from agents.anomaly.evidence import Evidence
-from agents.anomaly.pace import PER_HOUR, PER_MINUTE, keep
-from agents.anomaly.score import Score, deviation
-from agents.anomaly.season import Season
+from agents.detectors.detector import Score, deviation, gap
+from agents.detectors.evidence import Evidence
+from agents.detectors.pace import PER_HOUR, PER_MINUTE, keep
+from agents.detectors.season import Season
 
 _KEEP = keep(30)
+"""What is left of the level's past, per bucket: half of it after 30 minutes."""
 _KEEP_SPREAD = keep(1440)
+"""The same of how counts scatter: half of it after a day."""
 _SLOWER = 0.1
+"""How fast an unusual value is learned, relative to a usual one."""
 _WARM = PER_HOUR
+"""Buckets before anything is said."""
 _KNOWN = PER_HOUR // 4
-"""Buckets with requests before it is said that they have become few: a handful of calls is no traffic."""
+"""Buckets with requests before it is said that they have become few: a handful of calls is no
+traffic."""
 _UP, _DOWN = 2.0, 0.2
+"""Multiples of the expectation that are looked for."""
 _BRIEF = 1.0
 """What less than a minute may add: a burst of half a minute is no trend, a lull neither."""
 _WARY = 0.3
@@ -25,12 +31,13 @@ _WARY = 0.3
 _LEAST = 0.01
 """Evidence of a sum that speaks for a change, however little: its excursion goes on."""
 _NEAR = 0.1
-"""Standard deviations within which a count is not far from its mean, and no correction is needed."""
+"""Standard deviations within which a count is not far from its mean, and no correction is
+needed."""
 _LEAST_THRESHOLD = 5.0
 """Where a sum whose ratio is above zero is by itself rare enough, this much is needed still."""
 _DEEP = 3.0
-"""Added to the threshold: so far out lulls are twenty times as frequent as their model says (tests/bench/anomaly.py, quiet series). A drop
-is told without it, and is sure with it."""
+"""Added to the threshold: so far out lulls are twenty times as frequent as their model says
+(tests/bench/anomaly.py, quiet series). A drop is told without it, and is sure with it."""
 _BURST = 5 * PER_MINUTE
 """Buckets that may all belong to one burst."""
 _STEADIEST = 0.0025
@@ -38,8 +45,8 @@ _STEADIEST = 0.0025
 
 
 class Burst(msgspec.Struct, array_like=True, gc=False):
-    """What came in some minutes, and what was expected. ``before``: the evidence when they began; ``base``: how surprising the first sum of
-    the excursion would be if its ratio were zero."""
+    """What came in some minutes, and what was expected. ``before``: the evidence when they began;
+    ``base``: how surprising the first sum of the excursion would be if its ratio were zero."""
 
     count: float = 0.0
     mean: float = 0.0
@@ -49,20 +56,26 @@ class Burst(msgspec.Struct, array_like=True, gc=False):
 
 
 class CountTest(msgspec.Struct, array_like=True, gc=False):
-    """Likelihood-ratio tests of counts against their expectation, upwards (twice as many) and downwards (to a fifth).
+    """Likelihood-ratio tests of counts against their expectation, upwards (twice as many) and
+    downwards (to a fifth).
 
-    The expectation is an exponentially weighted level (half-life 30 minutes) that follows the :class:`Season`; what is usual at
-    this hour of the week is not held against the series either.
+    The expectation is an exponentially weighted level (half-life 30 minutes) that follows the
+    :class:`Season`; what is usual at this hour of the week is not held against the series either.
 
-    Traffic comes in bursts and lulls of minutes: a lull is one observation, however many buckets it has. So the requests of up to five
-    minutes are summed and their sum is negative binomial, a Poisson count whose mean is itself gamma distributed (Greenwood and Yule,
-    J. R. Stat. Soc. 1920), as dispersed as the series' own buckets and sums of five minutes are.
+    Traffic comes in bursts and lulls of minutes: a lull is one observation, however many buckets it
+    has. So the requests of up to five minutes are summed and their sum is negative binomial, a
+    Poisson count whose mean is itself gamma distributed (Greenwood and Yule, J. R. Stat. Soc.
+    1920), as dispersed as the series' own buckets and sums of five minutes are.
 
-    The first such sum of an excursion counts by the logarithm of its probability, from where the likelihood ratio is zero on, and by no
-    more than that ratio. It tells as much (Neyman and Pearson, 1933), and on this scale alone are a series' own excursions exponential, as
-    evidence.py takes them to be: ratios of means so far apart are not. The ratios of further sums are added, which keeps the probability
-    valid: a p-value divided by an independent e-value is one (Vovk and Wang, "E-values: calibration, combination and applications",
-    Ann. Stat. 2021).
+    The first such sum of an excursion counts by the logarithm of its probability, from where the
+    likelihood ratio is zero on, and by no more than that ratio. It tells as much (Neyman and
+    Pearson, 1933), and on this scale alone are a series' own excursions exponential, as evidence.py
+    takes them to be: ratios of means so far apart are not. The ratios of further sums are added,
+    which keeps the probability valid: a p-value divided by an independent e-value is one (Vovk and
+    Wang, "E-values: calibration, combination and applications", Ann. Stat. 2021).
+
+    Source: Page, "Continuous inspection schemes", Biometrika 1954 (see evidence.py), of negative
+    binomial counts.
     """
 
     h: float
@@ -80,12 +93,17 @@ class CountTest(msgspec.Struct, array_like=True, gc=False):
     rise: Burst = msgspec.field(default_factory=Burst)
     fall: Burst = msgspec.field(default_factory=Burst)
     square: float = 0.0
-    """Mean square of the sums of five minutes that ``uneven`` rests on; 0 in a state written before it was kept."""
+    """Mean square of the sums of five minutes that ``uneven`` rests on; 0 in a state written before
+    it was kept."""
     busy: int = _KNOWN
-    """Buckets with requests, as far as they are counted. A state written before it was kept is taken to have had them."""
+    """Buckets with requests, as far as they are counted. A state written before it was kept is
+    taken to have had them."""
 
     def update(self, time: float, value: int, share: float = 1.0) -> Score:
-        """``value``: requests of the bucket that starts at ``time``, or of its first ``share``. The score is the larger of both ways."""
+        """``value``: requests of the bucket that starts at ``time``, or of its first ``share``. The
+        score is the larger of both ways."""
+        if not isfinite(value):
+            return gap(self.up.active or self.down.active)
         if not self.seen:
             self.level, self.busy = float(value), 0
         self.level *= self.season.step(time)
@@ -95,23 +113,42 @@ class CountTest(msgspec.Struct, array_like=True, gc=False):
             least, most = (share * usual for usual in self.season.around(time))
             score = self._judge(time, value, max(m, most), _UP, self.up, self.rise, share)
             if self.busy >= _KNOWN:
-                score = max(score, self._judge(time, value, min(m, least), _DOWN, self.down, self.fall, share))
+                score = max(
+                    score,
+                    self._judge(time, value, min(m, least), _DOWN, self.down, self.fall, share),
+                )
         residual = deviation(value, m) / sqrt(self.dispersion)
         self._learn(time, value, m)
         return Score(score, value, m, residual)
 
-    def _judge(self, time: float, value: int, mean: float, factor: float, evidence: Evidence, burst: Burst, share: float) -> float:
+    def _judge(
+        self,
+        time: float,
+        value: int,
+        mean: float,
+        factor: float,
+        evidence: Evidence,
+        burst: Burst,
+        share: float,
+    ) -> float:
         mean = max(mean, 1e-3)  # an hour in which nothing ever came
         if evidence.since is None:
             burst.base = burst.before = burst.count = burst.mean = burst.buckets = 0.0
         elif burst.buckets >= _BURST:
             burst.count, burst.mean, burst.buckets, burst.before = 0.0, 0.0, 0.0, evidence.total
-        burst.count, burst.mean, burst.buckets = burst.count + value, burst.mean + mean, burst.buckets + share
+        burst.count, burst.mean, burst.buckets = (
+            burst.count + value,
+            burst.mean + mean,
+            burst.buckets + share,
+        )
         size = self._size(burst.mean)
         total = burst.before + _ratio(burst.count, burst.mean, size, factor)
         if not burst.before and total > 0.0:
             burst.base = _surprise(_even(burst.mean, size, factor), burst.mean, size)
-            beyond = _surprise(burst.count + (0.5 if factor < 1 else -0.5), burst.mean, size) - burst.base
+            beyond = (
+                _surprise(burst.count + (0.5 if factor < 1 else -0.5), burst.mean, size)
+                - burst.base
+            )
             total = min(total, max(beyond, _LEAST))
             if burst.buckets < PER_MINUTE:
                 total = min(total, _BRIEF)
@@ -119,13 +156,15 @@ class CountTest(msgspec.Struct, array_like=True, gc=False):
         return evidence.add(time, total - evidence.total, events, self._threshold(burst), 10, early)
 
     def _size(self, mean: float) -> float:
-        """The negative binomial distribution's parameter: how unevenly counts with this sum come."""
+        """The negative binomial distribution's parameter: how unevenly counts with this sum
+        come."""
         return 1 / max(self.uneven, (self.dispersion - 1) / mean, _STEADIEST)
 
     def _threshold(self, burst: Burst) -> float:
         """The evidence whose false alarms are ``exp(h)`` buckets apart.
 
-        As far as counts vary with the bursts and not by chance, a burst is one occasion for a false alarm and not one in each bucket.
+        As far as counts vary with the bursts and not by chance, a burst is one occasion for a false
+        alarm and not one in each bucket.
         """
         occasions = (1 + (_BURST - 1) / (1 + self.uneven * burst.mean)) / _BURST
         return max(_LEAST_THRESHOLD, self.h + log(occasions) - burst.base) + _DEEP
@@ -133,7 +172,8 @@ class CountTest(msgspec.Struct, array_like=True, gc=False):
     def _learn(self, time: float, value: int, m: float) -> None:
         self.seen += 1
         self.busy = min(self.busy + (value > 0), _KNOWN)
-        # Gradually: traffic that comes in bursts gives evidence slowly, and the level must not follow it down meanwhile.
+        # Gradually: traffic that comes in bursts gives evidence slowly, and the level must not
+        # follow it down meanwhile.
         learn = 1.0 - (1.0 - _SLOWER) * max(self.up.doubt(self.h), self.down.doubt(self.h))
         if max(self.up.total, self.down.total) > _BRIEF:
             learn = min(learn, _WARY)
@@ -173,10 +213,12 @@ def _even(mean: float, size: float, factor: float) -> float:
 
 
 def _surprise(count: float, mean: float, size: float) -> float:
-    """-ln of the probability of a negative binomial count that lies as far from its mean, on its side.
+    """-ln of the probability of a negative binomial count that lies as far from its mean, on its
+    side.
 
-    By the modified signed root of its likelihood ratio, which is nearly normal far out too (Barndorff-Nielsen, "Inference on full or
-    partial parameters based on the standardized signed log likelihood ratio", Biometrika 1986).
+    By the modified signed root of its likelihood ratio, which is nearly normal far out too
+    (Barndorff-Nielsen, "Inference on full or partial parameters based on the standardized signed
+    log likelihood ratio", Biometrika 1986).
     """
     moved = log(count / mean) - log((count + size) / (mean + size))
     root = sqrt(2 * max(count * moved - size * log((count + size) / (mean + size)), 0.0))

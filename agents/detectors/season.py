@@ -6,10 +6,12 @@ from math import inf
 
 import msgspec
 
-from agents.anomaly.pace import PER_HOUR
+from agents.detectors.pace import PER_HOUR
 
 _DAY, _WEEK = 24, 168
+"""Hours."""
 _HOUR = 3600.0
+"""Seconds."""
 _NEW = 0.3
 """Weight of the newest week in an hour's mean."""
 _PRIOR = 0.1
@@ -17,9 +19,11 @@ _PRIOR = 0.1
 
 
 class Season(msgspec.Struct, array_like=True, gc=False):
-    """Mean per bucket for each hour of the week, and of the day until a week has been seen; an hour never seen says nothing.
+    """Mean per bucket for each hour of the week, and of the day until a week has been seen; an hour
+    never seen says nothing.
 
-    The level comes from the recent past, and the season says where it goes (:meth:`step`) and what is no surprise (:meth:`around`).
+    The level comes from the recent past, and the season says where it goes (:meth:`step`) and what
+    is no surprise (:meth:`around`).
     """
 
     week: list[float | None] = msgspec.field(default_factory=lambda: [None] * _WEEK)
@@ -38,7 +42,8 @@ class Season(msgspec.Struct, array_like=True, gc=False):
         return min(1.25, max(0.8, now / before))
 
     def around(self, time: float) -> tuple[float, float]:
-        """The least and the most that is usual about now: the two hours nearest; (inf, 0) while they are not known."""
+        """The least and the most that is usual about now: the two hours nearest; (inf, 0) while
+        they are not known."""
         hour = int(time / _HOUR - 0.5)
         a, b = self._mean(hour), self._mean(hour + 1)
         return (inf, 0.0) if a is None or b is None else (min(a, b), max(a, b))

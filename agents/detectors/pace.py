@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 SECONDS = 30
-"""Size of a bucket. Evidence is summed over buckets, so small ones cost no power and find things sooner."""
+"""Size of a bucket. Evidence is summed over buckets, so small ones cost no power and find things
+sooner."""
 
 STEP = 10
 """Seconds in which parts of a bucket come. A series under suspicion is looked at after each."""

@@ -1,0 +1,125 @@
+"""Text in plainer forms, one for each kind of reader.
+
+Detectors of personal data need one character for one, with the way back (:func:`fold`), or one
+letter for one (``LETTERS``); classifiers of n-grams need ASCII (:func:`in_ascii`); whoever compares
+words needs them without accents (:func:`without_accents`, :func:`folded_words`). The rails of the
+SDK fold for themselves: it is installed without Mirante.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple
+
+_LAST_WITH_LETTERS = 0x323AF
+"""The code points behind it are nobody's letters (Unicode 15), and so many that they are not kept
+in tables."""
+
+_ESCAPE = re.compile(r"\\[nrt]")
+_MARKS = re.compile("[\u0300-\u036f]")
+
+
+class Folding(dict[int, str | None]):
+    """A table for ``str.translate``: what ``left`` makes of a character, None of one that is
+    removed. Filled as characters are met.
+
+    One after the other, because normalization of a whole text sorts its accents, which takes the
+    square of the time if there are many on one letter.
+    """
+
+    def __init__(self, left: Callable[[str], str | None]) -> None:
+        super().__init__()
+        self._left = left
+
+    def __missing__(self, code: int) -> str | None:
+        left = self._left(chr(code))
+        if code <= _LAST_WITH_LETTERS:
+            self[code] = left
+        return left
+
+
+def in_ascii(text: str) -> str:
+    """What Unicode's compatibility decomposition (NFKD, UAX 15) leaves of ``text`` in ASCII:
+    letters in disguise (full width, mathematical) are resolved, accents and all other characters
+    are gone."""
+    return unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+
+
+def without_accents(text: str) -> str:
+    """``text`` without combining marks, those of composed characters included."""
+    if text.isascii():
+        return text
+    return "".join(c for c in unicodedata.normalize("NFD", text) if not unicodedata.combining(c))
+
+
+def folded_words(text: str) -> str:
+    """``text`` as words are compared: no case, no accents of Latin, Greek and Cyrillic letters, no
+    letters in disguise."""
+    text = text.casefold()
+    return text if text.isascii() else _MARKS.sub("", unicodedata.normalize("NFKD", text))
+
+
+def _letter(character: str) -> str:
+    parts = unicodedata.normalize("NFD", character).lower()
+    return "" if unicodedata.combining(character) else parts[:1] if parts[:1].isascii() else "?"
+
+
+LETTERS: Final = Folding(_letter)
+"""One letter for one, lower case and without accent, ``?`` for one beyond ASCII; nothing for a
+combining mark."""
+
+
+class Folded(NamedTuple):
+    """What :func:`fold` made of a text."""
+
+    text: str
+    positions: Sequence[int] | None
+    """Index in the original text of each character, and of the end; None if nothing was removed."""
+
+    def original(self, start: int, end: int) -> tuple[int, int]:
+        """Where text[start:end] stands in the original."""
+        if self.positions is None:
+            return start, end
+        return self.positions[start], self.positions[end - 1] + 1
+
+
+def _plain(character: str) -> str | None:
+    if character.isascii():
+        return character
+    category = unicodedata.category(character)
+    if category == "Nd":
+        return str(unicodedata.decimal(character))
+    if category == "Pd" or character in "\u2212\u2043":
+        return "-"
+    if category in ("Zs", "Zl", "Zp"):
+        return " "
+    if category == "Cf" or "\ufe00" <= character <= "\ufe0f":
+        return None
+    narrow = unicodedata.normalize("NFKC", character)
+    # Superscripts are exponents.
+    return narrow if len(narrow) == 1 and category != "No" else character
+
+
+_table: Final = Folding(_plain)
+
+
+def fold(text: str) -> Folded:
+    """`text` as the detectors of personal data read it: ASCII digits, dashes and spaces, full-width
+    letters narrowed.
+
+    One character for one, except that invisible ones are gone. An escaped line break (JSON in text)
+    becomes two spaces.
+    """
+    positions: list[int] | None = None
+    folded = text
+    if not text.isascii():
+        folded = text.translate(_table)
+        if len(folded) != len(text):
+            positions = [
+                index for index, character in enumerate(text) if _table[ord(character)] is not None
+            ]
+    if "\\" in folded:
+        folded = _ESCAPE.sub("  ", folded)
+    return Folded(folded, positions)
