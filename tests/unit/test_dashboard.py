@@ -10,7 +10,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.anomaly import costs, counts, joint, rates, tail
+from agents.detectors import costs, counts, joint, rates, tail
 from deploy.dashboard.actions import ActionError, Quiet, Switch, read_action
 from deploy.dashboard.learning import NEEDS, learning
 from deploy.dashboard.params import Choice, ParamError, Text, Whole, read_params
