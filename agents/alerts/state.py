@@ -37,6 +37,7 @@ from agents.alerts.settings import AlertSettings
 from agents.alerts.shards import joined, without_shard
 from agents.alerts.silence import KIND_HEADER, SILENCE, Silence, read_silence
 from agents.alerts.sources import Lane, Source, Sources, lane_of
+from agents.common.stage2 import Untimed, pieces
 from schemas.findings import Finding, Findings
 from schemas.rows import AlertRow
 from streams.deadletters import dead_letter, origin_of
@@ -84,7 +85,7 @@ _decode_saved = msgspec.msgpack.Decoder(Saved).decode
 _encode_row = msgspec.json.Encoder().encode
 
 
-class AlertsState:
+class AlertsState(Untimed):
     """State for one partition (see :class:`streams.state.PartitionState`)."""
 
     def __init__(self, topic: str, partitions: int, settings: AlertSettings, source: str, agents: Iterable[str] = ()) -> None:
@@ -141,12 +142,6 @@ class AlertsState:
             self._dirty = True
             self._advance(effects)
         return bool(gone)
-
-    def ahead(self) -> frozenset[str]:
-        return frozenset()
-
-    def close_interval(self, effects: Effects) -> None:
-        return
 
     def _read(self, record: Any) -> Findings | Silence:
         """Raises ValueError that says why a record is refused."""
@@ -440,11 +435,8 @@ class AlertsState:
                 clocks=list(self._sources.clocks.items()), silences=list(self._silences.values()), tickets=list(self._tickets.items())
             )
         )
-        lives, held = list(self._lives.items()), list(self._held.values())
-        for at in range(0, len(lives), SNAPSHOT_ENTRIES):
-            yield _encode_saved(self._saved(lives=lives[at : at + SNAPSHOT_ENTRIES]))
-        for at in range(0, len(held), SNAPSHOT_ENTRIES):
-            yield _encode_saved(self._saved(held=held[at : at + SNAPSHOT_ENTRIES]))
+        lives, held = self._lives.items(), self._held.values()
+        yield from map(_encode_saved, pieces(self._saved, SNAPSHOT_ENTRIES, lives=lives, held=held))
 
     def load(self, piece: bytes) -> None:
         saved = _decode_saved(piece)

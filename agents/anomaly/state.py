@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from math import inf
 from typing import NamedTuple
 
@@ -23,14 +24,15 @@ from agents.anomaly.settings import AnomalySettings
 from agents.anomaly.slo import Objective
 from agents.anomaly.unpriced import ModelKey, Unpriced, UnpricedModels
 from agents.common.messages import messages
+from agents.common.stage2 import FindingsWriter, Progress, Section, Untimed, pieces
 from agents.common.watermark import Reached, Source, Watermark
 from agents.detectors.burn import BurnRate
 from agents.detectors.pace import PER_DAY, SECONDS, STEP
 from agents.inspection.flags import kinds_of
 from schemas.aggregates import Aggregate, Series
-from schemas.findings import Finding, Findings
+from schemas.findings import Finding
 from schemas.partials import Part, Parts
-from streams.effects import Effects, Message
+from streams.effects import Effects
 from streams.state import Batch
 
 STAGE = "anomaly"
@@ -91,13 +93,12 @@ class Saved(msgspec.Struct, array_like=True, gc=False):
 _decode_parts = msgspec.msgpack.Decoder(Parts).decode
 _encode_saved = msgspec.msgpack.Encoder().encode
 _decode_saved = msgspec.msgpack.Decoder(Saved).decode
-_encode_findings = msgspec.msgpack.Encoder().encode
 
 PartKey = tuple[Source, int, int, Series, int]
 """Source, segment, window, series, and the window in which it counts."""
 
 
-class AnomalyState:
+class AnomalyState(Untimed):
     """State of the agent ``anomaly`` for one partition (see :class:`streams.state.PartitionState` and ``InPieces``).
 
     ``source``: the Kafka cluster, for dead letters; ``findings``: the topic for what is found; ``sources``: how many partitions stage 1
@@ -113,14 +114,12 @@ class AnomalyState:
         sources: int,
         objectives: Sequence[Objective] = (),
     ) -> None:
-        self._partition = partition
         self._source = source
-        self._topic = findings
+        self._findings = FindingsWriter(STAGE, partition, findings)
         self._settings = settings
         self._objectives = objectives
         self._shard = {"shard": str(partition)} if sources > 1 else {}
         self._untaken: deque[Parts] = deque()
-        self._told: tuple[int, bool] = (0, False)
         self._quiet = 0
         self._closed = 0
         self._looked = 0
@@ -128,11 +127,9 @@ class AnomalyState:
         self._watermark = Watermark(sources)
         self._open: dict[int, dict[PartKey, Aggregate]] = {}
         self._parts = 0
-        self._series: dict[Level, Watched] = {}
+        self._series: Section[Level, Watched] = Section()
         self._unpriced = UnpricedModels()
         self._changed_parts: dict[PartKey, Part] = {}
-        self._changed: set[Level] = set()
-        self._gone: set[Level] = set()
         self._dirty = False
 
     def apply(self, batch: Batch, effects: Effects) -> None:
@@ -154,7 +151,7 @@ class AnomalyState:
             else:
                 self._take(self._untaken.popleft(), found, effects)
             judged += 1 + len(self._series)
-        self._tell(found, effects)
+        self._findings.tell(found, self._progress, effects)
         return self._has_work
 
     @property
@@ -162,9 +159,8 @@ class AnomalyState:
         return bool(self._untaken) or self._is_over or self._is_worth_a_look or self._holds_too_much
 
     @property
-    def _progress(self) -> tuple[int, bool]:
-        """How far it is, and whether there is nothing more to read."""
-        return self._reached, self._watermark.rests and not self._has_work
+    def _progress(self) -> Progress:
+        return Progress(float(self._reached), self._watermark.rests and not self._has_work)
 
     def _take(self, message: Parts, found: list[Finding], effects: Effects) -> None:
         source = Source(message.source, message.partition)
@@ -174,23 +170,6 @@ class AnomalyState:
         self._quiet = 0
         self._dirty = True
 
-    def _tell(self, found: list[Finding], effects: Effects) -> None:
-        progress = self._progress
-        if found or progress != self._told:
-            self._told = progress
-            clock = None if progress[1] else float(self._reached)
-            value = _encode_findings(Findings(agent=STAGE, partition=self._partition, clock=clock, findings=found))
-            effects.messages.append(Message(self._topic, 0, None, value))
-
-    def tick(self, now: float, silent: Mapping[str, float], effects: Effects) -> bool:
-        return False
-
-    def ahead(self) -> frozenset[str]:
-        return frozenset()
-
-    def close_interval(self, effects: Effects) -> None:
-        """Findings are emitted as buckets close."""
-
     def changes(self) -> bytes | None:
         if not self._dirty:
             return None
@@ -198,8 +177,7 @@ class AnomalyState:
             self._closed,
             self._watermark.take_changes(),
             [(key[0], part) for key, part in self._changed_parts.items()],
-            [(level, self._series[level]) for level in sorted(self._changed)],
-            sorted(self._gone),
+            *self._series.take_changes(),
             *self._unpriced.take_changes(),
             list(self._untaken),
             self._quiet,
@@ -214,11 +192,10 @@ class AnomalyState:
             for held in self._open.values()
             for (source, segment, window, series, judged), aggregate in held.items()
         ]
-        for at in range(0, len(parts), _PARTS_PIECE):
-            yield _encode_saved(Saved(self._closed, parts=parts[at : at + _PARTS_PIECE]))
+        saved = partial(Saved, self._closed)
+        yield from map(_encode_saved, pieces(saved, _PARTS_PIECE, parts=parts))
         series = sorted(self._series.items(), key=lambda item: item[0])
-        for at in range(0, len(series), _PIECE):
-            yield _encode_saved(Saved(self._closed, series=series[at : at + _PIECE]))
+        yield from map(_encode_saved, pieces(saved, _PIECE, series=series))
         yield _encode_saved(Saved(self._closed, unpriced=self._unpriced.all()))
 
     def load(self, piece: bytes) -> None:
@@ -229,13 +206,11 @@ class AnomalyState:
             self._parts -= len(self._open.pop(start))
         for source, part in saved.parts:
             self._hold(source, part)
-        for level in saved.gone:
-            self._series.pop(level, None)
-        self._series.update(saved.series)
+        self._series.load(saved.series, saved.gone)
         self._unpriced.load(saved.unpriced, saved.unpriced_gone)
         if saved.untaken is not None:
             self._untaken, self._quiet = deque(saved.untaken), saved.quiet
-        self._told = self._progress
+        self._findings.told = self._progress
         self._forget_changes()
 
     def waiting(self) -> int:
@@ -246,7 +221,7 @@ class AnomalyState:
         return {"anomaly_series": len(self._series), "anomaly_parts": self._parts, "anomaly_due": float(self._has_work)}
 
     def _forget_changes(self) -> None:
-        self._changed_parts, self._changed, self._gone, self._dirty = {}, set(), set(), False
+        self._changed_parts, self._dirty = {}, False
 
     @property
     def _reached(self) -> int:
@@ -331,21 +306,20 @@ class AnomalyState:
             if new := self._heeded(level, new):
                 found.extend(self._report(condition, level, watched, bucket, float(end)) for condition in new)
                 watched.active = [*watched.active, *(condition.kind for condition in new)]
-                self._changed.add(level)
+                self._series.touch(level)
                 self._dirty = True
 
     def _judge(self, start: int, held: Mapping[PartKey, Aggregate], found: list[Finding]) -> None:
         buckets = _buckets(held)
         for level in sorted(buckets.keys() - self._series.keys()):
-            self._series[level] = Watched(Monitor.of(self._settings, whole=level.whole), start)
-            self._gone.discard(level)
+            self._series.put(level, Watched(Monitor.of(self._settings, whole=level.whole), start))
         nothing = Bucket()
         for level, watched in sorted(self._series.items(), key=lambda item: item[0]):
             bucket = buckets.get(level, nothing)
             if bucket is not nothing:
                 watched.seen = start
             self._watch(level, watched, start, bucket, found)
-            self._changed.add(level)
+            self._series.touch(level)
         parts = ((key[3], part) for key, part in sorted(held.items(), key=lambda item: item[0]))
         found.extend(self._unpriced.judge(start + SECONDS, parts, self._shard, STAGE))
         self._evict(start + SECONDS, found)
@@ -394,11 +368,9 @@ class AnomalyState:
             if over <= 0:
                 continue
             for level in sorted(levels, key=lambda level: (self._series[level].seen, level))[:over]:
-                watched, where = self._series.pop(level), self._where(level)
+                watched, where = self._series.drop(level), self._where(level)
                 found.extend(ceased(kind, where, float(end), STAGE) for kind in watched.active)
                 found.extend(_slo_ceased(o, where, float(end)) for o in self._objectives if o.label in watched.burning)
-                self._changed.discard(level)
-                self._gone.add(level)
 
     def _where(self, level: Level) -> dict[str, str]:
         if level.whole:

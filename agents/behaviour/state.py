@@ -7,6 +7,7 @@ found does not depend on batches, speed or restarts. Everything that is remember
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -19,8 +20,9 @@ from agents.behaviour.questions import Group, Questions
 from agents.behaviour.settings import BehaviourSettings
 from agents.behaviour.shadows import CallKey, Comparison, Pair, Score, ScoreKey, Shadows, Side, Standing
 from agents.common.messages import messages
+from agents.common.stage2 import FindingsWriter, Untimed, pieces
 from agents.common.watermark import Source
-from schemas.findings import Finding, Findings
+from schemas.findings import Finding
 from schemas.rows import TableRow
 from streams.effects import Effects, Message
 from streams.partitioner import partition_of
@@ -56,11 +58,10 @@ class Saved(msgspec.Struct, array_like=True, gc=False, omit_defaults=True):
 _decode_items = msgspec.msgpack.Decoder(Items).decode
 _encode_saved = msgspec.msgpack.Encoder().encode
 _decode_saved = msgspec.msgpack.Decoder(Saved).decode
-_encode_findings = msgspec.msgpack.Encoder().encode
 _encode_json = msgspec.json.Encoder().encode
 
 
-class BehaviourState:
+class BehaviourState(Untimed):
     """State of the agent ``behaviour`` for one partition (see :class:`streams.state.PartitionState`).
 
     ``source``: the Kafka cluster; ``findings`` and ``tasks``: topics; ``partitions``: of stage 1 and of ``tasks``.
@@ -69,9 +70,8 @@ class BehaviourState:
     def __init__(
         self, partition: int, source: str, *, findings: str, tasks: str, partitions: int, settings: BehaviourSettings
     ) -> None:
-        self._partition = partition
         self._source = source
-        self._findings = findings
+        self._findings = FindingsWriter(STAGE, partition, findings)
         self._tasks = tasks
         self._partitions = partitions
         self._inbox = Inbox(partitions, settings.settle, settings.max_waiting, REMEMBERED)
@@ -132,8 +132,7 @@ class BehaviourState:
         if clock is None and not found:
             return
         clock = None if self._inbox.rests else self._inbox.now if clock is None else clock
-        value = _encode_findings(Findings(agent=STAGE, partition=self._partition, clock=clock, findings=list(found)))
-        effects.messages.append(Message(self._findings, 0, None, value))
+        self._findings.send(found, clock, effects)
         found.clear()
 
     def _emit(self, told: Iterable[TableRow | Finding], found: list[Finding], effects: Effects) -> None:
@@ -149,12 +148,6 @@ class BehaviourState:
             effects.count("judge_tasks")
             effects.messages.append(Message(self._tasks, partition_of(key, self._partitions), key, task.value))
 
-    def tick(self, now: float, silent: Mapping[str, float], effects: Effects) -> bool:
-        return False
-
-    def ahead(self) -> frozenset[str]:
-        return frozenset()
-
     def close_interval(self, effects: Effects) -> None:
         for row in (*self._questions.take_rows(), *self._shadows.take_verdicts()):
             effects.row(row.TABLE, _encode_json(row))
@@ -169,12 +162,8 @@ class BehaviourState:
     def snapshot(self) -> Iterator[bytes]:
         for kept in self._inbox.snapshot():
             yield _encode_saved(Saved(kept, self._told))
-        here = Kept(self._inbox.now)
-        for name, table in self._tables.items():
-            entries = list(table)
-            for at in range(0, len(entries), _PIECE):
-                piece: dict[str, Any] = {name: entries[at : at + _PIECE]}
-                yield _encode_saved(Saved(here, self._told, **piece))
+        saved = partial(Saved, Kept(self._inbox.now), self._told)
+        yield from map(_encode_saved, pieces(saved, _PIECE, **self._tables))
 
     def load(self, piece: bytes) -> None:
         saved = _decode_saved(piece)

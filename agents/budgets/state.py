@@ -10,8 +10,8 @@ belongs to the step in which the limit was reached, whoever was read first.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import chain, islice
-from typing import TypeVar
+from functools import partial
+from itertools import chain
 
 import msgspec
 
@@ -24,12 +24,13 @@ from agents.budgets.rules import Rule, Rules
 from agents.budgets.runaway import STILL, find_loop
 from agents.budgets.windows import BUCKET, FOREVER, History, entries, falls_below, peak
 from agents.common.messages import messages
+from agents.common.stage2 import FindingsWriter, Progress, Untimed, pieces
 from agents.common.watermark import Reached, Source, Watermark
-from schemas.findings import Finding, Findings
+from schemas.findings import Finding
 from schemas.group_usage import MOST_EXAMPLES, UsagePart, UsageParts
 from schemas.outputs import AlertName, Severity
 from schemas.partials import SETTLE
-from streams.effects import Effects, Message
+from streams.effects import Effects
 from streams.state import Batch
 
 STAGE = "budgets"
@@ -90,7 +91,7 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode_saved = msgspec.msgpack.Decoder(Saved).decode
 
 
-class BudgetState:
+class BudgetState(Untimed):
     """State of the agent ``budgets`` for one partition (see :class:`streams.state.PartitionState`)."""
 
     def __init__(
@@ -98,9 +99,8 @@ class BudgetState:
     ) -> None:
         """``findings``: topic; ``source``: id of the cluster; ``sources``: partitions of stage 1, for all of which the clock waits;
         ``settle``: seconds after its window in which a call is expected to end (agents/interactions/parts.py)."""
-        self._partition = partition
         self._rules = rules.by_id
-        self._topic = findings
+        self._findings = FindingsWriter(STAGE, partition, findings)
         self._source = source
         budgets = {identity: rule for identity, rule in self._rules.items() if rule.kind == "budget"}
         self._ledger = Ledger(budgets)
@@ -126,7 +126,6 @@ class BudgetState:
         """Whether what is found is of a history."""
         self._heard_at = 0.0
         """Processing time of what was read last, epoch seconds; infinite once time alone decides."""
-        self._told: tuple[int, bool] = (0, False)
 
     @property
     def clock(self) -> int:
@@ -164,9 +163,9 @@ class BudgetState:
 
     def _tell(self, effects: Effects) -> None:
         """What was found; and how far the clock is, because alerts wait for it."""
-        progress = self._grid, self._watermark.rests and not self._inbox
-        if self._found or progress != self._told:
-            self._told = progress
+        progress = Progress(float(self._grid), self._watermark.rests and not self._inbox)
+        if self._found or progress != self._findings.told:
+            self._findings.told = progress
             self._send(effects)
 
     def _find_of_history(self, ordered: bool, effects: Effects) -> None:
@@ -177,20 +176,14 @@ class BudgetState:
             self._ordered = ordered
 
     def _send(self, effects: Effects) -> None:
-        clock = None if self._told[1] else float(self._told[0])
+        told = self._findings.told
         past = [f for f in self._found if self._ordered and self._heard_at - f.time > FRESH]
         now = [f for f in self._found if f not in past] if past else self._found  # a clock that is ahead makes no history
         for ordered, found in ((True, past), (False, now)):
             if found or ordered == self._ordered:
-                message = Findings(agent=STAGE, partition=self._partition, clock=clock, findings=found, ordered=ordered)
-                effects.messages.append(Message(self._topic, 0, None, _encode(message)))
+                clock = None if told.rests else float(told.clock)
+                self._findings.send(found, clock, effects, ordered=ordered)
         self._found = []
-
-    def ahead(self) -> frozenset[str]:
-        return frozenset()
-
-    def close_interval(self, effects: Effects) -> None:
-        pass
 
     def waiting(self) -> int:
         """Usage held until every source has passed it."""
@@ -473,16 +466,18 @@ class BudgetState:
             for rule, groups in self._pending.items()
             for (start, key), examples in groups.items()
         )
-        pieces = chain(
-            [Saved(grid=self._grid, clocks=self._watermark.all(), settled=self._ledger.all_settled())],
-            (Saved(groups=groups) for groups in _cut(self._ledger.all_groups())),
-            (Saved(counted=True, parts=parts) for parts in _cut(self._ledger.all_parts())),
-            (Saved(laps=laps) for laps in _cut(chain.from_iterable(recent.all() for recent in self._recent.values()))),
-            (Saved(pending=found) for found in _cut(pending)),
-            (Saved(active=active) for active in _cut(self._active.values())),
-            (Saved(held=held) for held in _cut(self._inbox.all())),
-        )
-        return map(_encode, pieces)
+        clocks, settled = self._watermark.all(), self._ledger.all_settled()
+        yield _encode(Saved(grid=self._grid, clocks=clocks, settled=settled))
+        laps = chain.from_iterable(recent.all() for recent in self._recent.values())
+        sections = chain(
+            pieces(Saved, SNAPSHOT_ENTRIES, groups=self._ledger.all_groups()),
+            pieces(partial(Saved, counted=True), SNAPSHOT_ENTRIES, parts=self._ledger.all_parts()),
+            pieces(
+                Saved, SNAPSHOT_ENTRIES, laps=laps, pending=pending,
+                active=self._active.values(), held=self._inbox.all(),
+            ),
+        )  # fmt: skip
+        yield from map(_encode, sections)
 
     def load(self, piece: bytes) -> None:
         saved = _decode_saved(piece)
@@ -537,11 +532,3 @@ class BudgetState:
 
 
 _RANK: Mapping[Severity, int] = {"info": 0, "ticket": 1, "page": 2}
-
-_T = TypeVar("_T")
-
-
-def _cut(items: Iterable[_T]) -> Iterator[list[_T]]:
-    rest = iter(items)
-    while piece := list(islice(rest, SNAPSHOT_ENTRIES)):
-        yield piece

@@ -18,6 +18,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from agents.common.stage2 import Untimed, pieces
 from agents.controls.fold import AUTHOR_HEADER, OPERATOR, ControlError, is_in_force, read_control, strictness
 from agents.controls.rules import Proposal, Rule, proposals
 from agents.controls.wishes import Wish, Wishes, weight
@@ -77,7 +78,7 @@ _encode_saved = msgspec.msgpack.Encoder().encode
 _decode_saved = msgspec.msgpack.Decoder(Saved).decode
 
 
-class ControlsState:
+class ControlsState(Untimed):
     """State of the agent ``controls`` for one partition (see :class:`streams.state.PartitionState`).
 
     ``alerts``, ``proposals``, ``controls``: names of its input topics, with ``partitions`` partitions each. ``source``: the Kafka cluster.
@@ -124,12 +125,6 @@ class ControlsState:
         self._advance(self._clock + now - before, effects)
         return bool(self._changed_scopes or self._wishes.changed) or self._clock - self._saved_clock > CLOCK_SAVED_EVERY
 
-    def ahead(self) -> frozenset[str]:
-        return frozenset()
-
-    def close_interval(self, effects: Effects) -> None:
-        pass
-
     def changes(self) -> bytes | None:
         stale = self._clock - self._saved_clock > CLOCK_SAVED_EVERY
         if not (stale or self._changed_scopes or self._changed_acted or self._changed_said or self._wishes.changed):
@@ -142,18 +137,11 @@ class ControlsState:
 
     def snapshot(self) -> Iterator[bytes]:
         yield _encode_saved(Saved(clock=self._clock))
-        held: list[tuple[str, Held | None]] = list(self._held.items())
-        acted = list(self._acted)
-        for at in range(0, len(held), SNAPSHOT_ENTRIES):
-            yield _encode_saved(Saved(held=held[at : at + SNAPSHOT_ENTRIES]))
-        for at in range(0, len(acted), SNAPSHOT_ENTRIES):
-            yield _encode_saved(Saved(acted=acted[at : at + SNAPSHOT_ENTRIES]))
-        said = list(self._said.items())
-        for at in range(0, len(said), SNAPSHOT_ENTRIES):
-            yield _encode_saved(Saved(said=said[at : at + SNAPSHOT_ENTRIES]))
-        wishes = list(self._wishes.all())
-        for at in range(0, len(wishes), SNAPSHOT_ENTRIES):
-            yield _encode_saved(Saved(wishes=wishes[at : at + SNAPSHOT_ENTRIES]))
+        sections = pieces(
+            Saved, SNAPSHOT_ENTRIES, held=self._held.items(), acted=self._acted,
+            said=self._said.items(), wishes=self._wishes.all(),
+        )  # fmt: skip
+        yield from map(_encode_saved, sections)
 
     def load(self, piece: bytes) -> None:
         saved = _decode_saved(piece)

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import msgspec
 
 from agents.common.messages import messages
+from agents.common.stage2 import Untimed, pieces
 from agents.common.watermark import Source
 from schemas.aggregates import Aggregate, Series
 from schemas.partials import ALONE, Part, Parts
@@ -75,7 +76,7 @@ class _Segment:
         return whole
 
 
-class CostState:
+class CostState(Untimed):
     """State of the agent ``cost`` for one partition (see :class:`streams.state.PartitionState`)."""
 
     def __init__(self, source: str) -> None:
@@ -93,12 +94,6 @@ class CostState:
                 self._put(source, part)
             self._settle(source, message.settled, effects)
 
-    def tick(self, now: float, silent: Mapping[str, float], effects: Effects) -> bool:
-        return False
-
-    def ahead(self) -> frozenset[str]:
-        return frozenset()
-
     def close_interval(self, effects: Effects) -> None:
         for segment, size, start, series in sorted(self._dirty):
             self._emit(segment, size, start, series, effects)
@@ -115,13 +110,12 @@ class CostState:
 
     def snapshot(self) -> Iterator[bytes]:
         yield _encode_saved(Saved(settled=sorted(self._settled.items())))
-        parts = [
+        parts = (
             (key.source, Part(key.segment, window, series, aggregate, counted))
             for key, segment in self._segments.items()
             for (window, series, counted), aggregate in segment.parts.items()
-        ]
-        for at in range(0, len(parts), SNAPSHOT_PARTS):
-            yield _encode_saved(Saved(parts=parts[at : at + SNAPSHOT_PARTS]))
+        )
+        yield from map(_encode_saved, pieces(Saved, SNAPSHOT_PARTS, parts=parts))
 
     def load(self, piece: bytes) -> None:
         saved = _decode_saved(piece)

@@ -18,7 +18,8 @@ import msgspec
 import numpy as np
 
 from agents.common.messages import messages
-from agents.common.watermark import Reached, Source, Watermark
+from agents.common.stage2 import Progress, Section, WatermarkState
+from agents.common.watermark import Reached, Source
 from agents.detectors.e_values import e_bh
 from agents.drift.embedding import Embedding, EmbeddingError
 from agents.drift.monitor import Monitor, Status
@@ -29,9 +30,9 @@ from agents.drift.series import Kept
 from agents.drift.settings import DriftSettings
 from agents.drift.tap import PERIOD
 from agents.drift.text import Small
-from schemas.findings import Finding, Findings
+from schemas.findings import Finding
 from schemas.samples import Acceptance, Sample, Samples, Score
-from streams.effects import Effects, Message
+from streams.effects import Effects
 from streams.state import Batch
 
 log = logging.getLogger(__name__)
@@ -88,7 +89,6 @@ _decode_samples = msgspec.msgpack.Decoder(Samples).decode
 _decode_acceptance = msgspec.json.Decoder(Acceptance).decode
 _encode_saved = msgspec.msgpack.Encoder().encode
 _decode_saved = msgspec.msgpack.Decoder(Saved).decode
-_encode_findings = msgspec.msgpack.Encoder().encode
 _encode_row = msgspec.json.Encoder().encode
 
 
@@ -100,7 +100,7 @@ class Watched:
         self.quality = quality or {}
 
 
-class DriftState:
+class DriftState(WatermarkState[Samples]):
     """State of the agent ``drift`` for one partition (see :class:`streams.state.PartitionState` and ``InPieces``).
 
     ``source``: the Kafka cluster, for dead letters; ``findings``: the topic for what is found; ``accepts``: the topic of acceptances;
@@ -111,14 +111,14 @@ class DriftState:
         self, partition: int, source: str, findings: str, accepts: str, settings: DriftSettings, sources: int,
         embedding: Embedding | None = None,
     ) -> None:  # fmt: skip
-        self._partition = partition
-        self._source = source
-        self._topic = findings
+        super().__init__(
+            STAGE, "samples", _decode_samples,
+            partition=partition, source=source, sources=sources, findings=findings,
+        )  # fmt: skip
         self._accepts = accepts
         self._settings = settings
         self._embedding = embedding
         self._features = f"{FEATURES} {embedding.name}" if embedding else FEATURES
-        self._watermark = Watermark(sources)
         self._closed = self._over = 0
         self._taken: Key | None = None
         self._queue: list[Key] = []
@@ -127,7 +127,7 @@ class DriftState:
         self._scores: dict[int, list[Score]] = {}
         self._pending = 0
         self._known: set[str] = set()
-        self._series: dict[Key, Watched] = {}
+        self._series: Section[Key, Watched] = Section()
         self._watching: set[Key] = set()
         """Series that have a reference."""
         self._remembered: deque[tuple[int, Key, list[str]]] = deque()
@@ -135,10 +135,6 @@ class DriftState:
         self._new_samples: list[Sample] = []
         self._new_scores: list[Score] = []
         self._new_remembered: list[tuple[int, Key, list[str]]] = []
-        self._changed: set[Key] = set()
-        self._gone: set[Key] = set()
-        self._dirty = False
-        self._told: tuple[int, bool] = (0, False)
 
     # PartitionState
 
@@ -148,40 +144,30 @@ class DriftState:
             for word in messages(batch, _decode_acceptance, "an acceptance", STAGE, self._source, effects):
                 self._accept(word, found, effects)
         else:
-            for message in messages(batch, _decode_samples, "samples", STAGE, self._source, effects):
-                for sample in message.samples:
-                    self._put(sample, effects)
-                for score in message.scores:
-                    self._put_score(score, effects)
-                self._watermark.hear(Source(message.source, message.partition), message.clock, message.rests)
-                self._dirty = True
-                self._end_periods(effects)
-        self._tell(found, effects)
+            self._read(batch, found, effects)
+        self._findings.tell(found, self._progress, effects)
 
     def proceed(self, effects: Effects) -> bool:
         found: list[Finding] = []
         looked_at = 0
         while looked_at < AT_A_TIME and self._closed < self._over:
             looked_at += self._take_next(found, effects)
-        self._tell(found, effects)
+        self._findings.tell(found, self._progress, effects)
         return self._closed < self._over
 
-    def _tell(self, found: list[Finding], effects: Effects) -> None:
-        progress = self._closed, self._watermark.rests and self._closed == self._over
-        if found or progress != self._told:
-            self._told = progress
-            clock = None if progress[1] else self._closed * PERIOD
-            value = _encode_findings(Findings(agent=STAGE, partition=self._partition, clock=clock, findings=found))
-            effects.messages.append(Message(self._topic, 0, None, value))
+    @property
+    def _progress(self) -> Progress:
+        rests = self._watermark.rests and self._closed == self._over
+        return Progress(self._closed * PERIOD, rests)
 
-    def tick(self, now: float, silent: Mapping[str, float], effects: Effects) -> bool:
-        return False
+    def _source_of(self, message: Samples) -> Source:
+        return Source(message.source, message.partition)
 
-    def ahead(self) -> frozenset[str]:
-        return frozenset()
-
-    def close_interval(self, effects: Effects) -> None:
-        """Findings are emitted as periods close."""
+    def _take(self, message: Samples, effects: Effects) -> None:
+        for sample in message.samples:
+            self._put(sample, effects)
+        for score in message.scores:
+            self._put_score(score, effects)
 
     def waiting(self) -> int:
         """Periods that are over and whose answers or scores are still to be looked at."""
@@ -237,7 +223,7 @@ class DriftState:
 
     # Time
 
-    def _end_periods(self, effects: Effects) -> None:
+    def _advance(self, found: list[Finding], effects: Effects) -> None:
         """Every period is over that is so for all sources; and the oldest when more is held than may be."""
         clock = self._watermark.time
         if clock > -inf:
@@ -269,7 +255,7 @@ class DriftState:
             self._queue = self._queue or sorted(by_key, reverse=True)
             key = self._queue.pop()
             held = by_key.pop(key)
-            self._take(period, key, held, found, effects)
+            self._take_series(period, key, held, found, effects)
             self._taken = key
             return len(held)
         self._samples.pop(period, None)
@@ -283,7 +269,9 @@ class DriftState:
         for key in sorted(self._series):
             self._report(key, end * PERIOD, found)
 
-    def _take(self, period: int, key: Key, held: list[Sample], found: list[Finding], effects: Effects) -> None:
+    def _take_series(
+        self, period: int, key: Key, held: list[Sample], found: list[Finding], effects: Effects
+    ) -> None:
         self._known.difference_update(sample.response_id for sample in held)
         embedded = self._embedded(held, effects)
         series = self._watched(key, period * PERIOD, found)
@@ -292,7 +280,7 @@ class DriftState:
                 self._look(key, series, sample, None, found, effects)
             elif (vector := embedded.get(sample.response_id)) is not None:
                 self._look(key, series, sample, vector, found, effects)
-        self._changed.add(key)
+        self._series.touch(key)
         self._remember(period, key, [sample.response_id for sample in held], new=True)
 
     def _take_scores(self, scores: list[Score], effects: Effects) -> None:
@@ -350,7 +338,7 @@ class DriftState:
         for size, tested in looks:
             row = score_row(key, score.name, score.time, size, tested, len(quality.reference), quality.drop, quality.evidence)
             effects.row(row.TABLE, _encode_row(row))
-        self._changed.add(key)
+        self._series.touch(key)
 
     def _drops(self) -> list[tuple[Key, str]]:
         judged = {(key, name): quality.evidence for key, one in self._series.items() for name, quality in one.quality.items()}
@@ -377,16 +365,13 @@ class DriftState:
         if others:
             latest = max(others, key=lambda other: (self._series[other].monitor.series.last, other))
             watched.monitor.series.inherit(self._series[latest].monitor.series, latest.model)
-        self._series[key] = watched
-        self._gone.discard(key)
+        self._series.put(key, watched)
         if len(self._series) > self._settings.max_series:
             others = [other for other in self._series if other != key]
             idle = min(others, key=lambda other: (self._series[other].monitor.series.last, other))
             self._withdraw(idle, time, found)
-            del self._series[idle]
-            self._changed.discard(idle)
+            self._series.drop(idle)
             self._watching.discard(idle)
-            self._gone.add(idle)
         return watched
 
     def _new_watched(self, version: int = 1) -> Watched:
@@ -406,7 +391,7 @@ class DriftState:
             watched.monitor.renew()
             self._watching.discard(key)
             watched.quality = {}
-            self._changed.add(key)
+            self._series.touch(key)
         effects.count("drift_accepted", "yes" if keys else "no")
         self._dirty = True
 
@@ -429,17 +414,20 @@ class DriftState:
     def changes(self) -> bytes | None:
         if not self._dirty:
             return None
+        changed, gone = self._series.take_changes()
         saved = Saved(
             self._closed,
             self._watermark.take_changes(),
             [sample for sample in self._new_samples if sample.response_id in self._known],
             [score for score in self._new_scores if score.event_id in self._known],
-            [self._place(key, whole=False) for key in sorted(self._changed)],
-            sorted(self._gone),
+            [self._place(key, whole=False) for key, _ in changed],
+            gone,
             self._new_remembered,
             self._taken,
             self._over,
         )
+        for _, watched in changed:
+            watched.monitor.series.fresh = []
         self._forget_changes()
         return _encode_saved(saved)
 
@@ -463,7 +451,7 @@ class DriftState:
         if (saved.closed, saved.taken or _NONE) > (self._closed, self._taken or _NONE):
             self._closed, self._taken = saved.closed, saved.taken
             self._drop_taken()
-        self._told = self._closed, False
+        self._findings.told = Progress(self._closed * PERIOD, False)
         self._watermark.load(saved.clocks)
         for sample in saved.samples:
             if not self._was_taken(int(sample.time // PERIOD), Key(sample.feature, sample.model)):
@@ -471,9 +459,8 @@ class DriftState:
         for score in saved.scores:
             if score.time // PERIOD >= self._closed:
                 self._hold_score(score)
-        for key in saved.gone:
-            self._series.pop(key, None)
-            self._watching.discard(key)
+        self._series.load((), saved.gone)
+        self._watching.difference_update(saved.gone)
         for place in saved.series:
             self._restore(place)
         known = {(period, key) for period, key, _ in self._remembered} if saved.remembered else set()
@@ -522,11 +509,8 @@ class DriftState:
         (self._watching.add if watched.monitor.watched else self._watching.discard)(place.key)
 
     def _forget_changes(self) -> None:
-        for key in self._changed:
-            if (watched := self._series.get(key)) is not None:
-                watched.monitor.series.fresh = []
         self._new_samples, self._new_scores, self._new_remembered = [], [], []
-        self._changed, self._gone, self._dirty = set(), set(), False
+        self._dirty = False
 
 
 def _rank(sample: Sample) -> tuple[int, str]:

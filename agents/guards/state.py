@@ -7,17 +7,17 @@ is taken at the next span, with its own time. Rates are the agent ``anomaly``'s.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 
 import msgspec
 
-from agents.common.messages import messages
-from agents.common.watermark import Reached, Source, Watermark
+from agents.common.stage2 import Progress, Section, WatermarkState, pieces
+from agents.common.watermark import Reached, Source
 from agents.guards.report import appeared_findings, burst_finding, ceased
 from agents.guards.seen import Appeared, Attempted, Key, Place, Seen
 from agents.guards.settings import GuardSettings
-from schemas.findings import Finding, Findings
-from streams.effects import Effects, Message
-from streams.state import Batch
+from schemas.findings import Finding
+from streams.effects import Effects
 
 STAGE = "guards"
 
@@ -52,74 +52,62 @@ class Saved(msgspec.Struct, array_like=True, gc=False):
 _decode = msgspec.msgpack.Decoder(Seen).decode
 _encode_saved = msgspec.msgpack.Encoder().encode
 _decode_saved = msgspec.msgpack.Decoder(Saved).decode
-_encode_findings = msgspec.msgpack.Encoder().encode
 
 
-class GuardsState:
+class GuardsState(WatermarkState[Seen]):
     """State of the agent ``guards`` for one partition (see :class:`streams.state.PartitionState`).
 
     ``source``: the Kafka cluster, for dead letters; ``findings``: the topic for what is found; ``sources``: partitions of stage 1.
     """
 
     def __init__(self, partition: int, source: str, findings: str, settings: GuardSettings, sources: int) -> None:
-        self._partition = partition
-        self._source = source
-        self._topic = findings
+        super().__init__(
+            STAGE, "what the guards found", _decode,
+            partition=partition, source=source, sources=sources, findings=findings,
+        )  # fmt: skip
         self._settings = settings
-        self._watermark = Watermark(sources)
         self._closed = 0
         self._attempted: dict[tuple[Key, str], Attempted] = {}
         self._appeared: dict[tuple[Place, float, str], Appeared] = {}
-        self._bursts: dict[Key, Burst] = {}
+        self._bursts: Section[Key, Burst] = Section()
         self._places: dict[Place, None] = {}
         self._forget_changes()
 
-    # PartitionState
+    @property
+    def _progress(self) -> Progress:
+        return Progress(float(self._closed), self._watermark.rests)
 
-    def apply(self, batch: Batch, effects: Effects) -> None:
-        before, found = (self._closed, self._watermark.rests), list[Finding]()
-        for message in messages(batch, _decode, "what the guards found", STAGE, self._source, effects):
-            for attempted in message.attempted:
-                self._hold_attempted(attempted)
-                self._new_attempted.append(attempted)
-            for appeared in message.appeared:
-                self._hold_appeared(appeared)
-                self._new_appeared.append(appeared)
-            self._watermark.hear(Source(message.source, message.partition), message.clock, message.rests)
-            self._dirty = True
-            self._advance(found, effects)
-        if (self._closed, self._watermark.rests) != before:
-            clock = None if self._watermark.rests else float(self._closed)
-            value = _encode_findings(Findings(agent=STAGE, partition=self._partition, clock=clock, findings=found))
-            effects.messages.append(Message(self._topic, 0, None, value))
+    def _source_of(self, message: Seen) -> Source:
+        return Source(message.source, message.partition)
 
-    def tick(self, now: float, silent: Mapping[str, float], effects: Effects) -> bool:
-        return False
+    def _take(self, message: Seen, effects: Effects) -> None:
+        for attempted in message.attempted:
+            self._hold_attempted(attempted)
+            self._new_attempted.append(attempted)
+        for appeared in message.appeared:
+            self._hold_appeared(appeared)
+            self._new_appeared.append(appeared)
 
-    def ahead(self) -> frozenset[str]:
-        return frozenset()
-
-    def close_interval(self, effects: Effects) -> None:
-        """Findings are emitted as spans close."""
+    # Persistence
 
     def changes(self) -> bytes | None:
         if not self._dirty:
             return None
-        bursts = [(key, self._bursts[key]) for key in sorted(self._changed)]
+        bursts, gone = self._bursts.take_changes()
         attempted = [item for item in self._new_attempted if self._attempted.get((item.key, item.request_id)) is item]
         appeared = [a for a in self._new_appeared if self._appeared.get((a.place, a.time, a.response_id)) is a]
         clocks = self._watermark.take_changes()
-        saved = Saved(self._closed, clocks, attempted, appeared, bursts, sorted(self._gone), self._new_places)
+        saved = Saved(self._closed, clocks, attempted, appeared, bursts, gone, self._new_places)
         self._forget_changes()
         return _encode_saved(saved)
 
     def snapshot(self) -> Iterator[bytes]:
         yield _encode_saved(Saved(self._closed, self._watermark.all()))
-        attempted, appeared, bursts = list(self._attempted.values()), list(self._appeared.values()), list(self._bursts.items())
-        places = list(self._places)
-        for at in range(0, max(len(attempted), len(appeared), len(bursts), len(places)), _PIECE):
-            cut = slice(at, at + _PIECE)
-            yield _encode_saved(Saved(self._closed, [], attempted[cut], appeared[cut], bursts[cut], [], places[cut]))
+        sections = pieces(
+            partial(Saved, self._closed), _PIECE, bursts=self._bursts.items(), places=self._places,
+            attempted=self._attempted.values(), appeared=self._appeared.values(),
+        )  # fmt: skip
+        yield from map(_encode_saved, sections)
 
     def load(self, piece: bytes) -> None:
         saved = _decode_saved(piece)
@@ -128,14 +116,13 @@ class GuardsState:
             self._closed = saved.closed
             self._attempted = {at: item for at, item in self._attempted.items() if item.time >= self._closed}
             self._appeared = {at: item for at, item in self._appeared.items() if item.time >= self._closed}
-        for key in saved.gone:
-            self._bursts.pop(key, None)
-        self._bursts.update(saved.bursts)
+        self._bursts.load(saved.bursts, saved.gone)
         self._places.update(dict.fromkeys(saved.places))
         for attempted in saved.attempted:
             self._hold_attempted(attempted)
         for appeared in saved.appeared:
             self._hold_appeared(appeared)
+        self._findings.told = self._progress
         self._forget_changes()
 
     def waiting(self) -> int:
@@ -148,8 +135,6 @@ class GuardsState:
         self._new_attempted: list[Attempted] = []
         self._new_appeared: list[Appeared] = []
         self._new_places: list[Place] = []
-        self._changed: set[Key] = set()
-        self._gone: set[Key] = set()
         self._dirty = False
 
     # Items
@@ -187,13 +172,11 @@ class GuardsState:
             self._judge(self._closed, found)
 
     def _judge(self, end: int, found: list[Finding]) -> None:
-        touched: set[Key] = set()
         for attempted in sorted((a for a in self._attempted.values() if a.time < end), key=lambda a: (a.time, a.request_id, a.key)):
             del self._attempted[attempted.key, attempted.request_id]
-            burst = self._bursts.setdefault(attempted.key, Burst())
+            burst = self._bursts.get(attempted.key, Burst())
             burst.calls = sorted([*burst.calls, attempted], key=lambda call: (call.time, call.request_id))[-MOST_CALLS:]
-            self._gone.discard(attempted.key)
-            touched.add(attempted.key)
+            self._bursts.put(attempted.key, burst)
         for appeared in sorted((a for a in self._appeared.values() if a.time < end), key=lambda a: (a.time, a.place, a.response_id)):
             del self._appeared[appeared.place, appeared.time, appeared.response_id]
             if appeared.place not in self._places:
@@ -203,12 +186,10 @@ class GuardsState:
             first = end - self._settings.window
             if burst.calls[0].time <= first:
                 burst.calls = [call for call in burst.calls if call.time > first]
-                touched.add(key)
+                self._bursts.touch(key)
             self._watch(key, burst, float(end), found)
             if not burst.calls:
-                self._drop(key)
-                touched.discard(key)
-        self._changed |= touched
+                self._bursts.drop(key)
         self._evict(float(end), found)
 
     def _watch(self, key: Key, burst: Burst, end: float, found: list[Finding]) -> None:
@@ -233,9 +214,4 @@ class GuardsState:
             for key in sorted(self._bursts, key=lambda key: (self._bursts[key].calls[-1].time, key))[:over]:
                 if self._bursts[key].active:
                     found.append(ceased(key, end, STAGE))
-                self._drop(key)
-
-    def _drop(self, key: Key) -> None:
-        del self._bursts[key]
-        self._changed.discard(key)
-        self._gone.add(key)
+                self._bursts.drop(key)

@@ -18,15 +18,17 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from heapq import heappop, heappush
 from math import inf
 from operator import attrgetter, itemgetter
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
 from agents.common.label_settings import LabelSettings
 from agents.common.messages import messages
+from agents.common.stage2 import Untimed, pieces
 from agents.common.watermark import Reached, Source, Watermark
 from agents.labels.detectors import STRONG, Detectors
 from agents.labels.inbox import Entry, Inbox
@@ -108,7 +110,7 @@ _decode_format = msgspec.msgpack.Decoder(list[msgspec.Raw]).decode
 _encode_judged = msgspec.msgpack.Encoder().encode
 
 
-class LabelsState:
+class LabelsState(Untimed):
     """State of the agent ``labels`` for one partition (see :class:`streams.state.PartitionState`)."""
 
     def __init__(
@@ -166,15 +168,6 @@ class LabelsState:
         self._publisher.send(effects)
         if (int(self._now) // TOLD, self._watermark.rests) != before:
             self._tell_satisfaction(effects)
-
-    def tick(self, now: float, silent: Mapping[str, float], effects: Effects) -> bool:
-        return False
-
-    def ahead(self) -> frozenset[str]:
-        return frozenset()
-
-    def close_interval(self, effects: Effects) -> None:
-        pass
 
     def waiting(self) -> int:
         """Turns and feedback up to the clock. What a service tells whose clock is ahead waits until
@@ -616,22 +609,18 @@ class LabelsState:
 
     def snapshot(self) -> Iterator[bytes]:
         counts, slope = self._model.all()
-        yield _encode_saved(Saved(now=self._now, serial=self._serial, clocks=self._watermark.all(), slope=slope))
+        saved = partial(Saved, now=self._now, serial=self._serial, slope=slope)
+        yield _encode_saved(saved(clocks=self._watermark.all()))
         for remembered in self._memory.all():
-            yield _encode_saved(Saved(now=self._now, serial=self._serial, remembered=remembered, slope=slope))
+            yield _encode_saved(saved(remembered=remembered))
         for message in self._inbox.all(ENTRIES):
-            yield _encode_saved(Saved(now=self._now, serial=self._serial, read=[message], slope=slope))
-        parts: tuple[tuple[str, list[Any]], ...] = (
-            ("waiting", self._waiting.all()),
-            ("counts", counts),
-            ("opinions", list(self._opinions.values())),
-            ("lessons", list(self._lessons.values())),
-            ("finals", [(series, *sums) for series, sums in self._finals.items()]),
-        )
-        for name, entries in parts:
-            for at in range(0, len(entries), ENTRIES):
-                part: dict[str, Any] = {name: entries[at : at + ENTRIES]}
-                yield _encode_saved(Saved(now=self._now, serial=self._serial, slope=slope, **part))
+            yield _encode_saved(saved(read=[message]))
+        finals = ((series, *sums) for series, sums in self._finals.items())
+        sections = pieces(
+            saved, ENTRIES, waiting=self._waiting.all(), counts=counts,
+            opinions=self._opinions.values(), lessons=self._lessons.values(), finals=finals,
+        )  # fmt: skip
+        yield from map(_encode_saved, sections)
 
     def load(self, piece: bytes) -> None:
         saved = _decode_state(piece)

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from math import inf, log
 
 import msgspec
 
 from agents.common.label_settings import LabelSettings
-from agents.common.messages import messages
-from agents.common.watermark import Reached, Source, Watermark
+from agents.common.stage2 import Progress, Section, WatermarkState, pieces
+from agents.common.watermark import Reached, Source
 from agents.detectors.level import Fall, Level, Sums
-from schemas.findings import Finding, Findings
+from schemas.findings import Finding
 from schemas.opinions import TOLD, WINDOW, Judged, Opinions
-from streams.effects import Effects, Message
-from streams.state import Batch
+from streams.effects import Effects
 
 STAGE = "satisfaction"
 
@@ -48,52 +48,40 @@ class Saved(msgspec.Struct, array_like=True, gc=False):
 _decode = msgspec.msgpack.Decoder(Judged).decode
 _encode_saved = msgspec.msgpack.Encoder().encode
 _decode_saved = msgspec.msgpack.Decoder(Saved).decode
-_encode_findings = msgspec.msgpack.Encoder().encode
 
 
-class SatisfactionState:
+class SatisfactionState(WatermarkState[Judged]):
     """State of the agent ``satisfaction`` for one partition (see :class:`streams.state.PartitionState`)."""
 
     def __init__(self, partition: int, source: str, findings: str, settings: LabelSettings, sources: int) -> None:
         """``source``: the Kafka cluster, for dead letters; ``findings``: topic; ``sources``: partitions of the agent ``labels``."""
-        self._partition = partition
-        self._source = source
-        self._topic = findings
+        super().__init__(
+            STAGE, "sums of scores", _decode,
+            partition=partition, source=source, sources=sources, findings=findings,
+        )  # fmt: skip
         self._settings = settings
         self._needed = log(_PER_WEEK / settings.false_alarms)
-        self._watermark = Watermark(sources)
         self._closed = 0
         self._told = 0
         self._open: dict[int, dict[tuple[int, Series], Opinions]] = {}
-        self._series: dict[Series, Watched] = {}
+        self._series: Section[Series, Watched] = Section()
         self._forget_changes()
 
-    def apply(self, batch: Batch, effects: Effects) -> None:
-        found: list[Finding] = []
-        before = self._told, self._watermark.rests
-        for message in messages(batch, _decode, "sums of scores", STAGE, self._source, effects):
-            for opinions in message.windows:
-                if opinions.window + WINDOW <= self._closed:
-                    effects.count("label_exceptions", "window")
-                    continue
-                self._open.setdefault(opinions.window, {})[message.partition, opinions.series] = opinions
-                self._arrived[message.partition, opinions.window, opinions.series] = opinions
-            self._watermark.hear(Source(self._source, message.partition), message.clock, message.rests)
-            self._dirty = True
-            self._advance(found)
-        if found or (self._told, self._watermark.rests) != before:
-            clock = None if self._watermark.rests else float(self._told)
-            value = _encode_findings(Findings(agent=STAGE, partition=self._partition, clock=clock, findings=found))
-            effects.messages.append(Message(self._topic, 0, None, value))
+    @property
+    def _progress(self) -> Progress:
+        return Progress(float(self._told), self._watermark.rests)
 
-    def tick(self, now: float, silent: Mapping[str, float], effects: Effects) -> bool:
-        return False
+    def _source_of(self, message: Judged) -> Source:
+        return Source(self._source, message.partition)
 
-    def ahead(self) -> frozenset[str]:
-        return frozenset()
-
-    def close_interval(self, effects: Effects) -> None:
-        """Findings are emitted as windows close."""
+    def _take(self, message: Judged, effects: Effects) -> None:
+        for opinions in message.windows:
+            if opinions.window + WINDOW <= self._closed:
+                effects.count("label_exceptions", "window")
+                continue
+            partition, window, series = message.partition, opinions.window, opinions.series
+            self._open.setdefault(window, {})[partition, series] = opinions
+            self._arrived[partition, window, series] = opinions
 
     def waiting(self) -> int:
         return 0
@@ -103,7 +91,7 @@ class SatisfactionState:
 
     # Judgement
 
-    def _advance(self, found: list[Finding]) -> None:
+    def _advance(self, found: list[Finding], effects: Effects) -> None:
         clock = self._watermark.time
         if clock == -inf:
             return
@@ -131,9 +119,8 @@ class SatisfactionState:
             whole.setdefault(series, Opinions(window, series)).merge(opinions)
         settings, end = self._settings, float(window + WINDOW)
         for series, opinions in sorted(whole.items()):
-            watched = self._series.setdefault(series, Watched(Level(), window))
-            self._gone.discard(series)
-            self._changed.add(series)
+            watched = self._series.get(series) or Watched(Level(), window)
+            self._series.put(series, watched)
             before = watched.level.fall
             running = watched.level.run_windows
             watched.level.update(
@@ -152,18 +139,14 @@ class SatisfactionState:
     def _evict(self, end: float, found: list[Finding]) -> None:
         over = len(self._series) - self._settings.series
         for series in sorted(self._series, key=lambda series: (self._series[series].seen, series))[: max(over, 0)]:
-            if self._series.pop(series).level.fallen:
+            if self._series.drop(series).level.fallen:
                 found.append(Finding(name="QualityDrop", labels=_labels(series), time=end, active=False, keep=KEEP, generator=STAGE))
-            self._changed.discard(series)
-            self._gone.add(series)
 
     # Persistence
 
     def _forget_changes(self) -> None:
         self._dirty = False
         self._arrived: dict[tuple[int, int, Series], Opinions] = {}
-        self._changed: set[Series] = set()
-        self._gone: set[Series] = set()
 
     def changes(self) -> bytes | None:
         if not self._dirty:
@@ -171,8 +154,7 @@ class SatisfactionState:
         saved = Saved(
             self._closed, self._watermark.take_changes(),
             [(partition, opinions) for (partition, window, _), opinions in self._arrived.items() if window in self._open],
-            [(series, self._series[series]) for series in sorted(self._changed)],
-            sorted(self._gone),
+            *self._series.take_changes(),
         )  # fmt: skip
         self._forget_changes()
         return _encode_saved(saved)
@@ -180,11 +162,9 @@ class SatisfactionState:
     def snapshot(self) -> Iterator[bytes]:
         yield _encode_saved(Saved(self._closed, self._watermark.all()))
         held = [(partition, opinions) for window in self._open.values() for (partition, _), opinions in window.items()]
-        for at in range(0, len(held), _PIECE):
-            yield _encode_saved(Saved(self._closed, open=held[at : at + _PIECE]))
         watched = sorted(self._series.items(), key=lambda item: item[0])
-        for at in range(0, len(watched), _PIECE):
-            yield _encode_saved(Saved(self._closed, watched=watched[at : at + _PIECE]))
+        sections = pieces(partial(Saved, self._closed), _PIECE, open=held, watched=watched)
+        yield from map(_encode_saved, sections)
 
     def load(self, piece: bytes) -> None:
         saved = _decode_saved(piece)
@@ -195,9 +175,8 @@ class SatisfactionState:
             self._open.setdefault(opinions.window, {})[partition, opinions.series] = opinions
         for window in [window for window in self._open if window + WINDOW <= self._closed]:
             del self._open[window]
-        for series in saved.gone:
-            self._series.pop(series, None)
-        self._series.update(saved.watched)
+        self._series.load(saved.watched, saved.gone)
+        self._findings.told = self._progress
         self._forget_changes()
 
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import zlib
+from base64 import b64decode
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,6 +19,7 @@ from schemas.events import Extra
 from streams.checkpoint import ForeignState
 from tests.unit.builders import EPOCH, context, moment, settings
 from tests.unit.test_checkpoint_simulation import Cluster, Process, Worker
+from tests.unit.test_state_conformance import content, held
 
 AT = EPOCH.timestamp()
 ASKED = {"event_id": "e1", "time": moment(0), "request_id": "r1", "tenant": "acme", "model": "gpt-4o"}
@@ -60,6 +65,23 @@ def test_a_response_of_a_former_state_is_looked_for_no_more_and_holds_no_time_ba
 def test_what_is_of_no_known_shape_is_not_taken_for_a_former_one() -> None:
     with pytest.raises(msgspec.ValidationError):
         restored(piece(requests=[[{"request_id": 5}, b"{}", AT, 0, AT]]))
+
+
+FORMER = json.loads((Path(__file__).parent / "former_states.json").read_text())
+"""By agent, of one partition: the changes that the version of November 2026 wrote at its first
+checkpoints, and the snapshot of a state that had read them; packed."""
+
+
+@pytest.mark.parametrize("name", FORMER)
+def test_what_an_agent_wrote_before_is_read_and_would_be_written_again(name: str) -> None:
+    former = FORMER[name]
+    changes, snapshot = (unpacked(former[what]) for what in ("changes", "snapshot"))
+    assert held(name, former["partition"], changes) == content(snapshot)
+    assert held(name, former["partition"], snapshot) == content(snapshot)
+
+
+def unpacked(text: str) -> list[bytes]:
+    return msgspec.msgpack.decode(zlib.decompress(b64decode(text)), type=list[bytes])
 
 
 async def test_a_worker_refuses_a_foreign_state_and_says_what_to_do() -> None:
