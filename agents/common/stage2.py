@@ -1,4 +1,4 @@
-"""What the states of stage 2 have in common: one way to read, to say what was found, and to be saved.
+"""What the states of stage 2 share: one way to read, to say what was found, and to be saved.
 
 Stage 2 is every agent that reads what others have written for it, rather than what services wrote.
 A state of it hears how far each source partition has come (its *watermark* is the slowest of them),
@@ -115,7 +115,7 @@ class WatermarkState(Untimed, Generic[W]):
         sources: int,
         findings: str,
     ) -> None:
-        """``what``: the kind of its messages, for dead letters. ``source``: id of the Kafka cluster;
+        """``what``: its messages, for dead letters. ``source``: id of the Kafka cluster;
         ``sources``: partitions of the stage before; ``findings``: topic."""
         self._stage = stage
         self._what = what

@@ -601,7 +601,9 @@ class LabelsState(Untimed):
             now=self._now, serial=self._serial, clocks=clocks, read=read, waiting=waiting, served=served, remembered=remembered,
             counts=counts, slope=slope,
             opinions=[self._opinions[key] for key in sorted(self._changed_opinions) if key in self._opinions],
-            lessons=self._new_lessons, finals=[(series, *self._finals[series]) for series in sorted(self._changed_finals)],
+            lessons=self._new_lessons,
+            # In the order in which they will be added up: sums of floats depend on it.
+            finals=[(series, *sums) for series, sums in self._finals.items() if series in self._changed_finals],
         )  # fmt: skip
         self._changed_opinions, self._saved_at = set(), self._now
         self._new_lessons, self._changed_finals = [], set()

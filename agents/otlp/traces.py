@@ -334,10 +334,10 @@ class Traces:
 
     def load(self, kept: Kept) -> None:
         """Restore what the above returned."""
-        if kept.count >= 0:
-            self._seen.count = kept.count
         for identity in kept.seen:
             self._seen.add(identity)
+        if kept.count >= 0:  # what has been read before does not count again
+            self._seen.count = kept.count + len(kept.seen)
         for held in kept.spans:
             known = self._groups.get(held.group)
             if known is None or held.span_id not in known.spans:

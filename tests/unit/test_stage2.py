@@ -1,4 +1,4 @@
-"""What the states of stage 2 have in common: how they tell what they found, and how they are saved."""
+"""What the states of stage 2 share: how they tell what they found, and how they are saved."""
 
 from __future__ import annotations
 

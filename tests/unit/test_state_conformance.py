@@ -12,6 +12,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from itertools import chain, zip_longest
 from math import inf
 from typing import Any
 
@@ -108,8 +109,15 @@ _NONCE = re.compile(rb'"nonce":"\w+"')
 
 
 def content(pieces: Iterable[bytes]) -> Any:
-    """What a snapshot holds, in whatever order."""
-    return _in_order([msgspec.msgpack.decode(piece, strict=False) for piece in pieces])
+    """What pieces hold, field by field, in whatever order and however it is divided among them."""
+    whole = []
+    for values in zip_longest(*map(msgspec.msgpack.decode, pieces), fillvalue=()):
+        lists = chain.from_iterable(value for value in values if isinstance(value, list))
+        others = {
+            repr(value) for value in map(_in_order, values) if not isinstance(value, list | tuple)
+        }
+        whole.append((_in_order(list(lists)), others))
+    return whole
 
 
 def _in_order(value: Any) -> Any:
@@ -135,6 +143,11 @@ def new(name: str, partition: int, pieces: Iterable[bytes] = ()) -> PartitionSta
     for piece in pieces:
         state.load(piece)
     return state
+
+
+def changes_of(state: PartitionState) -> Pieces:
+    """One piece, or none."""
+    return [piece for piece in [state.changes()] if piece is not None]
 
 
 def saved(state: PartitionState) -> Pieces:
@@ -188,8 +201,8 @@ def twice(pieces: Pieces) -> Pieces:
 
 
 def held(name: str, partition: int, pieces: Pieces) -> Any:
-    """What a worker holds that has read ``pieces``, as one does that reads its snapshot: a state may
-    drop what nothing can come of any more only when it is loaded."""
+    """What a worker holds that has read ``pieces``, as one does that reads its snapshot: a state
+    may drop what nothing can come of any more only when it is loaded."""
     return content(new(name, partition, new(name, partition, pieces).snapshot()).snapshot())
 
 
@@ -212,7 +225,7 @@ def test_what_changed_adds_up_to_a_snapshot_and_twice_is_as_once(name: str) -> N
         living, changes = new(name, partition), Pieces()
         for number, steps in enumerate(intervals(tape)):
             play(living, steps)
-            changes += [piece for piece in [living.changes()] if piece is not None]
+            changes += changes_of(living)
             if number % 9:
                 continue
             snapshot = saved(living)
@@ -223,6 +236,9 @@ def test_what_changed_adds_up_to_a_snapshot_and_twice_is_as_once(name: str) -> N
             if name not in BEHIND:
                 assert held(name, partition, changes) == whole
 
+
+LEARNS_FIELDS = {"anomaly": "the sums of a season that has just begun are written with all fields"}
+"""Agents that write the same otherwise when they have been restored."""
 
 SAVES_AT_ONCE = {"interactions"}
 """Agents that write their clocks again when they are restored."""
@@ -254,12 +270,15 @@ def test_a_state_that_is_restored_has_nothing_to_save_and_goes_on_as_the_one_tha
         living, changes, pieces = new(name, partition), Pieces(), Pieces()
         for number, steps in enumerate(intervals(tape)):
             expected = play(living, steps)
+            changed = changes_of(living)
             if number % 3 == 0:
                 restored = new(name, partition, pieces)
                 assert not pieces or name in SAVES_AT_ONCE or restored.changes() is None
                 found = play(restored, steps)
                 assert written([found], clocks=False) == written([expected], clocks=False)
-            changes += [piece for piece in [living.changes()] if piece is not None]
+                if name not in BEHIND and name not in LEARNS_FIELDS:
+                    assert content(changes_of(restored)) == content(changed)
+            changes += changed
             pieces = log(changes, saved(living))
             changes = pieces if log is changes_after_a_snapshot else changes
 
@@ -297,8 +316,7 @@ def test_a_crash_after_every_record_and_every_piece_of_work_does_not_show(
             more = True
             while more:
                 state.close_interval(now)
-                if (changes := state.changes()) is not None:
-                    pieces.append(changes)
+                pieces += changes_of(state)
                 if len(pieces) > 8:
                     pieces = saved(state)
                 effects.append(now)
