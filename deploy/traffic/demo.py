@@ -1,6 +1,6 @@
 """Believable traffic of our own, for demonstrations: made up, and reproducible.
 
-Sessions arrive as a Poisson process whose rate follows the hour of the day; each is played by `demo_session.Session`.
+Sessions arrive as a Poisson process whose rate follows the hour of the day; each is played by `demo_session.DemoSession`.
 The same parameters always give the same records, ids included; any other `seed`, `start` or `rate` gives other
 ids, so two demonstrations never collide in one database.
 """

@@ -7,7 +7,9 @@ Fills an embedded engine with a month of interactions and what belongs to them (
 2. *pages*: each page in Chromium with an empty cache of its own, over several periods: until something is painted, until the page
    stands, until the cards that read calls one by one have come as well (complete), and until a refresh stands; meanwhile a worker
    takes `--rate` events per second;
-3. *worker*: how fast a worker catches up, in turn with three dashboards open and with none.
+3. *share*: the processor time that three open dashboards take of engine and server, without a worker: what a worker on the same
+   machine has less, whatever else runs there;
+4. *worker*: how fast a worker catches up, in turn with three dashboards open and with none.
 
 `--directory DIR` keeps the filled database there and takes it from there the next time: so two versions are compared on the same rows.
 """
@@ -16,6 +18,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import random
 import sys
 import tempfile
@@ -57,7 +60,8 @@ PAGES = {
 PERIODS = {"15m": 900, "1h": 3_600, "6h": 21_600, "24h": 86_400, "7d": 604_800, "30d": 2_592_000}
 PERIODLESS = {"switches", "checklist", "alert", "call"}
 LIVE = ("now", "costs", "quality", "alerts", "prompts", "health")
-PARTS = ("answers", "pages", "worker")
+PARTS = ("answers", "pages", "share", "worker")
+OPEN = ("now", "costs", "alerts")
 AIMS = {"first paint": 1_000, "page": 1_500, "refresh": 300}
 """Milliseconds, 95 of 100."""
 BUDGETS = [{"name": "month", "limit": "500", "window": "month"}, {"name": "day", "limit": "50", "window": "day"},
@@ -221,7 +225,7 @@ async def worker(stack: Stack, running: Any, events: int, phases: int, seconds: 
             await asyncio.sleep(0.5)
         order = [with_pages for _ in range(phases) for with_pages in random.sample((True, False), 2)]
         for with_pages in order:
-            for page, path in zip(opened, ("now", "costs", "alerts"), strict=True):
+            for page, path in zip(opened, OPEN, strict=True):
                 await page.goto(f"{stack.dashboard_url}/{path}?range=1h" if with_pages else "about:blank")
             await asyncio.sleep(min(3.0, seconds / 3))
             before, begun = await _done(port), time.monotonic()
@@ -237,6 +241,21 @@ async def worker(stack: Stack, running: Any, events: int, phases: int, seconds: 
         process.terminate()
         await process.wait()
     return found
+
+
+async def share(stack: Stack, running: Any, seconds: float) -> float:
+    """Processors that three open dashboards take of the engine and of the dashboard's server."""
+    context = await running.new_context(viewport={"width": 1400, "height": 900})
+    try:
+        for path in OPEN:
+            await (await context.new_page()).goto(f"{stack.dashboard_url}/{path}?range=1h")
+        await asyncio.sleep(min(10.0, seconds / 3))
+        pids = [stack.pids[name] for name in ("clickhouse", "dashboard")]
+        before, begun = sum(map(cpu, pids)), time.monotonic()
+        await asyncio.sleep(seconds)
+        return (sum(map(cpu, pids)) - before) / 1_000 / (time.monotonic() - begun)
+    finally:
+        await context.close()
 
 
 async def _done(port: int) -> int:
@@ -276,6 +295,12 @@ async def main(args: argparse.Namespace, directory: Path) -> None:
                 taken, asked = await pages(stack, running, periods, args.times, args.rows)
             print_taken(console, "Pages", taken, periods, aims=True)
             print_taken(console, "Answers as the pages got them", asked, periods)
+        if "share" in args.part:
+            taken_of_one = await share(stack, running, args.phases * args.seconds)
+            console.print(
+                f"three open dashboards take {taken_of_one:.1%} of a processor, "
+                f"{taken_of_one / len(os.sched_getaffinity(0)):.1%} of this machine   (aim: less than 3%)"
+            )
         if "worker" in args.part:
             print_worker(console, await worker(stack, running, args.events, args.phases, args.seconds))
 

@@ -21,7 +21,7 @@ from agents.controls.fold import AUTHOR_HEADER, read_control
 from deploy.cli.kill import _send
 from deploy.embedded.broker_api import Broker
 from schemas.outputs import Alert, Control
-from schemas.rows import INSERT_SETTINGS, AlertRow, json_each_row
+from schemas.rows import INSERT_SETTINGS, AlertRow
 from streams.clickhouse import connect
 from streams.kafka import ensure_topics, new_reader
 from streams.partitioner import partition_of
@@ -137,7 +137,10 @@ async def test_alerts_shows_what_fires_and_follows_what_happens(mirante: Install
     open_alert, closed = alert(unique("a")), resolved(alert_id=unique("a"))
     rows = [alert_row(open_alert, 1), alert_row(closed, 1)]
     connect(settings.clickhouse_url).raw_insert(
-        f"mirante.{AlertRow.TABLE}", insert_block=json_each_row(rows), fmt="JSONEachRow", settings=dict(INSERT_SETTINGS)
+        f"mirante.{AlertRow.TABLE}",
+        insert_block=msgspec.json.Encoder().encode_lines(rows),
+        fmt="JSONEachRow",
+        settings=dict(INSERT_SETTINGS),
     )
     assert [a["alert_id"] for a in alerts(settings)] == [open_alert.alert_id]
     assert {a["alert_id"] for a in alerts(settings, "--all")} == {open_alert.alert_id, closed.alert_id}

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from clickhouse_connect.driver.client import Client
 
@@ -27,7 +28,6 @@ from schemas.rows import (
     FeedbackRow,
     InteractionRow,
     LabelRow,
-    json_each_row,
 )
 from streams.clickhouse import connect
 
@@ -47,7 +47,8 @@ class Database:
 
     def insert(self, *rows: Any) -> None:
         table = f"{DATABASE}.{rows[0].TABLE}"
-        self.client.raw_insert(table, insert_block=json_each_row(rows), fmt="JSONEachRow", settings=dict(INSERT_SETTINGS))
+        lines = msgspec.json.Encoder().encode_lines(rows)
+        self.client.raw_insert(table, insert_block=lines, fmt="JSONEachRow", settings=dict(INSERT_SETTINGS))
 
     def story(self, value: str, kind: Kind = "response_id") -> Story:
         with asking(Path("/nonexistent"), self._url) as ask:
