@@ -18,8 +18,8 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 
 from agents.alerts.silence import KIND_HEADER, SILENCE, read_silence
 from agents.controls.fold import AUTHOR_HEADER, read_control
-from deploy.cli.kill import _send
 from deploy.embedded.broker_api import Broker
+from deploy.operator import author, write_control
 from schemas.outputs import Alert, Control
 from schemas.rows import INSERT_SETTINGS, AlertRow
 from streams.clickhouse import connect
@@ -191,7 +191,8 @@ async def test_how_long_a_kill_takes_until_it_can_be_read(settings: Settings) ->
         took = []
         for n in range(5):
             begun = time.perf_counter()
-            sending = asyncio.create_task(_send(settings, Control(scope=f"user:{n}", action="kill", time="2026-03-01T12:00:00Z")))  # type: ignore[arg-type]
+            kill = Control(scope=f"user:{n}", action="kill", time="2026-03-01T12:00:00Z")  # type: ignore[arg-type]
+            sending = asyncio.create_task(write_control(settings, kill, author()))
             record = await reader.getone()
             took.append(round((time.perf_counter() - begun) * 1000))
             assert record.key == f"user:{n}".encode()
