@@ -22,7 +22,7 @@ import numpy as np
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from rich.console import Console
 
-from deploy.cli.kill import _send
+from deploy.operator import author, write_control
 from deploy.traffic.publisher import publish
 from schemas.findings import Findings
 from schemas.group_usage import UsageParts
@@ -68,7 +68,8 @@ async def main() -> None:
         killed: dict[str, float] = {}
         for n in range(args.kills):
             killed[f"user:{n}"] = time.time()
-            await _send(stack.settings, Control(scope=f"user:{n}", action="kill", time=datetime.now(UTC), reason="bench"))
+            kill = Control(scope=f"user:{n}", action="kill", time=datetime.now(UTC), reason="bench")
+            await write_control(stack.settings, kill, author())
         known = await asyncio.wait_for(controls, 30)
     console = Console(width=110)
     report(console, f"from the event to the alert at {args.rate:,} events/s", [seen[u] - sent[u] for u in sent], "p99 under 1.5 s")
