@@ -118,7 +118,9 @@ def _confine(arguments: argparse.Namespace) -> None:
     write = [arguments.path, Path("/dev/null")]
     if arguments.port_file is not None:
         write.append(arguments.port_file.parent)
-    read = [*map(Path, sysconfig.get_paths().values()), Path(__file__).parents[1], *map(Path, READABLE)]
+    folder, library = sysconfig.get_config_var("LIBDIR"), sysconfig.get_config_var("INSTSONAME")
+    python = [Path(folder, library)] if folder and library else []  # its symbols tell where an error came from
+    read = [*python, *map(Path, sysconfig.get_paths().values()), Path(__file__).parents[1], *map(Path, READABLE)]
     if not confine(read, write):
         log.info("this system has no Landlock to confine the engine with; what a statement may reach is checked by its words alone")
 

@@ -42,7 +42,7 @@ BLOCKWISE_FORMATS = frozenset(
 )
 _MET_BY_WRITING = frozenset(
     {"NOT_ENOUGH_SPACE", "MEMORY_LIMIT_EXCEEDED", "CANNOT_ALLOCATE_MEMORY", "VIOLATED_CONSTRAINT", "TOO_MANY_PARTS", "ABORTED"}
-    | {"CANNOT_WRITE_TO_FILE_DESCRIPTOR", "CANNOT_OPEN_FILE", "CANNOT_CREATE_DIRECTORY", "QUERY_WAS_CANCELLED", "STD_EXCEPTION"}
+    | {"CANNOT_WRITE_TO_FILE_DESCRIPTOR", "CANNOT_CREATE_DIRECTORY", "QUERY_WAS_CANCELLED", "STD_EXCEPTION"}
 )
 _connect = cast(Any, chdb).connect  # chdb's Python has no annotations
 
@@ -134,8 +134,9 @@ class Blocks:
 class Errors:
     """What has gone wrong in the engine: `system.errors`, which counts by code and knows the statement of the last one."""
 
-    def __init__(self, connection: Any) -> None:
+    def __init__(self, connection: Any, directory: Path) -> None:
         self._connection = connection
+        self._directory = str(directory)
         self._guard = threading.Lock()
 
     def counts(self) -> dict[str, int]:
@@ -149,6 +150,8 @@ class Errors:
         raised, too: who repeats an insert that was stored loses nothing.
         """
         for row in self._rows():
+            if row["name"] == "CANNOT_OPEN_FILE" and self._directory not in row["last_error_message"]:
+                continue  # a library, whose symbols were to tell where another error came from
             new = int(row["value"]) - before.get(row["name"], 0)
             if new and (row["query_id"] == query_id or (new > 1 and row["name"] in _MET_BY_WRITING)):
                 text = f"Code: {row['code']}. DB::Exception: {row['last_error_message']}. ({row['name']})"
@@ -246,7 +249,7 @@ class Engine:
         self._address = f"{self.directory}?config-file={CONFIG}"
         try:
             self._root: Any = _connect(self._address)  # keeps the engine alive between handles
-            self._errors = Errors(self._root)
+            self._errors = Errors(self._root, self.directory)
             _keep_to_tables(Handle(self._root, self._errors))
         except (RuntimeError, chdb.ChdbError, ClickHouseError) as problem:
             self._lock.release()
