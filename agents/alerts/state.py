@@ -63,7 +63,7 @@ class HeldKey(NamedTuple):
     labels: tuple[tuple[str, str], ...]
 
 
-class Saved(msgspec.Struct, array_like=True, gc=False):
+class SavedAlerts(msgspec.Struct, array_like=True, gc=False):
     """A piece of state in the changelog."""
 
     lives: list[tuple[str, Life]] = []
@@ -81,7 +81,7 @@ class Saved(msgspec.Struct, array_like=True, gc=False):
 
 
 _encode_saved = msgspec.msgpack.Encoder().encode
-_decode_saved = msgspec.msgpack.Decoder(Saved).decode
+_decode_saved = msgspec.msgpack.Decoder(SavedAlerts).decode
 _encode_row = msgspec.json.Encoder().encode
 
 
@@ -481,8 +481,8 @@ class AlertsState(Untimed):
         self, *, lives: Iterable[tuple[str, Life]] = (), forgotten: Iterable[str] = (),
         clocks: Iterable[tuple[Source, float | None]] = (), held: Iterable[tuple[str, Finding]] = (), silences: Iterable[Silence] = (),
         tickets: Iterable[tuple[str, Pages]] = (),
-    ) -> Saved:  # fmt: skip
-        return Saved(
+    ) -> SavedAlerts:  # fmt: skip
+        return SavedAlerts(
             list(lives), list(forgotten), list(clocks), list(held), list(silences),
             self._pages, self._expired["immediate"], self._expired["ordered"], self._acted, list(tickets),
         )  # fmt: skip

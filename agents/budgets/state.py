@@ -70,7 +70,7 @@ class Pending(msgspec.Struct, array_like=True, gc=False):
     examples: list[str]
 
 
-class Saved(msgspec.Struct, array_like=True, gc=False):
+class SavedBudgets(msgspec.Struct, array_like=True, gc=False):
     """A piece of state in the changelog. ``counted``: the parts are in the sums of the groups already."""
 
     grid: int = 0
@@ -88,7 +88,7 @@ class Saved(msgspec.Struct, array_like=True, gc=False):
 
 _decode_parts = msgspec.msgpack.Decoder(UsageParts).decode
 _encode = msgspec.msgpack.Encoder().encode
-_decode_saved = msgspec.msgpack.Decoder(Saved).decode
+_decode_saved = msgspec.msgpack.Decoder(SavedBudgets).decode
 
 
 class BudgetState(Untimed):
@@ -443,7 +443,7 @@ class BudgetState(Untimed):
         touched, self._touched = self._touched, set()
         changed, self._changed = self._changed, set()
         return _encode(
-            Saved(
+            SavedBudgets(
                 grid=self._grid,
                 clocks=clocks,
                 parts=parts,
@@ -467,13 +467,13 @@ class BudgetState(Untimed):
             for (start, key), examples in groups.items()
         )
         clocks, settled = self._watermark.all(), self._ledger.all_settled()
-        yield _encode(Saved(grid=self._grid, clocks=clocks, settled=settled))
+        yield _encode(SavedBudgets(grid=self._grid, clocks=clocks, settled=settled))
         laps = chain.from_iterable(recent.all() for recent in self._recent.values())
         sections = chain(
-            pieces(Saved, SNAPSHOT_ENTRIES, groups=self._ledger.all_groups()),
-            pieces(partial(Saved, counted=True), SNAPSHOT_ENTRIES, parts=self._ledger.all_parts()),
+            pieces(SavedBudgets, SNAPSHOT_ENTRIES, groups=self._ledger.all_groups()),
+            pieces(partial(SavedBudgets, counted=True), SNAPSHOT_ENTRIES, parts=self._ledger.all_parts()),
             pieces(
-                Saved, SNAPSHOT_ENTRIES, laps=laps, pending=pending,
+                SavedBudgets, SNAPSHOT_ENTRIES, laps=laps, pending=pending,
                 active=self._active.values(), held=self._inbox.all(),
             ),
         )  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from agents.guards.seen import Appeared, Attempted, Key
+from agents.guards.seen import Appeared, Attempted, AttemptsKey
 from schemas.findings import Finding
 
 KEEP = 300.0
@@ -21,12 +21,12 @@ _DO = {
 }
 
 
-def labels_of(key: Key) -> dict[str, str]:
+def labels_of(key: AttemptsKey) -> dict[str, str]:
     """The labels by which the alert of a key is known."""
     return {"tenant": key.tenant, key.scope: key.value}
 
 
-def burst_finding(key: Key, calls: Sequence[Attempted], least: int, window: float, end: float, generator: str) -> Finding:
+def burst_finding(key: AttemptsKey, calls: Sequence[Attempted], least: int, window: float, end: float, generator: str) -> Finding:
     """``calls``: those within ``window`` seconds before ``end``, by time; at least ``least``."""
     users = len({call.by for call in calls})
     features = sorted({call.feature for call in calls if call.feature})
@@ -59,7 +59,7 @@ def burst_finding(key: Key, calls: Sequence[Attempted], least: int, window: floa
     )
 
 
-def ceased(key: Key, end: float, generator: str) -> Finding:
+def ceased(key: AttemptsKey, end: float, generator: str) -> Finding:
     """That the burst of a key is over at ``end`` (epoch seconds)."""
     return Finding(name="PromptInjection", labels=labels_of(key), time=end, active=False, keep=KEEP, generator=generator)
 

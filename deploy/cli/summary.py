@@ -21,7 +21,7 @@ from urllib3.exceptions import HTTPError
 
 from deploy.cli.output import cell
 from deploy.plain import printable
-from deploy.traffic.publisher import Progress
+from deploy.traffic.publisher import PublishProgress
 from streams.clickhouse import connect
 from streams.secrets import without_password
 
@@ -83,7 +83,7 @@ class Summary:
         terminal = sys.stdout.isatty()
         self._console = Console(highlight=False, width=None if terminal else PLAIN_WIDTH)
         self._live: Live | None = None
-        self._progress: Progress | None = None
+        self._progress: PublishProgress | None = None
         self._client: Client | None = None
 
     def say(self, text: str) -> None:
@@ -91,7 +91,7 @@ class Summary:
         self._console.print(f"[dim]{time.strftime('%H:%M:%S')}[/] {escape(printable(text))}", soft_wrap=True)
         sys.stdout.flush()
 
-    def progress(self, progress: Progress) -> None:
+    def progress(self, progress: PublishProgress) -> None:
         """Show how far the traffic is published."""
         self._progress = progress
 

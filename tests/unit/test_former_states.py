@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 import streams.checkpoint
-from agents.interactions.saved import Saved
+from agents.interactions.saved import SavedInteractions
 from agents.interactions.state import InteractionsState
 from schemas.events import Extra
 from streams.checkpoint import ForeignState
@@ -51,7 +51,7 @@ def test_what_an_open_request_and_a_waiting_response_said_beyond_their_fields_is
     # When it is loaded
     state = restored(piece(requests=[request, plain], responses=[response]))
     # Then the entries have today's shape, and are written in it
-    saved = [msgspec.msgpack.decode(one, type=Saved) for one in state.snapshot()]
+    saved = [msgspec.msgpack.decode(one, type=SavedInteractions) for one in state.snapshot()]
     extras = {entry.request.request_id: entry.extra for one in saved for entry in one.requests}
     assert extras == {"r1": Extra(b'{"team":"blue"}'), "r3": None}
     assert [entry.extra for one in saved for entry in one.responses] == [Extra(b'{"region_hint":"eu"}')]
