@@ -23,7 +23,7 @@ from schemas.aggregates import OUTCOME_INDEX, UNANSWERED, Contribution
 from schemas.decoding import decode_request
 from schemas.events import Request
 from schemas.findings import Finding, Findings
-from schemas.group_usage import Group, Usage, UsagePart, UsageParts
+from schemas.group_usage import Caller, Group, Usage, UsagePart, UsageParts
 from streams.effects import Effects
 from tests.unit.builders import FakeBatch, Record, request
 from tests.unit.said import said
@@ -365,8 +365,43 @@ def test_what_a_session_did_before_a_pause_of_minutes_does_not_count_however_oft
         stage.send(clock=MIDNIGHT + clock)
     stage.send(part(stage.id("session"), MIDNIGHT + 200, usage(4, 2.0), "s1"), clock=MIDNIGHT + 200.0)
     assert stage.found == []
-    stage.send(part(stage.id("session"), MIDNIGHT + 210, usage(4, 4.0), "s1"), clock=MIDNIGHT + 210.0)
+    for at in (210, 220, 230):
+        stage.send(part(stage.id("session"), MIDNIGHT + at, usage(4, 2.0), "s1"), clock=float(MIDNIGHT + at))
     assert names(stage.found) == [("RunawayLoop", True)]
+
+
+def test_one_dear_call_and_a_few_of_them_are_no_loop() -> None:
+    stage = runaway()
+    stage.send(part(stage.id("session"), MIDNIGHT, usage(1, 29.0), "s1"), clock=float(MIDNIGHT))
+    for n in range(3):
+        stage.send(part(stage.id("session"), MIDNIGHT + 10 * n, usage(1, 8.0), "s2"), clock=MIDNIGHT + 10.0 * n)
+    for n in range(20):
+        cost = 29.0 if n == 7 else 0.01  # one dear call among cheap ones
+        stage.send(part(stage.id("session"), MIDNIGHT + 10 * n, usage(1, cost), "s3"), clock=MIDNIGHT + 10.0 * n)
+    assert stage.found == []
+
+
+def test_a_loop_says_where_it_is_which_steps_repeat_and_since_when() -> None:
+    stage = runaway()
+    for n in range(12):
+        again = usage(2, 0.02, signatures={1: 1, 2: 1})
+        again.callers = {
+            Caller("acme", "agent", "gpt-4o", "ana", "execute_tool search"): 1,
+            Caller("acme", "agent", "gpt-4o", "ana", "chat"): 1,
+        }  # fmt: skip
+        stage.send(part(stage.id("session"), MIDNIGHT + 10 * n, again, "s1"), clock=MIDNIGHT + 10.0 * n)
+    (found,) = stage.found
+    assert found.labels == {"session": "s1"}, "its identity is that of before"
+    assert found.where == {"tenant": "acme", "feature": "agent", "model": "gpt-4o", "user": "ana"}
+    assert found.since == MIDNIGHT + 5 and found.time == MIDNIGHT + 95
+    assert said(found)["summary"] == (
+        "Tenant acme, feature agent, model gpt-4o, user ana, session s1: it loops: 20 of 20 calls in 2 minutes ask two things almost word"
+        " for word, mostly chat (10), execute_tool search (10); $0.20 so far; for 2 minutes, since 00:00 UTC."
+    )
+    restored = Stage2(read_rules())
+    for piece in stage.state.snapshot():
+        restored.state.load(piece)
+    assert [*restored.state.snapshot()] == [*stage.state.snapshot()]
 
 
 def test_calls_that_repeat_each_other_are_a_loop_and_different_ones_are_not() -> None:
