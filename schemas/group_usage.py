@@ -14,6 +14,7 @@ from schemas.aggregates import OUTCOME_INDEX, UNANSWERED, Contribution
 
 MOST_EXAMPLES = 3
 MOST_SIGNATURES = 32
+MOST_CALLERS = 8
 
 _OK = OUTCOME_INDEX["ok"]
 _CARRY = 10**18
@@ -25,6 +26,16 @@ class Group(NamedTuple):
 
     rule: str
     values: tuple[str, ...]
+
+
+class Caller(NamedTuple):
+    """Where a call comes from, for people; ``""`` for what it does not say. ``step``: its operation and, if it names one, its tool."""
+
+    tenant: str
+    feature: str
+    model: str
+    user: str
+    step: str
 
 
 class Usage(msgspec.Struct, array_like=True, gc=False):
@@ -50,6 +61,8 @@ class Usage(msgspec.Struct, array_like=True, gc=False):
     """Answered by another model than they asked for, and therefore counted in another group."""
     void: int = 0
     """Interactions of which a copy belongs here and another one counts, elsewhere (agents/interactions/copies.py)."""
+    callers: dict[Caller, int] = {}
+    """How many calls came from where; at most ``MOST_CALLERS``. Only for limits and for rules that look for loops."""
 
     @property
     def picodollars(self) -> int:
@@ -61,9 +74,11 @@ class Usage(msgspec.Struct, array_like=True, gc=False):
         """How much input this holds or has passed on, counted as in the cost windows."""
         return self.requests + self.answers + 2 * self.moved + 3 * self.void
 
-    def add(self, item: Contribution, response_id: str = "", signature: int | None = None) -> None:
+    def add(self, item: Contribution, response_id: str = "", signature: int | None = None, caller: Caller | None = None) -> None:
         """Count an interaction that has ended."""
         self.requests += 1
+        if caller is not None and (caller in self.callers or len(self.callers) < MOST_CALLERS):
+            self.callers[caller] = self.callers.get(caller, 0) + 1
         if item.outcome != _OK:
             self.failed += 1
         if signature is not None and (signature in self.signatures or len(self.signatures) < MOST_SIGNATURES):
@@ -87,8 +102,10 @@ class Usage(msgspec.Struct, array_like=True, gc=False):
         self.failed -= 1
         self.add(item, response_id)
 
-    def take_back(self, item: Contribution, response_id: str = "", signature: int | None = None) -> None:
+    def take_back(self, item: Contribution, response_id: str = "", signature: int | None = None, caller: Caller | None = None) -> None:
         """Undo :meth:`add`."""
+        if caller is not None and (known := self.callers.pop(caller, 0)) > 1:
+            self.callers[caller] = known - 1
         self.requests -= 1
         if item.outcome != _OK:
             self.failed -= 1

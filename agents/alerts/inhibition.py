@@ -53,7 +53,7 @@ def explained_by(finding: Finding) -> Key | None:
 
 def is_traffic(finding: Finding) -> bool:
     """A cost that rose because there was more to do."""
-    return finding.name == "CostAnomaly" and finding.cause.startswith("traffic")
+    return finding.name == "CostAnomaly" and (finding.facts.get("cause") == "traffic" or finding.cause.startswith("traffic"))
 
 
 def _is_joint(finding: Finding) -> bool:

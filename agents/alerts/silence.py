@@ -39,7 +39,7 @@ class Silence(msgspec.Struct, kw_only=True, gc=False):
         """Whether it silences this alert at this time."""
         if not self.start <= at < self.end:
             return False
-        labels = {**finding.labels, "alertname": finding.name}
+        labels = {**finding.where, **finding.labels, "alertname": finding.name}
         return all(fnmatchcase(labels.get(label, ""), pattern) for label, pattern in self.matchers.items())
 
 

@@ -408,7 +408,7 @@ class AlertsState(Untimed):
         life.version += 1
         self._changed[found] = None
         self._dirty = True
-        alert = alert_of(found, life, shown, self._settings)
+        alert = alert_of(found, life, shown, self._settings, self._lives.get(shown.inhibited_by))
         key = found.encode()
         effects.messages.append(Message(self._topic, partition_of(key, self._partitions), key, encode_alert(alert)))
         effects.row(AlertRow.TABLE, _encode_row(row_of(alert, life.version)))

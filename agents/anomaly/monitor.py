@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import exp
 from typing import Literal, NamedTuple
 
 import msgspec
 
-from agents.anomaly.breakdown import Breakdown, Metric
+from agents.anomaly.breakdown import Breakdown, Explanation, Metric
 from agents.anomaly.bucket import Bucket
 from agents.anomaly.settings import AnomalySettings
 from agents.detectors.costs import CreepTest, Logs, PriceTest, Spend, Spent, TypicalTest
@@ -47,11 +48,8 @@ _PAGING: tuple[Kind, ...] = ("api_error", "lost")
 _FLOORS: dict[Kind, float] = {"pii_answer": 0.005}
 """What a share must rise by at least, where it is not 2%: few answers with somebody else's data are too many."""
 _METRICS: dict[Kind, Metric] = {"api_error": "errors", "refusal": "refusals", "lost": "lost", "price": "usd", "creep": "usd"}
-_TOGETHER: dict[Kind, str] = {
-    "traffic_up": "requests", "price": "cost per request", "tokens": "tokens per request", "api_error": "API errors", "refusal": "refusals",
-    "latency": "latency", "ttft": "time to first token", "tpot": "time per output token",
-}  # fmt: skip
-"""What is looked at together, the traffic first, and how it is called."""
+_TOGETHER: tuple[Kind, ...] = ("traffic_up", "price", "tokens", "api_error", "refusal", "latency", "ttft", "tpot")
+"""What is looked at together, the traffic first."""
 _MOST_NAMED = 3
 
 
@@ -65,9 +63,11 @@ class Condition(NamedTuple):
     since: float
     requests: int
     usd_per_hour: float | None
-    cause: str
+    cause: Explanation | None
     sure: bool = True
     """Enough to wake somebody."""
+    moved: Sequence[tuple[Kind, str]] = ()
+    """Of ``joint``: what moved furthest, each ``higher`` or ``lower``."""
 
 
 class Monitor(msgspec.Struct, array_like=True, gc=False):
@@ -232,17 +232,16 @@ class Monitor(msgspec.Struct, array_like=True, gc=False):
         assert self.joint is not None
         score = self.joint.update(time, [residuals[kind] for kind in _TOGETHER])
         if score.alarm:
-            names = list(_TOGETHER.values())
-            moved = [f"{names[at]} {'higher' if size > 0 else 'lower'}" for at, size in self.joint.furthest()[:_MOST_NAMED]]
+            moved = [(_TOGETHER[at], "higher" if size > 0 else "lower") for at, size in self.joint.furthest()[:_MOST_NAMED]]
             since = time if self.joint.since is None else self.joint.since
             events = round(requests * (1 + (time - since) / SECONDS))
-            found.append(Condition("joint", score.value, score.expected, self.joint.limit(), since, events, None, ", ".join(moved)))
+            found.append(Condition("joint", score.value, score.expected, self.joint.limit(), since, events, None, None, moved=moved))
 
     def _condition(
         self, kind: Kind, value: float, expected: float, threshold: float, evidence: Evidence, extra: float | None = None
     ) -> Condition:
         since = evidence.since if evidence.since is not None else 0.0
-        cause = self.breakdown.cause(_METRICS.get(kind, "requests")) if kind not in ("latency", "ttft", "tpot") else ""
+        cause = self.breakdown.cause(_METRICS.get(kind, "requests")) if kind not in ("latency", "ttft", "tpot") else None
         return Condition(kind, value, expected, threshold, since, int(evidence.events), extra, cause, evidence.sure)
 
 

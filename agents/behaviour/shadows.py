@@ -36,7 +36,6 @@ Verdict = Literal["better", "worse", "no difference yet"]
 Metric = Literal["ok", "score", "cost", "latency"]
 METRICS: tuple[Metric, ...] = ("ok", "score", "cost", "latency")
 _MORE_IS_BETTER = frozenset({"ok", "score"})
-_WHAT = {"ok": "calls that end ok", "score": "the score", "cost": "the cost", "latency": "the latency"}
 
 
 class Side(msgspec.Struct, array_like=True, gc=False):
@@ -261,17 +260,12 @@ class Shadows:
             return Finding(name="ShadowRegression", labels=labels, time=now, active=False, keep=KEEP, generator=STAGE)
         mean = standing.means[METRICS.index(metric)]
         low, high = in_unit(metric, mean.low), in_unit(metric, mean.high)
-        form = "{:+.1%}" if metric != "score" else "{:+.3f}"
-        other = f"prompt {comparison.prompt_sha}" if comparison.model == comparison.live_model else comparison.model
-        summary = (
-            f"{comparison.feature or 'calls without a feature'}: {comparison.variant} {other} is worse than live in {_WHAT[metric]}: "
-            f"{form.format(in_unit(metric, mean.mean))} (surely between {form.format(low)} and {form.format(high)}) in {mean.n:,} pairs."
-        )
         return Finding(
             name="ShadowRegression", labels=labels, time=now, active=True, since=standing.worse[metric], keep=KEEP,
-            value=in_unit(metric, mean.mean), expected=0.0, summary=summary, requests=mean.n, response_ids=list(standing.shown),
-            action="Do not promote it. Read the pairs: SELECT * FROM shadow_pairs WHERE outcome != live_outcome ORDER BY similarity.",
-            generator=STAGE,
+            value=in_unit(metric, mean.mean), expected=0.0, requests=mean.n, response_ids=list(standing.shown), generator=STAGE,
+            facts={
+                "kind": "shadow", "metric": metric, "value": in_unit(metric, mean.mean), "low": low, "high": high, "pairs": mean.n,
+            },
         )  # fmt: skip
 
     def _row(self, at: CallKey, pair: ShadowPair) -> ShadowPairRow:

@@ -228,6 +228,7 @@ class Rules:
         self.by_id = {rule.id: rule for rule in rules}
         self.loops = frozenset(rule.id for rule in self.by_id.values() if rule.kind == "runaway")
         """Rules whose usage needs signatures."""
+        self.limits = frozenset(rule.id for rule in self.by_id.values() if rule.kind == "limit")
         self._plans: dict[_Facts, _Plan] = {}
 
     def __bool__(self) -> bool:

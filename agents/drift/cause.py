@@ -30,7 +30,7 @@ _EXPLAINED = 0.5
 
 class Candidate(NamedTuple):
     """``moved``: total variation between its shares, or the standardised statistic for texts. ``explains``: share of the drift that is gone
-    where it did not change, 1 if it changed for everybody at that time."""
+    where it did not change, 1 if it changed for everybody at that time. ``what``: shares before and after, '' if it is none of shares."""
 
     cause: DriftCause
     covariate: str
@@ -68,9 +68,7 @@ def explain(metric: str, old: Rows, new: Rows, between: Rows, names: list[list[s
     if metric in INPUT or metric in SPEED:
         return Explained("input_drift" if metric in ("question_text", "question_language") else "unknown", rest)
     fingerprint = _difference(shares(old, "system_fingerprint", names), shares(new, "system_fingerprint", names))
-    what = "answers changed while prompt, index, model name, questions and traffic stayed"
-    if fingerprint >= _MOVED_SHARE:
-        what = f"the provider's system fingerprint changed: {_change('system_fingerprint', old, new, names)}"
+    what = _change("system_fingerprint", old, new, names) if fingerprint >= _MOVED_SHARE else ""
     return Explained("silent_provider_change", [Candidate("silent_provider_change", "", fingerprint, 1.0, what), *rest])
 
 
@@ -132,7 +130,7 @@ def _asked(
     spoken = language >= _MOVED_SHARE and test_of("question_language", units).tested.p <= _MOVED_P
     if text.p > _ASKED_P and not spoken:
         return None
-    what = f"language of questions: {_change('question_language', old, new, names)}" if spoken else "other kinds of questions"
+    what = _change("question_language", old, new, names) if spoken else ""
     if tenant is not None and metric in INPUT:
         # the same tenants asking the same things in another mixture are traffic, not new questions
         return Candidate("input_drift", "question", text.statistic, 1.0 - tenant.explains, what)
@@ -206,7 +204,7 @@ def _difference(was: Mapping[str, float], now: Mapping[str, float]) -> float:
 
 
 def _change(covariate: str, old: Rows, new: Rows, names: list[list[str]]) -> str:
-    """Such as ``prompt_sha: 3f2a 98% -> 0%, 77b1 2% -> 100%``."""
+    """Such as ``3f2a 98% -> 0%, 77b1 2% -> 100%``."""
     was, now = shares(old, covariate, names), shares(new, covariate, names)
     most = sorted(was.keys() | now.keys(), key=lambda name: (-abs(was.get(name, 0.0) - now.get(name, 0.0)), name))[:3]
     return ", ".join(f"{name or '(none)'} {was.get(name, 0.0):.0%} -> {now.get(name, 0.0):.0%}" for name in most)

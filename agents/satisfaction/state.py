@@ -182,8 +182,6 @@ class SatisfactionState(WatermarkState[Judged]):
 
 def fallen(series: Series, fall: Fall, watched: WatchedSeries, end: float) -> Finding:
     """The finding that a series' satisfaction is lower than it was."""
-    tenant, feature = series
-    name = feature or "calls without a feature"
     return Finding(
         name="QualityDrop",
         labels=_labels(series),
@@ -194,12 +192,10 @@ def fallen(series: Series, fall: Fall, watched: WatchedSeries, end: float) -> Fi
         value=round(fall.mean, 4),
         expected=round(fall.expected, 4),
         window=(fall.since, end),
-        summary=f"Users of {name} ({tenant}) are less satisfied: {fall.mean:.0%} of answers satisfy, {fall.expected:.0%} did before",
-        description=f"Mean score of {fall.answers:,} labelled answers since then, against the level of this feature itself.",
-        action="Compare prompt, model and index version before and after; read the answers with the lowest scores.",
         requests=fall.answers,
         response_ids=[response_id for _, response_id in watched.lowest],
         generator=STAGE,
+        facts={"kind": "satisfaction", "answers": fall.answers},
     )
 
 

@@ -409,8 +409,8 @@ class TestDigest:
         last = digests[-1]
         assert (last.name, last.severity, last.labels) == ("BudgetExhausted", "ticket", {"budget": "per-user", "digest": "user"})
         assert last.annotations["summary"] == (
-            "4 more alerts BudgetExhausted (budget per-user) than the 2 an hour that are told of singly; "
-            "the worst: user u5; user u4; user u3."
+            "Budget per-user: 4 more such alerts than the 2 an hour that are told of singly; the worst: user u5; user u4; user u3"
+            " (2 when last told); since 12:00 UTC."
         )
         assert last.annotations["impact"] == "$14.00/h, 4 users"
         assert last.evidence["response_ids"] == ["r5", "r4", "r3", "r2"]
@@ -432,7 +432,7 @@ class TestDigest:
         assert (last.labels["user"], last.severity, seconds(last.ends_at)) == ("c", "info", 270)
         (digest,) = desk.budgets(400)
         assert (digest.status, digest.value, digest.severity) == ("resolved", 2, "ticket")
-        assert digest.annotations["summary"].startswith("2 more alerts")
+        assert "There were 2 more such alerts" in digest.annotations["summary"]
 
     def test_after_an_hour_there_is_room_again_and_who_has_been_told_of_stays(self) -> None:
         desk = Desk(tickets_per_hour=1, renotify=60)

@@ -17,6 +17,7 @@ from agents.guards.settings import GuardSettings, guard_settings
 from agents.guards.state import SECONDS, GuardsState
 from schemas.findings import Finding, Findings
 from streams.effects import Effects
+from tests.unit.said import said
 
 START = 1_788_739_200.0
 ANA = AttemptsKey("user", "acme", "ana")
@@ -64,7 +65,7 @@ def test_a_burst_of_one_user_is_told_of_while_it_lasts_and_once_when_it_is_over(
     first = told[0]
     assert (first.name, first.labels, first.severity) == ("PromptInjection", {"tenant": "acme", "user": "ana"}, "ticket")
     assert first.since == START and first.time == START + 90 and first.value == 5.0 and first.threshold == 5.0
-    assert first.response_ids == ["a0", "a1", "a2", "a3", "a4"] and "mirante kill user:ana" in first.action
+    assert first.response_ids == ["a0", "a1", "a2", "a3", "a4"] and "mirante kill user:ana" in said(first)["action"]
     assert len(ends) == 1 and START + 600 <= ends[0].time <= START + 660
 
 
@@ -77,7 +78,7 @@ def test_before_anything_was_read_nothing_is_said() -> None:
 def test_a_document_that_many_retrieve_is_named_with_how_many_users() -> None:
     found = fed(new_state(), seen(60, [attempt(n, n, MANUAL, f"user-{n}") for n in range(6)]))
     assert found and all(f.active and f.labels == {"tenant": "acme", "document": "kb-7"} for f in found)
-    assert found[0].users == 6 and "index" in found[0].action
+    assert found[0].users == 6 and "index" in said(found[0])["action"]
 
 
 def test_attempts_spread_over_time_or_users_are_no_burst() -> None:
