@@ -7,16 +7,13 @@ fixed fragments.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from deploy.dashboard.params import SERIES, SPAN, Choice, Param, Text, Whole
 from deploy.dashboard.windows import COVERED, COVERED_LONG, LONG, cover, step_of, window_of
 
 Values = Mapping[str, str | int]
-
-NEWEST = 3_600
-"""Seconds in which the newest calls are looked for first."""
 
 DIMENSIONS = (
     "feature",
@@ -118,8 +115,6 @@ class Query:
     """What must be there; an older database may not have it."""
     kept: float | None = None
     """Seconds for which its answer is kept; None: as `source.kept_for` has it."""
-    newest_first: bool = False
-    """Whether ``order`` may be ``newest``: then most often the end of the period has all that is shown."""
 
     def statement(self, values: Values) -> str:
         """The statement for these values."""
@@ -128,15 +123,6 @@ class Query:
             return sql
         long = window_of(_step(values)) >= LONG
         return sql.replace("<parts>", "mirante.cost_parts_long" if long else "mirante.cost_parts")
-
-    def stretches(self, values: Values) -> Iterator[Values]:
-        """The values to ask with, in turn, until an answer has ``limit`` rows: ever longer ends of the period."""
-        since, until = int(values.get("since", 0)), int(values.get("until", 0))
-        length = NEWEST
-        while self.newest_first and values["order"] == "newest" and until - length > since:
-            yield {**values, "since": until - length}
-            length *= 16
-        yield values
 
     def bound(self, values: Values) -> dict[str, str | int]:
         """Parameters of the statement."""
@@ -334,7 +320,6 @@ QUERIES: Mapping[str, Query] = {
             Whole("limit", 1, 500, 100),
         ),
         "interactions",
-        newest_first=True,
     ),
     "prompts": Query(
         "SELECT version.1 AS feature, version.2 AS prompt_sha, * EXCEPT (version) FROM ("
