@@ -44,7 +44,8 @@ _JSON_COLUMNS = (
 class Story:
     """What is known of an id.
 
-    ``kind``: what the id is of; ``calls``: the interactions it names, complete, each with its own ``feedback``, ``evaluations``, ``labels``, ``alerts`` and
+    ``kind``: what the id is of.
+    ``calls``: the interactions it names, complete, each with its own ``feedback``, ``evaluations``, ``labels``, ``alerts`` and
     ``shadow_pairs``; ``steps``: roots of the tree of everything in the same traces, each step with ``children`` and ``total_cost_usd``,
     those that are no calls with ``kind``, ``input`` and ``output``;
     ``session_feedback``: what users said of the session as a whole; ``absent``: tables that cannot be asked, because an older Mirante
@@ -62,7 +63,8 @@ class Story:
     def builtins(self) -> Row:
         """As JSON."""
         return {
-            "kind": self.kind, "calls": self.calls, "steps": self.steps, "session_feedback": self.session_feedback, "not_available": self.absent,
+            "kind": self.kind,
+            "calls": self.calls, "steps": self.steps, "session_feedback": self.session_feedback, "not_available": self.absent,
             "truncated": self.truncated,
         }  # fmt: skip
 

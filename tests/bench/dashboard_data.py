@@ -23,9 +23,10 @@ DAY = 86_400
 PARTITIONS, SEGMENT = 4, 16_384
 
 _COMMON_WORDS = (
-    "the of to and a in is that it for you we was on are with please order invoice customer account payment delivery total month help not "
-    "can my your would have from this what why how do de que o para com uma pedido fatura cliente conta pagamento entrega prazo valor boleto "
-    "ajuda obrigado qual quando porque minha seu nota fiscal frete troca estorno"
+    "the of to and a in is that it for you we was on are with please order invoice customer "
+    "account payment delivery total month help not can my your would have from this what why "
+    "how do de que o para com uma pedido fatura cliente conta pagamento entrega prazo valor "
+    "boleto ajuda obrigado qual quando porque minha seu nota fiscal frete troca estorno"
 )
 _SYLLABLES = "ba ce di fo gu la me ni ro su ta ve xi po ju ra se mi to ca lu den tor mar"
 _WORDS = f"""arrayConcat(splitByChar(' ', '{_COMMON_WORDS}'),
