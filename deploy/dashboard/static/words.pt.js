@@ -108,4 +108,10 @@ export const pt = {
   "item.rate limits": "Limites de chamadas", "item.API errors and refusals told apart": "Erros da API e recusas são distinguidos",
   "item.which prompt version runs now": "Que versão de prompt roda agora",
   "item.what a semantic cache would save": "O que um cache semântico pouparia",
+  searched_back: "{n} encontradas, busca feita até {time}.",
+  searched_full: "As {n} mais recentes, busca feita até {time}.",
+  searched_all: "{n} encontradas, busca feita em todo o período.",
+  searched_portion: "Quanto do período já foi buscado",
+  stop_search: "Parar",
+  search_on: "Buscar mais para trás",
 };
