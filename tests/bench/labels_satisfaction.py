@@ -73,7 +73,9 @@ def tone_area(talks: Sequence[Talk], places: Sequence[Place], reader: Reader) ->
 
 def five_signals(labels: Mapping[Place, Label], places: Sequence[Place]) -> NDArray[np.float64]:
     """A row for each answer: the weight of each of ``SIGNALS``, 0 where it was not seen."""
-    seen = [{signal.kind: signal.weight for signal in labels[place].signals} for place in places]
+    seen: list[dict[str, float]] = [
+        {signal.kind: signal.weight for signal in labels[place].signals} for place in places
+    ]
     return np.array([[of.get(name, 0.0) for name in SIGNALS] for of in seen])
 
 

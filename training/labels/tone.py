@@ -90,7 +90,7 @@ def public(data: Path) -> Iterator[Sentence]:
         yield Sentence(json.loads(line)["turns"][1][:300], "", "mt_bench")
 
 
-def written(topics: dict[str, list[str]]) -> Iterator[Sentence]:
+def written(topics: dict[str, list[str]], each: int = EACH) -> Iterator[Sentence]:
     """Sentences of the templates, each once, some as typed in haste. ``topics``: questions by
     language, of which they take words."""
     chance = random.Random(SEED)
@@ -103,7 +103,7 @@ def written(topics: dict[str, list[str]]) -> Iterator[Sentence]:
         for language, patterns in templates.items():
             found: dict[str, None] = {}
             for pattern in patterns:
-                for _ in range(EACH):
+                for _ in range(each):
                     topic = grammar.topic_of(chance.choice(topics[language]), chance)
                     sentence = grammar.expand(pattern, topic, chance)
                     found[
@@ -113,23 +113,27 @@ def written(topics: dict[str, list[str]]) -> Iterator[Sentence]:
 
 
 def sentences(
-    data: Path, translations: Path | None, without: Collection[str] = ()
+    data: Path, translations: Path | None, without: Collection[str] = (), each: int = EACH
 ) -> list[Sentence]:
     """All that is trained on, but for the sources ``without``."""
     found = list(public(data))
     english = [sentence.text for sentence in found if sentence.source in ("clinc", "banking")]
     portuguese = list(TOPICS)
     if translations is not None:
-        of = json.loads(translations.read_text())
-        translated = [
-            Sentence(of[item.text], item.tone, item.source) for item in found if item.text in of
-        ]
-        portuguese += [
-            sentence.text for sentence in translated if sentence.source in ("clinc", "banking")
-        ]
+        of = read_translations(translations)
+        translated = [item._replace(text=of[item.text]) for item in found if item.text in of]
+        portuguese += [item.text for item in translated if item.source in ("clinc", "banking")]
         found += translated
-    found += written({"en": english, "pt": portuguese})
+    if "written" not in without:
+        found += written({"en": english, "pt": portuguese}, each)
     return [sentence for sentence in found if sentence.source not in without]
+
+
+def read_translations(path: Path) -> dict[str, str]:
+    """English sentences and their translations, as ``tone_translations.py`` wrote them. A last line
+    that was cut off is passed over."""
+    lines = path.read_text("utf-8").split("\n")[:-1]
+    return dict(json.loads(line) for line in lines)
 
 
 TOPICS = (

