@@ -38,7 +38,7 @@ endif
 	@echo 'make browser-test         the dashboard in Chromium (Debian: apt install chromium)'
 	@echo 'make grafana-types        what `make test` then holds the Grafana boards to (needs npm)'
 	@echo 'make models               make the models of the guards anew, from the sentences in training/ (five minutes)'
-	@echo '                          with CORPUS=... VECTORS=... those of the labels too (agents/labels/MODEL.md)'
+	@echo '                          and of tones; with CORPUS=... VECTORS=... of repetitions too (agents/labels/MODEL.md)'
 	@echo 'make docs                 the documentation as a site, in site/'
 	@echo 'make setup                only create or update $(VENV)'
 	@echo 'make clean                remove $(VENV), $(SDK_VENV), $(OTEL_VENV) and caches; data in .mirante stays'
@@ -124,6 +124,7 @@ grafana-types:
 models: $(STAMP)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train]'
 	$(BIN)/python -m training.guards.train
+	$(BIN)/python -m training.labels.tone $(if $(TRANSLATIONS),--translations '$(TRANSLATIONS)')
 ifneq ($(and $(CORPUS),$(VECTORS)),)
 	$(BIN)/python -m training.labels.train '$(CORPUS)' '$(VECTORS)'
 endif

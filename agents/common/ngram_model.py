@@ -57,7 +57,7 @@ _LETTERS: Final = bytes(
 """For words: lower case, each digit a zero, all else a blank."""
 _SENTENCE: Final = re.compile(rb"[.!?:](?=\s)|\n")
 _ALL: Final = (1 << 64) - 1
-_SCALE: Final = 1 << 12
+SCALE: Final = 1 << 12
 """Units of a weight in one logit."""
 
 
@@ -94,20 +94,16 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
 
     def slots(self, text: str) -> Iterator[Slots]:
         """For each view the slots of its n-grams, as often as they occur."""
-        bounded = self.bounded(text)
-        data = _plain(bounded)
+        data = plain(self.bounded(text))
         found: list[Hashes] = []
         ends: list[int] = []
         for number, view in enumerate(self.views):
-            # the salt keeps the n-grams of a view apart from those of another
-            grams = _hashes(_part(data, view), view, np.uint64(number * _SALT & _ALL))
+            grams = _hashes(part_of(data, view), view, salt_of(number))
             found += grams
             ends.append(sum(map(len, grams)))
         if not found:
             return
-        slots = np.concatenate(found)
-        slots *= _MIX
-        slots >>= np.uint64(64 - self.bits)
+        slots = mixed(np.concatenate(found), self.bits)
         start = 0
         for end in accumulate(ends):
             yield slots[start:end]
@@ -122,16 +118,17 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
         for found in self.slots(text):
             distinct = np.unique(found)
             slots.append(distinct)
-            values.append(np.full(len(distinct), _share(len(found))))
+            values.append(np.full(len(distinct), share(len(found))))
         every, back = np.unique(np.concatenate(slots), return_inverse=True)
         return every, np.bincount(back, np.concatenate(values), len(every)).astype(np.float64)
 
 
-def _share(ngrams: int) -> float:
+def share(ngrams: int) -> float:
+    """The value of one n-gram of so many."""
     return 1.0 / math.sqrt(ngrams) if ngrams else 0.0
 
 
-def _plain(text: str) -> bytes:
+def plain(text: str) -> bytes:
     """``text`` in ASCII: without accents, curly quotes and letters in disguise. Nearly all English
     and Portuguese text is in Windows-1252, whose bytes are translated at once."""
     if text.isascii():
@@ -146,24 +143,55 @@ def _hashes(data: bytes, view: View, salt: np.uint64) -> list[Hashes]:
     """Of the n-grams of each length, salted by it too: 64 bits that are yet to be mixed."""
     found: list[Hashes] = []
     if view.words:
-        words = data.translate(_LETTERS, b"'").split()
-        runs = ids = np.array([crc32(word) for word in words], dtype=np.uint64)
-        for length in range(1, max(view.words) + 1):
-            if length > 1:
-                runs = runs[:-1] * _PRIME + ids[length - 1 :]
-            if length in view.words:
-                found.append(runs * _PRIME + salt)
+        found += word_hashes(words_of(data), view.words, salt)
     if view.characters:
-        line = b" %b " % b" ".join(data.lower().split())
-        padded = line + bytes(8)
-        for length in view.characters:
-            # eight bytes from every place on, of which those behind the n-gram are masked away
-            windows = np.ndarray(max(0, len(line) - length + 1), "<u8", padded, 0, (1,))
-            found.append((windows & np.uint64(_ALL >> (64 - 8 * length))) * _PRIME + salt)
+        found += character_hashes(line_of(data), view.characters, salt)
     return found
 
 
-def _part(data: bytes, view: View) -> bytes:
+def words_of(data: bytes) -> list[int]:
+    """The words of a text in ASCII, as numbers."""
+    return [crc32(word) for word in data.translate(_LETTERS, b"'").split()]
+
+
+def word_hashes(words: list[int], lengths: tuple[int, ...], salt: np.uint64) -> Iterator[Hashes]:
+    """Of the n-grams of words, one array a length in ascending order."""
+    runs = ids = np.array(words, dtype=np.uint64)
+    for length in range(1, max(lengths) + 1):
+        if length > 1:
+            runs = runs[:-1] * _PRIME + ids[length - 1 :]
+        if length in lengths:
+            yield runs * _PRIME + salt
+
+
+def line_of(data: bytes) -> bytes:
+    """A text in ASCII whose n-grams of characters are taken."""
+    return b" %b " % b" ".join(data.lower().split())
+
+
+def character_hashes(line: bytes, lengths: tuple[int, ...], salt: np.uint64) -> Iterator[Hashes]:
+    """Of the n-grams of characters, one array a length in their order."""
+    padded = line + bytes(8)
+    for length in lengths:
+        # eight bytes from every place on, of which those behind the n-gram are masked away
+        windows = np.ndarray(max(0, len(line) - length + 1), "<u8", padded, 0, (1,))
+        yield (windows & np.uint64(_ALL >> (64 - 8 * length))) * _PRIME + salt
+
+
+def salt_of(view: int) -> np.uint64:
+    """It keeps the n-grams of a view, by its number, apart from those of another."""
+    return np.uint64(view * _SALT & _ALL)
+
+
+def mixed(hashes: Hashes, bits: int) -> Slots:
+    """The slots of hashes, which are overwritten."""
+    hashes *= _MIX
+    hashes >>= np.uint64(64 - bits)
+    return hashes
+
+
+def part_of(data: bytes, view: View) -> bytes:
+    """What a view looks at of a text in ASCII."""
     if view.part == "whole":
         return data
     if view.part == "first":
@@ -198,10 +226,10 @@ class NgramModel:
         cls, shape: Shape, intercept: float, coefficients: NDArray[np.float64], kept: int
     ) -> NgramModel:
         """Of a fitted classifier over ``Shape.features``; the ``kept`` largest coefficients."""
-        weights = np.rint(coefficients * _SCALE).astype(np.int32)
+        weights = np.rint(coefficients * SCALE).astype(np.int32)
         if np.count_nonzero(weights) > kept:
             weights[np.argsort(-np.abs(coefficients), kind="stable")[kept:]] = 0
-        return cls(shape, round(intercept * _SCALE), weights)
+        return cls(shape, round(intercept * SCALE), weights)
 
     def logit(self, text: str) -> float:
         """The logarithm of the odds; any finite number."""
@@ -213,8 +241,8 @@ class NgramModel:
                 slots.sort()
                 weighed = self.weights.take(slots)
                 weighed[1:][slots[1:] == slots[:-1]] = 0
-                total += int(weighed.sum()) * _share(len(found))
-        return total / _SCALE
+                total += int(weighed.sum()) * share(len(found))
+        return total / SCALE
 
     def score(self, text: str) -> float:
         """Probability (0 to 1) that ``text`` is of the class. A text of 500 characters takes some

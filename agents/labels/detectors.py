@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import chain
-from math import exp
+from math import exp, log
 
 import numpy as np
 
 from agents.labels.reliability import VOTES, Vote
-from agents.labels.text import Likeness, Text, TextModel, text_model
+from agents.labels.text import TONES, Likeness, Text, TextModel, text_model
+from agents.labels.tone import SILENCE, ToneModel, Tones, tone_model
 
-WEAK, STRONG = 0.5, 0.85
-"""Probabilities from which an inferred signal is seen, and is sure."""
+HINT, WEAK, STRONG = 0.2, 0.5, 0.85
+"""Probabilities from which an inferred signal leans on a label, is seen, and is sure."""
+
+HINTED = "hint"
+"""Level of a tone that is not seen for sure."""
+_HINT = log(HINT / (1 - HINT))
+_NEXT = TONES.index("next")
 
 
 def _level(probability: float) -> str | None:
@@ -31,16 +37,21 @@ class Reader:
 
     KEPT = 8_192
 
-    def __init__(self, model: TextModel | None = None) -> None:
+    def __init__(self, model: TextModel | None = None, tones: ToneModel | None = None) -> None:
         self.model = model or text_model()
+        self._tone_model = tones or tone_model()
         self._texts: dict[str, Text] = {}
         self._older: dict[str, Text] = {}
         self._pairs: dict[tuple[str, str], Likeness] = {}
+        self._tones: dict[str, Tones] = {}
 
     def prepare(self, comments: Iterable[str], pairs: Iterable[tuple[str, str]]) -> None:
-        """Read what is about to be asked for, and compare pairs of an earlier and a later question."""
+        """Read what is about to be asked for, compare pairs of an earlier and a later question, and
+        hear the tone of comments and of later questions."""
         pairs = dict.fromkeys(pairs)
-        wanted = dict.fromkeys(chain(chain.from_iterable(pairs), comments))
+        said = list(dict.fromkeys(chain((later for _, later in pairs), comments)))
+        self._tones = dict(zip(said, self._tone_model.read_all(said), strict=True))
+        wanted = dict.fromkeys(chain.from_iterable(pairs))
         kept = [self._texts.get(text) or self._older.get(text) for text in wanted]
         read = iter(self.model.read_all([text for text, known in zip(wanted, kept, strict=True) if known is None]))
         texts = [known or next(read) for known in kept]
@@ -60,6 +71,14 @@ class Reader:
         if len(self._texts) + len(read) > self.KEPT:
             self._older, self._texts = self._texts, {}
         self._texts |= read
+
+    def tones(self, message: str) -> Tones:
+        """What a message says of the answer before it, in log-odds; looked up if it was read with
+        its batch."""
+        if not message:
+            return SILENCE
+        found = self._tones.get(message)
+        return self._tone_model.read_all((message,))[0] if found is None else found
 
     def compare(self, earlier: str, later: str) -> Likeness:
         """How alike two messages of a user are; looked up if both were read with their batch."""
@@ -91,8 +110,10 @@ class Reformulation:
 class Tone:
     """What the next message says about the answer: ``complaint`` or ``acceptance``.
 
-    Evidence: the words and characters of the message alone. In real chats about 30% of conversations hold such a message (Don-Yehiya
-    et al. 2024). Logistic regression on hashed n-grams.
+    Evidence: the words and characters of the message alone, by linear models (``tone.py``), whose odds
+    are divided into levels. In real chats about 30% of conversations hold such a message (Don-Yehiya et
+    al. 2024). To decline what was offered, or to ask for another, is the mildest complaint; a hint is
+    none, but makes it a little less, or more, probable that the user was satisfied.
     """
 
     def __init__(self, reader: Reader) -> None:
@@ -100,22 +121,20 @@ class Tone:
 
     def probabilities(self, message: str) -> tuple[float, float]:
         """Of a complaint and of an acceptance."""
-        complaint, acceptance = self._said(message)
-        return _logistic(complaint), _logistic(acceptance)
+        tones = self._reader.tones(message)
+        return _logistic(tones.complaint), _logistic(tones.acceptance)
 
     def votes(self, message: str) -> list[Vote]:
-        """The surer of the two: "no, thanks, that is wrong" is not both."""
-        complaint, acceptance = self._said(message)
-        if complaint < 0 and acceptance < 0:  # most messages are neither
+        """The surest of the tones: "no, thanks, that is wrong" is not all of them."""
+        complaint, acceptance, declined = self._reader.tones(message)
+        against = max(complaint, declined)
+        if max(against, acceptance) < _HINT:  # most messages
             return []
-        kind, odds = ("complaint", complaint) if complaint >= acceptance else ("acceptance", acceptance)
-        level = _level(_logistic(odds))
-        return [] if level is None else [VOTES[kind][level]]
-
-    def _said(self, message: str) -> tuple[float, float]:
-        """Log-odds."""
-        text = self._reader.read(message) if message else None
-        return (-30.0, -30.0) if text is None or not text.length else (text.tone[0], text.tone[1])
+        if acceptance > against:
+            return [VOTES["acceptance"][_level(_logistic(acceptance)) or HINTED]]
+        if declined >= max(complaint, 0.0):
+            return [VOTES["complaint"]["declined"]]
+        return [VOTES["complaint"][_level(_logistic(complaint)) or HINTED]]
 
 
 class TopicChange:
@@ -138,7 +157,8 @@ class TopicChange:
         if alike.meaning >= self.MEANING or alike.words >= 0.15:
             return False
         first, second = self._reader.read(earlier), self._reader.read(later)
-        return second.length >= self.WORDS and first.length > 0 and max(second.tone) <= 0
+        silent = second.tone[_NEXT] <= 0 and max(self._reader.tones(later)) <= 0
+        return second.length >= self.WORDS and first.length > 0 and silent
 
 
 class Dwell:

@@ -18,6 +18,10 @@ from streams.effects import Effects
 from streams.partitioner import partitions_of
 
 POSITIVE, NEGATIVE = 0.7, 0.35
+SATISFIED, DISSATISFIED = 0.6, -1.5
+"""Log-odds that what is known of an answer must add to what was thought before: that most users of a
+feature are satisfied, or few, is no evidence about one. Who is to be called dissatisfied has
+complained, or done several things that such users do."""
 MATERIAL = 0.1
 """A change of the score that is worth a version although neither label nor evidence changed."""
 
@@ -80,10 +84,13 @@ class Publisher:
             series, reacted, final, votes = judged
             opinion = self._model.judge(series, votes, reacted=reacted, settled=final)
             score = round(opinion.score, 4)
+            added = sum(opinion.weights) + opinion.implied
             informed = reacted or votes not in ((), (LEFT,))  # that someone left is no opinion
-            label: outputs.LabelName = (
-                "neutral" if not informed else "positive" if score >= POSITIVE else "negative" if score <= NEGATIVE else "neutral"
-            )
+            label: outputs.LabelName = "neutral"
+            if informed and added >= SATISFIED and score >= POSITIVE:
+                label = "positive"
+            elif informed and added <= DISSATISFIED and score <= NEGATIVE:
+                label = "negative"
             evidence = " ".join([NAMES[vote] for vote in votes])
             found = self._verdicts[judged] = LabelVerdict(
                 label, score, evidence, _template(label, score, votes, opinion.weights, final),

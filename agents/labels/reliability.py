@@ -71,9 +71,19 @@ VOTERS: Mapping[str, Voter] = {
     "tab_close": Voter({"": (0.15, 0.18)}),
     "dwell": Voter({"short": (0.12, 0.22), "read": (0.50, 0.38), "long": (0.15, 0.15)}),
     # What they write next, if they write. Strong: the detector is sure.
-    "reformulation": Voter({"weak": (0.05, 0.12), "strong": (0.04, 0.22)}, reaction=True),
-    "complaint": Voter({"weak": (0.04, 0.08), "strong": (0.015, 0.17)}, reaction=True),
-    "acceptance": Voter({"weak": (0.06, 0.04), "strong": (0.20, 0.02)}, reaction=True),
+    "reformulation": Voter({"weak": (0.05, 0.08), "strong": (0.05, 0.13)}, reaction=True),
+    "complaint": Voter(
+        {
+            "hint": (0.06, 0.10),
+            "declined": (0.04, 0.14),
+            "weak": (0.02, 0.06),
+            "strong": (0.015, 0.15),
+        },
+        reaction=True,
+    ),
+    "acceptance": Voter(
+        {"hint": (0.08, 0.05), "weak": (0.10, 0.03), "strong": (0.20, 0.02)}, reaction=True
+    ),
     "topic_change": Voter({"": (0.35, 0.27)}, reaction=True),
     "session_end": Voter({"": (0.30, 0.26)}),
 }
@@ -125,8 +135,6 @@ class Counts(msgspec.Struct, array_like=True, gc=False):
     seen: list[float] = msgspec.field(default_factory=lambda: [0.0, 0.0])
     reacted: list[float] = msgspec.field(default_factory=lambda: [0.0, 0.0])
     levels: dict[str, list[float]] = msgspec.field(default_factory=dict)
-    base: list[float] = msgspec.field(default_factory=lambda: [0.0, 0.0])
-    """All final answers, satisfied and not."""
 
 
 class Slope(msgspec.Struct, array_like=True, gc=False):
@@ -176,12 +184,14 @@ class LabelModel:
         return Opinion(_logistic(_logit(self.base(series)) + sum(weights) + implied), weights, implied)
 
     def base(self, series: str) -> float:
-        """Share of satisfied users, whatever they did."""
-        whole = self._counts[GLOBAL].base
+        """Share of satisfied users, whatever they did, from those who said what they think: scores
+        of other answers would confirm themselves."""
+        whole = self._counts[GLOBAL].seen
         found = (whole[0] + BASE_WEIGHT * BASE) / (whole[0] + whole[1] + BASE_WEIGHT)
-        own = self._counts.get(series)
+        own = None if series == GLOBAL else self._counts.get(series)
         if own is not None:
-            found = (own.base[0] + SERIES_WEIGHT * found) / (own.base[0] + own.base[1] + SERIES_WEIGHT)
+            answers = own.seen[0] + own.seen[1]
+            found = (own.seen[0] + SERIES_WEIGHT * found) / (answers + SERIES_WEIGHT)
         return min(max(found, BASES[0]), BASES[1])
 
     def rate(self, series: str, vote: Vote) -> Level:
@@ -212,14 +222,6 @@ class LabelModel:
             if sum(counts.seen) > FORGET_AT:
                 _halve(counts)
         self._standings.clear()
-
-    def observe(self, series: str, total: float, answers: int = 1) -> None:
-        """Take in the scores of answers that have become final, summed, for the share of satisfied users."""
-        for counts in self._both(series):
-            counts.base[0] += total
-            counts.base[1] += answers - total
-            if sum(counts.base) > FORGET_AT:
-                counts.base = [value / 2 for value in counts.base]
 
     # Persistence
 

@@ -16,7 +16,7 @@ came, and what changed and cannot be told from them: what is known of an answer 
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections import defaultdict, deque
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from heapq import heappop, heappush
@@ -30,7 +30,7 @@ from agents.common.label_settings import LabelSettings
 from agents.common.messages import messages
 from agents.common.stage2 import Untimed, pieces
 from agents.common.watermark import Reached, Source, Watermark
-from agents.labels.detectors import STRONG, Detectors
+from agents.labels.detectors import HINTED, STRONG, Detectors
 from agents.labels.inbox import Entry, Inbox
 from agents.labels.memory import CANDIDATES, ENTRIES, REMEMBERED, Memory, Remembered
 from agents.labels.publishing import Publisher, label_id
@@ -77,7 +77,8 @@ class Lesson(NamedTuple):
 
 class SavedLabels(msgspec.Struct, array_like=True, gc=False):
     """A piece of state in the changelog. ``read``: messages as they came; of their items those from ``now`` on wait for the clock, the
-    others were taken. ``lessons`` and ``finals`` (series, sum of scores, answers) count when the minute of ``now`` is over.
+    others were taken. ``lessons`` count when the minute of ``now`` is over. Earlier versions of Mirante
+    wrote sums of scores behind them, which are passed over when they are read.
 
     Whether an answer has counted for satisfaction follows from the rest.
     """
@@ -94,7 +95,6 @@ class SavedLabels(msgspec.Struct, array_like=True, gc=False):
     slope: Slope | None = None
     opinions: list[Opinions] = []
     lessons: list[Lesson] = []
-    finals: list[tuple[str, float, int]] = []
 
 
 _decode = msgspec.msgpack.Decoder(Turns).decode
@@ -243,9 +243,7 @@ class LabelsState(Untimed):
 
     def _go_to(self, moment: float) -> None:
         """Nothing happens until then, but that a minute may be over."""
-        if moment // STUDY != self._now // STUDY and (self._lessons or self._finals):
-            for series, (total, answers) in self._finals.items():
-                self._model.observe(series, total, answers)
+        if moment // STUDY != self._now // STUDY and self._lessons:
             for lesson in self._lessons.values():
                 self._model.learn(lesson.series, lesson.votes, reacted=lesson.reacted)
             self._publisher.forget()
@@ -255,8 +253,6 @@ class LabelsState(Untimed):
     def _forget_lessons(self) -> None:
         self._lessons: dict[str, Lesson] = {}
         self._new_lessons: list[Lesson] = []
-        self._finals: dict[str, tuple[float, int]] = {}
-        self._changed_finals: set[str] = set()
 
     def _close_period(self, boundary: float, effects: Effects) -> None:
         """What is due before the end of a period; then labels, and what they teach."""
@@ -270,26 +266,12 @@ class LabelsState(Untimed):
         while judging and judging[0].there + after < boundary:
             judged.append(judging.popleft())
         if self._finished:
-            self._count_finals(self._finished)
             judged += self._finished
             self._finished = []
         if judged:
             self._judge(judged)
         self._expire(boundary, effects)
         self._memory.part()
-
-    def _count_finals(self, answers: Iterable[Answer]) -> None:
-        """Scores of final labels, for what they teach when the minute is over."""
-        scores: defaultdict[str, list[float]] = defaultdict(list)
-        for answer in answers:
-            if answer.known.published is not None:
-                scores[answer.series].append(answer.known.published.score)
-        for series, found in scores.items():
-            total, count = self._finals.get(series, (0.0, 0))
-            for score in found:  # a plain sum in their order: that of sum() differs between versions of Python
-                total += score
-            self._finals[series] = total, count + len(found)
-        self._changed_finals.update(scores)
 
     def _prepare(self, taken: Iterable[Entry]) -> None:
         """Read and compare at once what will probably be compared one by one."""
@@ -464,7 +446,8 @@ class LabelsState(Untimed):
         votes = detectors.tone.votes(turn.question)
         reaction = latest.known.reaction
         if reaction is None or (time, turn.request_id) < (reaction.time, reaction.request_id):
-            if not votes and detectors.topic_change.changed(latest.turn.question, turn.question):
+            unsaid = not votes or votes[0].level == HINTED
+            if unsaid and detectors.topic_change.changed(latest.turn.question, turn.question):
                 votes = [_ELSEWHERE]
             latest.known.reaction = Reaction(time, turn.request_id, turn.event_id, votes)
             self._news[latest] = None
@@ -602,11 +585,9 @@ class LabelsState(Untimed):
             counts=counts, slope=slope,
             opinions=[self._opinions[key] for key in sorted(self._changed_opinions) if key in self._opinions],
             lessons=self._new_lessons,
-            # In the order in which they will be added up: sums of floats depend on it.
-            finals=[(series, *sums) for series, sums in self._finals.items() if series in self._changed_finals],
         )  # fmt: skip
         self._changed_opinions, self._saved_at = set(), self._now
-        self._new_lessons, self._changed_finals = [], set()
+        self._new_lessons = []
         return _encode_saved(saved)
 
     def snapshot(self) -> Iterator[bytes]:
@@ -617,10 +598,9 @@ class LabelsState(Untimed):
             yield _encode_saved(saved(remembered=remembered))
         for message in self._inbox.all(ENTRIES):
             yield _encode_saved(saved(read=[message]))
-        finals = ((series, *sums) for series, sums in self._finals.items())
         sections = pieces(
             saved, ENTRIES, waiting=self._waiting.all(), counts=counts,
-            opinions=self._opinions.values(), lessons=self._lessons.values(), finals=finals,
+            opinions=self._opinions.values(), lessons=self._lessons.values(),
         )  # fmt: skip
         yield from map(_encode_saved, sections)
 
@@ -649,7 +629,6 @@ class LabelsState(Untimed):
         if saved.slope is not None:
             self._model.load(saved.counts, saved.slope)
         self._lessons |= {lesson.request_id: lesson for lesson in saved.lessons}
-        self._finals |= {series: (total, answers) for series, total, answers in saved.finals}
         self._saved_at = self._now
 
 

@@ -55,6 +55,7 @@ def test_the_wheel_holds_no_sentences_that_models_are_trained_with() -> None:
         "agents/inspection/models/injection.md",
         "agents/labels/model.npz",
         "agents/labels/MODEL.md",
+        "agents/labels/tone/complaint.npz",
         "agents/pricing/corrections.toml",
         "schemas/clickhouse/0001_interactions.sql",
         "deploy/dashboard/static/index.html",
