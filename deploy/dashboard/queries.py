@@ -236,9 +236,7 @@ QUERIES: Mapping[str, Query] = {
         (
             *SPAN,
             Choice("status", ("all", "firing", "resolved")),
-            Text("name"),
-            Text("tenant"),
-            Text("feature"),
+            *(Text(name) for name in ("name", "tenant", "feature")),
             Choice("lang", LANGUAGES),
         ),
         "alerts",
