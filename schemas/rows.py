@@ -344,6 +344,20 @@ class ControlRow(TableRow):
     note: str = ""
 
 
+class SilenceRow(TableRow):
+    """A silence of alerts. Identity: id; the largest `version`, the place of the record, is the latest word on it."""
+
+    TABLE: ClassVar[str] = "silences_data"
+
+    id: str
+    version: int
+    matchers: dict[str, str]
+    starts_at: datetime
+    ends_at: datetime
+    comment: str = ""
+    created_by: str = ""
+
+
 class DeadLetterRow(TableRow):
     """A record that could not be processed. Identity: source (cluster id), topic, partition, offset.
 

@@ -29,17 +29,17 @@ import msgspec
 
 from agents.alerts.digests import ceased, counted, describe
 from agents.alerts.inbox import read_findings
-from agents.alerts.inhibition import DIGEST, Key, explained_by, explains, is_traffic
+from agents.alerts.inhibition import DIGEST, Key, explained_by, explains, is_traffic, lately
 from agents.alerts.lifecycle import Change, Life, Shown, begin, expire, fingerprint, report
 from agents.alerts.pages import Pages
 from agents.alerts.present import alert_of, encode_alert, row_of
 from agents.alerts.settings import AlertSettings
 from agents.alerts.shards import joined, without_shard
-from agents.alerts.silence import KIND_HEADER, SILENCE, Silence, read_silence
+from agents.alerts.silence import KIND_HEADER, SILENCE, Silence, read_silence, row_of_silence
 from agents.alerts.sources import Lane, Source, Sources, lane_of
 from agents.common.stage2 import Untimed, pieces
 from schemas.findings import Finding, Findings
-from schemas.rows import AlertRow
+from schemas.rows import AlertRow, SilenceRow
 from streams.deadletters import dead_letter, origin_of
 from streams.effects import Effects, Message
 from streams.partitioner import partition_of
@@ -131,6 +131,7 @@ class AlertsState(Untimed):
                 continue
             if isinstance(read, Silence):
                 self._silence(read, effects)
+                effects.row(SilenceRow.TABLE, _encode_row(row_of_silence(read, record.offset)))
             else:
                 self._take(read, effects)
                 self._advance(effects)
@@ -315,8 +316,8 @@ class AlertsState(Untimed):
             life = self._lives[found]
             if change == "fired":
                 life.explained_by = explained_by(life.finding)
-            if self._index(found, life) and (key := explains(life.finding)) is not None:
-                affected.update(self._explained.get(key, ()))
+            if self._index(found, life):
+                affected.update(*(self._explained.get(key, ()) for key in explains(life.finding)))
         for found, change in sorted(changes, key=lambda item: item[1] != "resolved"):
             life = self._lives[found]
             if change == "resolved":
@@ -336,17 +337,17 @@ class AlertsState(Untimed):
             return False
         change = set.add if life.phase == "firing" else set.discard
         change(self._firing, found)
-        for index, key in ((self._explaining, explains(life.finding)), (self._explained, life.explained_by)):
-            if key is not None:
-                change(index[key], found)
-                if not index[key]:
-                    del index[key]
+        keys = [(self._explaining, key) for key in explains(life.finding)]
+        for index, key in keys + ([(self._explained, life.explained_by)] if life.explained_by is not None else []):
+            change(index[key], found)
+            if not index[key]:
+                del index[key]
         return True
 
     def _reasons(self, life: Life, at: float) -> tuple[str, str]:
         """Fingerprint of what explains a firing alert, id of what silences it; '' each if nothing does."""
         key = life.explained_by
-        inhibited = min(self._explaining.get(key, ()), default="") if key is not None else ""
+        inhibited = (min(self._explaining.get(key, ()), default="") or lately(life, self._lives)) if key is not None else ""
         silenced = min((s.id for s in self._silences.values() if s.matches(life.finding, at)), default="")
         return inhibited, silenced
 
@@ -368,8 +369,7 @@ class AlertsState(Untimed):
     def _ticket(self, found: str, life: Life, shown: Shown, at: float, effects: Effects) -> Shown:
         """One of many tickets: itself while there is room below the cap, else the digest of its kind tells of it."""
         digest = counted(life.finding, None, 1, at)
-        name, key = fingerprint(digest), explains(digest)
-        assert key is not None
+        name, key = fingerprint(digest), explains(digest)[0]
         self._new_tickets[name] = None
         if self._tickets.setdefault(name, Pages()).admit(at, self._settings.tickets_per_hour):
             return shown

@@ -164,7 +164,9 @@ class Prompts:
         calls, faults = share.faults(now)
         threshold = self._settings.unversioned_share if len(key) == 2 else REPLACED
         least = threshold * calls
-        holds = faults >= self._settings.unversioned_requests and faults >= (least / 2 if share.since else least)
+        # What is told ends when the hour has few of them for its calls, however few calls it has: it does not come and go with these.
+        enough = 1 if share.since else self._settings.unversioned_requests
+        holds = faults >= enough and faults >= (least / 2 if share.since else least)
         if holds:
             if again or not share.since:
                 share.since = share.since or now

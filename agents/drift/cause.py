@@ -22,6 +22,8 @@ _ASKED_P = 1e-2
 """Of questions: milder, because the drift of answers is then tested again relative to the questions."""
 _MOVED_SHARE = 0.15
 """Total variation from which a change of shares can explain anything."""
+_NOT_OF_THE_MODEL = frozenset({"failed", "rail_blocked"})
+"""Metrics that say nothing of what a model answers: calls fail, and rails stop them, whatever it is."""
 _FEW = 15
 """Answers of a stratum on each side, and before a change point, that are enough to look at."""
 _EXPLAINED = 0.5
@@ -65,9 +67,9 @@ def explain(metric: str, old: Rows, new: Rows, between: Rows, names: list[list[s
     rest = [candidate for candidate in found if candidate.explains < 1 - _EXPLAINED]
     if good:
         return Explained(good[0].cause, [*good, *rest])
-    if metric in INPUT or metric in SPEED:
-        return Explained("input_drift" if metric in ("question_text", "question_language") else "unknown", rest)
     fingerprint = _difference(shares(old, "system_fingerprint", names), shares(new, "system_fingerprint", names))
+    if metric in INPUT or metric in SPEED or (metric in _NOT_OF_THE_MODEL and fingerprint < _MOVED_SHARE):
+        return Explained("input_drift" if metric in ("question_text", "question_language") else "unknown", rest)
     what = _change("system_fingerprint", old, new, names) if fingerprint >= _MOVED_SHARE else ""
     return Explained("silent_provider_change", [Candidate("silent_provider_change", "", fingerprint, 1.0, what), *rest])
 

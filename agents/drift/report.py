@@ -16,6 +16,8 @@ from schemas.outputs import Severity
 
 STAGE = "drift"
 KEEP = 60.0
+PATIENCE = 90.0
+"""Seconds from its discovery until a drift is told of: an outage, errors or refusals that explain it are to be told of first."""
 
 class Key(NamedTuple):
     """What is watched as one series. ``model``: as requested."""
@@ -39,6 +41,7 @@ def drift_finding(key: Key, drift: Drift, time: float, level: float) -> Finding:
         severity=_severity(drift),
         since=drift.since,
         episode=drift.since,
+        hold=drift.seen - drift.since + PATIENCE,
         keep=KEEP,
         value=drift.now,
         expected=drift.was,

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from deploy.dashboard.params import SERIES, SPAN, Choice, Param, Text, Whole
 from deploy.dashboard.windows import COVERED, COVERED_LONG, LONG, cover, step_of, window_of
+from deploy.dashboard.wording import LANGUAGES
 
 Values = Mapping[str, str | int]
 
@@ -244,9 +245,8 @@ QUERIES: Mapping[str, Query] = {
         (
             *SPAN,
             Choice("status", ("all", "firing", "resolved")),
-            Text("name"),
-            Text("tenant"),
-            Text("feature"),
+            *(Text(name) for name in ("name", "tenant", "feature")),
+            Choice("lang", LANGUAGES),
         ),
         "alerts",
     ),
@@ -256,7 +256,7 @@ QUERIES: Mapping[str, Query] = {
     "alert": Query(
         f"SELECT {_ALERT} FROM mirante.alerts_data WHERE alert_id = {{id:String}}"
         " ORDER BY version DESC LIMIT 1 BY version LIMIT 200",
-        (Text("id"),),
+        (Text("id"), Choice("lang", LANGUAGES)),
         "alerts",
     ),
     "alert_siblings": Query(

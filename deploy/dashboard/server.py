@@ -27,6 +27,7 @@ from deploy.dashboard.learning import learning
 from deploy.dashboard.params import ParamError, Whole, read_params
 from deploy.dashboard.queries import QUERIES
 from deploy.dashboard.source import LONGEST_KEPT, Source, SourceError
+from deploy.dashboard.wording import reworded
 from streams.clickhouse import ClickHouseUnavailable
 from streams.kafka import BrokerUnavailable
 from streams.settings import Settings, SettingsError
@@ -195,7 +196,7 @@ class _Dashboard:
             if "UNKNOWN_TABLE" in str(error) or "Unknown table" in str(error):
                 return web.json_response({"meta": [], "data": [], "absent": query.table})
             raise
-        return web.Response(body=body, content_type="application/json")
+        return web.Response(body=reworded(body, values), content_type="application/json")
 
     async def _about(self, request: web.Request) -> web.Response:
         settings = self._options.settings

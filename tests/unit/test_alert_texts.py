@@ -46,7 +46,7 @@ def life_of(example: Example, language: Language) -> dict[str, Alert]:
     }
     for offset, (step, findings) in enumerate(steps.items()):
         for finding in findings:
-            finding.keep = MINUTE
+            finding.keep, finding.hold = MINUTE, 0.0
         clock = findings[-1].time + (2 * MINUTE if step == "resolved" else 0)
         value = msgspec.msgpack.encode(Findings(agent="anomaly", partition=0, clock=clock, findings=findings))
         record = SimpleNamespace(topic="t", partition=0, offset=offset, timestamp=int(T0 * 1000), key=None, value=value, headers=())

@@ -328,6 +328,9 @@ REMEDIES = {
 }
 
 TERMS = {
+    "impact": "Impact", "cause": "Cause", "description": "Evidence", "action": "What to do",
+    "runbook": "runbook", "dashboard": "dashboard", "resolved": "resolved",
+    "page": "page", "ticket": "ticket", "info": "info",
     "least": "at least ", "one_call": "one thing", "two_calls": "two things", "steps": ", mostly {steps}",
     "question": "a question", "context": "the context of a call",
     "answer": "an answer, though not in its question",

@@ -340,6 +340,9 @@ REMEDIES = {
 }
 
 TERMS = {
+    "impact": "Impacto", "cause": "Causa", "description": "Evidência", "action": "O que fazer",
+    "runbook": "runbook", "dashboard": "painel", "resolved": "encerrado",
+    "page": "urgente", "ticket": "tíquete", "info": "informação",
     "least": "pelo menos ", "one_call": "a mesma coisa", "two_calls": "duas coisas",
     "steps": ", principalmente {steps}",
     "question": "em uma pergunta", "context": "no contexto de uma chamada",
