@@ -13,7 +13,7 @@ from agents.detectors.pace import SECONDS
 from schemas.findings import Finding
 from schemas.outputs import Severity
 
-KEEP = 4.0 * SECONDS
+KEEP = 2.0 * SECONDS
 """Seconds a condition must be absent before its alert is resolved."""
 _MONTH = 30 * 86_400.0
 
@@ -90,7 +90,9 @@ def slo_finding(burning: Burning, objective: Objective, where: Mapping[str, str]
 def severity(condition: Condition, settings: AnomalySettings) -> Severity:
     """How urgent it is: a page is for what costs money or fails users now."""
     kind = condition.kind
-    if kind in ("traffic_up", "cost_of_traffic", "pii_question", "pii_context"):
+    if kind in ("traffic_up", "cost_of_traffic"):
+        return _severity_of_surge(condition, settings)
+    if kind in ("pii_question", "pii_context"):
         return "info"
     if kind == "price":
         return "page" if (condition.usd_per_hour or 0.0) >= settings.page_usd_per_hour else "ticket"
@@ -99,6 +101,14 @@ def severity(condition: Condition, settings: AnomalySettings) -> Severity:
     if kind == "traffic_down":
         return "page" if condition.value < 0.1 * condition.expected and condition.sure else "ticket"
     return "ticket"
+
+
+def _severity_of_surge(condition: Condition, settings: AnomalySettings) -> Severity:
+    """By money, told once (as the cost), and by capacity. A surge that the series often has only informs."""
+    extra = condition.usd_per_hour or 0.0
+    if condition.kind == "cost_of_traffic" and condition.sure and extra >= settings.ticket_usd_per_hour:
+        return "page" if extra >= settings.page_usd_per_hour else "ticket"
+    return "ticket" if condition.kind == "traffic_up" and condition.value > settings.most_per_minute else "info"
 
 
 def _facts(condition: Condition) -> dict[str, Any]:

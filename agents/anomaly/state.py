@@ -39,6 +39,8 @@ STAGE = "anomaly"
 
 _QUIET = PER_DAY
 """Empty buckets in a row that are judged one by one; of a longer silence nothing more is to be said."""
+_DEAD = 900
+"""Seconds without a request after which nobody waits for a series any more: its objective is not missed."""
 AT_A_TIME = 100
 """Buckets of series that are judged at a time, some 20 ms of work."""
 _PIECE = 50
@@ -340,7 +342,7 @@ class AnomalyState(Untimed):
                 continue
             burn = watched.slos.setdefault(objective.label, BurnRate())
             burn.update(end, objective.slow(bucket), budget=objective.budget)
-            burning = burn.burning(objective.budget)
+            burning = burn.burning(objective.budget) if start - watched.seen < _DEAD else None
             if burning is not None:
                 since = watched.burning.setdefault(objective.label, float(start))
                 found.append(slo_finding(burning, objective, where, since, end, STAGE))

@@ -57,7 +57,7 @@ def alerts(
     if name is not None and (unknown := unknown_alert(name)):
         typer.echo(f"note: {unknown}", err=True)
     asked = time.time()
-    found = _ask(data, every, name, age)
+    found, learning = _ask(data, every, name, age)
     if as_json and not follow:
         say_json(found, default=_text)
         return
@@ -66,6 +66,7 @@ def alerts(
             say_json(alert, default=_text)
     else:
         _print(found)
+        _print_learning(learning)
     if follow:
         _must_run(data)
         try:
@@ -83,8 +84,11 @@ def _age(since: str | None) -> float | None:
         raise typer.BadParameter(str(error), param_hint="--since") from error
 
 
-def _ask(data: Path, every: bool, name: str | None, age: float | None, begins: str = "") -> list[dict[str, Any]]:
-    """The latest state of alerts, whether the stack runs or not."""
+def _ask(
+    data: Path, every: bool, name: str | None, age: float | None, begins: str = ""
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """The latest state of alerts, whether the stack runs or not, and what is still learned."""
+    from deploy.cli.learning import SERIES, learned
     from deploy.cli.source import moment
     from deploy.cli.trace import asking
 
@@ -96,13 +100,14 @@ def _ask(data: Path, every: bool, name: str | None, age: float | None, begins: s
     )
     with asking(data, None) as ask:
         rows = ask(sql, {"every": int(every), "name": _pattern(name), "age": -1.0 if age is None else age, "begins": begins})
+        learning = learned(ask(SERIES, {}))
     for row in rows:
         for column in ("labels", "annotations", "evidence"):
             if isinstance(row[column], str):
                 row[column] = json.loads(row[column] or "{}")
         for column in ("starts_at", "ends_at", "updated_at"):
             row[column] = None if row[column] is None else moment(row[column])
-    return rows
+    return rows, learning
 
 
 def _pattern(name: str | None) -> str:
@@ -214,7 +219,7 @@ def _print(found: list[dict[str, Any]]) -> None:
 
 def show(data: Path, wanted: str, as_json: bool) -> None:
     """Print all of one alert, named by its id, its fingerprint or how one of them begins. Exits with 1 if there is none."""
-    every = _ask(data, True, None, None, wanted)
+    every, _ = _ask(data, True, None, None, wanted)
     if not every:
         typer.echo(f"no alert has an id or fingerprint that begins with {wanted!r}; `mirante alerts --all` lists them", err=True)
         raise typer.Exit(1)
@@ -249,6 +254,14 @@ def _print_whole(alert: dict[str, Any]) -> None:
     rows += [(name, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)) for name, value in evidence.items()]
     for name, value in rows:
         out.print(cell(f"{name:<15}", "dim"), block(value), sep="", soft_wrap=True)
+
+
+def _print_learning(lines: list[str]) -> None:
+    """No alert may mean that nothing is known yet."""
+    if lines:
+        lines = ["still learning what is usual; until then nothing is said of it:", *(f"  {line}" for line in lines)]
+    for line in lines:
+        console().print(cell(line, "dim"), soft_wrap=True)
 
 
 def _labels(alert: dict[str, Any]) -> str:
