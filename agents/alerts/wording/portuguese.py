@@ -255,7 +255,7 @@ ACTIONS = {
 
 DETAILS = {
     "unpriced": "Funções: {features}.",
-    "budget_burn": "Também nos últimos {short}, portanto continua.",
+    "budget_burn": "Também em {short}, portanto continua.",
     "satisfaction": "Nota média de {answers} desde então, comparada com o nível desta mesma função.",
     "explained_by_traffic": "Explicado pelo tráfego: há mais a fazer, e cada requisição custa o de sempre.",
     "explained_by": "Explicado por {name}{place}; olhe lá.",
@@ -366,10 +366,10 @@ TERMS = {
     "steps": ", principalmente {steps}",
     "question": "em uma pergunta", "context": "no contexto de uma chamada",
     "answer": "em uma resposta, embora não na pergunta",
-    "hour": "hora", "day": "dia", "week": "semana", "month": "mês", "rolling": "últimos {span}",
+    "hour": "hora", "day": "dia", "week": "semana", "month": "mês", "rolling": "janela de {span}",
     "within_hour": "nesta hora, até as {end}", "within_day": "hoje, até as {end}",
     "within_week": "nesta semana, até as {end}", "within_month": "neste mês, até as {end}",
-    "within_rolling": "nos últimos {span}",
+    "within_rolling": "em {span}",
     "ok": "chamadas que terminam bem", "score": "nota", "cost": "custo", "latency": "latência",
     "higher": "{what} para cima", "lower": "{what} para baixo", "users_of": "usuários de {feature}",
     "traffic_up": "requisições", "price": "custo por requisição", "tokens": "tokens por requisição",
