@@ -26,7 +26,13 @@ _STEADY = frozenset({
 """Alerts whose usual value is that of their beginning, however long they last. Traffic has another one at every hour."""
 
 
-def alert_of(fingerprint: str, life: Life, shown: Shown, settings: AlertSettings, explained_by: Life | None = None) -> Alert:
+def alert_of(
+    fingerprint: str,
+    life: Life,
+    shown: Shown,
+    settings: AlertSettings,
+    explained_by: Life | None = None,
+) -> Alert:
     """The alert of a life that is firing or was resolved at this moment."""
     finding, course = life.finding, life.course
     firing = life.phase == "firing"
@@ -45,14 +51,19 @@ def alert_of(fingerprint: str, life: Life, shown: Shown, settings: AlertSettings
         value=finding.value,
         expected=course.usual if course is not None and _is_steady(finding) else finding.expected,
         threshold=finding.threshold,
-        window=None if finding.window is None else Window(start=_moment(finding.window[0]), end=_moment(finding.window[1])),
+        window=None
+        if finding.window is None
+        else Window(start=_moment(finding.window[0]), end=_moment(finding.window[1])),
         evidence={**finding.detail, "response_ids": finding.response_ids},
         generator=finding.generator or life.agent,
     )
     if finding.facts:
         alert.evidence["facts"] = _facts(life, explains)
     alert.annotations = _marks(alert, life, shown, settings)
-    alert.annotations = {**(texts(alert, settings.language) or _own(finding, explains, settings)), **alert.annotations}
+    alert.annotations = {
+        **(texts(alert, settings.language) or _own(finding, explains, settings)),
+        **alert.annotations,
+    }
     return alert
 
 
@@ -97,16 +108,29 @@ def _facts(life: Life, explains: Finding | None) -> dict[str, Any]:
     """The finding's facts with what it costs, whom it touches, and how it went."""
     finding, course = life.finding, life.course
     facts = dict(finding.facts)
-    numbers = {"usd_per_hour": finding.usd_per_hour, "users": finding.users, "requests": finding.requests}
+    numbers = {
+        "usd_per_hour": finding.usd_per_hour,
+        "users": finding.users,
+        "requests": finding.requests,
+    }
     if course is not None and course.requests is not None:
         numbers["requests"] = course.requests
-    facts |= {name: number for name, number in numbers.items() if number is not None and name not in facts}
+    facts |= {
+        name: number for name, number in numbers.items() if number is not None and name not in facts
+    }
     if course is not None:
         told = None if life.told is None else life.told[1]
-        went = {"worst": course.worst, "told": told, "usd": None if course.usd is None else round(course.usd, 6)}
+        went = {
+            "worst": course.worst,
+            "told": told,
+            "usd": None if course.usd is None else round(course.usd, 6),
+        }
         facts["course"] = {name: number for name, number in went.items() if number is not None}
     if explains is not None:
-        facts["explained_by"] = {"name": explains.name, "labels": {**explains.where, **explains.labels}}
+        facts["explained_by"] = {
+            "name": explains.name,
+            "labels": {**explains.where, **explains.labels},
+        }
     return facts
 
 
@@ -114,13 +138,17 @@ def _marks(alert: Alert, life: Life, shown: Shown, settings: AlertSettings) -> d
     """Annotations that are no sentences of the alert itself: links, and what was done with it."""
     marks = {
         "runbook_url": f"{settings.runbooks}#{alert.name.lower()}",
-        "dashboard_url": f"{settings.dashboard.rstrip('/')}/alerts?id={alert.alert_id}" if settings.dashboard else "",
+        "dashboard_url": f"{settings.dashboard.rstrip('/')}/alerts?id={alert.alert_id}"
+        if settings.dashboard
+        else "",
         "group": f"{alert.name}/{alert.labels.get('tenant', 'default')}",
         "inhibited_by": shown.inhibited_by,
         "silenced_by": shown.silenced_by,
         "digest": shown.digest,
         "flapping": "true" if flapping(life, settings) else "",
-        "no_data": f"resolved because {life.agent} reported nothing more, not because it was seen to end" if life.no_data else "",
+        "no_data": f"resolved because {life.agent} reported nothing more, not because it was seen to end"
+        if life.no_data
+        else "",
     }
     return {name: text for name, text in marks.items() if text}
 
@@ -131,7 +159,9 @@ def _own(finding: Finding, explains: Finding | None, settings: AlertSettings) ->
     if is_traffic(finding):
         description = f"{description} Explained by traffic: there is more to do, a call does not cost more.".strip()
     if explains is not None:
-        description = f"{description} Explained by {explains.name}: {place(explains.labels, 'en')}.".strip()
+        description = (
+            f"{description} Explained by {explains.name}: {place(explains.labels, 'en')}.".strip()
+        )
     texts = {
         "summary": finding.summary or finding.name, "description": description, "action": finding.action, "cause": finding.cause,
         "impact": impact(finding),

@@ -91,7 +91,8 @@ def show(data: Path, every: bool, as_json: bool) -> None:
         typer.echo("nothing is silenced")
     else:
         for row in rows:
-            told = f"{row['id']}  until {row['ends_at']:%Y-%m-%d %H:%M:%S} UTC  "
+            until = f"until {row['ends_at']:%Y-%m-%d %H:%M:%S} UTC" if row["ends_at"] > row["starts_at"] else "removed"
+            told = f"{row['id']}  {until}  "
             told += " ".join(f"{label}={pattern}" for label, pattern in sorted(row["matchers"].items()))
             why = ", ".join(part for part in (row["comment"], row["created_by"] and f"by {row['created_by']}") if part)
             say(f"{told}  ({why})" if why else told)

@@ -15,7 +15,18 @@ LANGUAGES: tuple[str, ...] = ("", *get_args(Language))
 """Of a page; none: as the alert was published."""
 
 
-_SAME = ("alert_id", "fingerprint", "name", "severity", "status", "labels", "annotations", "value", "expected", "threshold")
+_SAME = (
+    "alert_id",
+    "fingerprint",
+    "name",
+    "severity",
+    "status",
+    "labels",
+    "annotations",
+    "value",
+    "expected",
+    "threshold",
+)
 _MOMENTS = {"starts_at": "starts", "updated_at": "updated", "ends_at": "ends"}
 """Field of an alert -> column of the queries, in milliseconds."""
 
@@ -27,7 +38,10 @@ def reworded(body: bytes, values: Mapping[str, str | int]) -> bytes:
         return body
     answer = json.loads(body)
     for row in answer["data"]:
-        row["annotations"] = {**row["annotations"], **_said(row, "pt" if language == "pt" else "en")}
+        row["annotations"] = {
+            **row["annotations"],
+            **_said(row, "pt" if language == "pt" else "en"),
+        }
     return json.dumps(answer, ensure_ascii=False).encode()
 
 
@@ -36,7 +50,9 @@ def _said(row: Mapping[str, Any], language: Language) -> dict[str, str]:
     if "facts" not in evidence:
         return {}
     fields: dict[str, Any] = {name: row[name] for name in _SAME}
-    fields |= {name: None if row[key] is None else _moment(row[key]) for name, key in _MOMENTS.items()}
+    fields |= {
+        name: None if row[key] is None else _moment(row[key]) for name, key in _MOMENTS.items()
+    }
     return texts(Alert(**fields, evidence=evidence), language)
 
 

@@ -79,15 +79,35 @@ def _of_anomaly() -> Iterator[Example]:
     def condition(kind: Kind, time: float, times: float) -> Condition:
         value, expected, usd, cause = numbers[kind]
         worse = value / times if kind == "traffic_down" else value * times
-        share = min(worse, 0.97) if value < 1 and kind not in ("price", "creep", "traffic_down") else worse
-        moved: tuple[tuple[Kind, str], ...] = (("latency", "higher"), ("tokens", "lower")) if kind == "joint" else ()
-        return Condition(kind, share, expected, 2 * expected, T0, round(1_204 * times), usd and usd * times, cause, moved=moved)
+        share = (
+            min(worse, 0.97)
+            if value < 1 and kind not in ("price", "creep", "traffic_down")
+            else worse
+        )
+        moved: tuple[tuple[Kind, str], ...] = (
+            (("latency", "higher"), ("tokens", "lower")) if kind == "joint" else ()
+        )
+        return Condition(
+            kind,
+            share,
+            expected,
+            2 * expected,
+            T0,
+            round(1_204 * times),
+            usd and usd * times,
+            cause,
+            moved=moved,
+        )
 
     for kind in numbers:
         where = PROVIDER if kind in ("api_error", "lost") else SERIES
 
-        def make(time: float, times: float, kind: Kind = kind, where: dict[str, str] = where) -> Finding:
-            found = anomaly.finding(condition(kind, time, times), where, time, AnomalySettings(), "anomaly")
+        def make(
+            time: float, times: float, kind: Kind = kind, where: dict[str, str] = where
+        ) -> Finding:
+            found = anomaly.finding(
+                condition(kind, time, times), where, time, AnomalySettings(), "anomaly"
+            )
             found.response_ids = ["resp-7f31", "resp-80aa"]
             return found
 
@@ -109,10 +129,18 @@ def _of_anomaly() -> Iterator[Example]:
         "unpriced": (1, 0, 12_000), "partial": (0, 31, 92_000), "unpriced_and_partial": (14, 3, 40_100), "no_usage": (120, 0, 0),
     }.items():  # fmt: skip
 
-        def lack(time: float, times: float, lacking: int = lacking, partial: int = partial, tokens: int = tokens) -> Finding:
+        def lack(
+            time: float,
+            times: float,
+            lacking: int = lacking,
+            partial: int = partial,
+            tokens: int = tokens,
+        ) -> Finding:
             known = Unpriced(int(T0), int(time), round(lacking * times), partial, tokens)
             known.features, known.examples = ["chat", "search"], ["resp-7f31"]
-            return unpriced(ModelKey("openai", "gpt-9"), known, int(time), {}, "anomaly", least=partial > 0)
+            return unpriced(
+                ModelKey("openai", "gpt-9"), known, int(time), {}, "anomaly", least=partial > 0
+            )
 
         yield Example(f"unpriced model, {kind}", kind, lack)
 
@@ -130,19 +158,50 @@ def _of_budgets() -> Iterator[Example]:
 
     def exhausted(time: float, times: float) -> Finding:
         spent = round(500.0004 * times * 1e12)
-        return budgets.exhausted(month, ("acme",), time=time, since=T0, spent=spent, window=(start, end), examples=["resp-7f31"])
+        return budgets.exhausted(
+            month,
+            ("acme",),
+            time=time,
+            since=T0,
+            spent=spent,
+            window=(start, end),
+            examples=["resp-7f31"],
+        )
 
     def exhausted_rolling(time: float, times: float) -> Finding:
         spent, window = round(5.24 * times * 1e12), (int(T0) - 86_400, int(T0))
-        return budgets.exhausted(rolling, ("ana",), time=time, since=T0, spent=spent, window=window, examples=["resp-7f31"])
+        return budgets.exhausted(
+            rolling,
+            ("ana",),
+            time=time,
+            since=T0,
+            spent=spent,
+            window=window,
+            examples=["resp-7f31"],
+        )
 
     def exhausted_tokens(time: float, times: float) -> Finding:
         spent, window = round(1_000_213 * times), (start, start + 86_400)
-        return budgets.exhausted(tokens, (), time=time, since=T0, spent=spent, window=window, examples=[])
+        return budgets.exhausted(
+            tokens, (), time=time, since=T0, spent=spent, window=window, examples=[]
+        )
 
     def burning(time: float, times: float) -> Finding:
-        found = Burn(Pair(14.4, 3_600, 300, True), 15.1 * times, 0.01, round(213.4e12 * times), T0 + 9 * 3_600)
-        return budgets.burning(month, ("acme",), time=int(time), found=found, window=(start, end), examples=["resp-7f31"])
+        found = Burn(
+            Pair(14.4, 3_600, 300, True),
+            15.1 * times,
+            0.01,
+            round(213.4e12 * times),
+            T0 + 9 * 3_600,
+        )
+        return budgets.burning(
+            month,
+            ("acme",),
+            time=int(time),
+            found=found,
+            window=(start, end),
+            examples=["resp-7f31"],
+        )
 
     def limited(time: float, times: float) -> Finding:
         window = (int(T0) - 60, int(T0))
@@ -167,7 +226,9 @@ def _of_budgets() -> Iterator[Example]:
             time: float, times: float, kind: str = kind, shown: dict[str, float] = shown, rule: Rule = rule,
             values: tuple[str, ...] = values,
         ) -> Finding:  # fmt: skip
-            loop = Loop(kind, 21 * times, 20, round(22 * times), 0.31 * times, int(T0), 40, steps, shown)
+            loop = Loop(
+                kind, 21 * times, 20, round(22 * times), 0.31 * times, int(T0), 40, steps, shown
+            )
             return budgets.looping(
                 rule, values, time=time, since=T0, loop=loop, window=(int(T0), int(time)), examples=["resp-7f31"],
                 where={**where, "user": "ana"},
@@ -192,7 +253,13 @@ def _of_budgets() -> Iterator[Example]:
 def _of_drift() -> Iterator[Example]:
     key = DriftKey("support", "gpt-4o")
     causes: dict[DriftCause, tuple[str, str, str, float | None, float | None]] = {
-        "prompt_change": ("answer_text", "prompt_sha", "3f2a 98% -> 0%, 77b1 2% -> 100%", None, None),
+        "prompt_change": (
+            "answer_text",
+            "prompt_sha",
+            "3f2a 98% -> 0%, 77b1 2% -> 100%",
+            None,
+            None,
+        ),
         "model_change": ("refusal", "model", "gpt-4o-05 100% -> 0%", 0.01, 0.117),
         "index_change": ("retrieval_score", "index_version", "v3 100% -> 0%", 0.71, 0.52),
         "traffic_mix": ("tenant", "tenant", "acme 80% -> 20%", None, None),
@@ -206,7 +273,9 @@ def _of_drift() -> Iterator[Example]:
             time: float, times: float, cause: DriftCause = cause, metric: str = metric, covariate: str = covariate, change: str = change,
             was: float | None = was, now: float | None = now,
         ) -> Finding:  # fmt: skip
-            candidates = [] if cause == "unknown" else [Candidate(cause, covariate, 0.9, 1.0, change)]
+            candidates = (
+                [] if cause == "unknown" else [Candidate(cause, covariate, 0.9, 1.0, change)]
+            )
             found = Drift(metric, cause, T0, 400, time, 2e6, 1e-9, was, now, candidates, {metric: 9.1, "output_tokens": 4.2},
                           ["bullets", "-certainly"], ["resp-11"], ["resp-7f31"], ["", ""])  # fmt: skip
             return drift_finding(key, found, time, 1e-6)
@@ -214,26 +283,48 @@ def _of_drift() -> Iterator[Example]:
         yield Example(f"drift, {cause}", "drift", drift)
 
     def drop(time: float, times: float) -> Finding:
-        return drop_finding(key, "helpful", Drop(T0, 0.91, 0.74 / times, 1e-7, 3e6, ["resp-7f31"]), None, time)
+        return drop_finding(
+            key, "helpful", Drop(T0, 0.91, 0.74 / times, 1e-7, 3e6, ["resp-7f31"]), None, time
+        )
 
     yield Example("scores", "scores", drop)
 
 
 def _of_the_others() -> Iterator[Example]:
     def unsatisfied(time: float, times: float) -> Finding:
-        return fallen(("acme", "chat"), Fall(T0, 0.61 / times, 0.78, round(412 * times)), Watched(Level(), 0, [(0.1, "resp-7f31")]), time)
+        return fallen(
+            ("acme", "chat"),
+            Fall(T0, 0.61 / times, 0.78, round(412 * times)),
+            Watched(Level(), 0, [(0.1, "resp-7f31")]),
+            time,
+        )
 
     yield Example("satisfaction", "satisfaction", unsatisfied)
 
     def attempts(key: GuardKey, time: float, times: float) -> Finding:
-        calls = [Attempted(key, T0 + n, f"q{n}", f"resp-{n}", "chat", f"u{n % 3}") for n in range(round(6 * times))]
+        calls = [
+            Attempted(key, T0 + n, f"q{n}", f"resp-{n}", "chat", f"u{n % 3}")
+            for n in range(round(6 * times))
+        ]
         return burst_finding(key, calls, 5, 600.0, time, "guards")
 
-    yield Example("attempts of a user", "injection_burst", lambda time, times: attempts(GuardKey("user", "acme", "mallory"), time, times))
-    yield Example("a document", "injection_document", lambda time, times: attempts(GuardKey("document", "acme", "kb-17"), time, times))
+    yield Example(
+        "attempts of a user",
+        "injection_burst",
+        lambda time, times: attempts(GuardKey("user", "acme", "mallory"), time, times),
+    )
+    yield Example(
+        "a document",
+        "injection_document",
+        lambda time, times: attempts(GuardKey("document", "acme", "kb-17"), time, times),
+    )
     for direction in ("question", "context", "answer"):
         seen = Appeared(Place("acme", "chat", direction, "CPF"), T0, "resp-7f31")  # type: ignore[arg-type]
-        yield Example(f"first in {direction}", "pii_first", lambda time, times, seen=seen: appeared_findings(seen, time, "guards")[0])
+        yield Example(
+            f"first in {direction}",
+            "pii_first",
+            lambda time, times, seen=seen: appeared_findings(seen, time, "guards")[0],
+        )
 
     def prompts(kind: str, time: float, times: float) -> Finding:
         found = Prompts(BehaviourSettings(unversioned_requests=10))
@@ -263,10 +354,13 @@ def _of_the_others() -> Iterator[Example]:
         standing = Standing([Mean() for _ in METRICS])
         mean = standing.means[METRICS.index(metric)]
         for n in range(round(400 * times)):
-            mean.update(T0 + n, (-0.2 if metric in ("ok", "score") else 0.06) + 0.01 * (n % 3), alpha=0.01)
+            mean.update(
+                T0 + n, (-0.2 if metric in ("ok", "score") else 0.06) + 0.01 * (n % 3), alpha=0.01
+            )
         standing.worse = {metric: T0}
-        return Shadows(BehaviourSettings())._regression(comparison, standing, metric, time, active=True)
+        return Shadows(BehaviourSettings())._regression(
+            comparison, standing, metric, time, active=True
+        )
 
     yield Example("shadow, outcome", "shadow", lambda time, times: shadow("ok", time, times))
     yield Example("shadow, cost", "shadow", lambda time, times: shadow("cost", time, times))
-

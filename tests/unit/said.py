@@ -10,6 +10,15 @@ from schemas.findings import Finding
 
 def said(finding: Finding) -> dict[str, str]:
     """The annotations of the alert that fires with this finding."""
-    life = Life("test", finding, time=finding.time, active=True, phase="firing", starts_at=finding.since or finding.time)
+    life = Life(
+        "test",
+        finding,
+        time=finding.time,
+        active=True,
+        phase="firing",
+        starts_at=finding.since or finding.time,
+    )
     life.updated_at = finding.time
-    return alert_of(fingerprint(finding), life, Shown(finding.severity), AlertSettings()).annotations
+    return alert_of(
+        fingerprint(finding), life, Shown(finding.severity), AlertSettings()
+    ).annotations

@@ -36,21 +36,37 @@ MINUTE = 60.0
 
 def life_of(example: Example, language: Language) -> dict[str, Alert]:
     """Of its alert: it fires after 4 minutes, is twice as bad after 24, and over after 34."""
-    state = AlertsState("llm.alerts", 1, AlertSettings(language=language, dashboard="https://m.example"), "cluster")
+    state = AlertsState(
+        "llm.alerts", 1, AlertSettings(language=language, dashboard="https://m.example"), "cluster"
+    )
     effects, found = Effects(), {}
     first = example.make(T0 + 4 * MINUTE, 1.0)
     steps = {
         "firing": [first],
         "changed": [example.make(T0 + n * MINUTE, 2.0) for n in (14, 24)],
-        "resolved": [Finding(name=first.name, labels=first.labels, time=T0 + 33 * MINUTE, active=False)],
+        "resolved": [
+            Finding(name=first.name, labels=first.labels, time=T0 + 33 * MINUTE, active=False)
+        ],
     }
     for offset, (step, findings) in enumerate(steps.items()):
         for finding in findings:
             finding.keep, finding.hold = MINUTE, 0.0
         clock = findings[-1].time + (2 * MINUTE if step == "resolved" else 0)
-        value = msgspec.msgpack.encode(Findings(agent="anomaly", partition=0, clock=clock, findings=findings))
-        record = SimpleNamespace(topic="t", partition=0, offset=offset, timestamp=int(T0 * 1000), key=None, value=value, headers=())
-        batch: Any = SimpleNamespace(topic="t", partition=0, records=[record], next_offset=offset + 1, highwater=None)
+        value = msgspec.msgpack.encode(
+            Findings(agent="anomaly", partition=0, clock=clock, findings=findings)
+        )
+        record = SimpleNamespace(
+            topic="t",
+            partition=0,
+            offset=offset,
+            timestamp=int(T0 * 1000),
+            key=None,
+            value=value,
+            headers=(),
+        )
+        batch: Any = SimpleNamespace(
+            topic="t", partition=0, records=[record], next_offset=offset + 1, highwater=None
+        )
         state.apply(batch, effects)
         if effects.messages:
             found[step] = msgspec.json.decode(effects.messages[-1].value, type=Alert)
@@ -66,8 +82,14 @@ def table(language: Language) -> str:
         lines += [f"## {states['firing'].name}: {example.title}", ""]
         lines += [f"- *{step}* {alert.annotations['summary']}" for step, alert in states.items()]
         notes = states["firing"].annotations
-        lines += [f"- *{name}* {notes[name]}" for name in ("impact", "cause", "description", "action") if name in notes]
-        lines.append(f"- *impact at the end* {states['resolved'].annotations.get('impact', 'none')}")
+        lines += [
+            f"- *{name}* {notes[name]}"
+            for name in ("impact", "cause", "description", "action")
+            if name in notes
+        ]
+        lines.append(
+            f"- *impact at the end* {states['resolved'].annotations.get('impact', 'none')}"
+        )
         lines.append("")
     return "\n".join(line.replace("\n", " / ") for line in lines)
 
@@ -84,7 +106,10 @@ def test_there_is_an_example_of_every_name_and_of_everything_that_can_be_said() 
     firing = [life_of(example, "en")["firing"] for example in EXAMPLES]
     assert {alert.name for alert in firing} == set(get_args(AlertName))
     assert {example.kind for example in EXAMPLES} == KINDS
-    assert all(example.kind in ("traffic_gone", alert.evidence["facts"]["kind"]) for example, alert in zip(EXAMPLES, firing, strict=True))
+    assert all(
+        example.kind in ("traffic_gone", alert.evidence["facts"]["kind"])
+        for example, alert in zip(EXAMPLES, firing, strict=True)
+    )
 
 
 def test_both_languages_say_the_same_things() -> None:
@@ -92,12 +117,17 @@ def test_both_languages_say_the_same_things() -> None:
         assert getattr(ENGLISH, name).keys() == getattr(PORTUGUESE, name).keys(), name
     for kind, clause in ENGLISH.clauses.items():
         for form in ("firing", "resolved"):
-            ask = [set(re.findall(r"{(\w+)}", getattr(words.clauses[kind], form))) for words in (ENGLISH, PORTUGUESE)]
+            ask = [
+                set(re.findall(r"{(\w+)}", getattr(words.clauses[kind], form)))
+                for words in (ENGLISH, PORTUGUESE)
+            ]
             assert ask[0] == ask[1], f"{kind}, {form}: {clause}"
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_an_alert_says_what_is_wrong_what_shows_it_and_what_to_do_and_links_to_its_page(language: Language) -> None:
+def test_an_alert_says_what_is_wrong_what_shows_it_and_what_to_do_and_links_to_its_page(
+    language: Language,
+) -> None:
     for example in EXAMPLES:
         for alert in life_of(example, language).values():
             notes = alert.annotations
@@ -105,7 +135,9 @@ def test_an_alert_says_what_is_wrong_what_shows_it_and_what_to_do_and_links_to_i
             assert notes["dashboard_url"] == f"https://m.example/alerts?id={alert.alert_id}"
             assert alert.alert_id in notes["description"]
             everything = " ".join(notes.values())
-            assert not re.search(r"\{|\}|\bNone\b|\bnan\b|  |\bshard\b", everything.split("[[")[0]), (example.title, everything)
+            assert not re.search(
+                r"\{|\}|\bNone\b|\bnan\b|  |\bshard\b", everything.split("[[")[0]
+            ), (example.title, everything)
 
 
 def test_the_page_can_say_an_alert_in_the_other_language_from_what_it_carries() -> None:
@@ -135,8 +167,15 @@ def test_the_words_of_an_alert_do_not_make_it_another_one() -> None:
 # Numbers
 
 
-@given(st.floats(0, 1e6), st.floats(0, 1e6), st.sampled_from(get_args(Unit)), st.sampled_from(LANGUAGES))
-def test_numbers_that_differ_do_not_read_equal(value: float, other: float, unit: Unit, language: Language) -> None:
+@given(
+    st.floats(0, 1e6),
+    st.floats(0, 1e6),
+    st.sampled_from(get_args(Unit)),
+    st.sampled_from(LANGUAGES),
+)
+def test_numbers_that_differ_do_not_read_equal(
+    value: float, other: float, unit: Unit, language: Language
+) -> None:
     one, two = pair(value, other, unit, language)
     assert (one != two) or value == other
 
@@ -151,7 +190,9 @@ def test_numbers_that_differ_do_not_read_equal(value: float, other: float, unit:
         (412.3, "ms", "412 ms", "412 ms"), (0.4, "per_minute", "0.4", "0,4"), (12_345, "per_minute", "12,345", "12.345"),
     ],
 )  # fmt: skip
-def test_numbers_have_a_unit_and_as_many_digits_as_are_worth_reading(value: float, unit: Unit, english: str, portuguese: str) -> None:
+def test_numbers_have_a_unit_and_as_many_digits_as_are_worth_reading(
+    value: float, unit: Unit, english: str, portuguese: str
+) -> None:
     assert (quantity(value, unit, "en"), quantity(value, unit, "pt")) == (english, portuguese)
 
 

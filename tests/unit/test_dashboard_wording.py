@@ -15,7 +15,19 @@ from tests.unit.test_alert_texts import EXAMPLES, life_of
 def row(alert: Alert) -> dict[str, object]:
     """As the query gives it."""
     moments = {"starts": alert.starts_at, "updated": alert.updated_at, "ends": alert.ends_at}
-    same = ("alert_id", "fingerprint", "name", "severity", "status", "labels", "annotations", "value", "expected", "threshold", "generator")
+    same = (
+        "alert_id",
+        "fingerprint",
+        "name",
+        "severity",
+        "status",
+        "labels",
+        "annotations",
+        "value",
+        "expected",
+        "threshold",
+        "generator",
+    )
     return {
         **{name: getattr(alert, name) for name in same}, "evidence": json.dumps(alert.evidence),
         **{name: None if at is None else str(round(at.timestamp() * 1000)) for name, at in moments.items()},
@@ -23,7 +35,9 @@ def row(alert: Alert) -> dict[str, object]:
 
 
 @pytest.mark.parametrize(("published", "shown"), [("en", "pt"), ("pt", "en"), ("en", "en")])
-def test_a_page_says_an_alert_as_if_it_had_been_published_in_its_language(published: Language, shown: Language) -> None:
+def test_a_page_says_an_alert_as_if_it_had_been_published_in_its_language(
+    published: Language, shown: Language
+) -> None:
     for example in EXAMPLES:
         there, here = life_of(example, published), life_of(example, shown)
         body = json.dumps({"data": [row(alert) for alert in there.values()]}).encode()

@@ -13,9 +13,15 @@ import msgspec
 import pytest
 
 import streams.checkpoint
+from agents.alerts.lifecycle import Life, Shown
+from agents.alerts.present import alert_of
+from agents.alerts.settings import AlertSettings
+from agents.budgets.recent import Recent, SavedLap
 from agents.interactions.saved import SavedInteractions
 from agents.interactions.state import InteractionsState
 from schemas.events import Extra
+from schemas.findings import Finding
+from schemas.group_usage import UsagePart
 from streams.checkpoint import ForeignState
 from tests.unit.builders import EPOCH, context, moment, settings
 from tests.unit.test_checkpoint_simulation import Cluster, Process, Worker
@@ -98,3 +104,26 @@ async def test_a_worker_refuses_a_foreign_state_and_says_what_to_do() -> None:
 @pytest.fixture(autouse=True)
 def _clock(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(streams.checkpoint, "ProcessingTime", streams.checkpoint.ProcessingTime)
+
+
+def test_an_alert_of_a_former_state_says_what_its_finding_says() -> None:
+    # Given: a firing alert as it was kept before findings had facts, and lives a course
+    finding = {"name": "Drift", "labels": {"feature": "f"}, "time": AT, "active": True, "summary": "answers differ", "action": "look"}
+    before = ["drift", finding, AT, True, "firing", AT - 60, None, AT, None, False, [], [AT], None, 1, None, None, None]
+    # When it is loaded and shown
+    life = msgspec.msgpack.decode(msgspec.msgpack.encode(before), type=Life)
+    alert = alert_of("f", life, Shown("ticket"), AlertSettings(language="pt"))
+    # Then it has the words it had, and no facts that nobody found
+    assert isinstance(life.finding, Finding) and life.course is None
+    assert (alert.annotations["summary"], alert.annotations["action"]) == ("answers differ", "look")
+    assert alert.labels == {"feature": "f"} and "facts" not in alert.evidence
+
+
+def test_usage_that_was_kept_or_sent_before_it_said_where_it_is_from_is_read() -> None:
+    lap = ["session#1", ["s1"], int(AT), 0, ["c", 0], 7, 2, 100, [0, 5], [[1, 2]], ["a1"]]
+    recent = Recent("session#1", 600, 120)
+    recent.load(msgspec.msgpack.decode(msgspec.msgpack.encode(lap), type=SavedLap), int(AT))
+    ((saved,),) = ([*recent.all()],)
+    assert (saved.requests, saved.callers, saved.dearest) == (2, (), (0, 0))
+    part = [0, int(AT), ["session#1", ["s1"]], [2, 2, 0, 100, 0, 5, {1: 2}, [[5e-12, "a1"]], 0, 0], 0]
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(part), type=UsagePart).usage.callers == {}

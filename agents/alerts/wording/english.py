@@ -7,7 +7,9 @@ from agents.alerts.wording.words import Clause, Words
 
 def _is(present: str, past: str) -> Clause:
     """Of a number that has a usual value."""
-    return Clause(f"{{value}} {present}, usually {{usual}}", f"up to {{worst}} {past}, usually {{usual}}")
+    return Clause(
+        f"{{value}} {present}, usually {{usual}}", f"up to {{worst}} {past}, usually {{usual}}"
+    )
 
 
 CLAUSES = {
@@ -33,7 +35,8 @@ CLAUSES = {
         "as few as {worst} requests a minute, usually {usual}",
     ),
     "traffic_gone": Clause(
-        "no requests at all, usually {usual} a minute", "no requests at all, usually {usual} a minute"
+        "no requests at all, usually {usual} a minute",
+        "no requests at all, usually {usual} a minute",
     ),
     "api_error": _is("of requests fail with an API error", "of requests failed with an API error"),
     "content_filter": _is(
@@ -52,7 +55,8 @@ CLAUSES = {
     ),
     "pii_question": _is("of questions hold personal data", "of questions held personal data"),
     "pii_context": _is(
-        "of calls have personal data in their context", "of calls had personal data in their context"
+        "of calls have personal data in their context",
+        "of calls had personal data in their context",
     ),
     "pii_answer": _is(
         "of answers hold personal data that was not in the question",
@@ -115,7 +119,9 @@ CLAUSES = {
         "was being spent up to {worst} times as fast as the {window} allows; {spent} of {limit}"
         " ({part}) were used",
     ),
-    "rate_limit": Clause("{value} in {over}, allowed {limit}", "{worst} in {over}, allowed {limit}"),
+    "rate_limit": Clause(
+        "{value} in {over}, allowed {limit}", "{worst} in {over}, allowed {limit}"
+    ),
     "loop_repeats": Clause(
         "it loops: {repeated} of {calls} in {over} ask {same} almost word for word{steps}; {usd} so far",
         "it looped: {repeated} of {calls} in {over} asked {same} almost word for word{steps}; {usd}"
@@ -289,12 +295,18 @@ PLACES = {
 }  # fmt: skip
 
 DRIFTS = {
-    "share": Clause("{what}: {value} of answers, before {usual}", "{what}: {value} of answers, before {usual}"),
-    "number": Clause("{what}: {value} on average, before {usual}", "{what}: {value} on average, before {usual}"),
+    "share": Clause(
+        "{what}: {value} of answers, before {usual}", "{what}: {value} of answers, before {usual}"
+    ),
+    "number": Clause(
+        "{what}: {value} on average, before {usual}", "{what}: {value} on average, before {usual}"
+    ),
     "answer_text": Clause("answers read differently", "answers read differently"),
     "question_text": Clause("questions are of other kinds", "questions were of other kinds"),
     "answer_language": Clause("answers are in other languages", "answers were in other languages"),
-    "question_language": Clause("questions are in other languages", "questions were in other languages"),
+    "question_language": Clause(
+        "questions are in other languages", "questions were in other languages"
+    ),
     "tenant": Clause("requests come from other tenants", "requests came from other tenants"),
     "tool": Clause("other tools are called", "other tools were called"),
     "finish_reason": Clause("answers end in other ways", "answers ended in other ways"),
@@ -355,6 +367,4 @@ TERMS = {
     "fingerprint": "the provider's system fingerprint changed",
 }  # fmt: skip
 
-ENGLISH = Words(
-    CLAUSES, ACTIONS, DETAILS, TAILS, NOUNS, PLACES, DRIFTS, WHYS, REMEDIES, TERMS
-)
+ENGLISH = Words(CLAUSES, ACTIONS, DETAILS, TAILS, NOUNS, PLACES, DRIFTS, WHYS, REMEDIES, TERMS)

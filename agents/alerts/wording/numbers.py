@@ -103,7 +103,11 @@ def moment(at: datetime | float, now: datetime, language: Language) -> str:
     at = at.astimezone(UTC)
     if at.date() == now.astimezone(UTC).date():
         return f"{at:%H:%M} UTC"
-    return f"{at:%H:%M} UTC on {at:%Y-%m-%d}" if language == "en" else f"{at:%H:%M} UTC de {at:%d/%m/%Y}"
+    return (
+        f"{at:%H:%M} UTC on {at:%Y-%m-%d}"
+        if language == "en"
+        else f"{at:%H:%M} UTC de {at:%d/%m/%Y}"
+    )
 
 
 def counted(number: float, one: str, many: str, language: Language) -> str:

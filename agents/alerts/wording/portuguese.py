@@ -40,7 +40,9 @@ CLAUSES = {
         "nenhuma requisição, o normal são {usual} por minuto",
         "nenhuma requisição, o normal são {usual} por minuto",
     ),
-    "api_error": _is("das requisições falham com erro da API", "das requisições falharam com erro da API"),
+    "api_error": _is(
+        "das requisições falham com erro da API", "das requisições falharam com erro da API"
+    ),
     "content_filter": _is(
         "das respostas são barradas por um filtro de conteúdo",
         "das respostas foram barradas por um filtro de conteúdo",
@@ -48,7 +50,8 @@ CLAUSES = {
     "truncated": _is("das respostas saem cortadas", "das respostas saíram cortadas"),
     "refusal": _is("das respostas são recusas", "das respostas foram recusas"),
     "lost": _is(
-        "das requisições expiram ou ficam sem resposta", "das requisições expiraram ou ficaram sem resposta"
+        "das requisições expiram ou ficam sem resposta",
+        "das requisições expiraram ou ficaram sem resposta",
     ),
     "json_invalid": _is(
         "das respostas não seguem o esquema pedido", "das respostas não seguiram o esquema pedido"
@@ -57,9 +60,12 @@ CLAUSES = {
         "das chamadas trazem uma tentativa de tomar o controle do modelo",
         "das chamadas trouxeram uma tentativa de tomar o controle do modelo",
     ),
-    "pii_question": _is("das perguntas contêm dados pessoais", "das perguntas continham dados pessoais"),
+    "pii_question": _is(
+        "das perguntas contêm dados pessoais", "das perguntas continham dados pessoais"
+    ),
     "pii_context": _is(
-        "das chamadas têm dados pessoais no contexto", "das chamadas tinham dados pessoais no contexto"
+        "das chamadas têm dados pessoais no contexto",
+        "das chamadas tinham dados pessoais no contexto",
     ),
     "pii_answer": _is(
         "das respostas contêm dados pessoais que não estavam na pergunta",
@@ -157,7 +163,9 @@ CLAUSES = {
         "dá ordens ao modelo, e {calls} de {people} o trouxeram em {over}",
         "dava ordens ao modelo, e {calls} de {people} o trouxeram em {over}",
     ),
-    "pii_first": Clause("{pii} {direction}, pela primeira vez", "{pii} {direction}, pela primeira vez"),
+    "pii_first": Clause(
+        "{pii} {direction}, pela primeira vez", "{pii} {direction}, pela primeira vez"
+    ),
     "no_sha": Clause(
         "{faults} de {calls} na última hora não dizem o SHA do Git do seu prompt, outras dizem",
         "{faults} de {calls} em uma hora não disseram o SHA do Git do seu prompt",
@@ -247,7 +255,7 @@ ACTIONS = {
 
 DETAILS = {
     "unpriced": "Funções: {features}.",
-    "budget_burn": "Também nos últimos {short}, portanto continua.",
+    "budget_burn": "Também em {short}, portanto continua.",
     "satisfaction": "Nota média de {answers} desde então, comparada com o nível desta mesma função.",
     "explained_by_traffic": "Explicado pelo tráfego: há mais a fazer, e cada requisição custa o de sempre.",
     "explained_by": "Explicado por {name}{place}; olhe lá.",
@@ -299,17 +307,28 @@ PLACES = {
 }  # fmt: skip
 
 DRIFTS = {
-    "share": Clause("{what}: {value} das respostas, antes {usual}", "{what}: {value} das respostas, antes {usual}"),
-    "number": Clause("{what}: {value} em média, antes {usual}", "{what}: {value} em média, antes {usual}"),
+    "share": Clause(
+        "{what}: {value} das respostas, antes {usual}",
+        "{what}: {value} das respostas, antes {usual}",
+    ),
+    "number": Clause(
+        "{what}: {value} em média, antes {usual}", "{what}: {value} em média, antes {usual}"
+    ),
     "answer_text": Clause("as respostas estão diferentes", "as respostas estavam diferentes"),
     "question_text": Clause("as perguntas são de outro tipo", "as perguntas eram de outro tipo"),
-    "answer_language": Clause("as respostas vêm em outros idiomas", "as respostas vinham em outros idiomas"),
+    "answer_language": Clause(
+        "as respostas vêm em outros idiomas", "as respostas vinham em outros idiomas"
+    ),
     "question_language": Clause(
         "as perguntas vêm em outros idiomas", "as perguntas vinham em outros idiomas"
     ),
-    "tenant": Clause("as requisições vêm de outros clientes", "as requisições vinham de outros clientes"),
+    "tenant": Clause(
+        "as requisições vêm de outros clientes", "as requisições vinham de outros clientes"
+    ),
     "tool": Clause("outras ferramentas são chamadas", "outras ferramentas eram chamadas"),
-    "finish_reason": Clause("as respostas terminam de outro jeito", "as respostas terminavam de outro jeito"),
+    "finish_reason": Clause(
+        "as respostas terminam de outro jeito", "as respostas terminavam de outro jeito"
+    ),
 }
 
 WHYS = {
@@ -347,10 +366,10 @@ TERMS = {
     "steps": ", principalmente {steps}",
     "question": "em uma pergunta", "context": "no contexto de uma chamada",
     "answer": "em uma resposta, embora não na pergunta",
-    "hour": "hora", "day": "dia", "week": "semana", "month": "mês", "rolling": "últimos {span}",
+    "hour": "hora", "day": "dia", "week": "semana", "month": "mês", "rolling": "janela de {span}",
     "within_hour": "nesta hora, até as {end}", "within_day": "hoje, até as {end}",
     "within_week": "nesta semana, até as {end}", "within_month": "neste mês, até as {end}",
-    "within_rolling": "nos últimos {span}",
+    "within_rolling": "em {span}",
     "ok": "chamadas que terminam bem", "score": "nota", "cost": "custo", "latency": "latência",
     "higher": "{what} para cima", "lower": "{what} para baixo", "users_of": "usuários de {feature}",
     "traffic_up": "requisições", "price": "custo por requisição", "tokens": "tokens por requisição",
@@ -370,6 +389,4 @@ TERMS = {
     "fingerprint": "o system fingerprint do provedor mudou",
 }  # fmt: skip
 
-PORTUGUESE = Words(
-    CLAUSES, ACTIONS, DETAILS, TAILS, NOUNS, PLACES, DRIFTS, WHYS, REMEDIES, TERMS
-)
+PORTUGUESE = Words(CLAUSES, ACTIONS, DETAILS, TAILS, NOUNS, PLACES, DRIFTS, WHYS, REMEDIES, TERMS)

@@ -62,9 +62,17 @@ class _Telling:
         alert, tails = self._alert, self._words.tails
         end = alert.updated_at if alert.ends_at is None else alert.ends_at
         seconds = (end - alert.starts_at).total_seconds()
-        form = "firing" if self._firing else "unheard" if alert.annotations.get("no_data") else "resolved"
+        form = (
+            "firing"
+            if self._firing
+            else "unheard"
+            if alert.annotations.get("no_data")
+            else "resolved"
+        )
         form = "moment" if self._kind in _AT_ONCE else form
-        lasted = tails["lasted" if self._firing else "lasted_in_all"].format(lasted=span(seconds, self._language))
+        lasted = tails["lasted" if self._firing else "lasted_in_all"].format(
+            lasted=span(seconds, self._language)
+        )
         clause = self._clause()
         return tails[form].format(
             place=place(alert.labels, self._language),
@@ -81,7 +89,9 @@ class _Telling:
         alert, details, kind = self._alert, self._words.details, self._kind
         lines = []
         if kind in ("unpriced", "partial", "unpriced_and_partial", "no_usage"):
-            lines.append(details["unpriced"].format(features=", ".join(self._facts.get("features", ()))))
+            lines.append(
+                details["unpriced"].format(features=", ".join(self._facts.get("features", ())))
+            )
         elif kind == "drift":
             lines += self._drift_details()
         elif kind in details:
@@ -89,12 +99,18 @@ class _Telling:
         if self._facts.get("cause") == "traffic":
             lines.append(details["explained_by_traffic"])
         if by := self._facts.get("explained_by"):
-            lines.append(details["explained_by"].format(name=by["name"], place=self._whose(by["labels"])))
+            lines.append(
+                details["explained_by"].format(name=by["name"], place=self._whose(by["labels"]))
+            )
         if alert.annotations.get("no_data"):
             lines.append(details["no_data"])
         shown = [str(one) for one in alert.evidence.get("response_ids") or () if one]
         if shown:
-            lines.append(details["examples"].format(examples=", ".join(shown[:_MOST_EXAMPLES]), first=quote(shown[0])))
+            lines.append(
+                details["examples"].format(
+                    examples=", ".join(shown[:_MOST_EXAMPLES]), first=quote(shown[0])
+                )
+            )
         lines.append(details["more"].format(alert_id=alert.alert_id))
         return " ".join(lines)
 
@@ -142,9 +158,15 @@ class _Telling:
         """What it costs and whom it touches, such as ``$12.40/h, 35 users, 1,204 requests``."""
         facts, course, parts = self._facts, self._course, []
         if not self._firing and course.get("usd"):
-            parts.append(self._words.tails["spent_in_all"].format(usd=money(course["usd"], self._language)))
+            parts.append(
+                self._words.tails["spent_in_all"].format(usd=money(course["usd"], self._language))
+            )
         elif facts.get("usd_per_hour") is not None:
-            parts.append(self._words.tails["per_hour"].format(usd=money(facts["usd_per_hour"], self._language)))
+            parts.append(
+                self._words.tails["per_hour"].format(
+                    usd=money(facts["usd_per_hour"], self._language)
+                )
+            )
         for name in ("users", "requests"):
             if facts.get(name) is not None:
                 parts.append(self._values.counted(facts[name], name))
@@ -163,23 +185,39 @@ class _Telling:
 
     def _told(self) -> str:
         told, value = self._course.get("told"), self._alert.value
-        if not self._firing or told is None or value is None or told == value or self._kind == "drift":
+        if (
+            not self._firing
+            or told is None
+            or value is None
+            or told == value
+            or self._kind == "drift"
+        ):
             return ""
         if self._unit == "plain" and self._kind not in ("rate_limit", "digest"):
             return ""
-        return self._words.tails["told"].format(told=pair(told, value, self._unit, self._language)[0])
+        return self._words.tails["told"].format(
+            told=pair(told, value, self._unit, self._language)[0]
+        )
 
     def _touched(self) -> str:
         """What it costs more, and how many are touched, unless the clause says so."""
         facts, tails, parts = self._facts, self._words.tails, []
         if self._kind in _EXTRA and self._kind != "cost_of_traffic":
-            usd, name = (facts.get("usd_per_hour"), "extra") if self._firing else (self._course.get("usd"), "spent")
+            usd, name = (
+                (facts.get("usd_per_hour"), "extra")
+                if self._firing
+                else (self._course.get("usd"), "spent")
+            )
             if usd:
                 parts.append(tails[name].format(usd=money(usd, self._language)))
         if self._unit in ("share", "ms") and self._kind not in _UNTOUCHED and "calls" not in facts:
             for name in ("users", "requests"):
                 if facts.get(name):
-                    parts.append(tails["so_far" if self._firing else "in_all"].format(number=self._values.counted(facts[name], name)))
+                    parts.append(
+                        tails["so_far" if self._firing else "in_all"].format(
+                            number=self._values.counted(facts[name], name)
+                        )
+                    )
         return "".join(parts)
 
     def _drift(self) -> str:
@@ -190,16 +228,34 @@ class _Telling:
             clause = words.drifts.get(metric, words.drifts["answer_text"])
             return words.tails["why"].format(clause=getattr(clause, form), why=why)
         binary = metric in _BINARIES
-        unit: Unit = "share" if binary else "usd" if metric in _MONEY_DRIFTS else "ms" if metric.endswith("_ms") else "plain"
+        unit: Unit = (
+            "share"
+            if binary
+            else "usd"
+            if metric in _MONEY_DRIFTS
+            else "ms"
+            if metric.endswith("_ms")
+            else "plain"
+        )
         said, usual = pair(now, was, unit, self._language)
         clause = words.drifts["share" if binary else "number"]
-        said = getattr(clause, form).format(what=words.terms.get(f"drift_{metric}", metric), value=said, usual=usual)
+        said = getattr(clause, form).format(
+            what=words.terms.get(f"drift_{metric}", metric), value=said, usual=usual
+        )
         return words.tails["why"].format(clause=said, why=why)
 
     def _drift_details(self) -> list[str]:
         facts, details = self._facts, self._words.details
-        lines = [details["candidate"].format(what=begun(what)) for one in facts.get("candidates", ()) if (what := self._candidate(one))]
-        others = [self._words.terms.get(f"drift_{metric}", metric) for metric in facts.get("moved", ()) if metric != facts["metric"]]
+        lines = [
+            details["candidate"].format(what=begun(what))
+            for one in facts.get("candidates", ())
+            if (what := self._candidate(one))
+        ]
+        others = [
+            self._words.terms.get(f"drift_{metric}", metric)
+            for metric in facts.get("moved", ())
+            if metric != facts["metric"]
+        ]
         if others:
             lines.append(details["moved"].format(moved=", ".join(others)))
         if facts.get("terms"):
@@ -213,13 +269,16 @@ class _Telling:
             named = terms["other_languages" if one["change"] else "other_questions"]
             return f"{named}: {one['change']}" if one["change"] else named
         silent = one["cause"] == "silent_provider_change"
-        named = terms["fingerprint"] if silent else self._words.places.get(one["covariate"], one["covariate"])
+        named = (
+            terms["fingerprint"]
+            if silent
+            else self._words.places.get(one["covariate"], one["covariate"])
+        )
         return f"{named}: {one['change']}" if one["change"] else ""
 
     def _whose(self, labels: Mapping[str, str]) -> str:
         where = place(labels, self._language)
         return f" ({where[:1].lower()}{where[1:]})"
-
 
 
 _BINARIES = frozenset({"refusal", "failed", "truncated", "rail_blocked", "output_invalid"})

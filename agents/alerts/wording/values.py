@@ -8,7 +8,17 @@ from shlex import quote
 from typing import Any
 
 from agents.alerts.wording.english import ENGLISH
-from agents.alerts.wording.numbers import Language, Unit, counted, moment, money, pair, plain, quantity, span
+from agents.alerts.wording.numbers import (
+    Language,
+    Unit,
+    counted,
+    moment,
+    money,
+    pair,
+    plain,
+    quantity,
+    span,
+)
 from agents.alerts.wording.portuguese import PORTUGUESE
 from agents.alerts.wording.words import Words
 from schemas.outputs import Alert
@@ -113,7 +123,10 @@ class Values:
     def moved(self) -> str:
         """What moved together, and which way."""
         terms = self._words.terms
-        return ", ".join(terms[way].format(what=terms.get(name, name)) for name, way in self._facts.get("moved_together", ()))
+        return ", ".join(
+            terms[way].format(what=terms.get(name, name))
+            for name, way in self._facts.get("moved_together", ())
+        )
 
     def counted(self, number: float, noun: str) -> str:
         """Such as ``1,204 requests``."""
@@ -133,7 +146,10 @@ class Values:
         uses, limit = (unit, "") if self._kind == "rate_limit" else ("", unit)
         found["limit"] = self._amount(facts["limit"], unit, limit)
         if self._kind in ("budget_exhausted", "rate_limit"):
-            found["value"], found["worst"] = self._beside(value, unit, uses), self._beside(worst, unit, uses)
+            found["value"], found["worst"] = (
+                self._beside(value, unit, uses),
+                self._beside(worst, unit, uses),
+            )
         if "spent" in facts:
             found["spent"] = self._beside(facts["spent"], unit, uses)
             found["part"] = quantity(facts["spent"] / facts["limit"], "share", self._language)
@@ -147,7 +163,11 @@ class Values:
 
     def _beside(self, amount: float, unit: str, noun: str) -> str:
         """An amount beside the limit, which it does not equal in writing if it is another."""
-        return pair(amount, self._facts["limit"], "usd", self._language)[0] if unit == "usd" else self._amount(amount, unit, noun)
+        return (
+            pair(amount, self._facts["limit"], "usd", self._language)[0]
+            if unit == "usd"
+            else self._amount(amount, unit, noun)
+        )
 
     def _amount(self, amount: float, unit: str, noun: str) -> str:
         if unit == "usd":
@@ -164,5 +184,12 @@ class Values:
 
     def _kill(self) -> str:
         labels = self._alert.labels
-        scope = next((f"{name}:{labels[name]}" for name in _KILLABLE if labels.get(name) and "*" not in labels[name]), "global")
+        scope = next(
+            (
+                f"{name}:{labels[name]}"
+                for name in _KILLABLE
+                if labels.get(name) and "*" not in labels[name]
+            ),
+            "global",
+        )
         return f"mirante kill {quote(scope)} --reason {quote(f'{self._alert.name} {self._alert.alert_id}')}"
