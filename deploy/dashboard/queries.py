@@ -27,7 +27,9 @@ DIMENSIONS = (
 )
 
 LOOKED_AT = 1_000
-"""Rows among which are the dearest or slowest that are shown, repeats of them included."""
+"""Rows among which are those that are shown, repeats of them included."""
+CHANGING = ("outcome", "model", "provider")
+"""What an answer may change: a row that had it may have been superseded by one that has not."""
 
 OUTCOMES = (
     "ok",
@@ -111,7 +113,7 @@ _T = "toUnixTimestamp(toStartOfInterval(window_start, toIntervalSecond({step:UIn
 class Query:
     """``sql`` may hold ``{window:UInt32}`` and ``{step:UInt32}`` (chosen by the period asked for),
     ``<parts>`` (the table with these windows), tests of `windows.py`, ``<dimension>`` (one of
-    DIMENSIONS, the parameter ``by``) and ``<first>`` (of an ``order`` that the sort key does not have)."""
+    DIMENSIONS, the parameter ``by``) and ``<first>`` (those that come first, where they suffice)."""
 
     sql: str
     params: tuple[Param, ...] = ()
@@ -123,8 +125,8 @@ class Query:
     def statement(self, values: Values) -> str:
         """The statement for these values."""
         sql = self.sql.replace("<dimension>", str(values.get("by", DIMENSIONS[0])))
-        newest = values.get("order", "newest") == "newest"
-        sql = sql.replace("<first>", "" if newest else f" ORDER BY {_ORDER} LIMIT {LOOKED_AT}")
+        changing = values.get("order") == "newest" and any(map(values.get, CHANGING))
+        sql = sql.replace("<first>", "" if changing else f" ORDER BY {_ORDER} LIMIT {LOOKED_AT}")
         if "<parts>" not in sql:
             return sql
         long = window_of(_step(values)) >= LONG
@@ -217,8 +219,7 @@ QUERIES: Mapping[str, Query] = {
     ),
     "users": Query(
         "SELECT user_id AS value, count() AS requests, toFloat64(sum(cost_usd)) AS usd,"
-        " countIf(outcome != 'ok') AS failed, sum(input_tokens) AS input_tokens,"
-        " sum(output_tokens) AS output_tokens"
+        " countIf(outcome != 'ok') AS failed, sum(input_tokens) AS input_tokens, sum(output_tokens) AS output_tokens"
         f" FROM mirante.calls_data FINAL WHERE {_TIMES} AND {_SERIES} AND user_id != ''"
         " GROUP BY value ORDER BY usd DESC, requests DESC LIMIT 100",
         (*SPAN, *SERIES),
@@ -281,9 +282,8 @@ QUERIES: Mapping[str, Query] = {
         "labels",
     ),
     "guards": Query(
-        "SELECT feature, count() AS calls, countIf(outcome = 'refusal') AS refusals,"
-        " countIf(json_valid = false) AS invalid, countIf(json_valid IS NOT NULL) AS checked,"
-        " countIf(attack) AS attacks, countIf(personal) AS personal"
+        "SELECT feature, count() AS calls, countIf(outcome = 'refusal') AS refusals, countIf(attack) AS attacks,"
+        " countIf(json_valid = false) AS invalid, countIf(json_valid IS NOT NULL) AS checked, countIf(personal) AS personal"
         f" FROM mirante.calls_data FINAL WHERE {_TIMES} AND {_SERIES}"
         " GROUP BY feature ORDER BY calls DESC LIMIT 200",
         (*SPAN, *SERIES),
@@ -316,8 +316,8 @@ QUERIES: Mapping[str, Query] = {
         (*SPAN, Text("ids")),
         "interactions",
     ),
-    # Looked for without FINAL, which would merge all rows of the period with their texts; those found are read again as
-    # they are now. What is superseded has neither cost nor latency, so of the dearest and slowest `LOOKED_AT` suffice.
+    # Looked for without FINAL, which would merge all rows of the period with their texts; those found
+    # are read again as they are now. What is superseded has neither cost nor latency.
     "calls": Query(
         f"SELECT {_CALL}, substringUTF8(output, 1, 160) AS preview FROM mirante.interactions_data FINAL"
         " PREWHERE (tenant, feature, time) IN (SELECT tenant, feature, time FROM mirante.interactions_data"

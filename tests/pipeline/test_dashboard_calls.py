@@ -105,8 +105,8 @@ def test_users_are_those_of_the_interactions(engine: Engine) -> None:
 def test_what_guards_found_is_that_of_the_interactions(engine: Engine) -> None:
     found = ask(engine, "guards", model="m-1")
     expected = engine.rows(
-        "SELECT feature, count(), countIf(outcome = 'refusal'), countIf(json_valid = false), countIf(json_valid IS NOT NULL),"
-        " countIf(injection != '[]'), countIf(pii != '[]')"
+        "SELECT feature, count(), countIf(outcome = 'refusal'), countIf(injection != '[]'),"
+        " countIf(json_valid = false), countIf(json_valid IS NOT NULL), countIf(pii != '[]')"
         f" FROM mirante.interactions WHERE {WITHIN} AND model = 'm-1' GROUP BY feature"
     )
     assert [tuple(row.values()) for row in found] == list(map(tuple, expected))

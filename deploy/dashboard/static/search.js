@@ -5,7 +5,7 @@ import { query } from "./api.js";
 export const MOST = 100;
 
 // Seconds of the first stretch and of the shortest; milliseconds within which a stretch ought to be searched.
-const FIRST = 3600;
+const FIRST = 900;
 const SHORTEST = 60;
 const QUICK = 250;
 const SLOW = 1000;
