@@ -148,6 +148,7 @@ class CountTest(msgspec.Struct, array_like=True, gc=False):
         self.level, self.usual = self.level * step, (self.usual or self.level) * step
         m = max(self.level, _LEVEL) * share
         score = 0.0
+        high_before, low_before = self.up.active, self.down.active
         if self.seen >= _WARM:
             least, most = (share * usual for usual in self.season.around(time))
             low, high = min(m, least), max(m, most)
@@ -159,7 +160,12 @@ class CountTest(msgspec.Struct, array_like=True, gc=False):
                 needed = 10 if silent or fallen else inf
                 fall = self._judge(time, value, low, _DOWN, self.down, self.fall, share, needed)
                 score = max(score, fall)
-            self._end_if_over(time, value, m, share)
+            self._end_if_over(value, m, share)
+            if high_before and not self.up.active:
+                self.surge.close(time)
+            if low_before and not self.down.active:
+                self.silence.close(time)
+                self.drop.close(time)
             score = score if score < 1.0 or self.up.active or self.down.active else 0.0
         residual = deviation(value, m) / sqrt(self.dispersion)
         self._learn(time, value, m)
@@ -175,7 +181,7 @@ class CountTest(msgspec.Struct, array_like=True, gc=False):
         """Whether many times as much comes as does, for longer than it ever does."""
         return self.up.active and self.surge.told > 0.0
 
-    def _end_if_over(self, time: float, value: int, m: float, share: float) -> None:
+    def _end_if_over(self, value: int, m: float, share: float) -> None:
         """An alarm ends once two buckets together are nearly what is usual, whatever the evidence."""
         count, mean = self.before[0] + value, self.before[1] + m
         if share == 1.0:
@@ -183,11 +189,8 @@ class CountTest(msgspec.Struct, array_like=True, gc=False):
         usual = mean * self.usual / self.level if self.level > 0 else mean
         if self.up.active and count <= _BACK_HIGH * max(usual, 1.0):
             self.up.stop(self.h)
-            self.surge.close(time)
         elif self.down.active and usual >= _SHOWN and count >= _BACK_LOW * usual:
             self.down.stop(self.h)
-            self.silence.close(time)
-            self.drop.close(time)
         else:
             return
         self.level = self.usual
