@@ -17,7 +17,7 @@ FROM = 0.5
 _SHOWN = 20
 
 
-class Scored(NamedTuple):
+class ScoredRow(NamedTuple):
     """A row as it was, and its score: in [0, 1], 0.5 and above is an alarm."""
 
     timestamp: str
@@ -47,7 +47,7 @@ def anomaly(
     typer.echo(f"{count} rows scored, {found} of them anomalies: {out}")
 
 
-def scored(path: Path) -> Iterator[Scored]:
+def scored(path: Path) -> Iterator[ScoredRow]:
     """The rows of a file, each scored before the next one is read. Raises ``ValueError`` that names the line."""
     from agents.detectors.points import PointDetector, graded
 
@@ -62,7 +62,7 @@ def scored(path: Path) -> Iterator[Scored]:
                 score = graded(detector, seconds(timestamp), float(value) if value.strip() else nan)
             except ValueError as error:
                 raise ValueError(f"{path}, line {rows.line_num}: {error}") from error
-            yield Scored(timestamp, value, score)
+            yield ScoredRow(timestamp, value, score)
 
 
 def seconds(text: str) -> float:
@@ -74,8 +74,8 @@ def seconds(text: str) -> float:
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
-def _print(rows: Iterator[Scored]) -> None:
-    count, found = 0, list[Scored]()
+def _print(rows: Iterator[ScoredRow]) -> None:
+    count, found = 0, list[ScoredRow]()
     for row in rows:
         count += 1
         if row.score >= FROM:
