@@ -39,13 +39,13 @@ _OUT = 5.0
 _LEAST_THRESHOLD = 5.0
 """Where a sum whose ratio is above zero is by itself rare enough, this much is needed still."""
 _DEEP = 3.0
-"""Added to the threshold: so far out lulls are twenty times as frequent as their model says
+"""Added to the threshold: so far out excursions are twenty times as frequent as their model says
 (tests/bench/anomaly.py, quiet series). A drop is told without it, and is sure with it."""
 _BURST = 5 * PER_MINUTE
 """Buckets that may all belong to one burst."""
 _LEVEL = 1e-3
 """Requests of a bucket that are expected at least."""
-_NOTHING, _FEW, _MANY = 0.1, 0.4, 7.0
+_NOTHING, _FEW, _MANY = 0.1, 0.33, 7.0
 """Multiples of the expectation below (above) which a series is in a spell of silence, of little
 traffic, of much."""
 _SILENCES, _DROPS, _SURGES = 0.1, 0.2, 0.1
@@ -84,7 +84,7 @@ class CountTest(msgspec.Struct, array_like=True, gc=False):
     The expectation is an exponentially weighted level (half-life 30 minutes) that follows the
     :class:`Season`; what is usual at this hour of the week is not held against the series either.
 
-    Traffic comes in bursts and lulls of minutes: a lull is one observation, however many buckets it
+    Traffic comes in bursts and lulls of minutes: each is one observation, however many buckets it
     has. So the requests of up to five minutes are summed and their sum is negative binomial, a
     Poisson count whose mean is itself gamma distributed (Greenwood and Yule, J. R. Stat. Soc.
     1920), as dispersed as the series' own buckets and sums of five minutes are.
@@ -95,6 +95,13 @@ class CountTest(msgspec.Struct, array_like=True, gc=False):
     takes them to be: ratios of means so far apart are not. The ratios of further sums are added,
     which keeps the probability valid: a p-value divided by an independent e-value is one (Vovk and
     Wang, "E-values: calibration, combination and applications", Ann. Stat. 2021).
+
+    That holds of too many. Of too few the sums only say that it is no chance, and :class:`Spells`
+    whether the lull is longer than the series' own: how long it may last without an alarm is what
+    bursty series differ in most. A spell of ``silence`` makes an alarm ``silent``, a ``surge`` makes
+    it ``surging``: enough to act on at once.
+
+    Values of an alarm are not learned, and what was usual before it holds again once it is over.
 
     Source: Page, "Continuous inspection schemes", Biometrika 1954 (see evidence.py), of negative
     binomial counts.
@@ -138,9 +145,10 @@ class CountTest(msgspec.Struct, array_like=True, gc=False):
         if not self.seen:
             self.level, self.busy = float(value), 0
         step = self.season.step(time)
-        self.level, self.usual = self.level * step, self.usual * step
+        self.level, self.usual = self.level * step, (self.usual or self.level) * step
         m = max(self.level, _LEVEL) * share
         score = 0.0
+        high_before, low_before = self.up.active, self.down.active
         if self.seen >= _WARM:
             least, most = (share * usual for usual in self.season.around(time))
             low, high = min(m, least), max(m, most)
@@ -152,7 +160,12 @@ class CountTest(msgspec.Struct, array_like=True, gc=False):
                 needed = 10 if silent or fallen else inf
                 fall = self._judge(time, value, low, _DOWN, self.down, self.fall, share, needed)
                 score = max(score, fall)
-            self._end_if_over(time, value, m, share)
+            self._end_if_over(value, m, share)
+            if high_before and not self.up.active:
+                self.surge.close(time)
+            if low_before and not self.down.active:
+                self.silence.close(time)
+                self.drop.close(time)
             score = score if score < 1.0 or self.up.active or self.down.active else 0.0
         residual = deviation(value, m) / sqrt(self.dispersion)
         self._learn(time, value, m)
@@ -168,7 +181,7 @@ class CountTest(msgspec.Struct, array_like=True, gc=False):
         """Whether many times as much comes as does, for longer than it ever does."""
         return self.up.active and self.surge.told > 0.0
 
-    def _end_if_over(self, time: float, value: int, m: float, share: float) -> None:
+    def _end_if_over(self, value: int, m: float, share: float) -> None:
         """An alarm ends once two buckets together are nearly what is usual, whatever the evidence."""
         count, mean = self.before[0] + value, self.before[1] + m
         if share == 1.0:
@@ -176,11 +189,8 @@ class CountTest(msgspec.Struct, array_like=True, gc=False):
         usual = mean * self.usual / self.level if self.level > 0 else mean
         if self.up.active and count <= _BACK_HIGH * max(usual, 1.0):
             self.up.stop(self.h)
-            self.surge.close(time)
         elif self.down.active and usual >= _SHOWN and count >= _BACK_LOW * usual:
             self.down.stop(self.h)
-            self.silence.close(time)
-            self.drop.close(time)
         else:
             return
         self.level = self.usual

@@ -7,7 +7,7 @@ from math import inf, isfinite, log, log2, sqrt
 import msgspec
 
 from agents.detectors.detector import Score, gap
-from agents.detectors.pace import PER_DAY, PER_HOUR, SECONDS, keep
+from agents.detectors.pace import PER_DAY, PER_HOUR, PER_MINUTE, SECONDS, keep
 
 _KEEP = keep(21 * 1440)
 """What is left of the past, per bucket: half of it after three weeks."""
@@ -24,8 +24,12 @@ _UNSEEN = 0.3
 """Spells that may have been missed."""
 _LATELY = 3.5
 """Alarms in a day or two until they are the series' habit: so many outages are not expected."""
+_INCIDENT = 10 * PER_MINUTE
+"""Buckets from which on an alarm was an incident: a shorter one may be what the series does."""
 _APART = 3600.0
-"""Seconds from an alarm's end in which the next one is the same incident."""
+"""Seconds from an alarm's end in which the next one is the same incident..."""
+_AGAIN = 3.0
+"""... and must last so many times as long: traffic comes back in pieces."""
 _LEAST = 2.0
 """Requests that a lull must have kept away, or a surge must have brought, to be one of the series'
 spells: less is chance."""
@@ -52,8 +56,9 @@ class Spells(msgspec.Struct, array_like=True, gc=False):
     and no alarm. Where less is expected than on average, spells last longer: durations are compared
     in units of the square root of the expectation, as chance would have it.
 
-    An alarm is an incident, which must not make the series deaf to the next: it counts, but its
-    duration does not, unless there are several in a day or two, or more than ``incidents``.
+    An alarm of ten minutes or more is an incident, which must not make the series deaf to the next:
+    it counts, but its duration does not, unless there are several in a day or two, or more than
+    ``incidents``.
 
     Source: Hill, "A simple general approach to inference about the tail of a distribution", Ann.
     Stat. 1975.
@@ -114,7 +119,7 @@ class Spells(msgspec.Struct, array_like=True, gc=False):
         hour = _hour_of_day(time)
         if self.now >= _LONG and self._large and hour not in self.hours:
             self.hours = [*self.hours, hour]
-        limit = self.limit * self._thin
+        limit = self.limit * self._thin * (_AGAIN if time - self.ended < _APART else 1.0)
         if not self.told and not self.excused and self.now >= limit and self._large:
             self.excused = self.habitual(time)
             self.told = 0.0 if self.excused else self.now
@@ -172,13 +177,14 @@ class Spells(msgspec.Struct, array_like=True, gc=False):
 
     def _end(self, time: float, lasted: float) -> None:
         place = min(_MOST_PLACE, int(2 * log2(max(1.0, lasted / self._thin))))
-        if self.told:
+        if self.told and lasted >= _INCIDENT:
             self.alarmed = _one_more(self.alarmed, place)
             self.alarms = _one_more(self.alarms, _hour_of_day(time))
             self.lately += time - self.ended > _APART
-            self.ended = time
         elif self._large and not self.excused and (lasted < _LONG or not self.habitual(time)):
             self.lasted = _one_more(self.lasted, place)
+        if self.told:
+            self.ended = time
         self.now = self.count = self.mean = self.told = 0.0
         self.excused = False
 

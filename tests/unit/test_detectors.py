@@ -145,7 +145,7 @@ CASES: dict[str, Case] = {
         ((nan, 20.0), (20.0, inf)),
         learns=400,
         within=20,
-        most=300,
+        most=1_300,
     ),
     "rates": Case(
         lambda: RateTest(H),
