@@ -56,12 +56,15 @@ class Usages:
         window = window_of(time)
         answered = self._rules.groups(request, model)
         asked = answered if model == request.model else self._rules.groups(request, request.model)
+        part, loops = self._parts.part, self._rules.loops
         for group in answered:
-            usage = self._parts.part(segment, window, group, counted)
+            usage = part(segment, window, group, counted)
             if late and group in asked:
                 usage.answer(item, response_id)
             else:
-                usage.add(item, response_id, self._signature(group, usage, request))
+                # As of _signature.
+                again = usage.requests and group[0] in loops
+                usage.add(item, response_id, signature_of(request) if again else None)
         if asked is not answered:
             for group in asked:
                 if group not in answered:
@@ -102,7 +105,7 @@ class Usages:
 
     def take_dirty(self) -> list[UsagePart]:
         """What changed since the last call and is of interest; first what may have become less."""
-        parts = [UsagePart(*item) for item in self._parts.take_dirty() if self._matters(item[2], item[3])]
+        parts = [UsagePart(*item) for item in self._parts.take_dirty(self._matters)]
         return sorted(parts, key=lambda part: not part.usage.void)
 
     def _matters(self, group: Group, usage: Usage) -> bool:
