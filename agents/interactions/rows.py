@@ -158,9 +158,7 @@ def _price(request: Request, response: Response, usage: Usage | None, row: Inter
     row.price_book_version = prices.version
     if usage is None:
         return None
-    moment = request.time
-    if moment.tzinfo is not UTC:
-        moment = moment.astimezone(UTC)
+    moment = request.time if request.time.tzinfo is UTC else request.time.astimezone(UTC)
     tier: object = response.service_tier
     if not tier and request.params:
         tier = request.params.get("service_tier")

@@ -56,15 +56,12 @@ class Usages:
         window = window_of(time)
         answered = self._rules.groups(request, model)
         asked = answered if model == request.model else self._rules.groups(request, request.model)
-        part, loops = self._parts.part, self._rules.loops
         for group in answered:
-            usage = part(segment, window, group, counted)
+            usage = self._parts.part(segment, window, group, counted)
             if late and group in asked:
                 usage.answer(item, response_id)
             else:
-                # As of _signature.
-                again = usage.requests and group[0] in loops
-                usage.add(item, response_id, signature_of(request) if again else None)
+                usage.add(item, response_id, self._signature(group, usage, request))
         if asked is not answered:
             for group in asked:
                 if group not in answered:

@@ -95,24 +95,17 @@ def text_cost(
     plan: Plan, tokens_in: int, tokens_out: int, read: int, write: int, reasoning: int
 ) -> Cost:
     """What text costs by a plan that is `plain`. The counts are not negative."""
-    is_simple = not (read or write or reasoning)  # as of most calls
-    uncached = tokens_in if is_simple else max(tokens_in - read - write, 0)
+    uncached = max(tokens_in - read - write, 0)
     rates = plan.base
     if plan.steps:
         rates = plan.rates(uncached + read + write)
     if rates is None:
         return UNKNOWN
-    if is_simple:
-        amount = uncached * rates.uncached + tokens_out * rates.output + rates.request
-    else:
-        amount = (
-            uncached * rates.uncached
-            + max(tokens_out - reasoning, 0) * rates.output
-            + rates.request
-            + read * rates.cache_read
-            + write * rates.cache_write
-            + reasoning * rates.reasoning
-        )
+    amount = (
+        uncached * rates.uncached + max(tokens_out - reasoning, 0) * rates.output + rates.request
+    )
+    if read or write or reasoning:
+        amount += read * rates.cache_read + write * rates.cache_write + reasoning * rates.reasoning
     if plan.scale != 1:
         amount = _divide_half_even(amount, plan.scale)
     return Cost(amount, rates.source)
