@@ -76,24 +76,27 @@ class Usage(msgspec.Struct, array_like=True, gc=False):
 
     def add(self, item: Contribution, response_id: str = "", signature: int | None = None, caller: Caller | None = None) -> None:
         """Count an interaction that has ended."""
+        outcome, tokens, money = item[:3]
         self.requests += 1
         if caller is not None and (caller in self.callers or len(self.callers) < MOST_CALLERS):
             self.callers[caller] = self.callers.get(caller, 0) + 1
-        if item.outcome != _OK:
+        if outcome != _OK:
             self.failed += 1
         if signature is not None and (signature in self.signatures or len(self.signatures) < MOST_SIGNATURES):
             self.signatures[signature] = self.signatures.get(signature, 0) + 1
-        if item.outcome == UNANSWERED:
+        if outcome == UNANSWERED:
             return
         self.answers += 1
-        self.tokens += item.tokens[0] + item.tokens[1]
-        money = item.picodollars or 0
+        self.tokens += tokens[0] + tokens[1]
+        money = money or 0
         self.pico += money
         if self.pico >= _CARRY:
             carried, self.pico = divmod(self.pico, _CARRY)
             self.carried += carried
         example = (money / 1e12, response_id)
-        if len(self.examples) < MOST_EXAMPLES or example > self.examples[-1]:
+        if not self.examples:  # as of most sessions: one call in a window
+            self.examples = [example]
+        elif len(self.examples) < MOST_EXAMPLES or example > self.examples[-1]:
             self.examples = sorted([*self.examples, example], reverse=True)[:MOST_EXAMPLES]
 
     def answer(self, item: Contribution, response_id: str = "") -> None:

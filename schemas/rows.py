@@ -67,7 +67,9 @@ def money(usd: float | Decimal) -> str:
 
 def picodollars(amount: int) -> str:
     """Picodollars (1e-12 USD, not negative) as decimal text in USD, as `money` writes it."""
-    digits = str(amount).zfill(13)
+    if amount < 10**12:  # as of nearly all calls
+        return "0." + str(amount).zfill(12)
+    digits = str(amount)
     return f"{digits[:-12]}.{digits[-12:]}"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -26,7 +27,13 @@ def signature_of(request: Request) -> int | None:
     if not content:
         return None
     text = content.encode("utf-8", "surrogatepass") if isinstance(content, str) else msgspec.json.encode(content)
-    return zlib.crc32(text[-_LONGEST_TEXT:].translate(None, b"0123456789"), zlib.crc32(f"{request.operation}\x1f{tool}".encode()))
+    return zlib.crc32(text[-_LONGEST_TEXT:].translate(None, b"0123456789"), _begun(request.operation, tool))
+
+
+@lru_cache(maxsize=256)
+def _begun(operation: str | None, tool: str) -> int:
+    """CRC-32 of what is before the text: few ever differ."""
+    return zlib.crc32(f"{operation}\x1f{tool}".encode())
 
 
 def caller_of(request: Request, model: str) -> Caller:

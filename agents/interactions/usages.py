@@ -115,7 +115,7 @@ class Usages:
 
     def take_dirty(self) -> list[UsagePart]:
         """What changed since the last call and is of interest; first what may have become less."""
-        parts = [UsagePart(*item) for item in self._parts.take_dirty() if self._matters(item[2], item[3])]
+        parts = [UsagePart(*item) for item in self._parts.take_dirty(self._matters)]
         return sorted(parts, key=lambda part: not part.usage.void)
 
     def _matters(self, group: Group, usage: Usage) -> bool:
