@@ -76,8 +76,20 @@ checkpoints, and the snapshot of a state that had read them; packed."""
 def test_what_an_agent_wrote_before_is_read_and_would_be_written_again(name: str) -> None:
     former = FORMER[name]
     changes, snapshot = (unpacked(former[what]) for what in ("changes", "snapshot"))
-    assert held(name, former["partition"], changes) == content(snapshot)
-    assert held(name, former["partition"], snapshot) == content(snapshot)
+    today = without_scores(snapshot) if name == "labels" else snapshot
+    assert held(name, former["partition"], changes) == content(today)
+    assert held(name, former["partition"], snapshot) == content(today)
+
+
+def without_scores(pieces: list[bytes]) -> list[bytes]:
+    """A state of ``labels`` without the sums of scores that moved its base rates: they are passed
+    over, behind the lessons and behind the counts of a series."""
+    found = [msgspec.msgpack.decode(one) for one in pieces]
+    counts = 8
+    for one in found:
+        one[counts : counts + 1] = [[series[:4] for series in each] for each in one[counts : counts + 1]]
+    assert any(one[12:] for one in found), "it has some"
+    return [msgspec.msgpack.encode(one[:12]) for one in found]
 
 
 def unpacked(text: str) -> list[bytes]:
