@@ -45,11 +45,11 @@ class Reader:
         self._pairs: dict[tuple[str, str], Likeness] = {}
         self._tones: dict[str, Tones] = {}
 
-    def prepare(self, comments: Iterable[str], pairs: Iterable[tuple[str, str]]) -> None:
-        """Read what is about to be asked for, compare pairs of an earlier and a later question, and
-        hear the tone of comments and of later questions."""
+    def prepare(self, said: Iterable[str], pairs: Iterable[tuple[str, str]]) -> None:
+        """Hear the tone of what users said of an answer, and compare pairs of an earlier and a later
+        question."""
         pairs = dict.fromkeys(pairs)
-        said = list(dict.fromkeys(chain((later for _, later in pairs), comments)))
+        said = list(dict.fromkeys(said))
         self._tones = dict(zip(said, self._tone_model.read_all(said), strict=True))
         wanted = dict.fromkeys(chain.from_iterable(pairs))
         kept = [self._texts.get(text) or self._older.get(text) for text in wanted]

@@ -275,14 +275,14 @@ class LabelsState(Untimed):
 
     def _prepare(self, taken: Iterable[Entry]) -> None:
         """Read and compare at once what will probably be compared one by one."""
-        comments: list[str] = []
+        said: list[str] = []
         pairs: list[tuple[str, str]] = []
         asked: dict[str, list[Turn]] = {}
         of_id = self._memory.of_id
         for _, _, _, item in taken:
             if isinstance(item, Signal):
                 if item.comment:
-                    comments.append(item.comment)
+                    said.append(item.comment)
             elif item.session_id is not None:
                 session_id, question, time = item.session_id, item.question, item.time
                 earlier = asked.get(session_id)
@@ -293,10 +293,11 @@ class LabelsState(Untimed):
                         continue
                     earlier = asked[session_id] = [answer.turn for answer in known[-1].answers[-CANDIDATES:]]
                 if question:
+                    said.append(question)
                     pairs += [(turn.question, question) for turn in earlier[-CANDIDATES:] if turn.question and turn.ended <= time]
                 earlier.append(item)
-        if comments or pairs:
-            self._detectors.prepare(comments, pairs)
+        if said:
+            self._detectors.prepare(said, pairs)
 
     def _await_judgement(self, answer: Answer) -> None:
         """In the order of time, in which answers come but for late ones."""
