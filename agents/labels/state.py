@@ -30,7 +30,7 @@ from agents.common.label_settings import LabelSettings
 from agents.common.messages import messages
 from agents.common.stage2 import Untimed, pieces
 from agents.common.watermark import Reached, Source, Watermark
-from agents.labels.detectors import HINTED, STRONG, Detectors
+from agents.labels.detectors import STRONG, Detectors
 from agents.labels.inbox import Entry, Inbox
 from agents.labels.memory import CANDIDATES, ENTRIES, REMEMBERED, Memory, Remembered
 from agents.labels.publishing import Publisher, label_id
@@ -365,7 +365,7 @@ class LabelsState(Untimed):
             if found is None:
                 key = window, (answer.turn.tenant, answer.turn.feature)
                 opinions = self._opinions.setdefault(key, Opinions(*key))
-                found = of_series[series] = opinions, self._publisher.judge((series, False, False, ())).score
+                found = of_series[series] = opinions, self._publisher.judge((series, False, False, (), 0.0)).score
                 self._changed_opinions.add(key)
             opinions, score = found
             opinions.add(score if published is None else published.score, answer.turn.response_id)
@@ -447,10 +447,10 @@ class LabelsState(Untimed):
         votes = detectors.tone.votes(turn.question)
         reaction = latest.known.reaction
         if reaction is None or (time, turn.request_id) < (reaction.time, reaction.request_id):
-            unsaid = not votes or votes[0].level == HINTED
-            if unsaid and detectors.topic_change.changed(latest.turn.question, turn.question):
+            if not votes and detectors.topic_change.changed(latest.turn.question, turn.question):
                 votes = [_ELSEWHERE]
-            latest.known.reaction = Reaction(time, turn.request_id, turn.event_id, votes)
+            balance = detectors.tone.balance(turn.question)
+            latest.known.reaction = Reaction(time, turn.request_id, turn.event_id, votes, balance)
             self._news[latest] = None
         if _ACCEPTED in votes:  # "thanks, and ..." repeats nothing
             return

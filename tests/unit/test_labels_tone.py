@@ -11,8 +11,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from agents.common.ngram_model import NgramModel
-from agents.labels.detectors import HINTED, Reader, Tone
-from agents.labels.reliability import BASE, VOTES, Vote
+from agents.labels.detectors import MOST_BALANCE, Reader, Tone
+from agents.labels.reliability import BASE, VOTES, LabelModel, Vote
 from agents.labels.tone import SHAPE, SILENCE, ToneModel, tone_model
 from schemas.outputs import Label
 from tests.unit.test_labels import GAP, RETENTION, Stage2, kinds, turn
@@ -34,15 +34,22 @@ def heard(complaint: float, acceptance: float, declined: float) -> list[Vote]:
         ((3.0, -3.0, 1.0), [COMPLAINT["strong"]]),
         ((1.0, -3.0, 0.5), [COMPLAINT["weak"]]),
         ((-2.0, -3.0, 2.0), [COMPLAINT["declined"]]),
-        ((-1.0, -3.0, -2.0), [COMPLAINT[HINTED]]),
+        ((-1.0, -3.0, -2.0), []),
         ((1.0, 3.0, 2.0), [ACCEPTANCE["strong"]]),
         ((-3.0, 1.0, -3.0), [ACCEPTANCE["weak"]]),
-        ((-3.0, -1.0, -3.0), [ACCEPTANCE[HINTED]]),
         ((-3.0, -2.0, -4.0), []),
     ],
 )
 def test_the_surest_tone_is_heard(odds: tuple[float, float, float], votes: list[Vote]) -> None:
     assert heard(*odds) == votes
+
+
+def test_what_sounds_like_a_complaint_leans_on_the_score_though_no_signal_is_seen() -> None:
+    tone, model = Tone(Reader()), LabelModel()
+    assert -MOST_BALANCE <= tone.balance("thank you so much!") < -2 < 2 < tone.balance("that is wrong")
+    assert tone.balance("") == 0
+    scores = [model.judge("s", [], reacted=True, balance=of).score for of in (-2.0, 0.0, 2.0)]
+    assert scores == sorted(scores, reverse=True) and scores[0] > scores[2]
 
 
 def test_who_writes_nothing_says_nothing() -> None:
