@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import chain
-from math import exp, log
+from math import exp
 
 import numpy as np
 
@@ -12,12 +12,12 @@ from agents.labels.reliability import VOTES, Vote
 from agents.labels.text import TONES, Likeness, Text, TextModel, text_model
 from agents.labels.tone import SILENCE, ToneModel, Tones, tone_model
 
-HINT, WEAK, STRONG = 0.2, 0.5, 0.85
-"""Probabilities from which an inferred signal leans on a label, is seen, and is sure."""
+WEAK, STRONG = 0.5, 0.85
+"""Probabilities from which an inferred signal is seen, and is sure."""
 
-HINTED = "hint"
-"""Level of a tone that is not seen for sure."""
-_HINT = log(HINT / (1 - HINT))
+ORDINARY = -3.5
+"""Sum of the log-odds of complaint and declining, less those of acceptance, of an ordinary question."""
+MOST_BALANCE = 6.0
 _NEXT = TONES.index("next")
 
 
@@ -45,11 +45,11 @@ class Reader:
         self._pairs: dict[tuple[str, str], Likeness] = {}
         self._tones: dict[str, Tones] = {}
 
-    def prepare(self, comments: Iterable[str], pairs: Iterable[tuple[str, str]]) -> None:
-        """Read what is about to be asked for, compare pairs of an earlier and a later question, and
-        hear the tone of comments and of later questions."""
+    def prepare(self, said: Iterable[str], pairs: Iterable[tuple[str, str]]) -> None:
+        """Hear the tone of what users said of an answer, and compare pairs of an earlier and a later
+        question."""
         pairs = dict.fromkeys(pairs)
-        said = list(dict.fromkeys(chain((later for _, later in pairs), comments)))
+        said = list(dict.fromkeys(said))
         self._tones = dict(zip(said, self._tone_model.read_all(said), strict=True))
         wanted = dict.fromkeys(chain.from_iterable(pairs))
         kept = [self._texts.get(text) or self._older.get(text) for text in wanted]
@@ -112,8 +112,7 @@ class Tone:
 
     Evidence: the words and characters of the message alone, by linear models (``tone.py``), whose odds
     are divided into levels. In real chats about 30% of conversations hold such a message (Don-Yehiya et
-    al. 2024). To decline what was offered, or to ask for another, is the mildest complaint; a hint is
-    none, but makes it a little less, or more, probable that the user was satisfied.
+    al. 2024). To decline what was offered, or to ask for another, is the mildest complaint.
     """
 
     def __init__(self, reader: Reader) -> None:
@@ -128,13 +127,22 @@ class Tone:
         """The surest of the tones: "no, thanks, that is wrong" is not all of them."""
         complaint, acceptance, declined = self._reader.tones(message)
         against = max(complaint, declined)
-        if max(against, acceptance) < _HINT:  # most messages
+        if against < 0 and acceptance < 0:  # most messages
             return []
-        if acceptance > against:
-            return [VOTES["acceptance"][_level(_logistic(acceptance)) or HINTED]]
-        if declined >= max(complaint, 0.0):
+        if declined > max(complaint, acceptance):
             return [VOTES["complaint"]["declined"]]
-        return [VOTES["complaint"][_level(_logistic(complaint)) or HINTED]]
+        kind, odds = ("acceptance", acceptance) if acceptance > against else ("complaint", complaint)
+        level = _level(_logistic(odds))
+        return [] if level is None else [VOTES[kind][level]]
+
+    def balance(self, message: str) -> float:
+        """How much more a message sounds like a complaint than an ordinary question does (or less,
+        below 0), in steps of a half, -6 to 6: it leans on a label though no signal is seen."""
+        complaint, acceptance, declined = self._reader.tones(message)
+        if complaint == SILENCE.complaint:
+            return 0.0
+        above = complaint + declined - acceptance - ORDINARY
+        return round(2 * max(-MOST_BALANCE, min(MOST_BALANCE, above))) / 2
 
 
 class TopicChange:

@@ -11,17 +11,17 @@ from typing import NamedTuple
 import msgspec
 
 from agents.labels.reliability import EXPLICIT, NAMES, LabelModel, Vote
-from agents.labels.sessions import LEFT, Answer, Published
+from agents.labels.sessions import DECLINED, LEFT, Answer, Published
 from schemas import outputs
 from schemas.rows import LabelRow
 from streams.effects import Effects
 from streams.partitioner import partitions_of
 
 POSITIVE, NEGATIVE = 0.7, 0.35
-SATISFIED, DISSATISFIED = 0.6, -1.5
-"""Log-odds that what is known of an answer must add to what was thought before: that most users of a
-feature are satisfied, or few, is no evidence about one. Who is to be called dissatisfied has
-complained, or done several things that such users do."""
+SATISFIED, DISSATISFIED = 0.6, -0.9
+"""Log-odds that must be added to what was thought before, by all that is known of an answer or, for a
+negative label, by what its user did and said but for declining: that most users of a feature are
+satisfied, or few, is no evidence about one, nor is it a complaint to want something else."""
 MATERIAL = 0.1
 """A change of the score that is worth a version although neither label nor evidence changed."""
 
@@ -53,8 +53,9 @@ class LabelVerdict(NamedTuple):
     """What is known when it has been published as the first version."""
 
 
-Judged = tuple[str, bool, bool, tuple[Vote, ...]]
-"""A series, whether a later turn reacted, whether the label is final, and the votes."""
+Judged = tuple[str, bool, bool, tuple[Vote, ...], float]
+"""A series, whether a later turn reacted, whether the label is final, the votes, and the balance of
+tones in that turn."""
 
 
 class Publisher:
@@ -81,15 +82,19 @@ class Publisher:
         once."""
         found = self._verdicts.get(judged)
         if found is None:
-            series, reacted, final, votes = judged
-            opinion = self._model.judge(series, votes, reacted=reacted, settled=final)
+            series, reacted, final, votes, balance = judged
+            opinion = self._model.judge(
+                series, votes, reacted=reacted, settled=final, balance=balance
+            )
             score = round(opinion.score, 4)
             added = sum(opinion.weights) + opinion.implied
+            weighed = zip(votes, opinion.weights, strict=True)
+            complained = sum(weight for vote, weight in weighed if vote != DECLINED)
             informed = reacted or votes not in ((), (LEFT,))  # that someone left is no opinion
             label: outputs.LabelName = "neutral"
             if informed and added >= SATISFIED and score >= POSITIVE:
                 label = "positive"
-            elif informed and added <= DISSATISFIED and score <= NEGATIVE:
+            elif informed and complained <= DISSATISFIED and score <= NEGATIVE:
                 label = "negative"
             evidence = " ".join([NAMES[vote] for vote in votes])
             found = self._verdicts[judged] = LabelVerdict(
@@ -107,7 +112,9 @@ class Publisher:
             reacted = known.reaction is not None or known.repeat is not None
             if not (votes or final or reacted):
                 continue
-            label, score, evidence, json, published = judge((answer.series, reacted, final, votes))
+            label, score, evidence, json, published = judge(
+                (answer.series, reacted, final, votes, answer.balance)
+            )
             if before is not None:
                 if before.label == label and before.final == final and before.evidence == evidence and abs(before.score - score) < MATERIAL:
                     continue

@@ -34,6 +34,8 @@ BASES = (0.1, 0.9)
 """What a series is thought to be at the least and the most: where all was well so far, one who says otherwise is still believed."""
 SLOPE = 0.9
 SLOPE_WEIGHT = 30.0
+BALANCE = 0.1
+"""Log-odds that a user was dissatisfied, for each of a balance of tones."""
 MOST_SERIES = 2_000
 FORGET_AT = 20_000.0
 """When a series has this many answers all its counts are halved: reliabilities may change, and counts stay bounded."""
@@ -74,16 +76,13 @@ VOTERS: Mapping[str, Voter] = {
     "reformulation": Voter({"weak": (0.05, 0.08), "strong": (0.05, 0.13)}, reaction=True),
     "complaint": Voter(
         {
-            "hint": (0.06, 0.10),
-            "declined": (0.04, 0.14),
+            "declined": (0.035, 0.14),
             "weak": (0.02, 0.06),
             "strong": (0.015, 0.15),
         },
         reaction=True,
     ),
-    "acceptance": Voter(
-        {"hint": (0.08, 0.05), "weak": (0.10, 0.03), "strong": (0.20, 0.02)}, reaction=True
-    ),
+    "acceptance": Voter({"weak": (0.10, 0.03), "strong": (0.20, 0.02)}, reaction=True),
     "topic_change": Voter({"": (0.35, 0.27)}, reaction=True),
     "session_end": Voter({"": (0.30, 0.26)}),
 }
@@ -176,11 +175,22 @@ class LabelModel:
         self._standings: dict[str, _Standing] = {}
         """What the counts amount to, until they change."""
 
-    def judge(self, series: str, votes: Sequence[Vote], *, reacted: bool = False, settled: bool = False) -> Opinion:
-        """The probability that the user was satisfied. ``reacted``: a later turn is known; ``settled``: the session has ended."""
+    def judge(
+        self,
+        series: str,
+        votes: Sequence[Vote],
+        *,
+        reacted: bool = False,
+        settled: bool = False,
+        balance: float = 0.0,
+    ) -> Opinion:
+        """The probability that the user was satisfied. ``reacted``: a later turn is known;
+        ``settled``: the session has ended; ``balance``: the tone of that turn, as
+        ``detectors.Tone.balance``."""
         standing, slope = self._standing(series), self._slope.slope
         weights = [self._odds(standing, vote) * (1.0 if vote.voter in EXPLICIT else slope) for vote in votes]
         implied = slope * self._implied(standing, votes, reacted, settled) if reacted or settled else 0.0
+        implied -= slope * BALANCE * balance
         return Opinion(_logistic(_logit(self.base(series)) + sum(weights) + implied), weights, implied)
 
     def base(self, series: str) -> float:

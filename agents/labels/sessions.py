@@ -24,12 +24,14 @@ class Said(msgspec.Struct, array_like=True, gc=False, frozen=True):
 
 
 class Reaction(msgspec.Struct, array_like=True, gc=False, frozen=True):
-    """The first turn that the user asked with this answer before their eyes, and what it says about the answer."""
+    """The first turn that the user asked with this answer before their eyes, and what it says about
+    the answer. ``balance``: its tone beyond the votes (``detectors.Tone.balance``)."""
 
     time: float
     request_id: str
     event_id: str | None
     votes: list[Vote]
+    balance: float = 0.0
 
 
 class Repeat(msgspec.Struct, array_like=True, gc=False, frozen=True):
@@ -136,6 +138,12 @@ class Answer(msgspec.Struct, eq=False):
         return cls(session, turn, turn.ended if turn.ended > turn.time else turn.time, series, Known())
 
     @property
+    def balance(self) -> float:
+        """Tone of the turn that reacted to it; 0 if none did."""
+        reaction = self.known.reaction
+        return 0.0 if reaction is None else reaction.balance
+
+    @property
     def reacted(self) -> bool:
         """Whether a later turn says something about it."""
         return self.known.reaction is not None or self.known.repeat is not None
@@ -191,6 +199,7 @@ def _position(answer: Answer) -> tuple[float, str]:
 
 
 LEFT = VOTES["session_end"][""]
+DECLINED = VOTES["complaint"]["declined"]
 REPEATS = VOTES["reformulation"]
 _NOTHING: tuple[tuple[Vote, ...], list[str | None]] = (), []
 _ONLY_LEFT: tuple[tuple[Vote, ...], list[str | None]] = (LEFT,), [None]

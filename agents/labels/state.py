@@ -30,7 +30,7 @@ from agents.common.label_settings import LabelSettings
 from agents.common.messages import messages
 from agents.common.stage2 import Untimed, pieces
 from agents.common.watermark import Reached, Source, Watermark
-from agents.labels.detectors import HINTED, STRONG, Detectors
+from agents.labels.detectors import STRONG, Detectors
 from agents.labels.inbox import Entry, Inbox
 from agents.labels.memory import CANDIDATES, ENTRIES, REMEMBERED, Memory, Remembered
 from agents.labels.publishing import Publisher, label_id
@@ -275,14 +275,14 @@ class LabelsState(Untimed):
 
     def _prepare(self, taken: Iterable[Entry]) -> None:
         """Read and compare at once what will probably be compared one by one."""
-        comments: list[str] = []
+        said: list[str] = []
         pairs: list[tuple[str, str]] = []
         asked: dict[str, list[Turn]] = {}
         of_id = self._memory.of_id
         for _, _, _, item in taken:
             if isinstance(item, Signal):
                 if item.comment:
-                    comments.append(item.comment)
+                    said.append(item.comment)
             elif item.session_id is not None:
                 session_id, question, time = item.session_id, item.question, item.time
                 earlier = asked.get(session_id)
@@ -293,10 +293,11 @@ class LabelsState(Untimed):
                         continue
                     earlier = asked[session_id] = [answer.turn for answer in known[-1].answers[-CANDIDATES:]]
                 if question:
+                    said.append(question)
                     pairs += [(turn.question, question) for turn in earlier[-CANDIDATES:] if turn.question and turn.ended <= time]
                 earlier.append(item)
-        if comments or pairs:
-            self._detectors.prepare(comments, pairs)
+        if said:
+            self._detectors.prepare(said, pairs)
 
     def _await_judgement(self, answer: Answer) -> None:
         """In the order of time, in which answers come but for late ones."""
@@ -364,7 +365,7 @@ class LabelsState(Untimed):
             if found is None:
                 key = window, (answer.turn.tenant, answer.turn.feature)
                 opinions = self._opinions.setdefault(key, Opinions(*key))
-                found = of_series[series] = opinions, self._publisher.judge((series, False, False, ())).score
+                found = of_series[series] = opinions, self._publisher.judge((series, False, False, (), 0.0)).score
                 self._changed_opinions.add(key)
             opinions, score = found
             opinions.add(score if published is None else published.score, answer.turn.response_id)
@@ -446,10 +447,10 @@ class LabelsState(Untimed):
         votes = detectors.tone.votes(turn.question)
         reaction = latest.known.reaction
         if reaction is None or (time, turn.request_id) < (reaction.time, reaction.request_id):
-            unsaid = not votes or votes[0].level == HINTED
-            if unsaid and detectors.topic_change.changed(latest.turn.question, turn.question):
+            if not votes and detectors.topic_change.changed(latest.turn.question, turn.question):
                 votes = [_ELSEWHERE]
-            latest.known.reaction = Reaction(time, turn.request_id, turn.event_id, votes)
+            balance = detectors.tone.balance(turn.question)
+            latest.known.reaction = Reaction(time, turn.request_id, turn.event_id, votes, balance)
             self._news[latest] = None
         if _ACCEPTED in votes:  # "thanks, and ..." repeats nothing
             return

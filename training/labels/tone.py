@@ -182,7 +182,7 @@ def fit(found: list[Sentence], rows: csr_matrix) -> list[NgramModel]:
         # to be wrong on a question.
         weights *= np.where(of, 0.7 * weights[~of].sum() / weights[of].sum(), 1.0)
         fitted = LogisticRegression(
-            C=PENALTY, tol=1e-3, max_iter=100, solver="liblinear", random_state=SEED
+            C=PENALTY, tol=1e-3, max_iter=100, solver="liblinear", dual=True, random_state=SEED
         ).fit(rows[kept], of, weights)
         models.append(NgramModel.fitted(SHAPE, float(fitted.intercept_[0]), fitted.coef_[0], KEPT))
     return models
