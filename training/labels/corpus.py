@@ -79,15 +79,15 @@ def further(data: Path, used: set[str]) -> Iterator[tuple[str, str]]:
                     yield intent, text
 
 
-def examples(wordnet: Path) -> list[str]:
-    """Sentences of WordNet's glosses, chosen at random."""
+def examples(wordnet: Path, least: int = 3) -> list[str]:
+    """Sentences of WordNet's glosses with at least so many words, chosen at random."""
     found: dict[str, None] = {}
     with ZipFile(wordnet) as file:
         for name in sorted(name for name in file.namelist() if "/data." in name):
             for line in file.read(name).decode(errors="replace").splitlines():
                 if not line.startswith("  "):  # the licence
                     quoted = re.findall(r'"([^"]{8,120})"', line.partition("|")[2])
-                    found |= dict.fromkeys(text.strip() for text in quoted if len(text.split()) >= 3)
+                    found |= dict.fromkeys(text.strip() for text in quoted if len(text.split()) >= least)
     sentences = list(found)
     random.Random(2).shuffle(sentences)
     return sentences[:EXAMPLES]
