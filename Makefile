@@ -38,7 +38,7 @@ endif
 	@echo 'make browser-test         the dashboard in Chromium (Debian: apt install chromium)'
 	@echo 'make grafana-types        what `make test` then holds the Grafana boards to (needs npm)'
 	@echo 'make models               make the models of the guards anew, from the sentences in training/ (five minutes)'
-	@echo '                          with CORPUS=... VECTORS=... those of the labels too (agents/labels/MODEL.md)'
+	@echo '                          with CORPUS=... of labels too, with VECTORS=... the embedding (their cards say of what)'
 	@echo 'make docs                 the documentation as a site, in site/'
 	@echo 'make setup                only create or update $(VENV)'
 	@echo 'make clean                remove $(VENV), $(SDK_VENV), $(OTEL_VENV) and caches; data in .mirante stays'
@@ -124,8 +124,11 @@ grafana-types:
 models: $(STAMP)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train]'
 	$(BIN)/python -m training.guards.train
-ifneq ($(and $(CORPUS),$(VECTORS)),)
-	$(BIN)/python -m training.labels.train '$(CORPUS)' '$(VECTORS)'
+ifneq ($(CORPUS),)
+	$(BIN)/python -m training.labels.train '$(CORPUS)'
+endif
+ifneq ($(VECTORS),)
+	$(BIN)/python -m training.embedding.train '$(VECTORS)'
 endif
 
 .PHONY: docs

@@ -11,7 +11,7 @@ vector, whatever is read beside it.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import IO
@@ -55,8 +55,9 @@ class Embedding:
 
     ``vectors``: a row for each word met, float32 (n, dimensions), not of length 1: how much a word
     matters is in its length. ``weights``: what a row counts in a text, 0 to 1, less for common
-    words; ``rarity``: the same as -log10 of how often the word is met. Words that are not listed
-    get rows of their own, ``KEPT`` at most; then these are forgotten and made anew.
+    words; ``rarity``: the same as -log10 of how often the word is met; ``lengths``: of the vectors.
+    Words that are not listed get rows of their own, ``KEPT`` at most; then these are forgotten and
+    made anew.
     """
 
     KEPT = 20_000
@@ -75,6 +76,8 @@ class Embedding:
         size = len(listed) + self.KEPT
         self.vectors: Floats = np.zeros((size, self.dimensions), np.float32)
         self.vectors[: len(listed)] = vectors
+        self.lengths: Floats = np.ones(size, np.float32)
+        self.lengths[: len(listed)] = np.linalg.norm(vectors, axis=1).clip(min=1e-9)
         # A word that is not listed is rarer than any that is.
         self.rarity: Floats = np.full(size, rarity.max(), np.float32)
         self.rarity[: len(listed)] = rarity
@@ -86,11 +89,21 @@ class Embedding:
             self._places = dict(self._listed)
             words = words[: self.KEPT]
         found = self._places
+        try:
+            return np.array([found[word] for word in words], np.intp)
+        except KeyError:
+            self._meet(word for word in words if word not in found)
+        return np.array([found[word] for word in words], np.intp)
+
+    def _meet(self, words: Iterable[str]) -> None:
+        """Give rows to words that have none."""
         for word in words:
-            if word not in found:
-                self.vectors[len(found)] = self._grams[grams_of(word, len(self._grams))].mean(axis=0)
-                found[word] = len(found)
-        return np.fromiter(map(found.__getitem__, words), np.intp, len(words))
+            if word not in self._places:
+                row = len(self._places)
+                vector = self._grams[grams_of(word, len(self._grams))].mean(axis=0)
+                self.vectors[row] = vector
+                self.lengths[row] = max(float(np.linalg.norm(vector)), 1e-9)
+                self._places[word] = row
 
     def vector(self, words: Sequence[str]) -> Floats:
         """What words mean together: (dimensions,), of length 1; zeros if there are none."""

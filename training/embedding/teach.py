@@ -62,7 +62,8 @@ def words() -> list[str]:
 def sentences(corpus: Path, wordnet: Path) -> list[str]:
     """The sentences that are learned from."""
     pairs = translations(corpus)
-    return list(dict.fromkeys([*pairs.values(), *pairs, *examples(wordnet, WORDS)[:ENGLISH_EXAMPLES]]))
+    more = examples(wordnet, WORDS)[:ENGLISH_EXAMPLES]
+    return list(dict.fromkeys([*pairs.values(), *pairs, *more]))
 
 
 def encode(texts: list[str]) -> NDArray[np.float16]:
