@@ -28,12 +28,12 @@ from agents.detectors.sequential import Mean
 from agents.drift.cause import Candidate
 from agents.drift.monitor import Drift
 from agents.drift.quality import Drop
-from agents.drift.report import Key as DriftKey
+from agents.drift.report import AttemptsKey as DriftKey
 from agents.drift.report import drift_finding, drop_finding
 from agents.guards.report import appeared_findings, burst_finding
-from agents.guards.seen import Appeared, Attempted, Place
-from agents.guards.seen import Key as GuardKey
-from agents.satisfaction.state import Watched, fallen
+from agents.guards.seen import Appeared, Attempted, PiiPlace
+from agents.guards.seen import AttemptsKey as GuardKey
+from agents.satisfaction.state import WatchedSeries, fallen
 from schemas.findings import Finding
 from schemas.outputs import DriftCause
 
@@ -295,7 +295,7 @@ def _of_the_others() -> Iterator[Example]:
         return fallen(
             ("acme", "chat"),
             Fall(T0, 0.61 / times, 0.78, round(412 * times)),
-            Watched(Level(), 0, [(0.1, "resp-7f31")]),
+            WatchedSeries(Level(), 0, [(0.1, "resp-7f31")]),
             time,
         )
 
@@ -319,7 +319,7 @@ def _of_the_others() -> Iterator[Example]:
         lambda time, times: attempts(GuardKey("document", "acme", "kb-17"), time, times),
     )
     for direction in ("question", "context", "answer"):
-        seen = Appeared(Place("acme", "chat", direction, "CPF"), T0, "resp-7f31")  # type: ignore[arg-type]
+        seen = Appeared(PiiPlace("acme", "chat", direction, "CPF"), T0, "resp-7f31")  # type: ignore[arg-type]
         yield Example(
             f"first in {direction}",
             "pii_first",
