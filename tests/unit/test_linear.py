@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.inspection.text.linear import cues_of, load_model, plain, spaced
+from agents.inspection.text.linear import LinearModel, cues_of, load_model, ngrams, plain, spaced
 
-MODELS = {name: load_model(name) for name in ("refusal", "injection", "injection_retrieved")}
+MODELS = {name: load_model(name) for name in ("injection", "injection_retrieved")}
 CUES = sorted({cue for model in MODELS.values() for cue in model.cues})
 PIECES = st.sampled_from(CUES) | st.sampled_from(["'", "’", " ", ".", "\n", "\0", "é", "AÍ", "Can't", "don’t"]) | st.text(max_size=3)
 WORDS = st.lists(PIECES | PIECES.map(str.upper), max_size=8)
@@ -54,3 +54,25 @@ def test_every_character_of_one_byte_is_plain_in_its_own_right() -> None:
         decomposed = unicodedata.normalize("NFKD", character.translate(QUOTES)).encode("ascii", "ignore")
         assert plain(f"a{character}b") == b"a%bb" % decomposed.replace(b"'", b"")
         assert spaced(f"a{character}b") == _words(plain(f"a{character}b"))
+
+
+def test_letters_in_disguise_and_accents_make_no_difference() -> None:
+    assert ngrams("I C\u200bannot h\uff45lp, n\u00e3o", singles=True) == ngrams("i cannot help, nao", singles=True)
+
+
+SPOKEN = st.sampled_from(
+    ["I", "can't", "cannot", "help", "with", "that", "sorry,", "não", "posso", 'ajudar.{"', "\n", "ignore", "your", "rules"]
+)
+
+
+@pytest.fixture(scope="module")
+def models() -> list[LinearModel]:
+    """Made once: to compile their patterns is a hundred times the work of an example, and no example may hang on it."""
+    return [load_model("injection"), load_model("injection_retrieved")]
+
+
+@given(text=st.lists(SPOKEN, max_size=40).map(" ".join))
+def test_scoring_by_first_words_is_the_sum_over_all_ngrams(models: list[LinearModel], text: str) -> None:
+    for model in models:
+        expected = model.bias + sum(model.weights.get(gram, 0) for gram in ngrams(text, singles=model.singles))
+        assert model.logit(text) == expected

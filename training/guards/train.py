@@ -23,7 +23,6 @@ from sklearn.linear_model import LogisticRegression
 from agents.inspection.folding import in_ascii
 from agents.inspection.text.concepts import MEANING
 from agents.inspection.text.linear import SCALE, LinearModel, cues_of, ngrams
-from agents.inspection.text.refusal import without_quotes
 from training.guards.grammar import Grammar
 from training.guards.sentences import Languages, read
 
@@ -80,11 +79,10 @@ class Training(NamedTuple):
 
 
 TRAININGS: Final = {
-    "refusal": Training(20_000, 3.0, 20_000, 0.0),
     "injection": Training(35_000, 1.0, 30_000, 0.3),
     "injection_retrieved": Training(35_000, 1.0, 30_000, 0.3),
 }
-_CUES: Final = {"refusal": 4, "injection": 5, "injection_retrieved": 5}
+_CUES: Final = {"injection": 5, "injection_retrieved": 5}
 """Cues that a positive example should have."""
 _RARE: Final = 5
 """Added to how often a cue is among the other examples: the more, the more are common cues preferred."""
@@ -124,14 +122,6 @@ def _typed(text: str, rng: random.Random) -> str:
     return text
 
 
-def refusals(grammar: Grammar, rng: random.Random) -> Example:
-    """A refusal or something that looks like one."""
-    if rng.random() < 0.5:
-        return without_quotes(_typed(grammar.make("refusal"), rng)), True
-    kind = rng.choice(("plain",) * 10 + ("sorry_answer",) * 3 + ("cannot_answer",) * 5 + ("ethics_answer",) * 3 + ("quoted_answer",))
-    return without_quotes(_typed(grammar.make(kind), rng)), False
-
-
 def attacks(grammar: Grammar, rng: random.Random) -> Example:
     """A question that attacks, or one with the same words that does not."""
     if rng.random() < 0.45:
@@ -150,10 +140,8 @@ def planted(grammar: Grammar, rng: random.Random) -> Example:
 
 
 _ATTACKS: Final = read("prose", "injection_grammar", "injection_varied", "injection_families")
-_REFUSALS: Final = read("prose", "refusal_grammar", "refusal_varied")
 
 KINDS: Final[dict[str, tuple[Callable[[Grammar, random.Random], Example], Languages]]] = {
-    "refusal": (refusals, _REFUSALS),
     "injection": (attacks, _ATTACKS),
     "injection_retrieved": (planted, _ATTACKS),
 }
@@ -173,13 +161,13 @@ def make_examples(kind: str, count: int, seed: int, select: Callable[[Rules], Ru
 
 
 def train(kind: str, examples: Mapping[str, Sequence[Example]]) -> LinearModel:
-    """Logistic regression (L2) on n-grams. Refusals are told without single words.
+    """Logistic regression (L2) on n-grams.
 
     With dropout each example is seen twice, each time without another part of its n-grams, so that a text is told by many of them and not
     by the few that suffice in the templates (dropout as regularisation: Wager, Wang and Liang, NIPS 2013).
     """
     _, strength, weights, dropped = TRAININGS[kind]
-    singles = kind != "refusal"
+    singles = True
     vectorizer = CountVectorizer(analyzer=partial(_telling, singles=singles), binary=True, min_df=4, dtype=np.float32)
     matrix = vectorizer.fit_transform([text for text, _ in examples[kind]])
     scales = np.ones(matrix.shape[1], np.float32)

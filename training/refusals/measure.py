@@ -85,12 +85,12 @@ def held_out(
     words = np.zeros(len(examples))
     names = list(dict.fromkeys(source for source in sources if source != "own sentences"))
     for source in names:
-        rest = np.flatnonzero(sources != source)
-        rows = np.flatnonzero(sources == source)
+        rest = np.flatnonzero(sources != source).tolist()
+        rows = np.flatnonzero(sources == source).tolist()
         kept = [examples[row] for row in rest]
         raw[rows] = logits(fit(features[rest], kept), features[rows])
         words[rows] = tfidf(kept)([examples[row].text for row in rows])
-    real = np.flatnonzero(sources != "own sentences")
+    real = np.flatnonzero(sources != "own sentences").tolist()
     by = calibrate(raw[real], [examples[row].refused for row in real])
     found = probabilities(by[0] * raw + by[1])
     measured = list(_by_source([examples[row] for row in real], found[real], words[real]))

@@ -42,11 +42,11 @@ _EXPLICIT: Final = re.compile(
 """Of a refusal, in its first ``_NEAR`` characters."""
 _NEAR: Final = 200
 
-_ANSWERED: Final = frozenset(
-    [316, 324, 332, 336, 355, 359, 383, 416, 432, 433, 458, 481, 485, 488, 1088, 1089, 1090, 1092]
-    + [1093, 1094, 1096, 1097, 1098, 1099, 1101, 1102, 1107, 1110, 1112, 1114, 1115, 1116, 1118]
-    + [1121, 1127, 1129, 1131, 1137, 1140, 1144, 1149, 1152, 1153, 1154]
-)
+_ANSWERED: Final = frozenset((
+    316, 324, 332, 336, 355, 359, 383, 416, 432, 433, 458, 481, 485, 488, 1088, 1089, 1090, 1092,
+    1093, 1094, 1096, 1097, 1098, 1099, 1101, 1102, 1107, 1110, 1112, 1114, 1115, 1116, 1118, 1121,
+    1127, 1129, 1131, 1137, 1140, 1144, 1149, 1152, 1153, 1154,
+))  # fmt: skip
 """Lines of JailbreakBench: gpt-4 and llama-2 did not decline, although not jailbroken. Read."""
 _DECLINED: Final = frozenset([231, 264, 276, 287, 294])
 """Lines: gpt-3.5 and vicuna declined without an explicit refusal. Read."""
@@ -124,11 +124,18 @@ _LECTURES: Final = (
 """How answers in PyRIT begin that declined without an explicit refusal. Read."""
 
 
-def pyrit(wheel: Path) -> Iterator[Example]:
+def _wheel(folder: Path, name: str) -> ZipFile:
+    """Raises FileNotFoundError."""
+    for path in sorted(folder.glob(f"{name}-*.whl")):
+        return ZipFile(path)
+    raise FileNotFoundError(f"{folder}: no wheel of {name} (pip download --no-deps)")
+
+
+def pyrit(wheels: Path) -> Iterator[Example]:
     """Answers that people scored for harm, for refusal or for an objective reached, of the package
     ``pyrit`` (MIT)."""
     seen: set[str] = set()
-    with ZipFile(wheel) as file:
+    with _wheel(wheels, "pyrit") as file:
         for name in sorted(file.namelist()):
             kind = name.removeprefix(_PYRIT).partition("/")[0]
             if not name.startswith(_PYRIT) or not name.endswith(".csv") or kind == "sample":
@@ -153,15 +160,23 @@ def _refused(kind: str, text: str, score: float) -> bool | None:
     return False if done.get(kind) else None
 
 
+_REFUSED: Final = (
+    "I'm sorry, but I cannot assist with that request. Mining", "I'm sorry, but I cannot assist with scraping",
+    "I'm sorry, but I can't provide a character sheet", "I cannot provide advice on how to handle domestic",
+)  # fmt: skip
+"""How answers of ordinary sources begin that decline. Read, among those that a model flagged."""
+
+
 def ordinary(data: Path) -> Iterator[Example]:
     """Answers of models to ordinary questions (Apache-2.0), and what recommenders say (MIT)."""
     for path in sorted((data / "mt_bench/answers").glob("*.jsonl")):
         for row in map(json.loads, path.read_text("utf-8").splitlines()):
             for text in row["choices"][0]["turns"]:
-                if text.strip():
-                    yield Example(f"MT-bench: {path.stem}", "en", text.strip(), False)
+                if text := text.strip():
+                    yield Example(f"MT-bench: {path.stem}", "en", text, text.startswith(_REFUSED))
     for arena in _lines(data / "arena_hard_half/answers.jsonl"):
-        yield Example("Arena-Hard: gpt-3.5", "en", str(arena["answer"]).strip(), False)
+        text = str(arena["answer"]).strip()
+        yield Example("Arena-Hard: gpt-3.5", "en", text, text.startswith(_REFUSED))
     dialogues = json.loads((data / "iard/umap2020_IARD_Cai.json").read_text("utf-8")).values()
     for dialogue in dialogues:
         for said in dialogue["dialogue_info"].values():
@@ -169,6 +184,25 @@ def ordinary(data: Path) -> Iterator[Example]:
                 text = re.sub(r"@\d+ <([^>]*)>", r"\1", said["utterance_text"]).strip()
                 if text:
                     yield Example("IARD: recommenders", "en", text, False)
+
+
+_SAID: Final = re.compile(r"^  - (?!-)(.+(?:\n    .+)*)", re.MULTILINE)
+_TURNED_AWAY: Final = re.compile(r"\bn[ãa]o (?:posso|consigo|vou)\b", re.IGNORECASE)
+
+
+def small_talk(wheels: Path) -> Iterator[Example]:
+    """What a chatbot of the package ``chatterbot-corpus`` answers (BSD)."""
+    seen: set[str] = set()
+    with _wheel(wheels, "chatterbot_corpus") as file:
+        for name in sorted(file.namelist()):
+            language = {"english": "en", "portuguese": "pt"}.get(name.split("/")[-2]) if "/data/" in name else None
+            if language is None or not name.endswith(".yml"):
+                continue
+            for said in _SAID.findall(file.read(name).decode("utf-8", "replace")):
+                text = " ".join(said.split()).strip("'\"")
+                if text not in seen and not _explicit(text) and not _TURNED_AWAY.search(text):
+                    seen.add(text)
+                    yield Example(f"ChatterBot, {language}", language, text, False)
 
 
 def airline(data: Path) -> Iterator[Example]:
@@ -182,9 +216,9 @@ def airline(data: Path) -> Iterator[Example]:
                 yield Example("airline agent", "en", text, False)
 
 
-def public(data: Path, wheel: Path) -> list[Example]:
+def public(data: Path, wheels: Path) -> list[Example]:
     """All that may be trained on, of each source at most 700 drawn at random."""
-    found = [*jailbreakbench(data), *pyrit(wheel), *ordinary(data), *airline(data)]
+    found = [*jailbreakbench(data), *pyrit(wheels), *ordinary(data), *airline(data), *small_talk(wheels)]
     by_source: dict[str, list[Example]] = {}
     for example in found:
         by_source.setdefault(example.source, []).append(example)
