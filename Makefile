@@ -120,7 +120,8 @@ grafana-types:
 	@npm install --prefix tests/grafana --silent --no-audit --no-fund --no-package-lock --ignore-scripts
 
 # The same sources and versions give the same cues, and the same weights but for their last thousandths.
-# Refusals are trained on the development data too, where they are, and on packages that are fetched; translating takes a quarter of an hour.
+# Refusals are trained on the development data too, where they are, and on packages that
+# are fetched; translating takes a quarter of an hour.
 SHARED ?= $(or $(MIRANTE_SHARED),../shared)
 
 .PHONY: models

@@ -229,7 +229,9 @@ class NgramModel:
         np.savez_compressed(
             path,
             header=np.frombuffer(header, dtype=np.uint8),
-            steps=np.diff(slots, prepend=0).astype(np.uint16 if self.shape.bits <= 16 else np.uint32),
+            steps=np.diff(slots, prepend=0).astype(
+                np.uint16 if self.shape.bits <= 16 else np.uint32
+            ),
             weights=self.weights[slots].astype(np.int32),
         )
 

@@ -53,7 +53,9 @@ def shipped() -> list[Measured]:
     gold = evaluation(data) if data else []
     sources = dict.fromkeys(example.source for example in gold)
     parts = [[example for example in gold if example.source == source] for source in sources]
-    return [measured(of[0].source, "en", [e.text for e in of], [e.refused for e in of]) for of in parts]
+    return [
+        measured(of[0].source, "en", [e.text for e in of], [e.refused for e in of]) for of in parts
+    ]
 
 
 def microseconds(texts: Sequence[str], rounds: int) -> float:
@@ -76,11 +78,17 @@ def report(console: Console, public: bool = True, wheels: str = "", cache: str =
         examples, others = examples_of(data, Path(wheels), Path(cache))
         console.print(shown(held_out(examples, matrix(examples), others, matrix(others))[0]))
     else:
-        console.print("Left out: the sources held out in turn (MIRANTE_SHARED, --wheels and --cache say where they are).")
+        console.print(
+            "Left out: the sources held out in turn (MIRANTE_SHARED, --wheels and --cache say where they are)."
+        )
     if data:
-        console.print(shown(shipped(), "The model that ships, on answers that nothing was trained on"))
+        console.print(
+            shown(shipped(), "The model that ships, on answers that nothing was trained on")
+        )
     own = [
-        measured(f"written by hand, {name}", language, [*yes, *no], [True] * len(yes) + [False] * len(no))
+        measured(
+            f"written by hand, {name}", language, [*yes, *no], [True] * len(yes) + [False] * len(no)
+        )
         for name, language, yes, no in OWN
     ]
     console.print(shown(own, "The model that ships, on texts that we wrote: they decide nothing"))
@@ -92,7 +100,9 @@ def report(console: Console, public: bool = True, wheels: str = "", cache: str =
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--wheels", default="", help="folder with wheels of pyrit and chatterbot-corpus")
+    parser.add_argument(
+        "--wheels", default="", help="folder with wheels of pyrit and chatterbot-corpus"
+    )
     parser.add_argument("--cache", default="", help="file of translations")
     options = smoke.parse(parser)
     report(Console(width=150), not options.smoke, options.wheels, options.cache)

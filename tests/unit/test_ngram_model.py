@@ -91,8 +91,16 @@ def test_what_makes_no_difference(text: str, same: str) -> None:
 def test_views_look_at_their_part_alone() -> None:
     middle = "Something stands in between, of some length. "
     for part, text, other in (
-        ("first", "I cannot help you with that request. ", "There is nothing to be seen of it here."),
-        ("last", "There is nothing to be seen of it here. ", "I cannot help you with that request."),
+        (
+            "first",
+            "I cannot help you with that request. ",
+            "There is nothing to be seen of it here.",
+        ),
+        (
+            "last",
+            "There is nothing to be seen of it here. ",
+            "I cannot help you with that request.",
+        ),
     ):
         shape = Shape(views=(View(part=part, words=(1,)),))  # type: ignore[arg-type]
         seen = shape.features(text + middle + other)[0].tolist()

@@ -59,7 +59,7 @@ def probabilities(scores: Numbers) -> Numbers:
 
 
 def tfidf(examples: Sequence[Example]) -> Callable[[Sequence[str]], Numbers]:
-    """TF-IDF of words and pairs with logistic regression, on answers that models and people wrote."""
+    """TF-IDF of words and pairs with logistic regression, on what models and people wrote."""
     real = [example for example in examples if example.source != "own sentences"]
     pipeline = make_pipeline(
         TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True),
@@ -75,7 +75,10 @@ def tfidf(examples: Sequence[Example]) -> Callable[[Sequence[str]], Numbers]:
 
 
 def held_out(
-    examples: Sequence[Example], features: csr_matrix, others: Sequence[Example], other_features: csr_matrix
+    examples: Sequence[Example],
+    features: csr_matrix,
+    others: Sequence[Example],
+    other_features: csr_matrix,
 ) -> tuple[list[Measured], Calibration, Numbers]:
     """Each source of ``examples`` but our own sentences, scored by models without it in either
     language; then ``others``, which nothing was trained on, by the model of all. With the
@@ -96,7 +99,9 @@ def held_out(
     measured = list(_by_source([examples[row] for row in real], found[real], words[real]))
     if others:
         scores = probabilities(logits(fit(features, examples), other_features, by))
-        measured += _by_source(others, scores, tfidf(examples)([example.text for example in others]))
+        measured += _by_source(
+            others, scores, tfidf(examples)([example.text for example in others])
+        )
     return measured, by, raw
 
 

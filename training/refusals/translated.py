@@ -25,9 +25,11 @@ MOST: Final = 300
 _OTHERS: Final = 80
 """Answers of a source that decline nothing, which are translated."""
 
-_NEGATION: Final = re.compile(r"n't|n’t|\b(?:not|no|never|nor|none|nothing|cannot|without|un\w+)\b", re.I)
+_NEGATION: Final = re.compile(
+    r"n't|n’t|\b(?:not|no|never|nor|none|nothing|cannot|without|un\w+)\b", re.I
+)
 _NOT: Final = re.compile(r"\bnão\b")
-"""What the translator at times writes for `no` (in the): it is put right where nothing is denied."""
+"""What the translator at times writes for `no` (in the): put right where nothing is denied."""
 
 
 def beginning(text: str) -> str:
@@ -78,7 +80,9 @@ def main(cache: str, wheels: str, seconds: str = "3600") -> None:
 
     data = shared_data()
     if data is None:
-        raise SystemExit("The development data are not there; set MIRANTE_SHARED to the folder that holds `data`.")
+        raise SystemExit(
+            "The development data are not there; set MIRANTE_SHARED to the folder that holds `data`."
+        )
     begun = time.monotonic()
     known = _read(Path(cache))
     translator = Translator()
@@ -86,7 +90,9 @@ def main(cache: str, wheels: str, seconds: str = "3600") -> None:
     with Path(cache).open("a", encoding="utf-8") as file:
         for text in dict.fromkeys(beginning(example.text) for example in wanted):
             if text not in known and time.monotonic() - begun < float(seconds):
-                file.write(json.dumps((text, translator.translate(text)), ensure_ascii=False) + "\n")
+                file.write(
+                    json.dumps((text, translator.translate(text)), ensure_ascii=False) + "\n"
+                )
     translator.close()
     print(len(_read(Path(cache))), "translated")
 

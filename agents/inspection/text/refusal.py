@@ -64,7 +64,9 @@ def is_refusal(answer: str) -> bool:
     if refusal_probability(answer) >= REFUSAL_THRESHOLD:
         return True
     shape = _model().shape
-    if not shape.head + shape.tail < len(answer) <= _LONGEST_JSON or not answer.startswith(("{", "```")):
+    if not shape.head + shape.tail < len(answer) <= _LONGEST_JSON or not answer.startswith(
+        ("{", "```")
+    ):
         return False
     try:
         value = msgspec.json.decode(answer.removeprefix("```json").strip("`\n "))
