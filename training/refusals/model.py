@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix  # type: ignore[import-untyped]
 from sklearn.linear_model import LogisticRegression
 
-from agents.common.ngram_model import NgramModel, Shape, View
+from agents.common.ngram_model import NgramModel, TextShape, View
 from agents.inspection.text.refusal import looked_at
 from training.refusals.sources import Example
 
 __all__ = ["SHAPE", "Calibration", "calibrate", "fit", "logits", "matrix"]
 
-SHAPE: Final = Shape(
+SHAPE: Final = TextShape(
     views=(View(part="whole", words=(1, 2, 3)), View(part="first", words=(1, 2, 3))),
     bits=18,
     head=400,
