@@ -120,10 +120,18 @@ grafana-types:
 	@npm install --prefix tests/grafana --silent --no-audit --no-fund --no-package-lock --ignore-scripts
 
 # The same sources and versions give the same cues, and the same weights but for their last thousandths.
+# Refusals are trained on the development data too, where they are, and on packages that
+# are fetched; translating takes a quarter of an hour.
+SHARED ?= $(or $(MIRANTE_SHARED),../shared)
+
 .PHONY: models
 models: $(STAMP)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train]'
-	$(BIN)/python -m training.guards.train
+ifneq ($(wildcard $(SHARED)/data),)
+	$(BIN)/python -m pip download --quiet --no-deps -d build/wheels pyrit==1.1.0 chatterbot-corpus==1.3.3
+	MIRANTE_SHARED=$(SHARED) $(BIN)/python -m training.refusals.translated build/translations.jsonl build/wheels
+	MIRANTE_SHARED=$(SHARED) $(BIN)/python -m training.refusals.train build/translations.jsonl build/wheels
+endif
 	$(BIN)/python -m training.attacks.packages
 	$(BIN)/python -m training.attacks.questions --write
 	$(BIN)/python -m training.attacks.documents --write

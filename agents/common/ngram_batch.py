@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from agents.common.ngram_model import (
     SCALE,
     NgramModel,
-    Shape,
+    TextShape,
     character_hashes,
     line_of,
     mixed,
@@ -36,7 +36,7 @@ _AT_ONCE: Final = 256
 """Texts in one pass: their arrays stay in the processor's cache."""
 
 
-def view_slots(shape: Shape, texts: Sequence[str]) -> Iterator[tuple[Hashes, Owners]]:
+def view_slots(shape: TextShape, texts: Sequence[str]) -> Iterator[tuple[Hashes, Owners]]:
     """For each view of a shape the slots of all n-grams, as often as they occur, and beside each
     the place in ``texts`` it comes from."""
     data = [plain(shape.bounded(text)) for text in texts]
@@ -75,7 +75,7 @@ def logits(models: Sequence[NgramModel], texts: Sequence[str]) -> NDArray[np.flo
     """A row for each text, with its log-odds by each model. Raises ValueError unless all models
     have one shape.
 
-    >>> shape = Shape(views=(), bits=4)
+    >>> shape = TextShape(views=(), bits=4)
     >>> logits([NgramModel(shape, SCALE, np.zeros(16, np.int32))], ["a", ""]).tolist()
     [[1.0], [1.0]]
     """

@@ -1,15 +1,15 @@
 """A linear classifier of texts over hashed n-grams of words and characters, on numpy alone.
 
 ``load(path).score(text)`` is the probability that a text is of the class the model was trained
-for. What is seen of a text is bounded (``Shape``), so is the time it takes; the weights are whole
+for. What is seen of a text is bounded (``TextShape``), so is the time it takes; the weights are whole
 numbers, so every process and machine gets the same score. The file is an npz of plain arrays.
 
 Hashing (Weinberger et al., "Feature Hashing for Large Scale Multitask Learning", ICML 2009) needs
 no vocabulary, and n-grams of all lengths come from a few passes over arrays. N-grams count once
 however often they occur, and the length of a text is divided out as in TF-IDF: by the square root
-of how many there are. ``Shape.features`` is what training reads, so the two cannot differ.
+of how many there are. ``TextShape.features`` is what training reads, so the two cannot differ.
 
->>> shape = Shape(views=(View(part="whole", words=(1, 2)),))
+>>> shape = TextShape(views=(View(part="whole", words=(1, 2)),))
 >>> slots, values = shape.features("I can't help. I can't.")
 >>> len(slots) == len(set(slots.tolist())) == len(values)
 True
@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 
 from agents.inspection.folding import Folding, in_ascii
 
-__all__ = ["NgramModel", "Shape", "View", "load"]
+__all__ = ["NgramModel", "TextShape", "View", "load"]
 
 Slots = NDArray[np.uint64]
 Numbers = NDArray[np.float64]
@@ -76,7 +76,7 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     least: int = 25
 
 
-class Shape(msgspec.Struct, frozen=True, kw_only=True):
+class TextShape(msgspec.Struct, frozen=True, kw_only=True):
     """How a text becomes numbers."""
 
     views: tuple[View, ...]
@@ -205,7 +205,7 @@ def part_of(data: bytes, view: View) -> bytes:
 
 class _Header(msgspec.Struct):
     version: int
-    shape: Shape
+    shape: TextShape
     bias: int
 
 
@@ -213,7 +213,7 @@ class NgramModel:
     """A bias and a weight for each slot, in 1/4096 logits. Not changed by use: one serves all
     threads."""
 
-    def __init__(self, shape: Shape, bias: int, weights: NDArray[np.int32]) -> None:
+    def __init__(self, shape: TextShape, bias: int, weights: NDArray[np.int32]) -> None:
         """``weights``: one for each of the 2**bits slots."""
         if weights.shape != (1 << shape.bits,):
             raise ValueError(f"{weights.shape} weights, not {1 << shape.bits}")
@@ -223,9 +223,9 @@ class NgramModel:
 
     @classmethod
     def fitted(
-        cls, shape: Shape, intercept: float, coefficients: NDArray[np.float64], kept: int
+        cls, shape: TextShape, intercept: float, coefficients: NDArray[np.float64], kept: int
     ) -> NgramModel:
-        """Of a fitted classifier over ``Shape.features``; the ``kept`` largest coefficients."""
+        """Of a fitted classifier over ``TextShape.features``; the ``kept`` largest coefficients."""
         weights = np.rint(coefficients * SCALE).astype(np.int32)
         if np.count_nonzero(weights) > kept:
             weights[np.argsort(-np.abs(coefficients), kind="stable")[kept:]] = 0

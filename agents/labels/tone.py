@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from agents.common.ngram_batch import logits
-from agents.common.ngram_model import NgramModel, Shape, View, load
+from agents.common.ngram_model import NgramModel, TextShape, View, load
 
 __all__ = ["SHAPE", "TONES", "ToneModel", "Tones", "tone_model"]
 
@@ -23,7 +23,7 @@ FOLDER = Path(__file__).parent / "tone"
 
 TONES = ("complaint", "acceptance", "declined")
 
-SHAPE = Shape(
+SHAPE = TextShape(
     views=(
         View(part="whole", words=(1, 2), characters=(4,)),
         # How a message begins: "no, the other one" is another thing than "there is no other one".

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import random
+import re
 from collections.abc import Callable, Iterable, Sequence
 
 from rich.console import Console
@@ -26,11 +27,18 @@ from tests.bench import guard_texts as first
 from tests.bench import guard_texts_blind as blind
 from tests.bench import guard_texts_third as third
 from tests.bench import smoke
-from tests.bench.refusals_injections import by_pattern, microseconds
 from training.attacks.planting import HOSTS, plant
 from training.attacks.sources import ATTACKS, DOCUMENTS, ORDERS, QUESTIONS, Source, available
 
 Judge = Callable[[str], bool]
+
+_PATTERN = re.compile(
+    r"(ignore|disregard|forget|override)\b.{0,30}\b(previous|above|prior|all|earlier)\b.{0,30}"
+    r"(instruction|prompt|rule)|system prompt|you are now|do anything now|developer mode|jailbreak"
+    r"|(ignore|desconsidere|esqueça)\b.{0,30}(instruções|regras)|prompt do sistema|você agora é"
+    r"|modo desenvolvedor",
+    re.IGNORECASE | re.DOTALL,
+)
 
 _DOCUMENTS = 60
 """Of a source."""
@@ -49,8 +57,19 @@ def instructs(text: str) -> bool:
     return injection_probability(text, retrieved=True) >= DOCUMENT_THRESHOLD
 
 
+def microseconds(score: Callable[[str], object], texts: Sequence[str]) -> tuple[float, float]:
+    """CPU time per text and per kB, the best of five rounds."""
+    best = float("inf")
+    for _ in range(5):
+        begun = time.process_time()
+        for text in texts:
+            score(text)
+        best = min(best, time.process_time() - begun)
+    return best / len(texts) * 1e6, best / sum(map(len, texts)) * 1e9
+
+
 def _pattern(text: str) -> bool:
-    return by_pattern(text) >= 0.5
+    return _PATTERN.search(text) is not None
 
 
 def _table(title: str) -> Table:

@@ -9,9 +9,9 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from agents.common.ngram_batch import logits
-from agents.common.ngram_model import NgramModel, Shape, View
+from agents.common.ngram_model import NgramModel, TextShape, View
 
-SHAPE = Shape(
+SHAPE = TextShape(
     views=(
         View(part="whole", words=(1, 2), characters=(3, 5)),
         View(part="first", words=(1,), most=12, least=100),
@@ -23,7 +23,7 @@ SHAPE = Shape(
 )
 
 
-def model(seed: int, shape: Shape = SHAPE) -> NgramModel:
+def model(seed: int, shape: TextShape = SHAPE) -> NgramModel:
     chance = np.random.default_rng(seed)
     return NgramModel(shape, seed, chance.integers(-9_000, 9_000, 1 << shape.bits).astype(np.int32))
 
@@ -49,6 +49,6 @@ def test_more_texts_than_are_read_in_one_pass() -> None:
 
 
 def test_models_of_different_shapes_are_refused() -> None:
-    other = model(3, Shape(views=(View(part="whole", words=(1,)),), bits=8))
+    other = model(3, TextShape(views=(View(part="whole", words=(1,)),), bits=8))
     with pytest.raises(ValueError, match="different shapes"):
         logits([MODELS[0], other], ["a text"])

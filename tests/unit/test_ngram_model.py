@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
 from sklearn.linear_model import LogisticRegression
 
-from agents.common.ngram_model import NgramModel, Shape, View, load
+from agents.common.ngram_model import NgramModel, TextShape, View, load
 
-SHAPE = Shape(
+SHAPE = TextShape(
     views=(
         View(part="whole", words=(1, 2, 3), characters=(4, 5)),
         View(part="first", words=(1, 2)),
@@ -84,17 +84,25 @@ def test_only_the_largest_weights_are_kept(fitted: tuple[LogisticRegression, Ngr
     ],
 )
 def test_what_makes_no_difference(text: str, same: str) -> None:
-    shape = Shape(views=(View(part="whole", words=(1, 2)),))
+    shape = TextShape(views=(View(part="whole", words=(1, 2)),))
     assert shape.features(text)[0].tolist() == shape.features(same)[0].tolist()
 
 
 def test_views_look_at_their_part_alone() -> None:
     middle = "Something stands in between, of some length. "
     for part, text, other in (
-        ("first", "I cannot help you with that request. ", "There is nothing to be seen of it here."),
-        ("last", "There is nothing to be seen of it here. ", "I cannot help you with that request."),
+        (
+            "first",
+            "I cannot help you with that request. ",
+            "There is nothing to be seen of it here.",
+        ),
+        (
+            "last",
+            "There is nothing to be seen of it here. ",
+            "I cannot help you with that request.",
+        ),
     ):
-        shape = Shape(views=(View(part=part, words=(1,)),))  # type: ignore[arg-type]
+        shape = TextShape(views=(View(part=part, words=(1,)),))  # type: ignore[arg-type]
         seen = shape.features(text + middle + other)[0].tolist()
         alone = text if part == "first" else other
         assert seen == shape.features(alone)[0].tolist()

@@ -157,7 +157,7 @@ TOPICS = (
 
 
 def matrix(texts: list[str]) -> csr_matrix:
-    """A row for each text: what ``Shape.features`` sees of it."""
+    """A row for each text: what ``TextShape.features`` sees of it."""
     places: list[NDArray[np.intp]] = []
     values: list[NDArray[np.float64]] = []
     for slots, owners in view_slots(SHAPE, texts):

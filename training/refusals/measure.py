@@ -59,7 +59,7 @@ def probabilities(scores: Numbers) -> Numbers:
 
 
 def tfidf(examples: Sequence[Example]) -> Callable[[Sequence[str]], Numbers]:
-    """TF-IDF of words and pairs with logistic regression, on answers that models and people wrote."""
+    """TF-IDF of words and pairs with logistic regression, on what models and people wrote."""
     real = [example for example in examples if example.source != "own sentences"]
     pipeline = make_pipeline(
         TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True),
@@ -75,7 +75,10 @@ def tfidf(examples: Sequence[Example]) -> Callable[[Sequence[str]], Numbers]:
 
 
 def held_out(
-    examples: Sequence[Example], features: csr_matrix, others: Sequence[Example], other_features: csr_matrix
+    examples: Sequence[Example],
+    features: csr_matrix,
+    others: Sequence[Example],
+    other_features: csr_matrix,
 ) -> tuple[list[Measured], Calibration, Numbers]:
     """Each source of ``examples`` but our own sentences, scored by models without it in either
     language; then ``others``, which nothing was trained on, by the model of all. With the
@@ -85,18 +88,20 @@ def held_out(
     words = np.zeros(len(examples))
     names = list(dict.fromkeys(source for source in sources if source != "own sentences"))
     for source in names:
-        rest = np.flatnonzero(sources != source)
-        rows = np.flatnonzero(sources == source)
+        rest = np.flatnonzero(sources != source).tolist()
+        rows = np.flatnonzero(sources == source).tolist()
         kept = [examples[row] for row in rest]
         raw[rows] = logits(fit(features[rest], kept), features[rows])
         words[rows] = tfidf(kept)([examples[row].text for row in rows])
-    real = np.flatnonzero(sources != "own sentences")
+    real = np.flatnonzero(sources != "own sentences").tolist()
     by = calibrate(raw[real], [examples[row].refused for row in real])
     found = probabilities(by[0] * raw + by[1])
     measured = list(_by_source([examples[row] for row in real], found[real], words[real]))
     if others:
         scores = probabilities(logits(fit(features, examples), other_features, by))
-        measured += _by_source(others, scores, tfidf(examples)([example.text for example in others]))
+        measured += _by_source(
+            others, scores, tfidf(examples)([example.text for example in others])
+        )
     return measured, by, raw
 
 

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix  # type: ignore[import-untyped]
 from sklearn.linear_model import LogisticRegression
 
-from agents.common.ngram_model import NgramModel, Shape, View
+from agents.common.ngram_model import NgramModel, TextShape, View
 from agents.inspection.text.refusal import looked_at
 from training.refusals.sources import Example
 
 __all__ = ["SHAPE", "Calibration", "calibrate", "fit", "logits", "matrix"]
 
-SHAPE: Final = Shape(
+SHAPE: Final = TextShape(
     views=(View(part="whole", words=(1, 2, 3)), View(part="first", words=(1, 2, 3))),
     bits=18,
     head=400,
@@ -46,12 +46,14 @@ def matrix(examples: Sequence[Example]) -> csr_matrix:
 def fit(features: csr_matrix, examples: Sequence[Example]) -> LogisticRegression:
     """Logistic regression (L2)."""
     weights = [_OWN if example.source == "own sentences" else 1.0 for example in examples]
-    return LogisticRegression(C=_STRENGTH, solver="liblinear", dual=True, tol=1e-3, max_iter=2_000, random_state=0).fit(
-        features, [example.refused for example in examples], sample_weight=weights
-    )
+    return LogisticRegression(
+        C=_STRENGTH, solver="liblinear", dual=True, tol=1e-3, max_iter=2_000, random_state=0
+    ).fit(features, [example.refused for example in examples], sample_weight=weights)
 
 
-def logits(classifier: LogisticRegression, features: csr_matrix, by: Calibration = (1.0, 0.0)) -> Numbers:
+def logits(
+    classifier: LogisticRegression, features: csr_matrix, by: Calibration = (1.0, 0.0)
+) -> Numbers:
     found: Numbers = classifier.decision_function(features)
     return by[0] * found + by[1]
 
@@ -67,5 +69,8 @@ def exported(classifier: LogisticRegression, by: Calibration) -> NgramModel:
     """The arrays that ship, calibrated."""
     slope, intercept = by
     return NgramModel.fitted(
-        SHAPE, slope * float(classifier.intercept_[0]) + intercept, slope * classifier.coef_[0], KEPT
+        SHAPE,
+        slope * float(classifier.intercept_[0]) + intercept,
+        slope * classifier.coef_[0],
+        KEPT,
     )

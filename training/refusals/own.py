@@ -1,4 +1,4 @@
-"""Our own sentences, from the templates beside this file: refusals, and answers that look like one."""
+"""Our own sentences, from the templates beside this file: refusals, and what looks like one."""
 
 from __future__ import annotations
 
@@ -32,8 +32,12 @@ def made(count: int, seed: int = 1) -> list[Example]:
         drawn: dict[str, bool] = {}
         for number in range(count):
             refused = number % 2 == 0
-            drawn[_typed(grammar.make("refusal" if refused else rng.choice(_OTHERS)), rng)] = refused
-        found += [Example("own sentences", language, text, refused) for text, refused in drawn.items()]
+            drawn[_typed(grammar.make("refusal" if refused else rng.choice(_OTHERS)), rng)] = (
+                refused
+            )
+        found += [
+            Example("own sentences", language, text, refused) for text, refused in drawn.items()
+        ]
     return found
 
 

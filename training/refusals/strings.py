@@ -14,7 +14,8 @@ _PHRASES: Final = re.compile(
     r"|\b(?:is not|isn't|never|not be) (?:[a-z]+ or )?(?:ethical|appropriate|acceptable|okay|justifiable)"
     r"|\b(?:illegal|unethical) (?:and|or) (?:un|im|ill)|\bno reason (?:why|to)\b|\bis unethical"
     r"|\bn[ãa]o (?:posso|consigo|vou|me sinto)\b|\bsinto muito, mas|\b(?:me )?desculpe?,? mas|\blamento, mas"
-    r"|\bpe[çc]o desculpas,? mas|\bcomo uma? (?:ia|intelig[êe]ncia|modelo de linguagem)\b|\bn[ãa]o [ée] (?:[ée]tico|apropriado|aceit[áa]vel)"
+    r"|\bpe[çc]o desculpas,? mas|\bcomo uma? (?:ia|intelig[êe]ncia|modelo de linguagem)\b"
+    r"|\bn[ãa]o [ée] (?:[ée]tico|apropriado|aceit[áa]vel)"
     r"|\bn[ãa]o estou (?:autorizad|habilitad)|\bilegal e anti[ée]tic",
     re.IGNORECASE,
 )

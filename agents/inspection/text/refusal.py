@@ -25,7 +25,7 @@ REFUSAL_THRESHOLD: Final = 0.5
 _AT_MOST: Final = 4_000
 """Characters whose quotations are looked for: the first half and the last."""
 _QUOTED_WHOLE: Final = ("{", "[", "```", '"', "“", "«")
-_QUOTE: Final = re.compile('"[^"\n]{1,300}+"|“[^”\n]{1,300}+”|«[^»\n]{1,300}+»')
+_QUOTE: Final = re.compile('"[^"\n]{1,300}+"|“[^“”\n]{1,300}+”|«[^«»\n]{1,300}+»')
 _VALUES: Final = 8
 """Texts of a JSON answer that are looked at one by one, the first that are no mere names."""
 _NAME: Final = 20
@@ -52,9 +52,10 @@ def looked_at(text: str) -> str:
 
 def refusal_probability(text: str) -> float:
     """Probability (0 to 1) that the answer ``text`` declines what was asked, wholly or in part.
-    Calibrated for a mix of as many refusals as other answers; 0 for a text without words."""
+    Calibrated for a mix of as many refusals as other answers; 0 for a single word: a label, a name.
+    """
     text = looked_at(text)
-    return _model().score(text) if text else 0.0
+    return _model().score(text) if len(text.split(None, 1)) > 1 else 0.0
 
 
 def is_refusal(answer: str) -> bool:
@@ -63,7 +64,9 @@ def is_refusal(answer: str) -> bool:
     if refusal_probability(answer) >= REFUSAL_THRESHOLD:
         return True
     shape = _model().shape
-    if not shape.head + shape.tail < len(answer) <= _LONGEST_JSON or not answer.startswith(("{", "```")):
+    if not shape.head + shape.tail < len(answer) <= _LONGEST_JSON or not answer.startswith(
+        ("{", "```")
+    ):
         return False
     try:
         value = msgspec.json.decode(answer.removeprefix("```json").strip("`\n "))
