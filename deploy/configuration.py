@@ -23,7 +23,7 @@ from agents.anomaly.slo import Objective
 from agents.behaviour.settings import BehaviourSettings, behaviour_settings
 from agents.budgets.rules import BudgetTable, LimitTable, RunawayTable, read_rules
 from agents.common.label_settings import LabelSettings, label_settings
-from agents.controls.rules import Rule as SwitchTable
+from agents.controls.rules import SwitchRule as SwitchTable
 from agents.controls.rules import read_rules as read_switches
 from agents.drift.settings import DriftSettings, drift_settings
 from agents.guards.settings import GuardSettings, guard_settings

@@ -17,6 +17,9 @@ Ask = Callable[[str, Mapping[str, Any]], list[Row]]
 
 Kind = Literal["response_id", "request_id", "trace_id", "session_id"]
 
+ANY_KIND: tuple[Kind, ...] = ("response_id", "request_id", "trace_id", "session_id")
+"""What an id may be of, in the order in which it is taken to be."""
+
 MAX_CALLS = 100
 """Most calls shown of a trace or session; the earliest."""
 MAX_STEPS = 1_000
@@ -41,6 +44,7 @@ _JSON_COLUMNS = (
 class Story:
     """What is known of an id.
 
+    ``kind``: what the id is of.
     ``calls``: the interactions it names, complete, each with its own ``feedback``, ``evaluations``, ``labels``, ``alerts`` and
     ``shadow_pairs``; ``steps``: roots of the tree of everything in the same traces, each step with ``children`` and ``total_cost_usd``,
     those that are no calls with ``kind``, ``input`` and ``output``;
@@ -48,7 +52,8 @@ class Story:
     made the database; ``truncated``: there is more than is shown.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, kind: Kind) -> None:
+        self.kind = kind
         self.calls: list[Row] = []
         self.steps: list[Row] = []
         self.session_feedback: list[Row] = []
@@ -58,28 +63,32 @@ class Story:
     def builtins(self) -> Row:
         """As JSON."""
         return {
+            "kind": self.kind,
             "calls": self.calls, "steps": self.steps, "session_feedback": self.session_feedback, "not_available": self.absent,
             "truncated": self.truncated,
         }  # fmt: skip
 
 
-def story(ask: Ask, kind: Kind, value: str, decode: Callable[[str], Any]) -> Story | None:
-    """Everything about an id, None if no interaction has it. ``decode``: of columns that hold JSON.
+def story(ask: Ask, kinds: Sequence[Kind], value: str, decode: Callable[[str], Any]) -> Story | None:
+    """Everything about an id of the first of ``kinds`` that has it, None if no interaction does. ``decode``: of columns that hold JSON.
 
     What a query costs is mostly its analysis, so there are few, and side by side: tables are asked only where ``ids`` knows of rows.
     """
-    found = Story()
     with ThreadPoolExecutor(2) as pool:
-        calls = ask(_interactions("* EXCEPT (version)", kind, 1, MAX_CALLS), _ids([value]))
+        calls = ask(_interactions("* EXCEPT (version)", kinds, 1, MAX_CALLS), _ids([value]))
         if not calls:
             return None
+        # They are sorted by kind: the first row tells which one it is.
+        kind = next(kind for kind in kinds if calls[0][kind] == value)
+        calls = [call for call in calls if call[kind] == value]
+        found = Story(kind)
         found.truncated = len(calls) > MAX_CALLS
         found.calls = calls[:MAX_CALLS]
         complete = kind == "trace_id" and not found.truncated  # nothing else is in the trace
         traces = sorted({call["trace_id"] for call in found.calls} - {""})
         others = pool.submit(ask, _OTHER_STEPS, {"traces": traces}) if traces else None
         traces = [] if complete else traces
-        relatives = pool.submit(ask, _interactions(_STEP, "trace_id", len(traces), MAX_STEPS), _ids(traces)) if traces else None
+        relatives = pool.submit(ask, _interactions(_STEP, ["trace_id"], len(traces), MAX_STEPS), _ids(traces)) if traces else None
         given = _given(found.calls)
         known = ask(_sources(len(given["ids"])), given)
         found.absent = [name for name in _SAID if f"'{name}'" not in known[0]["sources"]]
@@ -121,10 +130,12 @@ def _where(source: str, columns: str, count: int) -> str:
     return f"({columns}) IN (SELECT {places} FROM mirante.ids WHERE source = '{source}' AND hash IN ({_hashes(count)}))"
 
 
-def _interactions(columns: str, kind: Kind, count: int, most: int) -> str:
+def _interactions(columns: str, kinds: Sequence[Kind], count: int, most: int) -> str:
+    tests = [f"{kind} IN %(ids)s" for kind in kinds]
+    ranks = "".join(f"{test} DESC, " for test in tests) if len(tests) > 1 else ""
     return (
         f"SELECT {columns} FROM mirante.interactions_data FINAL PREWHERE {_where('interactions', 'tenant, feature, time', count)} "
-        f"WHERE {kind} IN %(ids)s ORDER BY time, request_id LIMIT {most + 1}"
+        f"WHERE {' OR '.join(tests)} ORDER BY {ranks}time, request_id LIMIT {most + 1}"
     )
 
 

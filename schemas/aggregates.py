@@ -116,10 +116,13 @@ class Aggregate(msgspec.Struct, array_like=True, gc=False):
         """Count one interaction."""
         outcome, added, picodollars, latency_ms, ttft_ms, unpriced, response_id, flags, tpot_ms, partial = item
         self.outcomes[outcome] += 1
-        tokens = self.tokens
-        for index, count in enumerate(added):
-            if count:
-                tokens[index] += count
+        tokens, (tokens_in, tokens_out, read, write, reasoning) = self.tokens, added
+        tokens[0] += tokens_in
+        tokens[1] += tokens_out
+        if read or write or reasoning:
+            tokens[2] += read
+            tokens[3] += write
+            tokens[4] += reasoning
         if picodollars is not None:
             self.pico += picodollars
             if self.pico >= _CARRY:
@@ -131,17 +134,17 @@ class Aggregate(msgspec.Struct, array_like=True, gc=False):
                 self.paid_squares += index * index
             if partial:
                 self.partial += 1
-                self.unpriced_tokens += added[0] + added[1]
+                self.unpriced_tokens += tokens_in + tokens_out
         elif unpriced:
             self.unpriced += 1
-            self.unpriced_tokens += added[0] + added[1]
+            self.unpriced_tokens += tokens_in + tokens_out
         if response_id > self.examples.get(outcome, ""):
             self.examples[outcome] = response_id
         for flag in flags:
             count, last = self.flags.get(flag, (0, ""))
             self.flags[flag] = count + 1, max(last, response_id)
         if latency_ms is not None:
-            if response_id and latency_ms >= self.slowest[0]:
+            if latency_ms >= self.slowest[0] and response_id:
                 self.slowest = max(self.slowest, (latency_ms, response_id))
             bins, index = self.latency, bin_of(latency_ms)
             bins[index] = bins.get(index, 0) + 1

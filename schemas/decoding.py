@@ -264,9 +264,9 @@ def _is_required(name: str, tree: dict[str, Any], struct: type[E], fields: Field
 
 
 def _free_form_of(event: Request) -> list[object]:
-    parts: list[object] = [
-        part for part in (event.params, event.tools, event.output_schema) if part
-    ]
+    parts: list[object] = [event.params] if event.params else []
+    if event.tools or event.output_schema:
+        parts += [event.tools, event.output_schema]
     if event.prompt is not None and event.prompt.variables:
         parts.append(event.prompt.variables)
     for message in event.messages or ():

@@ -53,6 +53,11 @@ class Finding(msgspec.Struct, kw_only=True, gc=False, omit_defaults=True):
     by: list[str] = []
     """Labels that say whom it is about, where there may be very many of the same kind: users of a budget by user."""
     generator: str = ""
+    facts: dict[str, Any] = {}
+    """What is to be said of it, plain data from which agents/alerts/wording makes sentences; ``kind`` says which. With facts there is
+    no need of ``summary``, ``description``, ``action`` and ``cause``."""
+    where: dict[str, str] = {}
+    """Further labels of the alert that say where it is, and are no part of its identity: a loop's tenant and feature."""
 
 
 class Findings(msgspec.Struct, kw_only=True, gc=False, omit_defaults=True):

@@ -14,6 +14,7 @@ from schemas.aggregates import OUTCOME_INDEX, UNANSWERED, Contribution
 
 MOST_EXAMPLES = 3
 MOST_SIGNATURES = 32
+MOST_CALLERS = 8
 
 _OK = OUTCOME_INDEX["ok"]
 _CARRY = 10**18
@@ -25,6 +26,16 @@ class Group(NamedTuple):
 
     rule: str
     values: tuple[str, ...]
+
+
+class Caller(NamedTuple):
+    """Where a call comes from, for people; ``""`` for what it does not say. ``step``: its operation and, if it names one, its tool."""
+
+    tenant: str
+    feature: str
+    model: str
+    user: str
+    step: str
 
 
 class Usage(msgspec.Struct, array_like=True, gc=False):
@@ -50,6 +61,8 @@ class Usage(msgspec.Struct, array_like=True, gc=False):
     """Answered by another model than they asked for, and therefore counted in another group."""
     void: int = 0
     """Interactions of which a copy belongs here and another one counts, elsewhere (agents/interactions/copies.py)."""
+    callers: dict[Caller, int] = {}
+    """How many calls came from where; at most ``MOST_CALLERS``. Only for limits and for rules that look for loops."""
 
     @property
     def picodollars(self) -> int:
@@ -61,24 +74,29 @@ class Usage(msgspec.Struct, array_like=True, gc=False):
         """How much input this holds or has passed on, counted as in the cost windows."""
         return self.requests + self.answers + 2 * self.moved + 3 * self.void
 
-    def add(self, item: Contribution, response_id: str = "", signature: int | None = None) -> None:
+    def add(self, item: Contribution, response_id: str = "", signature: int | None = None, caller: Caller | None = None) -> None:
         """Count an interaction that has ended."""
+        outcome, tokens, money = item[:3]
         self.requests += 1
-        if item.outcome != _OK:
+        if caller is not None and (caller in self.callers or len(self.callers) < MOST_CALLERS):
+            self.callers[caller] = self.callers.get(caller, 0) + 1
+        if outcome != _OK:
             self.failed += 1
         if signature is not None and (signature in self.signatures or len(self.signatures) < MOST_SIGNATURES):
             self.signatures[signature] = self.signatures.get(signature, 0) + 1
-        if item.outcome == UNANSWERED:
+        if outcome == UNANSWERED:
             return
         self.answers += 1
-        self.tokens += item.tokens[0] + item.tokens[1]
-        money = item.picodollars or 0
+        self.tokens += tokens[0] + tokens[1]
+        money = money or 0
         self.pico += money
         if self.pico >= _CARRY:
             carried, self.pico = divmod(self.pico, _CARRY)
             self.carried += carried
         example = (money / 1e12, response_id)
-        if len(self.examples) < MOST_EXAMPLES or example > self.examples[-1]:
+        if not self.examples:  # as of most sessions: one call in a window
+            self.examples = [example]
+        elif len(self.examples) < MOST_EXAMPLES or example > self.examples[-1]:
             self.examples = sorted([*self.examples, example], reverse=True)[:MOST_EXAMPLES]
 
     def answer(self, item: Contribution, response_id: str = "") -> None:
@@ -87,8 +105,10 @@ class Usage(msgspec.Struct, array_like=True, gc=False):
         self.failed -= 1
         self.add(item, response_id)
 
-    def take_back(self, item: Contribution, response_id: str = "", signature: int | None = None) -> None:
+    def take_back(self, item: Contribution, response_id: str = "", signature: int | None = None, caller: Caller | None = None) -> None:
         """Undo :meth:`add`."""
+        if caller is not None and (known := self.callers.pop(caller, 0)) > 1:
+            self.callers[caller] = known - 1
         self.requests -= 1
         if item.outcome != _OK:
             self.failed -= 1

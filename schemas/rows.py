@@ -67,7 +67,9 @@ def money(usd: float | Decimal) -> str:
 
 def picodollars(amount: int) -> str:
     """Picodollars (1e-12 USD, not negative) as decimal text in USD, as `money` writes it."""
-    digits = str(amount).zfill(13)
+    if amount < 10**12:  # as of nearly all calls
+        return "0." + str(amount).zfill(12)
+    digits = str(amount)
     return f"{digits[:-12]}.{digits[-12:]}"
 
 
@@ -342,6 +344,20 @@ class ControlRow(TableRow):
     expires_at: datetime | None = None
     author: str = ""
     note: str = ""
+
+
+class SilenceRow(TableRow):
+    """A silence of alerts. Identity: id; the largest `version`, the place of the record, is the latest word on it."""
+
+    TABLE: ClassVar[str] = "silences_data"
+
+    id: str
+    version: int
+    matchers: dict[str, str]
+    starts_at: datetime
+    ends_at: datetime
+    comment: str = ""
+    created_by: str = ""
 
 
 class DeadLetterRow(TableRow):

@@ -41,7 +41,7 @@ def _cut(batch: Batch, records: Sequence[Any], suspects: Sequence[Work]) -> Iter
     some: list[Any] = []
     size = 0
     for record in records:
-        alone = any(work.first <= record.offset <= work.last for work in suspects)
+        alone = bool(suspects) and any(work.first <= record.offset <= work.last for work in suspects)
         width = len(record.value or b"")
         if some and (alone or size + width > MOST_BYTES):
             yield Piece(batch, some, some[-1].offset + 1)

@@ -38,7 +38,7 @@ _OURS = re.compile(r"[/\\]((?:agents|streams|schemas|deploy)[/\\].+\.py)$")
 _PLAIN_KEY = re.compile(rb"[\w.:@/\-]{1,64}", re.ASCII)
 
 
-class Held(NamedTuple):
+class Hold(NamedTuple):
     """What holds the loop. `at`: the innermost function of Mirante's own."""
 
     agent: str
@@ -69,7 +69,7 @@ class Watchdog:
         self._loop_thread = 0
         self._beaten = self._looked = now()
         self._worked = busy()
-        self._held: Held | None = None
+        self._held: Hold | None = None
         self._since = self._beaten
         self._told: dict[str, float] = {}
         self._ended = threading.Event()
@@ -125,7 +125,7 @@ class Watchdog:
             told.append(f"has held the worker for {now - since:.0f} s and still does: {held}")
         return told
 
-    def _over(self, held: Held, seconds: float) -> None:
+    def _over(self, held: Hold, seconds: float) -> None:
         log.warning("the event loop goes on after %.1f s: %s", seconds, held)
         self._metrics.held(held.agent, held.step, seconds)
         told = {**self._told, f"held the worker for {seconds:.1f} s: {held}": self._now()}
@@ -137,7 +137,7 @@ class Watchdog:
         while not self._ended.wait(BEAT):
             self.look()
 
-    def _what(self) -> Held:
+    def _what(self) -> Hold:
         work, record = self._in_hand.work, self._in_hand.record
         agent, step = (work.agent, work.step) if work is not None else ("", "")
         if record is not None:
@@ -147,7 +147,7 @@ class Watchdog:
             event = f"event {work.topic}/{work.partition}/{work.first}{to}"
         else:
             event = ""
-        return Held(agent, step, self._where(), event)
+        return Hold(agent, step, self._where(), event)
 
     def _where(self) -> str:
         frame = sys._current_frames().get(self._loop_thread)

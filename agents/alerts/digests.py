@@ -11,11 +11,10 @@ from heapq import nlargest
 
 import msgspec
 
-from agents.alerts.lifecycle import Life, fingerprint
+from agents.alerts.lifecycle import Life
 from schemas.findings import DIGEST, Finding
 
 _NAMED = 10
-_IN_SUMMARY = 3
 _AFTER = 1e-6
 """Findings of one identity have distinct times."""
 
@@ -42,14 +41,8 @@ def describe(digest: Finding, alerts: Iterable[Finding], per_hour: int) -> None:
     alerts = list(alerts)
     worst = nlargest(_NAMED, alerts, key=lambda finding: (finding.usd_per_hour or 0.0, _beyond(finding), sorted(finding.labels.items())))
     by = worst[0].by
-    names = [", ".join(f"{name} {finding.labels[name]}" for name in by) for finding in worst]
-    what = ", ".join(f"{name} {value}" for name, value in digest.labels.items() if name != DIGEST)
-    digest.summary = (
-        f"{len(alerts):,} more alerts {digest.name} ({what}) than the {per_hour} an hour that are told of singly; "
-        f"the worst: {'; '.join(names[:_IN_SUMMARY])}."
-    )
-    digest.description = "\n".join(f"{name}: {finding.summary}" for name, finding in zip(names, worst, strict=True))
-    digest.action = f"List them with `mirante query \"SELECT * FROM alerts WHERE annotations['inhibited_by'] = '{fingerprint(digest)}'\"`."
+    whom = [{name: finding.labels[name] for name in by} for finding in worst]
+    digest.facts = {"kind": "digest", "per_hour": per_hour, "worst_labels": whom}
     costs = [finding.usd_per_hour for finding in alerts if finding.usd_per_hour is not None]
     digest.usd_per_hour = sum(costs) if costs else None
     digest.users = len(alerts) if by == ["user"] else None

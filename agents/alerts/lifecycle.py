@@ -41,6 +41,17 @@ class Shown(msgspec.Struct, array_like=True, frozen=True, gc=False):
     digest: str = ""
 
 
+class Course(msgspec.Struct, array_like=True, gc=False):
+    """How an alert went since it began. ``usual``: what its first report compared with; an incident does not become usual by lasting.
+    ``worst``: the value furthest from it. ``usd``: cost beyond the usual so far. ``where``: of its first report."""
+
+    usual: float | None = None
+    worst: float | None = None
+    requests: int | None = None
+    usd: float | None = None
+    where: dict[str, str] = {}
+
+
 class Life(msgspec.Struct, array_like=True, gc=False):
     """What is known of one fingerprint. Moments are epoch seconds of event time."""
 
@@ -72,6 +83,7 @@ class Life(msgspec.Struct, array_like=True, gc=False):
     shown: Shown | None = None
     explained_by: tuple[str, ...] | None = None
     """Key of what would explain it (agents/alerts/inhibition.py), while it fires."""
+    course: Course | None = None
 
 
 def fingerprint(finding: Finding) -> str:
@@ -98,7 +110,7 @@ def report(life: Life, finding: Finding, settings: AlertSettings) -> Change | No
     t = finding.time
     if t <= life.time or (life.ends_at is not None and t <= life.ends_at):
         return None
-    changed = finding.active != life.active
+    changed, before = finding.active != life.active, life.time
     if changed:
         life.changes = [*(c for c in life.changes if c > t - HOUR), t][-settings.flapping :]
     life.time, life.active = t, finding.active
@@ -109,11 +121,13 @@ def report(life: Life, finding: Finding, settings: AlertSettings) -> Change | No
             life.due = t + (max(life.finding.keep, settings.flapping_keep) if flapping(life, settings) else life.finding.keep)
         return None
     life.finding = finding
-    if life.phase == "inactive":
+    begins = life.phase == "inactive"
+    if begins:
         begun = t if finding.since is None else min(finding.since, t)
         life.starts_at = begun if life.ends_at is None else max(begun, life.ends_at)
         life.episode = finding.episode
         life.phase, life.version, life.told, life.shown, life.no_data = "pending", 0, None, None, False
+    _go_on(life, finding, life.starts_at if begins else before, anew=begins)
     if life.phase == "pending":
         if t >= life.starts_at + finding.hold:
             return _fire(life, t, settings)
@@ -143,6 +157,21 @@ def expire(life: Life, settings: AlertSettings) -> Change | None:
 def flapping(life: Life, settings: AlertSettings) -> bool:
     """Whether the condition came and went too often within the hour before its last report."""
     return sum(c > life.time - HOUR for c in life.changes) >= settings.flapping
+
+
+def _go_on(life: Life, finding: Finding, before: float, *, anew: bool) -> None:
+    """Note how the alert goes on; ``before``: time of the report before this one, or of its start."""
+    course = life.course
+    if course is None or anew:
+        course = life.course = Course(usual=finding.expected, where=finding.where)
+    if finding.value is not None:
+        far = abs(finding.value - (course.usual or 0.0))
+        if course.worst is None or far > abs(course.worst - (course.usual or 0.0)):
+            course.worst = finding.value
+    if finding.requests is not None:
+        course.requests = max(finding.requests, course.requests or 0)
+    if finding.usd_per_hour is not None and life.agent not in IMMEDIATE:  # those report changes only
+        course.usd = (course.usd or 0.0) + finding.usd_per_hour * max(0.0, finding.time - before) / HOUR
 
 
 def _fire(life: Life, at: float, settings: AlertSettings) -> Change:

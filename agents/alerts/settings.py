@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict, Field
 
 
@@ -17,3 +19,5 @@ class AlertSettings(BaseModel):
     flapping: int = Field(default=6, ge=2, le=100, description="changes of a condition per hour from which it counts as flapping")
     flapping_keep: float = Field(default=900.0, ge=0, le=86_400, description="a flapping condition must be absent this long to be resolved")
     runbooks: str = Field(default="docs/runbooks.md", description="page of the runbooks; each alert links to its section")
+    dashboard: str = Field(default="", description="address of the dashboard; if given, each alert links to its page there")
+    language: Literal["en", "pt"] = Field(default="en", description="of the alerts' texts: English or Portuguese")

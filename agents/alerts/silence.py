@@ -10,15 +10,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 
 import msgspec
 
 from schemas.findings import Finding
+from schemas.rows import SilenceRow
 from streams.effects import Message
 
 KIND_HEADER = "mirante-kind"
 SILENCE = b"silence"
+_LATEST = 7_258_118_399.0
+"""In the year 2199: a DateTime64 holds no later one in every reader."""
 
 
 class Silence(msgspec.Struct, kw_only=True, gc=False):
@@ -39,7 +43,7 @@ class Silence(msgspec.Struct, kw_only=True, gc=False):
         """Whether it silences this alert at this time."""
         if not self.start <= at < self.end:
             return False
-        labels = {**finding.labels, "alertname": finding.name}
+        labels = {**finding.where, **finding.labels, "alertname": finding.name}
         return all(fnmatchcase(labels.get(label, ""), pattern) for label, pattern in self.matchers.items())
 
 
@@ -61,6 +65,15 @@ def parse_matchers(texts: Iterable[str]) -> dict[str, str]:
 def silence_message(topic: str, silence: Silence) -> Message:
     """The record that makes a silence known; ``topic`` is that of the findings."""
     return Message(topic, 0, silence.id.encode(), msgspec.json.encode(silence), ((KIND_HEADER, SILENCE),))
+
+
+def row_of_silence(silence: Silence, version: int) -> SilenceRow:
+    """The row of a silence; ``version``: the offset of its record."""
+    starts, ends = (datetime.fromtimestamp(min(max(at, 0.0), _LATEST), UTC) for at in (silence.start, silence.end))
+    return SilenceRow(
+        id=silence.id, version=version, matchers=silence.matchers, starts_at=starts, ends_at=ends, comment=silence.comment,
+        created_by=silence.created_by,
+    )  # fmt: skip
 
 
 def read_silence(value: bytes | None) -> Silence:

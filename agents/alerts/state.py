@@ -29,17 +29,17 @@ import msgspec
 
 from agents.alerts.digests import ceased, counted, describe
 from agents.alerts.inbox import read_findings
-from agents.alerts.inhibition import DIGEST, Key, explained_by, explains, is_traffic
+from agents.alerts.inhibition import DIGEST, Key, explained_by, explains, is_traffic, lately
 from agents.alerts.lifecycle import Change, Life, Shown, begin, expire, fingerprint, report
 from agents.alerts.pages import Pages
 from agents.alerts.present import alert_of, encode_alert, row_of
 from agents.alerts.settings import AlertSettings
 from agents.alerts.shards import joined, without_shard
-from agents.alerts.silence import KIND_HEADER, SILENCE, Silence, read_silence
+from agents.alerts.silence import KIND_HEADER, SILENCE, Silence, read_silence, row_of_silence
 from agents.alerts.sources import Lane, Source, Sources, lane_of
 from agents.common.stage2 import Untimed, pieces
 from schemas.findings import Finding, Findings
-from schemas.rows import AlertRow
+from schemas.rows import AlertRow, SilenceRow
 from streams.deadletters import dead_letter, origin_of
 from streams.effects import Effects, Message
 from streams.partitioner import partition_of
@@ -63,7 +63,7 @@ class HeldKey(NamedTuple):
     labels: tuple[tuple[str, str], ...]
 
 
-class Saved(msgspec.Struct, array_like=True, gc=False):
+class SavedAlerts(msgspec.Struct, array_like=True, gc=False):
     """A piece of state in the changelog."""
 
     lives: list[tuple[str, Life]] = []
@@ -81,7 +81,7 @@ class Saved(msgspec.Struct, array_like=True, gc=False):
 
 
 _encode_saved = msgspec.msgpack.Encoder().encode
-_decode_saved = msgspec.msgpack.Decoder(Saved).decode
+_decode_saved = msgspec.msgpack.Decoder(SavedAlerts).decode
 _encode_row = msgspec.json.Encoder().encode
 
 
@@ -131,6 +131,7 @@ class AlertsState(Untimed):
                 continue
             if isinstance(read, Silence):
                 self._silence(read, effects)
+                effects.row(SilenceRow.TABLE, _encode_row(row_of_silence(read, record.offset)))
             else:
                 self._take(read, effects)
                 self._advance(effects)
@@ -315,8 +316,8 @@ class AlertsState(Untimed):
             life = self._lives[found]
             if change == "fired":
                 life.explained_by = explained_by(life.finding)
-            if self._index(found, life) and (key := explains(life.finding)) is not None:
-                affected.update(self._explained.get(key, ()))
+            if self._index(found, life):
+                affected.update(*(self._explained.get(key, ()) for key in explains(life.finding)))
         for found, change in sorted(changes, key=lambda item: item[1] != "resolved"):
             life = self._lives[found]
             if change == "resolved":
@@ -336,17 +337,17 @@ class AlertsState(Untimed):
             return False
         change = set.add if life.phase == "firing" else set.discard
         change(self._firing, found)
-        for index, key in ((self._explaining, explains(life.finding)), (self._explained, life.explained_by)):
-            if key is not None:
-                change(index[key], found)
-                if not index[key]:
-                    del index[key]
+        keys = [(self._explaining, key) for key in explains(life.finding)]
+        for index, key in keys + ([(self._explained, life.explained_by)] if life.explained_by is not None else []):
+            change(index[key], found)
+            if not index[key]:
+                del index[key]
         return True
 
     def _reasons(self, life: Life, at: float) -> tuple[str, str]:
         """Fingerprint of what explains a firing alert, id of what silences it; '' each if nothing does."""
         key = life.explained_by
-        inhibited = min(self._explaining.get(key, ()), default="") if key is not None else ""
+        inhibited = (min(self._explaining.get(key, ()), default="") or lately(life, self._lives)) if key is not None else ""
         silenced = min((s.id for s in self._silences.values() if s.matches(life.finding, at)), default="")
         return inhibited, silenced
 
@@ -368,8 +369,7 @@ class AlertsState(Untimed):
     def _ticket(self, found: str, life: Life, shown: Shown, at: float, effects: Effects) -> Shown:
         """One of many tickets: itself while there is room below the cap, else the digest of its kind tells of it."""
         digest = counted(life.finding, None, 1, at)
-        name, key = fingerprint(digest), explains(digest)
-        assert key is not None
+        name, key = fingerprint(digest), explains(digest)[0]
         self._new_tickets[name] = None
         if self._tickets.setdefault(name, Pages()).admit(at, self._settings.tickets_per_hour):
             return shown
@@ -408,7 +408,7 @@ class AlertsState(Untimed):
         life.version += 1
         self._changed[found] = None
         self._dirty = True
-        alert = alert_of(found, life, shown, self._settings)
+        alert = alert_of(found, life, shown, self._settings, self._lives.get(shown.inhibited_by))
         key = found.encode()
         effects.messages.append(Message(self._topic, partition_of(key, self._partitions), key, encode_alert(alert)))
         effects.row(AlertRow.TABLE, _encode_row(row_of(alert, life.version)))
@@ -481,8 +481,8 @@ class AlertsState(Untimed):
         self, *, lives: Iterable[tuple[str, Life]] = (), forgotten: Iterable[str] = (),
         clocks: Iterable[tuple[Source, float | None]] = (), held: Iterable[tuple[str, Finding]] = (), silences: Iterable[Silence] = (),
         tickets: Iterable[tuple[str, Pages]] = (),
-    ) -> Saved:  # fmt: skip
-        return Saved(
+    ) -> SavedAlerts:  # fmt: skip
+        return SavedAlerts(
             list(lives), list(forgotten), list(clocks), list(held), list(silences),
             self._pages, self._expired["immediate"], self._expired["ordered"], self._acted, list(tickets),
         )  # fmt: skip

@@ -38,6 +38,16 @@ class Amounts(NamedTuple):
 _NOTHING = Amounts()
 
 
+class Explanation(NamedTuple):
+    """The value of a dimension that makes up most of a change; ``share`` of it, at most 1. ``new``: it was hardly there before."""
+
+    dimension: str
+    value: str
+    new: bool
+    share: float
+    rises: bool
+
+
 class Breakdown(msgspec.Struct, array_like=True, gc=False):
     """Exponentially weighted amounts per bucket, by (dimension, value): over hours, and over the last minutes."""
 
@@ -66,8 +76,8 @@ class Breakdown(msgspec.Struct, array_like=True, gc=False):
                     for key in sorted(keys, key=lambda k: (amounts[k].requests, k))[: len(keys) - _MOST_VALUES]:
                         del amounts[key]
 
-    def cause(self, metric: Metric) -> str:
-        """Such as ``prompt_sha 3f2a: 82% of the increase``; empty if no single value stands out."""
+    def cause(self, metric: Metric) -> Explanation | None:
+        """Which value explains most of the change; None if no single one stands out."""
         at = Amounts._fields.index(metric)
         changes: dict[str, dict[str, float]] = {}
         for key in self.now.keys() | self.before.keys():
@@ -84,9 +94,8 @@ class Breakdown(msgspec.Struct, array_like=True, gc=False):
             if share >= _EXPLAINS and (best is None or (share, dimension) > best[:2]):
                 best = (share, dimension, value)
         if best is None:
-            return ""
+            return None
         share, dimension, value = best
         seen = self.before.get((dimension, value), _NOTHING).requests / max(self.weight, 1e-9)
-        new = " (new)" if seen < 0.01 * self.now.get((dimension, value), _NOTHING).requests else ""
-        word = "increase" if sum(changes[dimension].values()) > 0 else "decrease"
-        return f"{dimension} {value or '(none)'}{new}: {min(share, 1.0):.0%} of the {word}"
+        new = seen < 0.01 * self.now.get((dimension, value), _NOTHING).requests
+        return Explanation(dimension, value, new, min(share, 1.0), sum(changes[dimension].values()) > 0)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import exp
 from typing import Literal, NamedTuple
 
 import msgspec
 
-from agents.anomaly.breakdown import Breakdown, Metric
+from agents.anomaly.breakdown import Breakdown, Explanation, Metric
 from agents.anomaly.bucket import Bucket
 from agents.anomaly.settings import AnomalySettings
 from agents.detectors.costs import CreepTest, Logs, PriceTest, Spend, Spent, TypicalTest
 from agents.detectors.counts import CountTest
+from agents.detectors.detector import Score
 from agents.detectors.evidence import Evidence
 from agents.detectors.joint import JointTest
 from agents.detectors.pace import PER_HOUR, PER_MINUTE, SECONDS
@@ -47,11 +49,8 @@ _PAGING: tuple[Kind, ...] = ("api_error", "lost")
 _FLOORS: dict[Kind, float] = {"pii_answer": 0.005}
 """What a share must rise by at least, where it is not 2%: few answers with somebody else's data are too many."""
 _METRICS: dict[Kind, Metric] = {"api_error": "errors", "refusal": "refusals", "lost": "lost", "price": "usd", "creep": "usd"}
-_TOGETHER: dict[Kind, str] = {
-    "traffic_up": "requests", "price": "cost per request", "tokens": "tokens per request", "api_error": "API errors", "refusal": "refusals",
-    "latency": "latency", "ttft": "time to first token", "tpot": "time per output token",
-}  # fmt: skip
-"""What is looked at together, the traffic first, and how it is called."""
+_TOGETHER: tuple[Kind, ...] = ("traffic_up", "price", "tokens", "api_error", "refusal", "latency", "ttft", "tpot")
+"""What is looked at together, the traffic first."""
 _MOST_NAMED = 3
 
 
@@ -65,9 +64,11 @@ class Condition(NamedTuple):
     since: float
     requests: int
     usd_per_hour: float | None
-    cause: str
+    cause: Explanation | None
     sure: bool = True
     """Enough to wake somebody."""
+    moved: Sequence[tuple[Kind, str]] = ()
+    """Of ``joint``: what moved furthest, each ``higher`` or ``lower``."""
 
 
 class Monitor(msgspec.Struct, array_like=True, gc=False):
@@ -137,6 +138,8 @@ class Monitor(msgspec.Struct, array_like=True, gc=False):
         """The bucket that starts at ``time``; an empty one says that nothing came."""
         found: list[Condition] = []
         requests = bucket.requests
+        if not requests and self.traffic is not None and self.traffic.silent:
+            self._stop()
         if requests or self.breakdown.now:
             self.breakdown.update(bucket.values, usual=not self.suspicious)
         residuals: dict[Kind, float] = {}
@@ -150,12 +153,25 @@ class Monitor(msgspec.Struct, array_like=True, gc=False):
     @property
     def suspicious(self) -> bool:
         """Whether some evidence is under way."""
-        sums = [test.evidence for test in self.shares.values()]
-        sums += [test.rate.evidence for test in (self.latency, self.ttft, self.tpot) if test is not None]
-        sums += [test.evidence for test in (self.price, self.typical, self.tokens) if test is not None]
+        sums = self._sums()
         if self.traffic is not None:
             sums += [self.traffic.up, self.traffic.down]
         return any(evidence.suspicious(self.h) for evidence in sums)
+
+    def _stop(self) -> None:
+        """The series is silent: what was told of its requests is over, and only the silence is told of."""
+        for evidence in self._sums():
+            evidence.stop(self.h)
+        for creep in (self.creep, self.typical_creep):
+            if creep is not None and creep.evidence.active:
+                creep.evidence.stop(creep.h)
+                creep.recent = Score()
+
+    def _sums(self) -> list[Evidence]:
+        """Of the tests of what requests are like."""
+        sums = [test.evidence for test in self.shares.values()]
+        sums += [test.rate.evidence for test in (self.latency, self.ttft, self.tpot) if test is not None]
+        return sums + [test.evidence for test in (self.price, self.typical, self.tokens) if test is not None]
 
     def _shares(self, time: float, bucket: Bucket, found: list[Condition], residuals: dict[Kind, float]) -> None:
         for kind, test in self.shares.items():
@@ -195,10 +211,11 @@ class Monitor(msgspec.Struct, array_like=True, gc=False):
         if self.traffic.up.active:
             extra = max(0.0, usd * (1 - traffic.expected / requests)) * PER_HOUR if requests else 0.0
             rate, usual = requests * PER_MINUTE, traffic.expected * PER_MINUTE
-            found.append(self._condition("traffic_up", rate, usual, 2 * usual, self.traffic.up, extra))
+            found.append(self._condition("traffic_up", rate, usual, 2 * usual, self.traffic.up, extra)._replace(sure=self.traffic.surging))
             if extra > 0 and not dear:
                 expected = usd * PER_HOUR - extra
-                found.append(self._condition("cost_of_traffic", usd * PER_HOUR, expected, 2 * expected, self.traffic.up, extra))
+                cost = self._condition("cost_of_traffic", usd * PER_HOUR, expected, 2 * expected, self.traffic.up, extra)
+                found.append(cost._replace(sure=self.traffic.surging))
         self._drop(requests, traffic.expected, found)
 
     def _dear(self, value: float, expected: float, per_hour: float, found: list[Condition]) -> bool:
@@ -226,23 +243,23 @@ class Monitor(msgspec.Struct, array_like=True, gc=False):
         assert self.traffic is not None
         if self.traffic.down.active:
             usual = expected * PER_MINUTE
-            found.append(self._condition("traffic_down", requests * PER_MINUTE, usual, 0.3 * usual, self.traffic.down))
+            down = self._condition("traffic_down", requests * PER_MINUTE, usual, 0.3 * usual, self.traffic.down)
+            found.append(down._replace(sure=self.traffic.silent))
 
     def _together(self, time: float, requests: int, residuals: dict[Kind, float], found: list[Condition]) -> None:
         assert self.joint is not None
         score = self.joint.update(time, [residuals[kind] for kind in _TOGETHER])
         if score.alarm:
-            names = list(_TOGETHER.values())
-            moved = [f"{names[at]} {'higher' if size > 0 else 'lower'}" for at, size in self.joint.furthest()[:_MOST_NAMED]]
+            moved = [(_TOGETHER[at], "higher" if size > 0 else "lower") for at, size in self.joint.furthest()[:_MOST_NAMED]]
             since = time if self.joint.since is None else self.joint.since
             events = round(requests * (1 + (time - since) / SECONDS))
-            found.append(Condition("joint", score.value, score.expected, self.joint.limit(), since, events, None, ", ".join(moved)))
+            found.append(Condition("joint", score.value, score.expected, self.joint.limit(), since, events, None, None, moved=moved))
 
     def _condition(
         self, kind: Kind, value: float, expected: float, threshold: float, evidence: Evidence, extra: float | None = None
     ) -> Condition:
         since = evidence.since if evidence.since is not None else 0.0
-        cause = self.breakdown.cause(_METRICS.get(kind, "requests")) if kind not in ("latency", "ttft", "tpot") else ""
+        cause = self.breakdown.cause(_METRICS.get(kind, "requests")) if kind not in ("latency", "ttft", "tpot") else None
         return Condition(kind, value, expected, threshold, since, int(evidence.events), extra, cause, evidence.sure)
 
 

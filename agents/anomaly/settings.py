@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import log
+from math import inf, log
 from typing import Annotated, Any
 
 import msgspec
@@ -33,6 +33,10 @@ class AnomalySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """Seconds after its end until a bucket is judged: requests need this long to time out."""
     page_usd_per_hour: Annotated[float, Meta(gt=0)] = 50.0
     """A cost anomaly that costs this much more than usual is a page; below it is a ticket."""
+    ticket_usd_per_hour: Annotated[float, Meta(gt=0)] = 5.0
+    """A surge of requests at the usual cost is a ticket if it costs this much more, and a page as above; below it, it only informs."""
+    most_per_minute: Annotated[float, Meta(gt=0)] = inf
+    """Requests a minute that can be served of one series: a surge beyond it is a ticket, whatever it costs."""
 
     @property
     def page_evidence(self) -> float:

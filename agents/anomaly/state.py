@@ -39,6 +39,8 @@ STAGE = "anomaly"
 
 _QUIET = PER_DAY
 """Empty buckets in a row that are judged one by one; of a longer silence nothing more is to be said."""
+_DEAD = 900
+"""Seconds without a request after which nobody waits for a series any more: its objective is not missed."""
 AT_A_TIME = 100
 """Buckets of series that are judged at a time, some 20 ms of work."""
 _PIECE = 50
@@ -72,7 +74,7 @@ class Watched(msgspec.Struct, array_like=True, gc=False):
     """Who serves most of it: an outage there explains what is seen here."""
 
 
-class Saved(msgspec.Struct, array_like=True, gc=False):
+class SavedAnomaly(msgspec.Struct, array_like=True, gc=False):
     """A piece of state in the changelog.
 
     ``closed``: end of the last bucket judged, 0 before the first. ``untaken``: messages that were read and
@@ -92,7 +94,7 @@ class Saved(msgspec.Struct, array_like=True, gc=False):
 
 _decode_parts = msgspec.msgpack.Decoder(Parts).decode
 _encode_saved = msgspec.msgpack.Encoder().encode
-_decode_saved = msgspec.msgpack.Decoder(Saved).decode
+_decode_saved = msgspec.msgpack.Decoder(SavedAnomaly).decode
 
 PartKey = tuple[Source, int, int, Series, int]
 """Source, segment, window, series, and the window in which it counts."""
@@ -173,7 +175,7 @@ class AnomalyState(Untimed):
     def changes(self) -> bytes | None:
         if not self._dirty:
             return None
-        saved = Saved(
+        saved = SavedAnomaly(
             self._closed,
             self._watermark.take_changes(),
             [(key[0], part) for key, part in self._changed_parts.items()],
@@ -186,17 +188,17 @@ class AnomalyState(Untimed):
         return _encode_saved(saved)
 
     def snapshot(self) -> Iterator[bytes]:
-        yield _encode_saved(Saved(self._closed, self._watermark.all(), untaken=list(self._untaken), quiet=self._quiet))
+        yield _encode_saved(SavedAnomaly(self._closed, self._watermark.all(), untaken=list(self._untaken), quiet=self._quiet))
         parts = [
             (source, Part(segment, window, series, aggregate, 0 if judged == window else judged))
             for held in self._open.values()
             for (source, segment, window, series, judged), aggregate in held.items()
         ]
-        saved = partial(Saved, self._closed)
+        saved = partial(SavedAnomaly, self._closed)
         yield from map(_encode_saved, pieces(saved, _PARTS_PIECE, parts=parts))
         series = sorted(self._series.items(), key=lambda item: item[0])
         yield from map(_encode_saved, pieces(saved, _PIECE, series=series))
-        yield _encode_saved(Saved(self._closed, unpriced=self._unpriced.all()))
+        yield _encode_saved(SavedAnomaly(self._closed, unpriced=self._unpriced.all()))
 
     def load(self, piece: bytes) -> None:
         saved = _decode_saved(piece)
@@ -340,7 +342,7 @@ class AnomalyState(Untimed):
                 continue
             burn = watched.slos.setdefault(objective.label, BurnRate())
             burn.update(end, objective.slow(bucket), budget=objective.budget)
-            burning = burn.burning(objective.budget)
+            burning = burn.burning(objective.budget) if start - watched.seen < _DEAD else None
             if burning is not None:
                 since = watched.burning.setdefault(objective.label, float(start))
                 found.append(slo_finding(burning, objective, where, since, end, STAGE))

@@ -235,9 +235,6 @@ def _finding(
         expected=0.0,
         threshold=0.0,
         window=(float(known.since), float(end)),
-        summary=_summary(key, known, least or bool(shard)),
-        description=f"Features: {', '.join(known.features)}.",
-        action=_action(known, lines),
         requests=known.lacking,
         response_ids=known.examples,
         detail={
@@ -248,38 +245,22 @@ def _finding(
             "paste": lines,
         },
         generator=by,
+        facts={
+            "kind": _kind(known),
+            "unpriced": known.unpriced,
+            "partial": known.partial,
+            "tokens": known.tokens,
+            "features": known.features,
+            "paste": lines,
+            "least": least or bool(shard),
+        },
     )
 
 
-def _summary(key: ModelKey, known: Unpriced, more: bool) -> str:
-    model = f"model {key.model}" + (f", provider {key.provider}" if key.provider else "")
-    least = "at least " if more else ""
+def _kind(known: Unpriced) -> str:
+    """What there is to say: which of the numbers are not zero."""
     if not known.tokens and not known.partial:
-        return f"{model}: {least}{_calls(known.unpriced)} reported no usage; their cost is not known."
-    told = []
-    if known.unpriced:
-        verb = "has" if known.unpriced == 1 else "have"
-        told.append(
-            f"{_calls(known.unpriced)} {verb} no known price, which every sum and budget lacks"
-        )
-    if known.partial:
-        told.append(
-            f"of {_calls(known.partial)} only a part could be priced: their cost is a lower bound"
-        )
-    return f"{model}: {least}{'; '.join(told)} ({known.tokens:,} tokens)."
-
-
-def _calls(count: int) -> str:
-    return f"{count:,} call" if count == 1 else f"{count:,} calls"
-
-
-def _action(known: Unpriced, lines: str) -> str:
-    if not known.tokens and not known.partial:
-        return (
-            "Have the service report the usage of its calls; streams of OpenAI do so with"
-            " stream_options.include_usage."
-        )
-    return (
-        "`mirante doctor --prices` says what is missing. Put the prices of the provider's list into"
-        f" mirante.toml and restart the worker:\n\n{lines}"
-    )
+        return "no_usage"
+    if not known.partial:
+        return "unpriced"
+    return "unpriced_and_partial" if known.unpriced else "partial"

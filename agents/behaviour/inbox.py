@@ -18,7 +18,7 @@ _IDS, _ITEMS = 10_000, 500
 """Entries in one piece of a snapshot."""
 
 
-class Kept(msgspec.Struct, array_like=True, gc=False, omit_defaults=True):
+class SavedInbox(msgspec.Struct, array_like=True, gc=False, omit_defaults=True):
     """A piece of an inbox in the changelog. ``seen``: kind and id; ``taken``: of those handed out before their time."""
 
     now: float = 0.0
@@ -28,7 +28,7 @@ class Kept(msgspec.Struct, array_like=True, gc=False, omit_defaults=True):
     taken: list[str] = []
 
 
-class Inbox:
+class SettlingInbox:
     """Holds what came until all sources are ``settle`` seconds past it: then the order does not depend on who was read first, or how fast.
 
     What comes later than that is handed out with what is due next. At most ``most`` items wait; beyond it the earliest are handed out
@@ -94,25 +94,25 @@ class Inbox:
 
     # Persistence
 
-    def take_changes(self) -> Kept:
+    def take_changes(self) -> SavedInbox:
         """What changed since the last call."""
         new, self._new = self._new, []
         taken, self._taken = self._taken, []
         items = [item for identity in new if (item := self._waiting.get((int(identity[0]), identity[1:]))) is not None]
-        return Kept(self.now, self._watermark.take_changes(), items, new, taken)
+        return SavedInbox(self.now, self._watermark.take_changes(), items, new, taken)
 
-    def snapshot(self) -> Iterator[Kept]:
+    def snapshot(self) -> Iterator[SavedInbox]:
         """Everything, in pieces."""
         self._finish_loading()
         seen = self._seen.all()
-        yield Kept(self.now, self._watermark.all())
+        yield SavedInbox(self.now, self._watermark.all())
         for at in range(0, len(seen), _IDS):
-            yield Kept(self.now, seen=seen[at : at + _IDS])
+            yield SavedInbox(self.now, seen=seen[at : at + _IDS])
         items = list(self._waiting.values())
         for at in range(0, len(items), _ITEMS):
-            yield Kept(self.now, items=items[at : at + _ITEMS])
+            yield SavedInbox(self.now, items=items[at : at + _ITEMS])
 
-    def load(self, kept: Kept) -> None:
+    def load(self, kept: SavedInbox) -> None:
         """Restore what the above returned. What the clock has passed was handed out before."""
         self.now = max(self.now, kept.now)
         self._watermark.load(kept.clocks)

@@ -32,7 +32,7 @@ class Stratum(msgspec.Struct, array_like=True, gc=False):
     taken: int = 0
 
 
-class Held(msgspec.Struct, array_like=True, gc=False):
+class Reserve(msgspec.Struct, array_like=True, gc=False):
     """A candidate that was not taken."""
 
     request_id: str
@@ -58,7 +58,7 @@ class Judging:
     def __init__(self, settings: BehaviourSettings) -> None:
         self._settings = settings
         self.strata: Table[StratumKey, Stratum] = Table(MAX_STRATA)
-        self.held: Table[tuple[str, str], Held] = Table(settings.max_candidates)
+        self.held: Table[tuple[str, str], Reserve] = Table(settings.max_candidates)
 
     def take(self, call: Ran, now: float) -> Iterator[Task]:
         """The task of a call that is taken."""
@@ -77,7 +77,7 @@ class Judging:
         if taken:
             yield _task(call.response_id, call.task, call.doubts or ["sample"])
         else:
-            self.held.put((call.tenant, call.response_id), Held(call.id, call.response_id, key, call.task))
+            self.held.put((call.tenant, call.response_id), Reserve(call.id, call.response_id, key, call.task))
 
     def dislike(self, signal: Disliked, now: float) -> Iterator[Task]:
         """The task of a call that a user disliked, if it is remembered and was not taken."""

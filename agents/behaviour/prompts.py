@@ -164,7 +164,9 @@ class Prompts:
         calls, faults = share.faults(now)
         threshold = self._settings.unversioned_share if len(key) == 2 else REPLACED
         least = threshold * calls
-        holds = faults >= self._settings.unversioned_requests and faults >= (least / 2 if share.since else least)
+        # What is told ends when the hour has few of them for its calls, however few calls it has: it does not come and go with these.
+        enough = 1 if share.since else self._settings.unversioned_requests
+        holds = faults >= enough and faults >= (least / 2 if share.since else least)
         if holds:
             if again or not share.since:
                 share.since = share.since or now
@@ -197,25 +199,18 @@ class Prompts:
     def _finding(
         self, key: VersionKey | FeatureKey, share: FaultShare, calls: int, faults: int, now: float, threshold: float
     ) -> Finding:
-        tenant, feature = key[:2]
-        place = f"{feature or 'calls without a feature'} of {tenant}"
-        if len(key) == 2:
+        versioned, kind, sha = True, "text_differs", ""
+        if len(key) == 4:
+            sha = key[3]
+        else:
             known = self.features.get(key)
             versioned = known is not None and known.versioned
-            summary = f"{place}: {faults:,} of {calls:,} calls of the last hour say no Git SHA of their prompt"
-            summary += ", others do." if versioned else "; none ever did."
-            action = "Send prompt.sha with every request: the commit of the prompt file. `mirante prompts` shows which versions run."
-        else:
-            versioned = True
-            name, sha = key[2:4]
-            version_of = f"prompt {name or '(unnamed)'} {sha}"
-            summary = f"{place}: {faults:,} of {calls:,} calls of the last hour say {version_of} but have another text."
-            action = f"Compare the system instructions of these calls with the file at {sha}: somebody changed the prompt without a commit."
+            kind = "no_sha" if versioned else "never_sha"
         return Finding(
             name="UnversionedPrompt", labels=_labels(key), time=now, active=True, severity="ticket" if versioned else "info",
             since=share.since, keep=KEEP, value=faults / calls, threshold=threshold,
-            window=(now - BUCKET * BUCKETS, now), summary=summary, action=action, requests=faults, response_ids=list(share.shown),
-            generator=STAGE,
+            window=(now - BUCKET * BUCKETS, now), requests=faults, response_ids=list(share.shown), generator=STAGE,
+            facts={"kind": kind, "faults": faults, "calls": calls, "sha": sha},
         )  # fmt: skip
 
 

@@ -55,7 +55,7 @@ _TURNS = _set("not no dont cant never without nao nunca sem nem jamais cancel en
 _ASKING = _set("who what when where which why how much many quem qual quais quando onde quanto quanta quantos quantas como porque")
 
 
-class Group(msgspec.Struct, array_like=True, gc=False):
+class QuestionGroup(msgspec.Struct, array_like=True, gc=False):
     """Questions that are the same. ``users``: hashes; ``answers``: one text of each kind of answer."""
 
     id: str
@@ -117,7 +117,7 @@ class Questions:
 
     def __init__(self, settings: BehaviourSettings) -> None:
         self._settings = settings
-        self.groups: Table[str, Group] = Table(settings.max_groups)
+        self.groups: Table[str, QuestionGroup] = Table(settings.max_groups)
         self.pace: Table[str, tuple[int, int]] = Table(1)
         self._meanings: dict[str, Meaning] | None = None
         self._index: dict[tuple[str, str], _Index] = {}
@@ -148,7 +148,7 @@ class Questions:
         changed, self._changed = self._changed, {}
         yield from changed.values()
 
-    def _compared(self, call: Ran, known: _Index, kept: frozenset[str], now: float) -> Group | None:
+    def _compared(self, call: Ran, known: _Index, kept: frozenset[str], now: float) -> QuestionGroup | None:
         """The group that a question in new words joins or begins. None: there are too many of them at this moment.
 
         Beyond ``questions_per_second`` a group would be forgotten before its question comes again; comparing costs 100 us.
@@ -164,11 +164,11 @@ class Questions:
         if group is None:
             key = "\0".join((call.tenant, call.feature, call.id)).encode("utf-8", "replace")
             name = hashlib.blake2b(key, digest_size=8).hexdigest()
-            group = Group(name, call.tenant, call.feature, call.question, call.asked, call.asked)
+            group = QuestionGroup(name, call.tenant, call.feature, call.question, call.asked, call.asked)
             self._enter(group, kept, meaning, of)
         return group
 
-    def _nearest(self, known: _Index, meaning: Meaning, of: list[Band]) -> Group | None:
+    def _nearest(self, known: _Index, meaning: Meaning, of: list[Band]) -> QuestionGroup | None:
         """The likest group; of equally like ones the first by id."""
         hits: dict[str, int] = {}
         for band in of:
@@ -192,7 +192,7 @@ class Questions:
                 meaning = Meaning.of(kept)
                 self._enter(group, kept, meaning, bands(meaning.features))
 
-    def _enter(self, group: Group, kept: frozenset[str], meaning: Meaning, of: list[Band]) -> None:
+    def _enter(self, group: QuestionGroup, kept: frozenset[str], meaning: Meaning, of: list[Band]) -> None:
         assert self._meanings is not None
         self._meanings[group.id] = meaning
         known = self._index.setdefault((group.tenant, group.feature), _Index({}, {}))
@@ -200,7 +200,7 @@ class Questions:
         for band in of:
             known.bands.setdefault(band, []).append(group.id)
 
-    def _remove(self, group: Group) -> None:
+    def _remove(self, group: QuestionGroup) -> None:
         meaning, known = (self._meanings or {}).pop(group.id, None), self._index.get((group.tenant, group.feature))
         if meaning is None or known is None:
             return
@@ -213,7 +213,7 @@ class Questions:
             self._index.pop((group.tenant, group.feature), None)
 
 
-def _count(group: Group, call: Ran) -> None:
+def _count(group: QuestionGroup, call: Ran) -> None:
     group.requests += 1
     group.first, group.last = min(group.first, call.asked), max(group.last, call.asked)
     if group.requests > 1:
@@ -241,7 +241,7 @@ def _numbers(text: str) -> set[str]:
     return {word for word in words(text) if word[0].isdigit()}
 
 
-def _row(group: Group) -> CacheCandidateRow:
+def _row(group: QuestionGroup) -> CacheCandidateRow:
     return CacheCandidateRow(
         group_id=group.id, version=group.requests, question=group.question, requests=group.requests, first_seen=_moment(group.first),
         last_seen=_moment(group.last), tenant=group.tenant, feature=group.feature, users=len(group.users),

@@ -36,7 +36,6 @@ Verdict = Literal["better", "worse", "no difference yet"]
 Metric = Literal["ok", "score", "cost", "latency"]
 METRICS: tuple[Metric, ...] = ("ok", "score", "cost", "latency")
 _MORE_IS_BETTER = frozenset({"ok", "score"})
-_WHAT = {"ok": "calls that end ok", "score": "the score", "cost": "the cost", "latency": "the latency"}
 
 
 class Side(msgspec.Struct, array_like=True, gc=False):
@@ -55,7 +54,7 @@ class Side(msgspec.Struct, array_like=True, gc=False):
     answer: str
 
 
-class Pair(msgspec.Struct, array_like=True, gc=False):
+class ShadowPair(msgspec.Struct, array_like=True, gc=False):
     """``told``: how many scores its row held when last written; ``compared``: its scores have been compared."""
 
     shadow: Side
@@ -65,7 +64,7 @@ class Pair(msgspec.Struct, array_like=True, gc=False):
     compared: bool = False
 
 
-class Score(msgspec.Struct, array_like=True, gc=False):
+class ScoreSum(msgspec.Struct, array_like=True, gc=False):
     total: float = 0.0
     count: int = 0
 
@@ -102,8 +101,8 @@ class Shadows:
         self._settings = settings
         self.live: Table[CallKey, Side] = Table(settings.max_live)
         self.waiting: Table[CallKey, list[Side]] = Table(settings.max_live)
-        self.pairs: Table[CallKey, Pair] = Table(settings.max_live)
-        self.scores: Table[ScoreKey, Score] = Table(settings.max_live)
+        self.pairs: Table[CallKey, ShadowPair] = Table(settings.max_live)
+        self.scores: Table[ScoreKey, ScoreSum] = Table(settings.max_live)
         self.standings: Table[Comparison, Standing] = Table(MAX_COMPARISONS)
         self._index: dict[ScoreKey, list[CallKey]] | None = None
         self._verdicts: dict[tuple[Comparison, Metric], ShadowVerdictRow] = {}
@@ -132,7 +131,7 @@ class Shadows:
         if not (len(self.live) or len(self.waiting)):
             return
         key = (event.tenant, event.response_id)
-        score = self.scores.get(key) or Score()
+        score = self.scores.get(key) or ScoreSum()
         score.total += event.score
         score.count += 1
         self.scores.put(key, score)
@@ -165,7 +164,7 @@ class Shadows:
         at = (key[0], key[1], shadow.request_id)
         if at in self.pairs:
             return
-        pair = Pair(shadow, live, likeness(shadow.answer, live.answer) if shadow.answer or live.answer else None)
+        pair = ShadowPair(shadow, live, likeness(shadow.answer, live.answer) if shadow.answer or live.answer else None)
         self._enter(at, pair)
         for gone, old in self.pairs.put(at, pair):
             self._forget(gone, old)
@@ -186,7 +185,7 @@ class Shadows:
         else:
             yield self._row(at, pair)
 
-    def _compare_scores(self, at: CallKey, pair: Pair, now: float) -> Iterator[ShadowPairRow | Finding]:
+    def _compare_scores(self, at: CallKey, pair: ShadowPair, now: float) -> Iterator[ShadowPairRow | Finding]:
         score, live_score = self._scores(at, pair)
         pair.told += 1
         if score is not None and live_score is not None and not pair.compared:
@@ -197,7 +196,7 @@ class Shadows:
         self.pairs.put(at, pair)
         yield self._row(at, pair)
 
-    def _scores(self, at: CallKey, pair: Pair) -> tuple[float | None, float | None]:
+    def _scores(self, at: CallKey, pair: ShadowPair) -> tuple[float | None, float | None]:
         found = (self.scores.get((at[0], side.response_id)) for side in (pair.shadow, pair.live))
         score, live = (None if s is None else s.total / s.count for s in found)
         return score, live
@@ -211,11 +210,11 @@ class Shadows:
                 self._enter(at, pair)
         return self._index
 
-    def _enter(self, at: CallKey, pair: Pair) -> None:
+    def _enter(self, at: CallKey, pair: ShadowPair) -> None:
         for side in (pair.shadow, pair.live):
             self._pairs_of.setdefault((at[0], side.response_id), []).append(at)
 
-    def _forget(self, at: CallKey, pair: Pair) -> None:
+    def _forget(self, at: CallKey, pair: ShadowPair) -> None:
         for side in (pair.shadow, pair.live):
             key = (at[0], side.response_id)
             left = [other for other in self._pairs_of.pop(key, ()) if other != at]
@@ -224,7 +223,7 @@ class Shadows:
 
     # What they say
 
-    def _standing(self, at: CallKey, pair: Pair) -> tuple[Comparison, Standing]:
+    def _standing(self, at: CallKey, pair: ShadowPair) -> tuple[Comparison, Standing]:
         shadow, live = pair.shadow, pair.live
         comparison = Comparison(at[0], at[1], shadow.variant, shadow.model, live.model, shadow.prompt_sha, live.prompt_sha)
         return comparison, self.standings.get(comparison) or Standing([Mean() for _ in METRICS])
@@ -261,20 +260,15 @@ class Shadows:
             return Finding(name="ShadowRegression", labels=labels, time=now, active=False, keep=KEEP, generator=STAGE)
         mean = standing.means[METRICS.index(metric)]
         low, high = in_unit(metric, mean.low), in_unit(metric, mean.high)
-        form = "{:+.1%}" if metric != "score" else "{:+.3f}"
-        other = f"prompt {comparison.prompt_sha}" if comparison.model == comparison.live_model else comparison.model
-        summary = (
-            f"{comparison.feature or 'calls without a feature'}: {comparison.variant} {other} is worse than live in {_WHAT[metric]}: "
-            f"{form.format(in_unit(metric, mean.mean))} (surely between {form.format(low)} and {form.format(high)}) in {mean.n:,} pairs."
-        )
         return Finding(
             name="ShadowRegression", labels=labels, time=now, active=True, since=standing.worse[metric], keep=KEEP,
-            value=in_unit(metric, mean.mean), expected=0.0, summary=summary, requests=mean.n, response_ids=list(standing.shown),
-            action="Do not promote it. Read the pairs: SELECT * FROM shadow_pairs WHERE outcome != live_outcome ORDER BY similarity.",
-            generator=STAGE,
+            value=in_unit(metric, mean.mean), expected=0.0, requests=mean.n, response_ids=list(standing.shown), generator=STAGE,
+            facts={
+                "kind": "shadow", "metric": metric, "value": in_unit(metric, mean.mean), "low": low, "high": high, "pairs": mean.n,
+            },
         )  # fmt: skip
 
-    def _row(self, at: CallKey, pair: Pair) -> ShadowPairRow:
+    def _row(self, at: CallKey, pair: ShadowPair) -> ShadowPairRow:
         shadow, live = pair.shadow, pair.live
         score, live_score = self._scores(at, pair)
         return ShadowPairRow(

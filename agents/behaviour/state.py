@@ -12,13 +12,13 @@ from typing import Any
 
 import msgspec
 
-from agents.behaviour.inbox import Inbox, Kept
+from agents.behaviour.inbox import SavedInbox, SettlingInbox
 from agents.behaviour.items import Disliked, Item, Items, Ran
-from agents.behaviour.judging import Held, Judging, Stratum, StratumKey, Task
+from agents.behaviour.judging import Judging, Reserve, Stratum, StratumKey, Task
 from agents.behaviour.prompts import Feature, FeatureKey, Prompts, Version, VersionKey
-from agents.behaviour.questions import Group, Questions
+from agents.behaviour.questions import QuestionGroup, Questions
 from agents.behaviour.settings import BehaviourSettings
-from agents.behaviour.shadows import CallKey, Comparison, Pair, Score, ScoreKey, Shadows, Side, Standing
+from agents.behaviour.shadows import CallKey, Comparison, ScoreKey, ScoreSum, ShadowPair, Shadows, Side, Standing
 from agents.common.messages import messages
 from agents.common.stage2 import FindingsWriter, Untimed, pieces
 from agents.common.watermark import Source
@@ -37,27 +37,27 @@ REMEMBERED = 100_000
 _PIECE = 200
 
 
-class Saved(msgspec.Struct, array_like=True, gc=False, omit_defaults=True):
+class SavedBehaviour(msgspec.Struct, array_like=True, gc=False, omit_defaults=True):
     """A piece of state in the changelog. ``told``: the last step of time that ``alerts`` knows of."""
 
-    inbox: Kept
+    inbox: SavedInbox
     told: int = 0
     versions: list[tuple[VersionKey, Version | None]] = []
     features: list[tuple[FeatureKey, Feature | None]] = []
     live: list[tuple[CallKey, Side | None]] = []
     waiting: list[tuple[CallKey, list[Side] | None]] = []
-    pairs: list[tuple[CallKey, Pair | None]] = []
-    scores: list[tuple[ScoreKey, Score | None]] = []
+    pairs: list[tuple[CallKey, ShadowPair | None]] = []
+    scores: list[tuple[ScoreKey, ScoreSum | None]] = []
     standings: list[tuple[Comparison, Standing | None]] = []
-    groups: list[tuple[str, Group | None]] = []
+    groups: list[tuple[str, QuestionGroup | None]] = []
     pace: list[tuple[str, tuple[int, int] | None]] = []
     strata: list[tuple[StratumKey, Stratum | None]] = []
-    held: list[tuple[tuple[str, str], Held | None]] = []
+    held: list[tuple[tuple[str, str], Reserve | None]] = []
 
 
 _decode_items = msgspec.msgpack.Decoder(Items).decode
 _encode_saved = msgspec.msgpack.Encoder().encode
-_decode_saved = msgspec.msgpack.Decoder(Saved).decode
+_decode_saved = msgspec.msgpack.Decoder(SavedBehaviour).decode
 _encode_json = msgspec.json.Encoder().encode
 
 
@@ -74,7 +74,7 @@ class BehaviourState(Untimed):
         self._findings = FindingsWriter(STAGE, partition, findings)
         self._tasks = tasks
         self._partitions = partitions
-        self._inbox = Inbox(partitions, settings.settle, settings.max_waiting, REMEMBERED)
+        self._inbox = SettlingInbox(partitions, settings.settle, settings.max_waiting, REMEMBERED)
         self._prompts = Prompts(settings)
         self._shadows = Shadows(settings)
         self._questions = Questions(settings)
@@ -157,12 +157,12 @@ class BehaviourState(Untimed):
             return None
         self._dirty = False
         changed = {name: table.take_changes() for name, table in self._tables.items()}
-        return _encode_saved(Saved(self._inbox.take_changes(), self._told, **changed))
+        return _encode_saved(SavedBehaviour(self._inbox.take_changes(), self._told, **changed))
 
     def snapshot(self) -> Iterator[bytes]:
         for kept in self._inbox.snapshot():
-            yield _encode_saved(Saved(kept, self._told))
-        saved = partial(Saved, Kept(self._inbox.now), self._told)
+            yield _encode_saved(SavedBehaviour(kept, self._told))
+        saved = partial(SavedBehaviour, SavedInbox(self._inbox.now), self._told)
         yield from map(_encode_saved, pieces(saved, _PIECE, **self._tables))
 
     def load(self, piece: bytes) -> None:

@@ -12,7 +12,7 @@ import msgspec
 from agents.budgets.ledger import CARRY, Key, key_of, values_of
 from agents.budgets.windows import BUCKET
 from agents.common.watermark import Source
-from schemas.group_usage import Usage
+from schemas.group_usage import Caller, Usage
 
 
 class Origin(NamedTuple):
@@ -33,6 +33,9 @@ class Lap(NamedTuple):
     picodollars: int
     signatures: tuple[tuple[int, int], ...]
     examples: tuple[str, ...]
+    callers: tuple[tuple[Caller, int], ...] = ()
+    dearest: int = 0
+    """Picodollars of the dearest call."""
 
 
 class SavedLap(msgspec.Struct, array_like=True, gc=False):
@@ -50,12 +53,17 @@ class SavedLap(msgspec.Struct, array_like=True, gc=False):
     signatures: tuple[tuple[int, int], ...]
     examples: tuple[str, ...]
     counted: int = 0
+    callers: tuple[tuple[Caller, int], ...] = ()
+    dearest: tuple[int, int] = (0, 0)
 
 
 def lap_of(usage: Usage) -> Lap:
     """What is remembered of the usage of one window part."""
     signatures, examples = tuple(usage.signatures.items()), tuple(identity for _, identity in usage.examples)
-    return Lap(usage.version, usage.requests, usage.tokens, usage.picodollars, signatures, examples)
+    dearest = round(max((usd for usd, _ in usage.examples), default=0.0) * 1e12)
+    return Lap(
+        usage.version, usage.requests, usage.tokens, usage.picodollars, signatures, examples, tuple(usage.callers.items()), dearest
+    )
 
 
 class Recent:
@@ -133,7 +141,8 @@ class Recent:
     def load(self, saved: SavedLap, now: int) -> None:
         origin = Origin(saved.window, saved.segment, Source(*saved.source), saved.counted)
         money = saved.money[0] * CARRY + saved.money[1]
-        lap = Lap(saved.version, saved.requests, saved.tokens, money, saved.signatures, saved.examples)
+        dearest = saved.dearest[0] * CARRY + saved.dearest[1]
+        lap = Lap(saved.version, saved.requests, saved.tokens, money, saved.signatures, saved.examples, saved.callers, dearest)
         self.put(key_of(saved.values), origin, lap, now)
 
     def loaded(self, now: int) -> None:
@@ -147,5 +156,6 @@ class Recent:
     def _saved(self, key: Key, origin: Origin, lap: Lap) -> SavedLap:
         return SavedLap(
             self._rule, values_of(key), origin.window, origin.segment, origin.source, lap.version, lap.requests, lap.tokens,
-            divmod(lap.picodollars, CARRY), lap.signatures, lap.examples, origin.counted,
+            divmod(lap.picodollars, CARRY), lap.signatures, lap.examples, origin.counted, lap.callers,
+            divmod(lap.dearest, CARRY),
         )  # fmt: skip

@@ -1,20 +1,17 @@
-"""The findings on budgets, limits and loops, in words and numbers for whoever is called."""
+"""The findings on budgets, limits and loops, with their facts."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from shlex import quote
+from typing import Any
 
 from agents.budgets.burn import Burn
-from agents.budgets.rules import RUNAWAY_SPAN, Rule
+from agents.budgets.rules import Rule
 from agents.budgets.runaway import Loop
-from agents.budgets.windows import duration
+from agents.budgets.windows import BUCKET
 from schemas.findings import PERIOD_END, Finding
 
 GENERATOR = "budgets"
-
-_KILLABLE = ("session", "user", "feature", "model", "tenant")
-"""Scopes of a kill switch, the narrowest first."""
 
 _KEEP = 60.0
 
@@ -24,7 +21,6 @@ def exhausted(
 ) -> Finding:
     """``window``: what the limit holds for; ``since``: within 5 s, when it was reached."""
     per_second = spent / max(since - window[0], 1.0)
-    when = f"in the {rule.window}" if rule.window.rolling else f"of this {rule.window}, which ends at {_moment(window[1], time)}"
     return Finding(
         name="BudgetExhausted",
         labels=rule.labels(values),
@@ -38,25 +34,18 @@ def exhausted(
         value=_number(rule, spent),
         threshold=_number(rule, rule.limit),
         window=window,
-        summary=f"Budget {_who(rule, values)} is exhausted: {amount(rule, spent)} of {amount(rule, rule.limit)} {when}.",
-        action=_action(rule, values, f"budget {rule.name} exhausted"),
         usd_per_hour=_usd_per_hour(rule, per_second),
         requests=spent if rule.unit == "requests" else None,
         response_ids=examples,
         detail=_period(rule, window),
         generator=GENERATOR,
+        facts={"kind": "budget_exhausted", "spent": _number(rule, spent), **_counted(rule, window)},
     )
 
 
 def burning(rule: Rule, values: tuple[str, ...], *, time: int, found: Burn, window: tuple[int, int], examples: list[str]) -> Finding:
     """A budget that does not last as long as its window if it goes on."""
     pair = found.pair
-    share = found.spent / rule.limit
-    summary = (
-        f"Budget {_who(rule, values)} will be exhausted at {_moment(found.exhausted, time)} if it goes on: "
-        f"{amount(rule, found.spent)} of {amount(rule, rule.limit)} are used ({share:.0%}), "
-        f"in the last {duration(pair.long)} {found.rate:.1f} times as fast as the {rule.window} allows."
-    )
     return Finding(
         name="BudgetBurn",
         labels=rule.labels(values),
@@ -70,9 +59,6 @@ def burning(rule: Rule, values: tuple[str, ...], *, time: int, found: Burn, wind
         expected=1.0,
         threshold=pair.rate,
         window=window,
-        summary=summary,
-        description=f"Also over the last {duration(pair.short)}, so it goes on. Even spending of the whole budget is 1.",
-        action=_action(rule, values, f"budget {rule.name} burns"),
         usd_per_hour=_usd_per_hour(rule, found.per_second),
         requests=found.spent if rule.unit == "requests" else None,
         response_ids=examples,
@@ -83,13 +69,22 @@ def burning(rule: Rule, values: tuple[str, ...], *, time: int, found: Burn, wind
             **_period(rule, window),
         },
         generator=GENERATOR,
+        facts={
+            "kind": "budget_burn",
+            "spent": _number(rule, found.spent),
+            "gone": float(found.exhausted),
+            "long": pair.long,
+            "short": pair.short,
+            **_counted(rule, window),
+        },
     )
 
 
 def limited(
-    rule: Rule, values: tuple[str, ...], *, time: float, since: float, used: int, window: tuple[int, int], examples: list[str]
-) -> Finding:
-    """More than a rate limit allows."""
+    rule: Rule, values: tuple[str, ...], *,
+    time: float, since: float, used: int, window: tuple[int, int], examples: list[str], where: dict[str, str],
+) -> Finding:  # fmt: skip
+    """More than a rate limit allows. ``where``: labels that say where its calls are."""
     span = rule.window.seconds
     return Finding(
         name="RateLimitExceeded",
@@ -102,25 +97,21 @@ def limited(
         value=_number(rule, used),
         threshold=_number(rule, rule.limit),
         window=window,
-        summary=f"Rate limit {_who(rule, values)} is exceeded: {amount(rule, used)} of {amount(rule, rule.limit)} in {duration(span)}.",
-        action=_action(rule, values, f"rate limit {rule.name} exceeded"),
         usd_per_hour=_usd_per_hour(rule, used / span),
         requests=used if rule.unit == "requests" else None,
         response_ids=examples,
         generator=GENERATOR,
+        facts={"kind": "rate_limit", "over": span, **_counted(rule, window)},
+        where=where,
     )
 
 
 def looping(
-    rule: Rule, values: tuple[str, ...], *, time: float, since: float, loop: Loop, window: tuple[int, int], examples: list[str]
-) -> Finding:
-    """A session or trace that grows without end."""
-    what = f"{rule.name.capitalize()} {values[0]}"
-    if rule.name == "session":
-        action = _action(rule, values, "runaway loop")
-    else:
-        query = "SELECT DISTINCT feature, session_id FROM interactions WHERE trace_id = '{}'".format(values[0].replace("'", "''"))
-        action = f"Stop the agent that runs this trace; `mirante query {quote(query)}` names it."
+    rule: Rule, values: tuple[str, ...], *,
+    time: float, since: float, loop: Loop, window: tuple[int, int], examples: list[str], where: dict[str, str],
+) -> Finding:  # fmt: skip
+    """A session or trace that grows without end. ``since``: its first call; ``where``: labels that say where its calls are."""
+    query = "SELECT DISTINCT feature, session_id FROM interactions WHERE trace_id = '{}'".format(values[0].replace("'", "''"))
     return Finding(
         name="RunawayLoop",
         labels=rule.labels(values),
@@ -132,25 +123,16 @@ def looping(
         value=loop.value,
         threshold=loop.threshold,
         window=window,
-        summary=f"{what} is a runaway loop: {loop.reason}; {loop.requests} calls have cost {usd(loop.usd)} so far.",
-        cause=loop.reason,
-        action=action,
-        usd_per_hour=loop.usd * 3_600 / RUNAWAY_SPAN,
+        usd_per_hour=loop.usd * 3_600 / max(loop.seconds, BUCKET),
         requests=loop.requests,
         response_ids=examples,
         generator=GENERATOR,
+        facts={
+            "kind": loop.kind, "calls": loop.requests, "over": loop.seconds, "usd": loop.usd, "steps": loop.steps, **loop.shown,
+            **({} if rule.name == "session" else {"query": f"mirante query {quote(query)}"}),
+        },
+        where=where,
     )
-
-
-def amount(rule: Rule, number: int) -> str:
-    """A number in the unit of its rule, for people. ``number``: picodollars where the unit is
-    USD."""
-    return usd(number / 1e12) if rule.unit == "usd" else f"{number:,} {rule.unit}"
-
-
-def usd(amount: float) -> str:
-    """Two decimals; four below a dollar, where calls are."""
-    return f"{amount:,.2f} USD" if amount >= 1 or amount == 0 else f"{amount:.4f} USD"
 
 
 def _number(rule: Rule, number: int) -> float:
@@ -165,23 +147,7 @@ def _period(rule: Rule, window: tuple[int, int]) -> dict[str, float]:
     return {} if rule.window.rolling else {PERIOD_END: float(window[1])}
 
 
-def _moment(at: float, now: float) -> str:
-    """UTC; with the day unless it is today's."""
-    try:
-        moment = datetime.fromtimestamp(at, UTC)
-    except (OverflowError, ValueError, OSError):
-        return "a far day"
-    today = moment.date() == datetime.fromtimestamp(now, UTC).date()
-    return f"{moment:%H:%M} UTC" if today else f"{moment:%H:%M} UTC on {moment:%Y-%m-%d}"
-
-
-def _who(rule: Rule, values: tuple[str, ...]) -> str:
-    dimensions = {**rule.scope, **dict(zip(rule.by, values, strict=True))}
-    described = ", ".join(f"{name} {value or '(none)'}" for name, value in dimensions.items())
-    return f"{rule.name} ({described})" if described else rule.name
-
-
-def _action(rule: Rule, values: tuple[str, ...], reason: str) -> str:
-    dimensions = {**rule.scope, **dict(zip(rule.by, values, strict=True))}
-    scope = next((f"{d}:{dimensions[d]}" for d in _KILLABLE if dimensions.get(d) and "*" not in dimensions[d]), "global")
-    return f"Stop it with `mirante kill {quote(scope)} --reason {quote(reason)}`, or raise the limit in mirante.toml."
+def _counted(rule: Rule, window: tuple[int, int]) -> dict[str, Any]:
+    """What is counted in which window, up to which limit."""
+    ends = {} if rule.window.rolling else {"ends": float(window[1])}
+    return {"unit": rule.unit, "limit": _number(rule, rule.limit), "window": rule.window.kind, "seconds": rule.window.seconds, **ends}

@@ -26,6 +26,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property, partial
+from operator import attrgetter
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -41,9 +42,9 @@ Unit = Literal["usd", "tokens", "requests"]
 Dimension = Literal["tenant", "feature", "model", "provider", "environment", "prompt", "user", "session", "trace"]
 
 PERSONAL: Mapping[str, Callable[[Request], str | None]] = {
-    "user": lambda request: request.user_id,
-    "session": lambda request: request.session_id,
-    "trace": lambda request: request.trace_id,
+    "user": attrgetter("user_id"),
+    "session": attrgetter("session_id"),
+    "trace": attrgetter("trace_id"),
 }
 """Dimensions with too many values to remember a decision for each. A call without one is nobody's and is not counted by it."""
 
@@ -228,6 +229,7 @@ class Rules:
         self.by_id = {rule.id: rule for rule in rules}
         self.loops = frozenset(rule.id for rule in self.by_id.values() if rule.kind == "runaway")
         """Rules whose usage needs signatures."""
+        self.limits = frozenset(rule.id for rule in self.by_id.values() if rule.kind == "limit")
         self._plans: dict[_Facts, _Plan] = {}
 
     def __bool__(self) -> bool:

@@ -21,7 +21,7 @@ from agents.budgets.inbox import FRESH, Inbox
 from agents.budgets.ledger import AMOUNT, Key, Ledger, SavedGroup, SavedPart, key_of, values_of
 from agents.budgets.recent import Origin, Recent, SavedLap, lap_of
 from agents.budgets.rules import Rule, Rules
-from agents.budgets.runaway import STILL, find_loop
+from agents.budgets.runaway import STILL, find_loop, where_of
 from agents.budgets.windows import BUCKET, FOREVER, History, entries, falls_below, peak
 from agents.common.messages import messages
 from agents.common.stage2 import FindingsWriter, Progress, Untimed, pieces
@@ -70,7 +70,7 @@ class Pending(msgspec.Struct, array_like=True, gc=False):
     examples: list[str]
 
 
-class Saved(msgspec.Struct, array_like=True, gc=False):
+class SavedBudgets(msgspec.Struct, array_like=True, gc=False):
     """A piece of state in the changelog. ``counted``: the parts are in the sums of the groups already."""
 
     grid: int = 0
@@ -88,7 +88,7 @@ class Saved(msgspec.Struct, array_like=True, gc=False):
 
 _decode_parts = msgspec.msgpack.Decoder(UsageParts).decode
 _encode = msgspec.msgpack.Encoder().encode
-_decode_saved = msgspec.msgpack.Decoder(Saved).decode
+_decode_saved = msgspec.msgpack.Decoder(SavedBudgets).decode
 
 
 class BudgetState(Untimed):
@@ -287,18 +287,20 @@ class BudgetState(Untimed):
             used, at = peak(recent.used(key, self._grid, AMOUNT[rule.unit]), rule.window.seconds)
             if used > rule.limit:
                 span = (at + BUCKET - rule.window.seconds, at + BUCKET)
+                laps = [lap for lap in recent.laps(key, self._grid) if lap[0] < span[1]]
                 found = report.limited(
-                    rule, values, time=self._now(at), since=at + _MIDDLE, used=used, window=span, examples=examples
-                )
+                    rule, values, time=self._now(at), since=at + _MIDDLE, used=used, window=span, examples=examples,
+                    where=where_of(laps, rule.labels(values)),
+                )  # fmt: skip
                 self._report(rule, values, 0, found)
             return
         laps = recent.laps(key, self._grid)
         for end in sorted({window + BUCKET, max(at for at, _ in laps) + BUCKET}):
             if (loop := find_loop(laps, end, rule.runaway)) is not None:
-                at, span = end - BUCKET, (end - rule.window.seconds, end)
                 found = report.looping(
-                    rule, values, time=self._now(at), since=at + _MIDDLE, loop=loop, window=span, examples=examples
-                )
+                    rule, values, time=self._now(end - BUCKET), since=loop.begun + _MIDDLE, loop=loop, window=(loop.begun, end),
+                    examples=examples, where=where_of((lap for lap in laps if lap[0] < end), rule.labels(values)),
+                )  # fmt: skip
                 self._report(rule, values, 0, found)
                 return
 
@@ -443,7 +445,7 @@ class BudgetState(Untimed):
         touched, self._touched = self._touched, set()
         changed, self._changed = self._changed, set()
         return _encode(
-            Saved(
+            SavedBudgets(
                 grid=self._grid,
                 clocks=clocks,
                 parts=parts,
@@ -467,13 +469,13 @@ class BudgetState(Untimed):
             for (start, key), examples in groups.items()
         )
         clocks, settled = self._watermark.all(), self._ledger.all_settled()
-        yield _encode(Saved(grid=self._grid, clocks=clocks, settled=settled))
+        yield _encode(SavedBudgets(grid=self._grid, clocks=clocks, settled=settled))
         laps = chain.from_iterable(recent.all() for recent in self._recent.values())
         sections = chain(
-            pieces(Saved, SNAPSHOT_ENTRIES, groups=self._ledger.all_groups()),
-            pieces(partial(Saved, counted=True), SNAPSHOT_ENTRIES, parts=self._ledger.all_parts()),
+            pieces(SavedBudgets, SNAPSHOT_ENTRIES, groups=self._ledger.all_groups()),
+            pieces(partial(SavedBudgets, counted=True), SNAPSHOT_ENTRIES, parts=self._ledger.all_parts()),
             pieces(
-                Saved, SNAPSHOT_ENTRIES, laps=laps, pending=pending,
+                SavedBudgets, SNAPSHOT_ENTRIES, laps=laps, pending=pending,
                 active=self._active.values(), held=self._inbox.all(),
             ),
         )  # fmt: skip

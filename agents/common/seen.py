@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
+from itertools import islice
 from typing import Generic, TypeVar
 
 N = TypeVar("N")
@@ -40,6 +41,13 @@ class SeenIds(Generic[N]):
         if len(self._order) > self._window:
             del self._ids[self._order.popleft()]
         return True
+
+    def since(self, count: int) -> list[str]:
+        """The ids that were added when ``count`` had been added before, in the order they came; of
+        more than the window the last ones."""
+        newest = list(islice(reversed(self._order), self.count - count))
+        newest.reverse()
+        return newest
 
     def remembers(self, count: int) -> bool:
         """Whether the last id that was added when ``count`` had been added is still known."""

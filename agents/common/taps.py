@@ -34,7 +34,7 @@ class Texts(msgspec.Struct, gc=False):
 _texts = msgspec.json.Decoder(Texts).decode
 
 
-class Call(msgspec.Struct, eq=False):
+class Call(msgspec.Struct, eq=False, gc=False):
     """An answered interaction. Texts of ``request``, ``response`` and ``row`` are not masked: what is sent on comes from ``texts``, or
     from ``line``, the row as JSON with personal data masked. ``time``, ``ended``: event times of request and response, epoch seconds.
     ``late``: it was told as unanswered before. ``plain``: nothing in it had to be masked."""

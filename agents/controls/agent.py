@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from agents.controls.rules import Rule
+from agents.controls.rules import SwitchRule
 from agents.controls.state import ControlsState
 from streams.agent import Agent
 from streams.topics import Topics
 
 
-def controls(topics: Topics, rules: Sequence[Rule], source: str) -> Agent:
+def controls(topics: Topics, rules: Sequence[SwitchRule], source: str) -> Agent:
     """Reads alerts, the proposals that rules make of them, and the controls themselves. ``source``: the Kafka cluster."""
 
     def new_state(partition: int) -> ControlsState:

@@ -22,7 +22,7 @@ RESOLVED = "resolved"
 _FIELD = re.compile(r"\{(\w+)\}")
 
 
-class Rule(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
+class SwitchRule(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
     """One of ``[[switches]]``.
 
     ``match``: label -> pattern with ``*``, all of which an alert must meet. ``scope`` may name the alert's labels, as in
@@ -81,10 +81,10 @@ class Proposal(msgspec.Struct, kw_only=True, gc=False):
     dry_run: bool = False
 
 
-def read_rules(rows: object) -> tuple[Rule, ...]:
+def read_rules(rows: object) -> tuple[SwitchRule, ...]:
     """The ``[[switches]]`` tables as parsed from TOML. Raises ValueError naming the table and the field."""
     try:
-        rules = msgspec.convert(rows, tuple[Rule, ...])
+        rules = msgspec.convert(rows, tuple[SwitchRule, ...])
     except msgspec.ValidationError as error:
         raise ValueError(f"[[switches]]: {error}") from error
     for number, rule in enumerate(rules, 1):
@@ -95,7 +95,7 @@ def read_rules(rows: object) -> tuple[Rule, ...]:
     return rules
 
 
-def proposals(rules: Sequence[Rule], alert: Alert) -> list[Proposal]:
+def proposals(rules: Sequence[SwitchRule], alert: Alert) -> list[Proposal]:
     """What the rules want, given a step in an alert's life: a switch when it fires; its end when it is resolved, if they say so."""
     found = []
     for rule in rules:
@@ -126,7 +126,7 @@ def reason_for(alert: Alert) -> str:
     return f"{what}{alert.annotations.get('summary') or alert.name} (alert {alert.alert_id})"
 
 
-def _check(rule: Rule) -> None:
+def _check(rule: SwitchRule) -> None:
     if rule.expires != RESOLVED:
         try:
             duration(rule.expires)

@@ -20,7 +20,7 @@ import msgspec
 
 from agents.common.stage2 import Untimed, pieces
 from agents.controls.fold import AUTHOR_HEADER, OPERATOR, ControlError, is_in_force, read_control, strictness
-from agents.controls.rules import Proposal, Rule, proposals
+from agents.controls.rules import Proposal, SwitchRule, proposals
 from agents.controls.wishes import Wish, Wishes, weight
 from schemas.outputs import Alert, Control
 from schemas.rows import ControlRow
@@ -47,7 +47,7 @@ _decode_proposal = msgspec.json.Decoder(Proposal).decode
 _encode = msgspec.json.Encoder().encode
 
 
-class Held(msgspec.Struct, array_like=True, gc=False):
+class CurrentControl(msgspec.Struct, array_like=True, gc=False):
     """The control that holds for a scope. ``offset``: of its record, -1 until it has been read back. ``recorded``: the last one
     that was read, which is what a record's note speaks of: what rules have decided since is not written yet."""
 
@@ -56,7 +56,7 @@ class Held(msgspec.Struct, array_like=True, gc=False):
     recorded: Control | None = None
 
 
-class Said(msgspec.Struct, array_like=True, gc=False):
+class RuledControl(msgspec.Struct, array_like=True, gc=False):
     """The last control of a scope that a rule has written, and what an operator has said since. A worker that dies after writing it may
     write it again, behind the operator's word; so may one that puts back what still stood when a stricter switch ended."""
 
@@ -64,18 +64,18 @@ class Said(msgspec.Struct, array_like=True, gc=False):
     since: Control | None = None
 
 
-class Saved(msgspec.Struct, array_like=True, gc=False):
+class SavedControls(msgspec.Struct, array_like=True, gc=False):
     """A piece of state in the changelog. ``clock``: Kafka time of the newest record, epoch seconds."""
 
-    held: list[tuple[str, Held | None]] = []
+    held: list[tuple[str, CurrentControl | None]] = []
     acted: list[str] = []
     clock: float = 0.0
-    said: list[tuple[str, Said]] = []
+    said: list[tuple[str, RuledControl]] = []
     wishes: list[tuple[str, list[Wish]]] = []
 
 
 _encode_saved = msgspec.msgpack.Encoder().encode
-_decode_saved = msgspec.msgpack.Decoder(Saved).decode
+_decode_saved = msgspec.msgpack.Decoder(SavedControls).decode
 
 
 class ControlsState(Untimed):
@@ -85,7 +85,7 @@ class ControlsState(Untimed):
     """
 
     def __init__(
-        self, partition: int, *, alerts: str, proposals: str, controls: str, partitions: int, source: str, rules: Sequence[Rule]
+        self, partition: int, *, alerts: str, proposals: str, controls: str, partitions: int, source: str, rules: Sequence[SwitchRule]
     ) -> None:
         self._partition = partition
         self._partitions = partitions
@@ -94,9 +94,9 @@ class ControlsState(Untimed):
         self._proposals_topic = proposals
         self._controls_topic = controls
         self._handlers = {alerts: self._alert, proposals: self._proposal, controls: self._control}
-        self._held: dict[str, Held] = {}
+        self._held: dict[str, CurrentControl] = {}
         self._acted: dict[str, None] = {}
-        self._said: dict[str, Said] = {}
+        self._said: dict[str, RuledControl] = {}
         self._wishes = Wishes()
         self._clock = 0.0
         self._ticked: float | None = None
@@ -131,14 +131,14 @@ class ControlsState(Untimed):
             return None
         held = [(scope, self._held.get(scope)) for scope in sorted(self._changed_scopes)]
         said = [(scope, self._said[scope]) for scope in sorted(self._changed_said)]
-        saved = Saved(held, self._changed_acted, self._clock, said, self._wishes.take_changes())
+        saved = SavedControls(held, self._changed_acted, self._clock, said, self._wishes.take_changes())
         self._unchanged()
         return _encode_saved(saved)
 
     def snapshot(self) -> Iterator[bytes]:
-        yield _encode_saved(Saved(clock=self._clock))
+        yield _encode_saved(SavedControls(clock=self._clock))
         sections = pieces(
-            Saved, SNAPSHOT_ENTRIES, held=self._held.items(), acted=self._acted,
+            SavedControls, SNAPSHOT_ENTRIES, held=self._held.items(), acted=self._acted,
             said=self._said.items(), wishes=self._wishes.all(),
         )  # fmt: skip
         yield from map(_encode_saved, sections)
@@ -203,7 +203,7 @@ class ControlsState(Untimed):
         effects.count("switch", control.action)
         held = self._held.get(control.scope)
         # Known at once, not only when read back: the next proposal is decided in its view.
-        self._hold(control.scope, Held(control, -1, held.recorded if held else None))
+        self._hold(control.scope, CurrentControl(control, -1, held.recorded if held else None))
         effects.messages.append(Message(self._controls_topic, self._partition, control.scope.encode(), _encode(control)))
 
     def _put_back(self, scope: str, effects: Effects) -> bool:
@@ -211,7 +211,7 @@ class ControlsState(Untimed):
         wish = self._wishes.strictest(scope, self._now())
         if wish is None:
             return False
-        self._note_said(scope, Said(wish.control))
+        self._note_said(scope, RuledControl(wish.control))
         self._write(wish.control, effects)
         return True
 
@@ -225,22 +225,23 @@ class ControlsState(Untimed):
         said = self._said.get(control.scope)
         if record.value is None or control.source == OPERATOR:
             if said is not None:
-                self._note_said(control.scope, Said(said.by_rule, control))
+                self._note_said(control.scope, RuledControl(said.by_rule, control))
         elif said is not None and said.since is not None and said.by_rule == control:
             effects.count("switch", "repeated")
             self._audit(record, control, "recorded", effects, note="written before what an operator has said was known; that holds")
             effects.messages.append(Message(self._controls_topic, self._partition, control.scope.encode(), _encode(said.since)))
             return
         else:
-            self._note_said(control.scope, Said(control))
+            self._note_said(control.scope, RuledControl(control))
         held = self._held.get(control.scope)
         note = _note(control, held.recorded if held else None, self._now())
         self._audit(record, control, "recorded", effects, note=note)
         holds = is_in_force(control, self._now())
         if held is not None and held.offset < 0 and held.control != control and control.source != OPERATOR:
-            self._hold(control.scope, Held(held.control, -1, control if holds else None))  # what is decided since is still to be read
+            # What was decided since is still to be read.
+            self._hold(control.scope, CurrentControl(held.control, -1, control if holds else None))
         elif holds:
-            self._hold(control.scope, Held(control, record.offset, control))
+            self._hold(control.scope, CurrentControl(control, record.offset, control))
         elif held is not None:
             self._drop(control.scope)
         if not holds and control.source == OPERATOR:
@@ -262,7 +263,7 @@ class ControlsState(Untimed):
             self._put_back(scope, effects)
         self._next_expiry = min(map(_expiry, self._held.values()), default=inf)
 
-    def _expired(self, held: Held, effects: Effects) -> None:
+    def _expired(self, held: CurrentControl, effects: Effects) -> None:
         control = held.control
         row = self._row(self._controls_topic, held.offset, control, "expired")
         row.time = control.expires_at or control.time
@@ -286,7 +287,7 @@ class ControlsState(Untimed):
             **{name: getattr(control, name) for name in Control.__struct_fields__},
         )
 
-    def _hold(self, scope: str, held: Held) -> None:
+    def _hold(self, scope: str, held: CurrentControl) -> None:
         self._held[scope] = held
         self._next_expiry = min(self._next_expiry, _expiry(held))
         self._changed_scopes.add(scope)
@@ -300,7 +301,7 @@ class ControlsState(Untimed):
         while len(self._acted) > MAX_ACTED:
             del self._acted[next(iter(self._acted))]
 
-    def _note_said(self, scope: str, said: Said) -> None:
+    def _note_said(self, scope: str, said: RuledControl) -> None:
         self._said[scope] = said
         self._changed_said.add(scope)
         if len(self._said) > MAX_SAID:
@@ -356,7 +357,7 @@ def _described(control: Control) -> str:
     return f"{control.action} by {control.source} of {control.time:%Y-%m-%d %H:%M:%S} UTC"
 
 
-def _expiry(held: Held) -> float:
+def _expiry(held: CurrentControl) -> float:
     return held.control.expires_at.timestamp() if held.control.expires_at else inf
 
 

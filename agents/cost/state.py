@@ -35,7 +35,7 @@ class SegmentKey(NamedTuple):
     segment: int
 
 
-class Saved(msgspec.Struct, array_like=True, gc=False):
+class SavedCosts(msgspec.Struct, array_like=True, gc=False):
     """A piece of state in the changelog: parts that changed, and per source below which segments are settled."""
 
     parts: list[tuple[Source, Part]] = []
@@ -44,7 +44,7 @@ class Saved(msgspec.Struct, array_like=True, gc=False):
 
 _decode_parts = msgspec.msgpack.Decoder(Parts).decode
 _encode_saved = msgspec.msgpack.Encoder().encode
-_decode_saved = msgspec.msgpack.Decoder(Saved).decode
+_decode_saved = msgspec.msgpack.Decoder(SavedCosts).decode
 _encode_row = msgspec.json.Encoder().encode
 
 Parts10 = dict[tuple[int, Series, int], Aggregate]
@@ -106,16 +106,16 @@ class CostState(Untimed):
         parts = [(segment.source, part) for (segment, *_), part in self._changed.items()]
         settled = [(source, self._settled[source]) for source in sorted(self._resettled)]
         self._changed, self._resettled = {}, set()
-        return _encode_saved(Saved(parts, settled))
+        return _encode_saved(SavedCosts(parts, settled))
 
     def snapshot(self) -> Iterator[bytes]:
-        yield _encode_saved(Saved(settled=sorted(self._settled.items())))
+        yield _encode_saved(SavedCosts(settled=sorted(self._settled.items())))
         parts = (
             (key.source, Part(key.segment, window, series, aggregate, counted))
             for key, segment in self._segments.items()
             for (window, series, counted), aggregate in segment.parts.items()
         )
-        yield from map(_encode_saved, pieces(Saved, SNAPSHOT_PARTS, parts=parts))
+        yield from map(_encode_saved, pieces(SavedCosts, SNAPSHOT_PARTS, parts=parts))
 
     def load(self, piece: bytes) -> None:
         saved = _decode_saved(piece)

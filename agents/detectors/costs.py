@@ -18,7 +18,9 @@ _KEEP_SPREAD = keep(1440)
 _SLOWER = 0.1
 """How fast an unusual value is learned, relative to a usual one."""
 _WARM = 60
-"""Looks before anything is said."""
+"""Looks before a change to the double is told."""
+_EARLY = 8
+"""Looks before a far larger one is."""
 _SAMPLES = 10.0
 """Requests that are looked at together, at least."""
 _WINDOWS = 3
@@ -27,6 +29,18 @@ _FLOOR = 0.02
 """Variance of the log of a price per request that more requests do not remove."""
 _SHIFT = log(2)
 """Of the logarithm that is looked for: costs have doubled."""
+_EARLY_SHIFT = log(6)
+"""The same while hardly anything is known: costs are six times as high."""
+_UNSURE = 1.0
+"""Variance of the log that is added for that, divided by the looks so far."""
+
+
+def _looked_for(seen: int) -> tuple[float, float] | None:
+    """The shift that can be told after so many looks, and what to add to the variance; None: not
+    any yet."""
+    if seen >= _WARM:
+        return _SHIFT, 0.0
+    return (_EARLY_SHIFT, _UNSURE / seen) if seen >= _EARLY else None
 
 
 class Spend(NamedTuple):
@@ -84,17 +98,17 @@ class PriceTest(msgspec.Struct, array_like=True, gc=False):
         residual = x - self.level
         score, expected = 0.0, exp(self.level)
         variance = self.spread / n + _FLOOR
-        if self.seen >= _WARM:
-            clipped = min(residual, 2 * _SHIFT)
-            score = self.evidence.add(
-                time, (_SHIFT * clipped - _SHIFT**2 / 2) / variance, n, self.h, 2 * _SAMPLES
-            )
+        if (known := _looked_for(self.seen)) is not None:
+            shift, unsure = known
+            clipped = min(residual, 2 * shift)
+            ratio = (shift * clipped - shift**2 / 2) / (variance + unsure)
+            score = self.evidence.add(time, ratio, n, self.h, 2 * _SAMPLES)
         self.seen += 1
         learn = _SLOWER if self.evidence.suspicious(self.h) else 1.0
         bound = 3 * variance**0.5
-        gain = max((1 - _KEEP) * learn, 1 / self.seen if self.seen < _WARM else 0.0)
+        gain = max(1 - _KEEP, 1 / self.seen if self.seen < _WARM else 0.0) * learn
         self.level += min(bound, max(-bound, residual)) * gain
-        gain = max((1 - _KEEP_SPREAD) * learn, 1 / (self.seen + 5))
+        gain = max(1 - _KEEP_SPREAD, 1 / (self.seen + 5)) * learn
         self.spread += (min(n * residual**2, 9 * self.spread) - self.spread) * gain
         self.recent = Score(score, exp(x), expected, residual / variance**0.5)
         return self.recent
@@ -158,9 +172,11 @@ class TypicalTest(msgspec.Struct, array_like=True, gc=False):
         expected, residual = self.level, x - self.level
         variance = self.within / n + max(self.between, _FLOOR)
         score = 0.0
-        if self.seen >= _WARM:
-            needed = threshold(self.h, _SHIFT**2 / 2 / variance, _SHIFT / variance**0.5)
-            ratio = (_SHIFT * min(residual, 2 * _SHIFT) - _SHIFT**2 / 2) / variance
+        if (known := _looked_for(self.seen)) is not None:
+            shift, unsure = known
+            spread = variance + unsure
+            needed = threshold(self.h, shift**2 / 2 / spread, shift / spread**0.5)
+            ratio = (shift * min(residual, 2 * shift) - shift**2 / 2) / spread
             score = self.evidence.add(time, ratio, n, needed, 2 * _SAMPLES)
         self._learn(residual, variance, n, max(0.0, squares - total * x) / (n - 1))
         return Score(score, x, expected)
@@ -169,9 +185,9 @@ class TypicalTest(msgspec.Struct, array_like=True, gc=False):
         self.seen += 1
         learn = _SLOWER if self.evidence.suspicious(self.h) else 1.0
         bound = 3 * variance**0.5
-        gain = max((1 - _KEEP) * learn, 1 / self.seen if self.seen < _WARM else 0.0)
+        gain = max(1 - _KEEP, 1 / self.seen if self.seen < _WARM else 0.0) * learn
         self.level += min(bound, max(-bound, residual)) * gain
-        gain = max((1 - _KEEP_SPREAD) * learn, 1 / (self.seen + 5))
+        gain = max(1 - _KEEP_SPREAD, 1 / (self.seen + 5)) * learn
         self.between += (min(residual**2, 9 * variance) - self.within / n - self.between) * gain
         self.within += (min(within, 9 * max(self.within, _FLOOR)) - self.within) * gain
 
@@ -180,6 +196,8 @@ _HOUR = 3600.0
 """Seconds."""
 _HOUR_SAMPLES = 30
 """Requests of an hour that is looked at, at least."""
+_FORGOTTEN = 86_400.0
+"""Seconds without such an hour after which a creep is nobody's any more."""
 _WEEK_HOURS = 120
 """Hours before creep is looked for: five days."""
 _CREEP = 0.013
@@ -247,6 +265,9 @@ class CreepTest(msgspec.Struct, array_like=True, gc=False):
         if hour != self.hour:
             if self.requests >= _HOUR_SAMPLES and (self.typical or self.used > 0):
                 self._close(time)
+            elif self.evidence.active and time - self.evidence.heard > _FORGOTTEN:
+                self.evidence.stop(self.h)
+                self.recent = Score()
             self.hour, self.requests, self.used, self.squares = hour, 0, 0.0, 0.0
         self.requests += value.requests
         self.used += value.used

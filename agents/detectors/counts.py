@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import erfc, isfinite, log, sinh, sqrt
+from math import erfc, inf, isfinite, log, pi, sinh, sqrt
 
 import msgspec
 
@@ -10,6 +10,7 @@ from agents.detectors.detector import Score, deviation, gap
 from agents.detectors.evidence import Evidence
 from agents.detectors.pace import PER_HOUR, PER_MINUTE, keep
 from agents.detectors.season import Season
+from agents.detectors.spells import Spells
 
 _KEEP = keep(30)
 """What is left of the level's past, per bucket: half of it after 30 minutes."""
@@ -33,13 +34,34 @@ _LEAST = 0.01
 _NEAR = 0.1
 """Standard deviations within which a count is not far from its mean, and no correction is
 needed."""
+_OUT = 5.0
+"""From here on the complementary error function is its asymptotic value."""
 _LEAST_THRESHOLD = 5.0
 """Where a sum whose ratio is above zero is by itself rare enough, this much is needed still."""
 _DEEP = 3.0
-"""Added to the threshold: so far out lulls are twenty times as frequent as their model says
+"""Added to the threshold: so far out excursions are twenty times as frequent as their model says
 (tests/bench/anomaly.py, quiet series). A drop is told without it, and is sure with it."""
 _BURST = 5 * PER_MINUTE
 """Buckets that may all belong to one burst."""
+_LEVEL = 1e-3
+"""Requests of a bucket that are expected at least."""
+_NOTHING, _FEW, _MANY = 0.1, 0.33, 7.0
+"""Multiples of the expectation below (above) which a series is in a spell of silence, of little
+traffic, of much."""
+_SILENCES, _DROPS, _SURGES = 0.1, 0.2, 0.1
+"""Spells a week that may be called too long by chance."""
+_HELD_HIGH, _HELD_LOW = 2 * PER_HOUR, 12 * PER_HOUR
+"""Buckets for which the values of an alarm are not learned. What goes on for longer may be the new
+usual."""
+_SHOWN = 4.0
+"""Requests that are expected of two buckets, at least, if they show that traffic is back."""
+_BACK_HIGH, _BACK_LOW = 1.5, 0.6
+"""Multiples of the expectation from which on a surge, and a drop, is over."""
+_PLAIN = 1.0
+"""Of too few requests: variance beyond a Poisson count's, relative to the mean. What is bursty is
+known to the spells."""
+_OFTEN = 2.5
+"""Surges in some weeks that may be incidents: more of them are what the series does."""
 _STEADIEST = 0.0025
 """Variance of a burst's height, relative to the mean, that is always allowed for."""
 
@@ -62,7 +84,7 @@ class CountTest(msgspec.Struct, array_like=True, gc=False):
     The expectation is an exponentially weighted level (half-life 30 minutes) that follows the
     :class:`Season`; what is usual at this hour of the week is not held against the series either.
 
-    Traffic comes in bursts and lulls of minutes: a lull is one observation, however many buckets it
+    Traffic comes in bursts and lulls of minutes: each is one observation, however many buckets it
     has. So the requests of up to five minutes are summed and their sum is negative binomial, a
     Poisson count whose mean is itself gamma distributed (Greenwood and Yule, J. R. Stat. Soc.
     1920), as dispersed as the series' own buckets and sums of five minutes are.
@@ -73,6 +95,13 @@ class CountTest(msgspec.Struct, array_like=True, gc=False):
     takes them to be: ratios of means so far apart are not. The ratios of further sums are added,
     which keeps the probability valid: a p-value divided by an independent e-value is one (Vovk and
     Wang, "E-values: calibration, combination and applications", Ann. Stat. 2021).
+
+    That holds of too many. Of too few the sums only say that it is no chance, and :class:`Spells`
+    whether the lull is longer than the series' own: how long it may last without an alarm is what
+    bursty series differ in most. A spell of ``silence`` makes an alarm ``silent``, a ``surge`` makes
+    it ``surging``: enough to act on at once.
+
+    Values of an alarm are not learned, and what was usual before it holds again once it is over.
 
     Source: Page, "Continuous inspection schemes", Biometrika 1954 (see evidence.py), of negative
     binomial counts.
@@ -98,6 +127,15 @@ class CountTest(msgspec.Struct, array_like=True, gc=False):
     busy: int = _KNOWN
     """Buckets with requests, as far as they are counted. A state written before it was kept is
     taken to have had them."""
+    silence: Spells = msgspec.field(default_factory=lambda: Spells(_NOTHING, _SILENCES))
+    drop: Spells = msgspec.field(default_factory=lambda: Spells(_FEW, _DROPS))
+    surge: Spells = msgspec.field(default_factory=lambda: Spells(_MANY, _SURGES, _OFTEN))
+    held: int = 0
+    """Buckets of the present alarm."""
+    usual: float = 0.0
+    """The level when it began."""
+    before: tuple[float, float] = (0.0, 0.0)
+    """Requests of the last bucket, and what was expected."""
 
     def update(self, time: float, value: int, share: float = 1.0) -> Score:
         """``value``: requests of the bucket that starts at ``time``, or of its first ``share``. The
@@ -106,20 +144,56 @@ class CountTest(msgspec.Struct, array_like=True, gc=False):
             return gap(self.up.active or self.down.active)
         if not self.seen:
             self.level, self.busy = float(value), 0
-        self.level *= self.season.step(time)
-        m = max(self.level, 0.02) * share
+        step = self.season.step(time)
+        self.level, self.usual = self.level * step, (self.usual or self.level) * step
+        m = max(self.level, _LEVEL) * share
         score = 0.0
+        high_before, low_before = self.up.active, self.down.active
         if self.seen >= _WARM:
             least, most = (share * usual for usual in self.season.around(time))
-            score = self._judge(time, value, max(m, most), _UP, self.up, self.rise, share)
+            low, high = min(m, least), max(m, most)
+            self.surge.update(time, (value, high), share)
+            score = self._judge(time, value, high, _UP, self.up, self.rise, share, 10)
             if self.busy >= _KNOWN:
-                score = max(
-                    score,
-                    self._judge(time, value, min(m, least), _DOWN, self.down, self.fall, share),
-                )
+                silent = self.silence.update(time, (value, low), share).alarm
+                fallen = self.drop.update(time, (value, low), share).alarm
+                needed = 10 if silent or fallen else inf
+                fall = self._judge(time, value, low, _DOWN, self.down, self.fall, share, needed)
+                score = max(score, fall)
+            self._end_if_over(value, m, share)
+            if high_before and not self.up.active:
+                self.surge.close(time)
+            if low_before and not self.down.active:
+                self.silence.close(time)
+                self.drop.close(time)
+            score = score if score < 1.0 or self.up.active or self.down.active else 0.0
         residual = deviation(value, m) / sqrt(self.dispersion)
         self._learn(time, value, m)
         return Score(score, value, m, residual)
+
+    @property
+    def silent(self) -> bool:
+        """Whether hardly anything comes, for longer than it ever does: enough to wake somebody."""
+        return self.down.active and self.down.sure and self.silence.told > 0.0
+
+    @property
+    def surging(self) -> bool:
+        """Whether many times as much comes as does, for longer than it ever does."""
+        return self.up.active and self.surge.told > 0.0
+
+    def _end_if_over(self, value: int, m: float, share: float) -> None:
+        """An alarm ends once two buckets together are nearly what is usual, whatever the evidence."""
+        count, mean = self.before[0] + value, self.before[1] + m
+        if share == 1.0:
+            self.before = (value, m)
+        usual = mean * self.usual / self.level if self.level > 0 else mean
+        if self.up.active and count <= _BACK_HIGH * max(usual, 1.0):
+            self.up.stop(self.h)
+        elif self.down.active and usual >= _SHOWN and count >= _BACK_LOW * usual:
+            self.down.stop(self.h)
+        else:
+            return
+        self.level = self.usual
 
     def _judge(
         self,
@@ -130,6 +204,7 @@ class CountTest(msgspec.Struct, array_like=True, gc=False):
         evidence: Evidence,
         burst: Burst,
         share: float,
+        least: float,
     ) -> float:
         mean = max(mean, 1e-3)  # an hour in which nothing ever came
         if evidence.since is None:
@@ -141,7 +216,7 @@ class CountTest(msgspec.Struct, array_like=True, gc=False):
             burst.mean + mean,
             burst.buckets + share,
         )
-        size = self._size(burst.mean)
+        size = self._size(burst.mean) if factor > 1 else burst.mean / _PLAIN
         total = burst.before + _ratio(burst.count, burst.mean, size, factor)
         if not burst.before and total > 0.0:
             burst.base = _surprise(_even(burst.mean, size, factor), burst.mean, size)
@@ -153,7 +228,9 @@ class CountTest(msgspec.Struct, array_like=True, gc=False):
             if burst.buckets < PER_MINUTE:
                 total = min(total, _BRIEF)
         events, early = (value, 0.0) if factor > 1 else (mean, _DEEP)
-        return evidence.add(time, total - evidence.total, events, self._threshold(burst), 10, early)
+        needed = self._threshold(burst)
+        own = factor > 1
+        return evidence.add(time, total - evidence.total, events, needed, least, early, own=own)
 
     def _size(self, mean: float) -> float:
         """The negative binomial distribution's parameter: how unevenly counts with this sum
@@ -174,9 +251,15 @@ class CountTest(msgspec.Struct, array_like=True, gc=False):
         self.busy = min(self.busy + (value > 0), _KNOWN)
         # Gradually: traffic that comes in bursts gives evidence slowly, and the level must not
         # follow it down meanwhile.
-        learn = 1.0 - (1.0 - _SLOWER) * max(self.up.doubt(self.h), self.down.doubt(self.h))
-        if max(self.up.total, self.down.total) > _BRIEF:
+        alarm = self.up.active or self.down.active
+        if not alarm:
+            self.usual, self.held = self.level, 0
+        self.held += alarm
+        learn = 1.0 - (1.0 - _SLOWER) * self.up.doubt(self.h)
+        if self.up.total > _BRIEF:
             learn = min(learn, _WARY)
+        if alarm and self.held <= (_HELD_LOW if self.down.active else _HELD_HIGH):
+            learn = 0.0
         gain = max((1 - _KEEP) * learn, 1 / self.seen if self.seen < _WARM else 0.0)
         bounded = min(value, 3 * m + 3)
         self.level += (bounded - self.level) * gain
@@ -225,4 +308,5 @@ def _surprise(count: float, mean: float, size: float) -> float:
     if root > _NEAR:
         wald = 2 * sinh(abs(moved) / 2) * sqrt(count + count**2 / size)
         root += log(wald / root) / root
-    return -log(max(erfc(root / sqrt(2)) / 2, 1e-300))
+    z = root / sqrt(2)
+    return z * z + log(2 * sqrt(pi) * z) if z > _OUT else -log(erfc(z) / 2)

@@ -81,16 +81,25 @@ class Evidence(msgspec.Struct, array_like=True, gc=False):
         return h / max(_LEAST_RATE, rate)
 
     def add(
-        self, time: float, ratio: float, events: float, h: float, least: float, early: float = 0.0
+        self,
+        time: float,
+        ratio: float,
+        events: float,
+        h: float,
+        least: float,
+        early: float = 0.0,
+        *,
+        own: bool = True,
     ) -> float:
         """Add a log-likelihood ratio; returns the evidence as a share of the threshold, 1 while the
         alarm is on.
 
-        An alarm also needs ``least`` events, and begins by so much of ``h`` ``early``: it is not
+        Without ``own`` the threshold is not stretched by what the series' own excursions reach. An
+        alarm also needs ``least`` events, and begins by so much of ``h`` ``early``: it is not
         sure then. One step adds at most the threshold, and the sum stops a little above it, so that
         an alarm ends soon after its reason.
         """
-        limit, self.heard = self.limit(h), time
+        limit, self.heard = self.limit(h) if own else h, time
         total = min(self.total + min(ratio, limit), 1.2 * limit)
         if total <= 0.0:
             self._end(h)
@@ -104,7 +113,7 @@ class Evidence(msgspec.Struct, array_like=True, gc=False):
             if total < _ENDS * limit:
                 self._end(h)
                 return 0.0
-        elif total >= self.limit(h - early) and self.events >= least:
+        elif total >= (self.limit(h - early) if own else h - early) and self.events >= least:
             self.active = True
         self.sure = self.active and (self.sure or total >= limit)
         return 1.0 if self.active else min(total / limit, 0.999)
@@ -113,6 +122,10 @@ class Evidence(msgspec.Struct, array_like=True, gc=False):
         """Nothing came. An alarm goes on for some minutes: sparse traffic has gaps."""
         if self.since is not None and time - self.heard > _GAP:
             self._end(h)
+
+    def stop(self, h: float) -> None:
+        """What the alarm was about is over, as somebody else can tell."""
+        self._end(h)
 
     def _end(self, h: float) -> None:
         incident = self.active and self.since is not None and self.heard - self.since >= _INCIDENT

@@ -352,3 +352,10 @@ class PointDetector(msgspec.Struct, array_like=True, gc=False):
         distance = (value - self.near.mean) / (deviation + 1e-9) if deviation > 0 else 0.0
         self.near_variance.add((value - self.near.add(value)) ** 2)
         return distance
+
+
+def graded(detector: PointDetector, time: float, value: float) -> float:
+    """Score a value by a number in [0, 1) that goes on growing beyond an alarm, which is at 0.5:
+    for files, where somebody may look for another threshold."""
+    score = detector.update(time, value).score
+    return 1 - 2.0 ** -(detector.news / ALARM if score == 1.0 else score)

@@ -24,6 +24,8 @@ Bools = NDArray[np.bool_]
 
 TINY = 1e-300
 """The smallest p-value."""
+_ROUNDING = 1e-5
+"""Relative difference of observations that single precision may make: such a small one is none."""
 RIDGE = 1.0
 """Regularisation, in units of the kernel's mean eigenvalue."""
 
@@ -95,9 +97,10 @@ def _classifier(features: Floats, new: Bools, strength: float) -> _Classifier | 
     if n < 12 or new.all() or not new.any():
         return None
     x = (features - features.mean(axis=0)).astype(np.float32)
-    ridge = strength * float(np.einsum("ij,ij->", x, x)) / n
-    if ridge <= 0.0:
+    spread, size = float(np.einsum("ij,ij->", x, x)), float(np.einsum("ij,ij->", features, features))
+    if spread <= _ROUNDING**2 * size:
         return None
+    ridge = strength * spread / n
     labels = _labels(new)
     # H = x (x'x + ridge)^-1 x' is the classifier's hat matrix; it is centred because x is.
     # Whichever side of x is shorter is factorised.
@@ -132,9 +135,10 @@ def topics_test(features: Floats, new: Bools, strength: float = RIDGE) -> Tested
     gram = np.exp(2 * (x @ x.T - 1))
     means = gram.mean(axis=0)
     gram += means.mean() - means[:, None] - means
-    ridge = strength * float(np.trace(gram)) / n
-    if ridge <= 1e-9:
+    spread = float(np.trace(gram)) / n
+    if spread <= _ROUNDING:
         return NOTHING
+    ridge = strength * spread
     labels = _labels(new)
     shrunk = np.eye(n, dtype=np.float32) - np.float32(ridge) * _inverse(gram, ridge)
     return Tested(

@@ -22,6 +22,8 @@ _ASKED_P = 1e-2
 """Of questions: milder, because the drift of answers is then tested again relative to the questions."""
 _MOVED_SHARE = 0.15
 """Total variation from which a change of shares can explain anything."""
+_NOT_OF_THE_MODEL = frozenset({"failed", "rail_blocked"})
+"""Metrics that say nothing of what a model answers: calls fail, and rails stop them, whatever it is."""
 _FEW = 15
 """Answers of a stratum on each side, and before a change point, that are enough to look at."""
 _EXPLAINED = 0.5
@@ -30,7 +32,7 @@ _EXPLAINED = 0.5
 
 class Candidate(NamedTuple):
     """``moved``: total variation between its shares, or the standardised statistic for texts. ``explains``: share of the drift that is gone
-    where it did not change, 1 if it changed for everybody at that time."""
+    where it did not change, 1 if it changed for everybody at that time. ``what``: shares before and after, '' if it is none of shares."""
 
     cause: DriftCause
     covariate: str
@@ -65,12 +67,10 @@ def explain(metric: str, old: Rows, new: Rows, between: Rows, names: list[list[s
     rest = [candidate for candidate in found if candidate.explains < 1 - _EXPLAINED]
     if good:
         return Explained(good[0].cause, [*good, *rest])
-    if metric in INPUT or metric in SPEED:
-        return Explained("input_drift" if metric in ("question_text", "question_language") else "unknown", rest)
     fingerprint = _difference(shares(old, "system_fingerprint", names), shares(new, "system_fingerprint", names))
-    what = "answers changed while prompt, index, model name, questions and traffic stayed"
-    if fingerprint >= _MOVED_SHARE:
-        what = f"the provider's system fingerprint changed: {_change('system_fingerprint', old, new, names)}"
+    if metric in INPUT or metric in SPEED or (metric in _NOT_OF_THE_MODEL and fingerprint < _MOVED_SHARE):
+        return Explained("input_drift" if metric in ("question_text", "question_language") else "unknown", rest)
+    what = _change("system_fingerprint", old, new, names) if fingerprint >= _MOVED_SHARE else ""
     return Explained("silent_provider_change", [Candidate("silent_provider_change", "", fingerprint, 1.0, what), *rest])
 
 
@@ -132,7 +132,7 @@ def _asked(
     spoken = language >= _MOVED_SHARE and test_of("question_language", units).tested.p <= _MOVED_P
     if text.p > _ASKED_P and not spoken:
         return None
-    what = f"language of questions: {_change('question_language', old, new, names)}" if spoken else "other kinds of questions"
+    what = _change("question_language", old, new, names) if spoken else ""
     if tenant is not None and metric in INPUT:
         # the same tenants asking the same things in another mixture are traffic, not new questions
         return Candidate("input_drift", "question", text.statistic, 1.0 - tenant.explains, what)
@@ -206,7 +206,7 @@ def _difference(was: Mapping[str, float], now: Mapping[str, float]) -> float:
 
 
 def _change(covariate: str, old: Rows, new: Rows, names: list[list[str]]) -> str:
-    """Such as ``prompt_sha: 3f2a 98% -> 0%, 77b1 2% -> 100%``."""
+    """Such as ``3f2a 98% -> 0%, 77b1 2% -> 100%``."""
     was, now = shares(old, covariate, names), shares(new, covariate, names)
     most = sorted(was.keys() | now.keys(), key=lambda name: (-abs(was.get(name, 0.0) - now.get(name, 0.0)), name))[:3]
     return ", ".join(f"{name or '(none)'} {was.get(name, 0.0):.0%} -> {now.get(name, 0.0):.0%}" for name in most)

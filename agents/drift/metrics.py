@@ -43,6 +43,12 @@ STYLE_SHARE = 0.7
 
 _LEAST_SPREAD = 0.2
 
+_NEARLY_CONSTANT = 0.01
+"""Share of their size by which numbers differ at most that are as good as constant: nothing is tested."""
+_TEMPLATE = 0.1
+"""Variance, of vectors of length 1, up to which texts are one template with a number or a name in it: as good as constant. Answers of a
+model to one kind of questions have 0.3 and more, templates with an order's number 0.01 to 0.08 (tests/unit/drift_data.py)."""
+
 STYLE_WEIGHTS = np.array(
     (
         0.5, 0.4, 0.9, 0.6, 1.1, 0.4, 1.6, 0.7, 1.2, 0.3,  # length ... code
@@ -196,9 +202,18 @@ def _codes(units: Units, at: int) -> tuple[NDArray[np.int64], Bools]:
 
 
 _CONSTANT: Mapping[str, Callable[[Rows], bool]] = {
-    "answer_text": lambda rows: not rows["text"].any(),
-    "question_text": lambda rows: not rows["question"].any(),
+    "answer_text": lambda rows: _alike(answers(rows[rows["text"]])[:, :-STYLE]),
+    "question_text": lambda rows: _alike(questions(rows[asked(rows)])),
 }
+
+
+def _alike(vectors: Floats) -> bool:
+    """Whether there is nothing to compare: no texts, or all from one template. ``vectors``: of length 1, so their variance is a share."""
+    if not len(vectors):
+        return True
+    middle = vectors.mean(axis=0, dtype=np.float64)
+    size = float(np.einsum("ij,ij->", vectors, vectors, dtype=np.float64)) / len(vectors)
+    return size - float(middle @ middle) <= _TEMPLATE * size
 
 
 def _varies(metric: str, rows: Rows) -> bool:
@@ -206,7 +221,10 @@ def _varies(metric: str, rows: Rows) -> bool:
         return not _CONSTANT[metric](rows)
     if metric in NUMBERS:
         values = rows["numbers"][:, NUMBERS.index(metric)]
-        return bool(np.nanmin(values) < np.nanmax(values)) if not np.isnan(values).all() else False
+        if np.isnan(values).all():
+            return False
+        low, high = float(np.nanmin(values)), float(np.nanmax(values))
+        return high - low > _NEARLY_CONSTANT * max(abs(low), abs(high))
     values = rows["binaries"][:, BINARIES.index(metric)] if metric in BINARIES else rows["codes"][:, CATEGORIES.index(metric)]
     return bool((values != values[0]).any())
 

@@ -13,7 +13,7 @@ from agents.detectors.e_values import CYCLE, e_value
 from agents.detectors.shares import change_evidence
 from agents.detectors.two_sample import kernel_direction
 from agents.drift.cause import Candidate, explain
-from agents.drift.metrics import INPUT, WEIGHTS, Test, Units, asked, features_of, leading, scaled, test_of, tests
+from agents.drift.metrics import INPUT, SPEED, WEIGHTS, Test, Units, asked, features_of, leading, scaled, test_of, tests
 from agents.drift.rows import BINARIES, CATEGORIES, NUMBERS, Rows, answers, questions
 from agents.drift.series import BLOCK, WINDOW, Kept, Series
 from agents.drift.text import STYLE, STYLE_NAMES, Floats, Small, words_of
@@ -275,8 +275,11 @@ class Monitor:
         for p, size, metric in sorted(candidates):
             best.setdefault(metric, (p, -size))
         outcome = [metric for metric in best if metric not in INPUT and best[metric][0] <= CLEAR]
-        if leading in INPUT and outcome:
-            leading = min(outcome, key=lambda metric: (best[metric][0], metric))
+        telling = [metric for metric in outcome if metric not in SPEED]
+        if leading in SPEED and not telling:  # what is written comes more slowly: less evidence of it says more than how fast
+            telling = [metric for metric in best if metric not in INPUT | SPEED and best[metric][0] <= UNREMARKABLE / len(best)]
+        if leading in INPUT | SPEED and (telling or (leading in INPUT and outcome)):
+            leading = min(telling or outcome, key=lambda metric: (best[metric][0], metric))
         p, size = best.get(leading, (1.0, min(SCALES)))
         return size, leading, p
 

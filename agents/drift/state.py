@@ -67,7 +67,7 @@ class Place(msgspec.Struct, array_like=True, gc=False):
     block: bytes
 
 
-class Saved(msgspec.Struct, array_like=True, gc=False):
+class SavedDrift(msgspec.Struct, array_like=True, gc=False):
     """A piece of state in the changelog.
 
     ``closed``: periods before it were taken, 0 before the first; ``taken``: of that period, the series up to this one; ``over``: periods
@@ -88,7 +88,7 @@ class Saved(msgspec.Struct, array_like=True, gc=False):
 _decode_samples = msgspec.msgpack.Decoder(Samples).decode
 _decode_acceptance = msgspec.json.Decoder(Acceptance).decode
 _encode_saved = msgspec.msgpack.Encoder().encode
-_decode_saved = msgspec.msgpack.Decoder(Saved).decode
+_decode_saved = msgspec.msgpack.Decoder(SavedDrift).decode
 _encode_row = msgspec.json.Encoder().encode
 
 
@@ -415,7 +415,7 @@ class DriftState(WatermarkState[Samples]):
         if not self._dirty:
             return None
         changed, gone = self._series.take_changes()
-        saved = Saved(
+        saved = SavedDrift(
             self._closed,
             self._watermark.take_changes(),
             [sample for sample in self._new_samples if sample.response_id in self._known],
@@ -433,7 +433,7 @@ class DriftState(WatermarkState[Samples]):
 
     def snapshot(self) -> Iterator[bytes]:
         def saved(**what: Any) -> bytes:
-            return _encode_saved(Saved(self._closed, taken=self._taken, over=self._over, **what))
+            return _encode_saved(SavedDrift(self._closed, taken=self._taken, over=self._over, **what))
 
         yield saved(clocks=self._watermark.all(), remembered=list(self._remembered))
         for by_key in self._samples.values():

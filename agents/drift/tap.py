@@ -6,6 +6,7 @@ the smallest of the whole. So nothing need be remembered over a crash: the agent
 
 from __future__ import annotations
 
+from functools import lru_cache
 from hashlib import blake2b
 from math import inf
 from operator import itemgetter
@@ -115,7 +116,9 @@ def home_of(feature: str, partitions: int) -> int:
     return partition_of(feature.encode(), partitions)
 
 
+@lru_cache(maxsize=16_384)
 def rank_of(session: str) -> int:
+    """The rank of a session's answers, the same everywhere. Sessions have several."""
     return int.from_bytes(blake2b(session.encode(), digest_size=8, person=b"drift").digest(), "big") >> 1
 
 

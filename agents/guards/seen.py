@@ -11,7 +11,7 @@ from agents.inspection.leaks import Direction
 Scope = Literal["user", "session", "document"]
 
 
-class Key(NamedTuple):
+class AttemptsKey(NamedTuple):
     """Whose attempts are counted together. A user without an id is told by the session."""
 
     scope: Scope
@@ -19,7 +19,7 @@ class Key(NamedTuple):
     value: str
 
 
-class Place(NamedTuple):
+class PiiPlace(NamedTuple):
     """Where a kind of personal data appears."""
 
     tenant: str
@@ -31,7 +31,7 @@ class Place(NamedTuple):
 class Attempted(msgspec.Struct, array_like=True, gc=False):
     """A call with an attempt. ``time``: when it was answered, epoch seconds. ``by``: the user (or session) that made the call."""
 
-    key: Key
+    key: AttemptsKey
     time: float
     request_id: str
     response_id: str
@@ -42,7 +42,7 @@ class Attempted(msgspec.Struct, array_like=True, gc=False):
 class Appeared(msgspec.Struct, array_like=True, gc=False):
     """Personal data in a place, perhaps not for the first time: the sender remembers only so much."""
 
-    place: Place
+    place: PiiPlace
     time: float
     response_id: str
 

@@ -14,7 +14,7 @@ import msgspec
 from agents.common.stage2 import Progress, Section, WatermarkState, pieces
 from agents.common.watermark import Reached, Source
 from agents.guards.report import appeared_findings, burst_finding, ceased
-from agents.guards.seen import Appeared, Attempted, Key, Place, Seen
+from agents.guards.seen import Appeared, Attempted, AttemptsKey, PiiPlace, Seen
 from agents.guards.settings import GuardSettings
 from schemas.findings import Finding
 from streams.effects import Effects
@@ -30,28 +30,28 @@ _PENDING = 10
 _PIECE = 500
 
 
-class Burst(msgspec.Struct, array_like=True, gc=False):
+class AttackBurst(msgspec.Struct, array_like=True, gc=False):
     """Attempts of one key within the window, by time; ``active``: it was reported."""
 
     calls: list[Attempted] = []
     active: bool = False
 
 
-class Saved(msgspec.Struct, array_like=True, gc=False):
+class SavedGuards(msgspec.Struct, array_like=True, gc=False):
     """A piece of state in the changelog. ``closed``: end of the last span judged, 0 before the first."""
 
     closed: int
     clocks: list[Reached] = []
     attempted: list[Attempted] = []
     appeared: list[Appeared] = []
-    bursts: list[tuple[Key, Burst]] = []
-    gone: list[Key] = []
-    places: list[Place] = []
+    bursts: list[tuple[AttemptsKey, AttackBurst]] = []
+    gone: list[AttemptsKey] = []
+    places: list[PiiPlace] = []
 
 
 _decode = msgspec.msgpack.Decoder(Seen).decode
 _encode_saved = msgspec.msgpack.Encoder().encode
-_decode_saved = msgspec.msgpack.Decoder(Saved).decode
+_decode_saved = msgspec.msgpack.Decoder(SavedGuards).decode
 
 
 class GuardsState(WatermarkState[Seen]):
@@ -67,10 +67,10 @@ class GuardsState(WatermarkState[Seen]):
         )  # fmt: skip
         self._settings = settings
         self._closed = 0
-        self._attempted: dict[tuple[Key, str], Attempted] = {}
-        self._appeared: dict[tuple[Place, float, str], Appeared] = {}
-        self._bursts: Section[Key, Burst] = Section()
-        self._places: dict[Place, None] = {}
+        self._attempted: dict[tuple[AttemptsKey, str], Attempted] = {}
+        self._appeared: dict[tuple[PiiPlace, float, str], Appeared] = {}
+        self._bursts: Section[AttemptsKey, AttackBurst] = Section()
+        self._places: dict[PiiPlace, None] = {}
         self._forget_changes()
 
     @property
@@ -97,14 +97,14 @@ class GuardsState(WatermarkState[Seen]):
         attempted = [item for item in self._new_attempted if self._attempted.get((item.key, item.request_id)) is item]
         appeared = [a for a in self._new_appeared if self._appeared.get((a.place, a.time, a.response_id)) is a]
         clocks = self._watermark.take_changes()
-        saved = Saved(self._closed, clocks, attempted, appeared, bursts, gone, self._new_places)
+        saved = SavedGuards(self._closed, clocks, attempted, appeared, bursts, gone, self._new_places)
         self._forget_changes()
         return _encode_saved(saved)
 
     def snapshot(self) -> Iterator[bytes]:
-        yield _encode_saved(Saved(self._closed, self._watermark.all()))
+        yield _encode_saved(SavedGuards(self._closed, self._watermark.all()))
         sections = pieces(
-            partial(Saved, self._closed), _PIECE, bursts=self._bursts.items(), places=self._places,
+            partial(SavedGuards, self._closed), _PIECE, bursts=self._bursts.items(), places=self._places,
             attempted=self._attempted.values(), appeared=self._appeared.values(),
         )  # fmt: skip
         yield from map(_encode_saved, sections)
@@ -134,7 +134,7 @@ class GuardsState(WatermarkState[Seen]):
     def _forget_changes(self) -> None:
         self._new_attempted: list[Attempted] = []
         self._new_appeared: list[Appeared] = []
-        self._new_places: list[Place] = []
+        self._new_places: list[PiiPlace] = []
         self._dirty = False
 
     # Items
@@ -174,7 +174,7 @@ class GuardsState(WatermarkState[Seen]):
     def _judge(self, end: int, found: list[Finding]) -> None:
         for attempted in sorted((a for a in self._attempted.values() if a.time < end), key=lambda a: (a.time, a.request_id, a.key)):
             del self._attempted[attempted.key, attempted.request_id]
-            burst = self._bursts.get(attempted.key, Burst())
+            burst = self._bursts.get(attempted.key, AttackBurst())
             burst.calls = sorted([*burst.calls, attempted], key=lambda call: (call.time, call.request_id))[-MOST_CALLS:]
             self._bursts.put(attempted.key, burst)
         for appeared in sorted((a for a in self._appeared.values() if a.time < end), key=lambda a: (a.time, a.place, a.response_id)):
@@ -192,7 +192,7 @@ class GuardsState(WatermarkState[Seen]):
                 self._bursts.drop(key)
         self._evict(float(end), found)
 
-    def _watch(self, key: Key, burst: Burst, end: float, found: list[Finding]) -> None:
+    def _watch(self, key: AttemptsKey, burst: AttackBurst, end: float, found: list[Finding]) -> None:
         least = self._settings.retrievals if key.scope == "document" else self._settings.attempts
         if len(burst.calls) >= least:
             burst.active = True
@@ -201,7 +201,7 @@ class GuardsState(WatermarkState[Seen]):
             burst.active = False
             found.append(ceased(key, end, STAGE))
 
-    def _remember(self, place: Place) -> None:
+    def _remember(self, place: PiiPlace) -> None:
         if len(self._places) >= self._settings.max_keys:
             del self._places[next(iter(self._places))]
         self._places[place] = None

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import msgspec
 
 from agents.common.taps import Call, Head
-from agents.guards.seen import Appeared, Attempted, Key, Place, Seen
+from agents.guards.seen import Appeared, Attempted, AttemptsKey, PiiPlace, Seen
 from agents.inspection.attempts import Attempt
 from agents.inspection.flags import INJECTION
 from schemas.events import Evaluation, Feedback, Request
@@ -35,7 +35,7 @@ class GuardTap:
         self._partitions = partitions
         self._attempted: defaultdict[int, list[Attempted]] = defaultdict(list)
         self._appeared: defaultdict[int, list[Appeared]] = defaultdict(list)
-        self._told: dict[Place, float] = {}
+        self._told: dict[PiiPlace, float] = {}
 
     def answered(self, call: Call) -> None:
         if not call.item.flags:
@@ -50,7 +50,7 @@ class GuardTap:
         for direction, kind in call.seen:
             if direction == "echo":
                 continue
-            place = Place(tenant, feature, direction, kind)
+            place = PiiPlace(tenant, feature, direction, kind)
             if time < self._told.get(place, float("inf")):  # events of one partition are not always read in one order
                 if len(self._told) >= MOST_PLACES:
                     self._told.clear()
@@ -79,13 +79,13 @@ class GuardTap:
         return partition_of("\x1f".join(key).encode("utf-8", "replace"), self._partitions)
 
 
-def _keys(request: Request, attempts: list[Attempt]) -> Iterator[Key]:
+def _keys(request: Request, attempts: list[Attempt]) -> Iterator[AttemptsKey]:
     """Whose attempts a call adds to: each once."""
     tenant = request.tenant or ""
     if any(attempt.where == "question" for attempt in attempts):
         if request.user_id:
-            yield Key("user", tenant, request.user_id)
+            yield AttemptsKey("user", tenant, request.user_id)
         elif request.session_id:
-            yield Key("session", tenant, request.session_id)
+            yield AttemptsKey("session", tenant, request.session_id)
     for document in sorted({attempt.document for attempt in attempts if attempt.where == "document"}):
-        yield Key("document", tenant, document)
+        yield AttemptsKey("document", tenant, document)

@@ -2,12 +2,15 @@
 
 Detectors of personal data need one character for one, with the way back (:func:`fold`), or one
 letter for one (``LETTERS``); classifiers of n-grams need ASCII (:func:`in_ascii`); whoever compares
-words needs them without accents (:func:`without_accents`, :func:`folded_words`). The rails of the
-SDK fold for themselves: it is installed without Mirante.
+words needs them without accents (:func:`without_accents`, :func:`folded_words`); whoever looks for
+attacks needs them without a disguise (:func:`unmasked`). The rails of the SDK fold for themselves:
+it is installed without Mirante.
 """
 
 from __future__ import annotations
 
+import base64
+import binascii
 import re
 import unicodedata
 from collections.abc import Callable, Sequence
@@ -123,3 +126,62 @@ def fold(text: str) -> Folded:
     if "\\" in folded:
         folded = _ESCAPE.sub("  ", folded)
     return Folded(folded, positions)
+
+
+_LOOK_ALIKES: Final = str.maketrans(
+    "авеіјкмнорсѕтухһԁԛԝАВЕІЈКМНОРСЅТУХαεικνορτυχΑΒΕΖΗΙΚΜΝΟΡΤΥΧɑɡıℓ",
+    "abeijkmhopcstyxhdqwABEIJKMHOPCSTYXaeikvoptuxABEZHIKMNOPTYXagil",
+)
+"""Letters of other scripts that look like Latin ones (the commonest of Unicode's confusables,
+UTS 39)."""
+_LEET_LETTER: Final = re.compile(r"[013457@$](?<=[A-Za-z].)(?=[A-Za-z])")
+_LEET_WORD: Final = re.compile(r"[A-Za-z0-9@$]{3,24}")
+_LEET: Final = str.maketrans("013457@$", "oieastas")
+_SPACED_HINT: Final = re.compile(r"[ .*_-][A-Za-z][ .*_-][A-Za-z][ .*_-][A-Za-z][ .*_-]")
+_SPACED: Final = re.compile(
+    r"(?<![A-Za-z])(?:[A-Za-z][ .*_-]){4}(?:[A-Za-z][ .*_-])*[A-Za-z](?![A-Za-z])"
+)
+_ENCODED_LEAST: Final = 24
+_BASE64: Final = re.compile(r"[A-Za-z0-9+/]{24,}={0,2}")
+_ENCODED: Final = 4
+"""Pieces of base64 that are decoded."""
+_ENCODED_CHARACTERS: Final = 2_000
+_PRINTED: Final = 0.95
+"""Share of letters, digits and common marks in what was text before it was encoded."""
+
+
+def unmasked(text: str) -> str:
+    """``text`` as a model would read through a disguise: look-alike letters, digits for letters
+    (``1gn0re``) and spaced letters are resolved, and what was text in base64 is added on lines of
+    its own. Text without any is returned as it is; takes time in proportion to its length."""
+    decoded = _decoded(text) if max(map(len, text.split()), default=0) >= _ENCODED_LEAST else []
+    if not text.isascii():
+        text = text.translate(_LOOK_ALIKES)
+    if _LEET_LETTER.search(text):
+        text = _LEET_WORD.sub(_without_leet, text)
+    if _SPACED_HINT.search(text):
+        text = _SPACED.sub(lambda match: re.sub(r"[ .*_-]", "", match[0]), text)
+    return "\n".join((text, *decoded)) if decoded else text
+
+
+def _without_leet(match: re.Match[str]) -> str:
+    word = match[0]
+    letters = word.translate(_LEET)
+    return letters if letters.isalpha() and _LEET_LETTER.search(word) else word
+
+
+def _decoded(text: str) -> list[str]:
+    found: list[str] = []
+    for number, match in enumerate(_BASE64.finditer(text)):
+        if number == _ENCODED:
+            break
+        encoded = match[0][:_ENCODED_CHARACTERS].rstrip("=")
+        try:
+            data = base64.b64decode(encoded + "=" * (-len(encoded) % 4)).decode("ascii")
+        except (binascii.Error, UnicodeDecodeError):
+            continue  # most long runs of letters are names, keys and digests
+        if " " in data and sum(c.isalnum() or c in " .,:;!?'-" for c in data) >= _PRINTED * len(
+            data
+        ):
+            found.append(data)
+    return found

@@ -43,15 +43,11 @@ class Identity:
 
     def __init__(self, events: int) -> None:
         self.seen: SeenIds[Note] = SeenIds(IDS_PER_EVENT * events)
-        self._new_ids: list[str] = []
-        self._new_notes: dict[str, Note] = {}
-
-    def add(self, item: str) -> bool:
+        self.add = self.seen.add
         """Remember an id; False if it was known already."""
-        if not self.seen.add(item):
-            return False
-        self._new_ids.append(item)
-        return True
+        self._saved = 0
+        """How many ids had been seen at the last checkpoint."""
+        self._new_notes: dict[str, Note] = {}
 
     def note(self, item: str, note: Note) -> None:
         """Note something of an id, or that its note has changed."""
@@ -83,8 +79,8 @@ class Identity:
 
     def take_changes(self) -> tuple[int, list[str], list[tuple[str, Note]]]:
         """(ids seen before these, new ids, notes) since the last call."""
-        ids, notes = self._new_ids, list(self._new_notes.items())
-        self._new_ids, self._new_notes = [], {}
+        ids, notes = self.seen.since(self._saved), list(self._new_notes.items())
+        self._saved, self._new_notes = self.seen.count, {}
         return self.seen.count - len(ids), ids, notes
 
     def load(self, ids: Sequence[str], notes: Sequence[tuple[str, Note]]) -> None:
@@ -93,3 +89,4 @@ class Identity:
             self.seen.add(item)
         for item, note in notes:
             self.seen.set_note(item, note)
+        self._saved = self.seen.count

@@ -138,13 +138,13 @@ class Matcher:
             self._identity.note(marker, Copy(place_of(at), mark=mark, segment=segment))
         heard = clock if time <= clock else max(clock, self._clocks.believed(time, at))
         due = heard + self._patience.of(event)
-        if event.session_id is not None:  # its response may be waiting elsewhere
-            due = min(due, heard + self._join_settings.orphan / 3)
+        if event.session_id is not None and due > (soon := heard + self._join_settings.orphan / 3):
+            due = soon  # its response may be waiting elsewhere
         written = at.timestamp / 1000
         entry = OpenRequest(
             event, arrival.extra, time, segment, due, heard=heard, offset=at.offset, written=written
         )
-        waiting = self._join.take_response(event.request_id)
+        waiting = self._join.take_response(event.request_id) if self._join.responses else None
         if waiting is not None:
             ended = waiting.response.time.timestamp()
             is_ahead = ended - waiting.origin.timestamp / 1000 > SKEW

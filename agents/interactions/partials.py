@@ -42,7 +42,10 @@ class Partials:
         not the request was ever counted as unanswered: versions must not depend on the order in which things were read.
         """
         window = window_of(time)
-        aggregate, admitted = self._part(segment, window, series, counted)
+        aggregate = self._parts.known(segment, window, series, counted)
+        admitted = aggregate is not None
+        if aggregate is None:
+            aggregate, admitted = self._part(segment, window, series, counted)
         before = aggregate if series is asked else self._part(segment, window, asked, counted)[0]
         if before is not aggregate:
             before.move(late=late)

@@ -8,7 +8,7 @@ window in which detectors count it (``counted``; 0: its own), as a late answer t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Generic, TypeVar
 
 from schemas.partials import WINDOW
@@ -49,15 +49,24 @@ class PartStore(Generic[K, V]):
 
     def part(self, segment: int, window: int, key: K, counted: int = 0) -> V:
         """The sums of a key, about to be changed."""
-        found = self.known(segment, window, key, counted)
+        parts, place = self._segments.get(segment), (window, key, counted)
+        if parts is None:
+            parts = self._segments[segment] = {}
+        found = parts.get(place)
         if found is None:
-            found = self._segments.setdefault(segment, {})[window, key, counted] = self._new()
-            self._dirty[id(found)] = segment, window, key, found, counted
+            found = parts[place] = self._new()
+        elif id(found) in self._dirty:
+            return found
+        self._dirty[id(found)] = segment, window, key, found, counted
         return found
 
-    def take_dirty(self) -> list[tuple[int, int, K, V, int]]:
-        """What changed since the last call, as (segment, window, key, sums, counted): complete, and once encoded independent of changes."""
-        dirty = sorted(self._dirty.values(), key=lambda part: (part[:3], part[4]))
+    def take_dirty(self, wanted: Callable[[K, V], bool] | None = None) -> list[tuple[int, int, K, V, int]]:
+        """What changed since the last call, as (segment, window, key, sums, counted): complete, and once encoded independent of changes.
+        ``wanted(key, sums)``: leave out the others."""
+        dirty: Iterable[tuple[int, int, K, V, int]] = self._dirty.values()
+        if wanted is not None:
+            dirty = [part for part in dirty if wanted(part[2], part[3])]
+        dirty = sorted(dirty, key=lambda part: (part[:3], part[4]))
         self._dirty.clear()
         return dirty
 

@@ -9,6 +9,7 @@ import msgspec
 
 from agents.inspection.attempts import Attempt, attempts
 from agents.inspection.outcome import Outcome, classify
+from agents.inspection.schema import UNCHECKED
 from agents.inspection.verdicts import Verdict
 from agents.pricing import PriceBook, Tokens
 from schemas.aggregates import OUTCOME_INDEX, UNANSWERED, Contribution, Series
@@ -76,16 +77,19 @@ def answered(
     if outcome.outcome == "ok" and verdict.refused:
         outcome = msgspec.structs.replace(outcome, outcome="refusal")
     row = _request_row(request, ANSWERED, outcome.outcome, verdict.attempts)
-    row.json_valid, row.json_error = verdict.validity
+    if verdict.validity is not UNCHECKED:
+        row.json_valid, row.json_error = verdict.validity
     row.response_event_id = response.event_id
     row.response_id = response.response_id
     row.response_time = response.time
     row.status = response.status
     row.model = response.model or request.model
     row.finish_reason = response.finish_reason or ""
-    row.system_fingerprint = response.system_fingerprint or ""
     row.output = response.output or ""
-    row.cache = response.cache or ""
+    if response.system_fingerprint:
+        row.system_fingerprint = response.system_fingerprint
+    if response.cache:
+        row.cache = response.cache
     row.latency_ms = response.latency_ms
     row.ttft_ms = response.ttft_ms
     if error is not None:

@@ -31,7 +31,7 @@ SNAPSHOT_IDS, SNAPSHOT_ENTRIES = 10_000, 500
 """Entries per piece of a snapshot."""
 
 
-class Saved(msgspec.Struct, array_like=True, gc=False, omit_defaults=True):
+class SavedInteractions(msgspec.Struct, array_like=True, gc=False, omit_defaults=True):
     """A piece of state in the changelog."""
 
     clocks: dict[str, float] = {}
@@ -67,7 +67,7 @@ class Saved(msgspec.Struct, array_like=True, gc=False, omit_defaults=True):
 
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode = former.reader(Saved)
+_decode = former.reader(SavedInteractions)
 
 
 class Persistence:
@@ -105,19 +105,19 @@ class Persistence:
         saved.whole, saved.joined_whole = gossip.whole.all(), gossip.whole_calls.all()
         yield _encode(saved)
         for ids in _cut(seen.all(), SNAPSHOT_IDS):
-            yield _encode(Saved(seen=ids))
+            yield _encode(SavedInteractions(seen=ids))
         for notes in _cut(list(seen.notes()), SNAPSHOT_ENTRIES):
-            yield _encode(Saved(notes=notes))
+            yield _encode(SavedInteractions(notes=notes))
         for requests in _cut(list(here.join.requests.values()), SNAPSHOT_ENTRIES):
-            yield _encode(Saved(requests=requests))
+            yield _encode(SavedInteractions(requests=requests))
         for responses in _cut(list(here.join.responses.values()), SNAPSHOT_ENTRIES):
-            yield _encode(Saved(responses=responses))
+            yield _encode(SavedInteractions(responses=responses))
         for kept in _cut(list(here.late.all()), SNAPSHOT_ENTRIES):
-            yield _encode(Saved(kept=kept))
+            yield _encode(SavedInteractions(kept=kept))
         for parts in _cut(list(here.partials.all()), SNAPSHOT_ENTRIES):
-            yield _encode(Saved(parts=parts))
+            yield _encode(SavedInteractions(parts=parts))
         for usages in _cut(list(here.usages.all()), SNAPSHOT_ENTRIES):
-            yield _encode(Saved(usages=usages))
+            yield _encode(SavedInteractions(usages=usages))
 
     def load(self, piece: bytes) -> None:
         """Restore what the above returned."""
@@ -139,7 +139,7 @@ class Persistence:
             self._publisher.load(saved.settled, saved.announced, saved.told)
             here.clocks.live = saved.live
 
-    def _load_join(self, saved: Saved) -> None:
+    def _load_join(self, saved: SavedInteractions) -> None:
         here = self._partition
         changed = {*saved.gone, *(entry.request.request_id for entry in saved.requests)}
         for request_id in changed:
@@ -150,11 +150,11 @@ class Persistence:
         here.join.load(saved.requests, saved.responses, saved.gone)
         here.strays.add(saved.responses)
 
-    def _saved(self) -> Saved:
+    def _saved(self) -> SavedInteractions:
         """What is small, and written every time."""
         clocks, segments = self._partition.clocks, self._partition.segments
         publisher = self._publisher
-        return Saved(
+        return SavedInteractions(
             clocks=clocks.times(),
             heads=segments.heads,
             settled=publisher.settled,

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
 from agents.interactions.parts import PartStore, window_of
-from agents.interactions.signature import signature_of
+from agents.interactions.signature import caller_of, signature_of
 from schemas.aggregates import Contribution
 from schemas.events import Request
-from schemas.group_usage import Group, Usage, UsagePart
+from schemas.group_usage import Caller, Group, Usage, UsagePart
 
 FEW, LITTLE = 5, 40_000_000_000
 """Of a session or trace, what is used in one window without being told: fewer requests, and less money (picodollars; 4 cents).
@@ -26,6 +26,10 @@ class Grouping(Protocol):
 
     @property
     def loops(self) -> frozenset[str]: ...
+
+    @property
+    def limits(self) -> frozenset[str]:
+        """The rate limits, by id."""
 
     def __bool__(self) -> bool: ...
 
@@ -47,7 +51,7 @@ class Usages:
         """Count an unanswered interaction."""
         for group in self._rules.groups(request, request.model):
             usage = self._parts.part(segment, window_of(time), group)
-            usage.add(item, "", self._signature(group, usage, request))
+            usage.add(item, "", self._signature(group, usage, request), self._caller(group, usage, request, request.model))
 
     def answer(
         self, segment: int, time: float, request: Request, model: str, response_id: str, item: Contribution, *, late: bool, counted: int = 0
@@ -61,7 +65,7 @@ class Usages:
             if late and group in asked:
                 usage.answer(item, response_id)
             else:
-                usage.add(item, response_id, self._signature(group, usage, request))
+                usage.add(item, response_id, self._signature(group, usage, request), self._caller(group, usage, request, model))
         if asked is not answered:
             for group in asked:
                 if group not in answered:
@@ -81,7 +85,10 @@ class Usages:
                 continue
             again = late and group in asked
             signed = not again and group.rule in self._rules.loops
-            usage.take_back(item, response_id, signature_of(request) if signed else None)
+            told = not again and (signed or group.rule in self._rules.limits)
+            usage.take_back(
+                item, response_id, signature_of(request) if signed else None, caller_of(request, model) if told else None
+            )
             if again:
                 usage.unanswer()
         if asked is not answered:
@@ -100,9 +107,15 @@ class Usages:
         """What a call asks, for rules that look for loops. Not of the first call of a window: most sessions make no other in it."""
         return signature_of(request) if usage.requests and group.rule in self._rules.loops else None
 
+    def _caller(self, group: Group, usage: Usage, request: Request, model: str) -> Caller | None:
+        """Where a call comes from, for limits and, as with signatures, from the second call on for loops."""
+        if group.rule in self._rules.limits or (usage.requests and group.rule in self._rules.loops):
+            return caller_of(request, model)
+        return None
+
     def take_dirty(self) -> list[UsagePart]:
         """What changed since the last call and is of interest; first what may have become less."""
-        parts = [UsagePart(*item) for item in self._parts.take_dirty() if self._matters(item[2], item[3])]
+        parts = [UsagePart(*item) for item in self._parts.take_dirty(self._matters)]
         return sorted(parts, key=lambda part: not part.usage.void)
 
     def _matters(self, group: Group, usage: Usage) -> bool:

@@ -86,13 +86,8 @@ class Writer:
 
     def _call(self, priced: Priced, line: bytes, found: Found, effects: Effects) -> None:
         """Sums, table and taps hear of a call."""
-        call, row, item, outcome, series = (
-            priced.call,
-            priced.row,
-            priced.item,
-            priced.outcome,
-            priced.series,
-        )
+        call, row, item, series = priced.call, priced.row, priced.item, priced.series
+        request, outcome = call.request, priced.outcome
         seen = sightings(line, found) if found else ()
         if flags := flags_of(row, seen):
             item = item._replace(flags=flags)
@@ -108,7 +103,7 @@ class Writer:
         if not self._sums.answered(
             call.segment,
             call.time,
-            call.request,
+            request,
             series,
             item,
             late=call.late,
@@ -118,11 +113,12 @@ class Writer:
         if call.refused:
             self._refuse(call, effects)
             return
-        self._partition.identity.count(call.request, call.copy, item)
+        if call.copy is not None:
+            self._partition.identity.count(request, call.copy, item)
         effects.row(row.TABLE, line)
         if taps := self._partition.taps:
             told = Call(
-                call.request,
+                request,
                 call.response,
                 call.time,
                 row,
@@ -132,7 +128,7 @@ class Writer:
                 call.late,
                 call.ended,
                 seen,
-                plain=not found,
+                not found,
             )
             for tap in taps:
                 try:

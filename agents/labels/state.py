@@ -75,7 +75,7 @@ class Lesson(NamedTuple):
     reacted: bool
 
 
-class Saved(msgspec.Struct, array_like=True, gc=False):
+class SavedLabels(msgspec.Struct, array_like=True, gc=False):
     """A piece of state in the changelog. ``read``: messages as they came; of their items those from ``now`` on wait for the clock, the
     others were taken. ``lessons`` count when the minute of ``now`` is over. Earlier versions of Mirante
     wrote sums of scores behind them, which are passed over when they are read.
@@ -105,7 +105,7 @@ def _decode_both(raw: bytes) -> tuple[Turns, bytes]:
 
 
 _encode_saved = msgspec.msgpack.Encoder().encode
-_decode_saved = msgspec.msgpack.Decoder(Saved).decode
+_decode_saved = msgspec.msgpack.Decoder(SavedLabels).decode
 _decode_format = msgspec.msgpack.Decoder(list[msgspec.Raw]).decode
 _encode_judged = msgspec.msgpack.Encoder().encode
 
@@ -581,7 +581,7 @@ class LabelsState(Untimed):
         read, (waiting, served) = self._inbox.take_changes(), self._waiting.take_changes()
         if not (clocks or counts or read or waiting or served or remembered or self._now != self._saved_at):
             return None
-        saved = Saved(
+        saved = SavedLabels(
             now=self._now, serial=self._serial, clocks=clocks, read=read, waiting=waiting, served=served, remembered=remembered,
             counts=counts, slope=slope,
             opinions=[self._opinions[key] for key in sorted(self._changed_opinions) if key in self._opinions],
@@ -593,7 +593,7 @@ class LabelsState(Untimed):
 
     def snapshot(self) -> Iterator[bytes]:
         counts, slope = self._model.all()
-        saved = partial(Saved, now=self._now, serial=self._serial, slope=slope)
+        saved = partial(SavedLabels, now=self._now, serial=self._serial, slope=slope)
         yield _encode_saved(saved(clocks=self._watermark.all()))
         for remembered in self._memory.all():
             yield _encode_saved(saved(remembered=remembered))
@@ -633,7 +633,7 @@ class LabelsState(Untimed):
         self._saved_at = self._now
 
 
-def _decode_state(piece: bytes) -> Saved:
+def _decode_state(piece: bytes) -> SavedLabels:
     """A piece of the changelog. Raises ``ValueError`` for one that another version wrote: it says other things in the same places."""
     found = msgspec.msgpack.decode(_decode_format(piece)[0])
     if type(found) is not int or found != FORMAT:

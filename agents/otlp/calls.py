@@ -9,13 +9,13 @@ import msgspec
 
 from agents.otlp import heard
 from agents.otlp.dialects.choice import understand
-from agents.otlp.events import Call, call_of
-from agents.otlp.names import Names, Whose, whose
+from agents.otlp.events import TracedCall, call_of
+from agents.otlp.names import AttributeNames, Whose, whose
 from agents.otlp.once import Key, calls_of, outside_in, parents_of
 from agents.otlp.step import STEPS, Step, StepKind
 from schemas.otlp import LogRecord, Span
 
-__all__ = ["Call", "Resolved", "resolve"]
+__all__ = ["Resolved", "TracedCall", "resolve"]
 
 _pack = msgspec.msgpack.Encoder(order="deterministic").encode
 
@@ -23,13 +23,13 @@ _pack = msgspec.msgpack.Encoder(order="deterministic").encode
 class Resolved(msgspec.Struct, gc=False):
     """What the spans known of one trace say, in the order of their start."""
 
-    calls: list[Call] = []
-    steps: list[Call] = []
+    calls: list[TracedCall] = []
+    steps: list[TracedCall] = []
     kinds: dict[str, StepKind] = {}
     """Of all spans, by their id."""
 
 
-def resolve(spans: Sequence[Span], logs: Sequence[LogRecord], names: Names) -> Resolved:
+def resolve(spans: Sequence[Span], logs: Sequence[LogRecord], names: AttributeNames) -> Resolved:
     """The calls and steps of one trace, in whatever order and how often its spans are given.
 
     Never raises. Spans of no interest to Mirante give nothing. Spans of several traces may be given
@@ -104,7 +104,7 @@ def _owners(
     known: Mapping[Key, Span],
     steps: Mapping[Key, Step],
     parents: Mapping[Key, Key],
-    names: Names,
+    names: AttributeNames,
 ) -> dict[Key, Whose]:
     """Whose each span is: as it says, as those around it say, as its resource says."""
     own: dict[Key, Whose] = {}

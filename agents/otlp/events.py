@@ -38,7 +38,7 @@ _OPERATIONS: dict[StepKind, Operation] = {
 }
 
 
-class Call(msgspec.Struct, gc=False):
+class TracedCall(msgspec.Struct, gc=False):
     """A model call, or a step (tool, retrieval, agent), as Mirante's own events.
 
     `request_id` and `response_id` are `TRACE-SPAN` in hexadecimal; so is the request's `event_id`,
@@ -66,7 +66,7 @@ class Call(msgspec.Struct, gc=False):
         return msgspec.json.encode(self.request), msgspec.json.encode(response)
 
 
-def call_of(step: Step, told_by: Iterable[Step], parent_id: str, whose: Whose) -> Call:
+def call_of(step: Step, told_by: Iterable[Step], parent_id: str, whose: Whose) -> TracedCall:
     """The events of a step. `told_by`: other spans that tell of it; `parent_id`: of the step that it
     is part of."""
     key = key_of(step)
@@ -113,7 +113,7 @@ def call_of(step: Step, told_by: Iterable[Step], parent_id: str, whose: Whose) -
     )
     if is_call:
         _answered(response, step)
-    return Call(
+    return TracedCall(
         request,
         response,
         list(dict.fromkeys([key, *map(key_of, told_by)])),

@@ -40,7 +40,7 @@ class SpanTold(msgspec.Struct, array_like=True, gc=False):
     status: int
 
 
-class Kept(msgspec.Struct, array_like=True, gc=False, omit_defaults=True):
+class SavedHeld(msgspec.Struct, array_like=True, gc=False, omit_defaults=True):
     """A piece of this state in the changelog. ``count``: ids seen before those in ``seen``; -1: no word of it."""
 
     spans: list[HeldSpan] = []

@@ -11,7 +11,7 @@ from agents.otlp.values import text
 from schemas.events import MAX_NAME
 
 
-class Names(msgspec.Struct, frozen=True, gc=False):
+class AttributeNames(msgspec.Struct, frozen=True, gc=False):
     """Attribute names to look for, the first found counts: in the span, then in the spans around
     it from the inside out, then in the resource."""
 
@@ -79,7 +79,7 @@ class Names(msgspec.Struct, frozen=True, gc=False):
         return frozenset(name for names in msgspec.structs.astuple(self) for name in names)
 
 
-DEFAULT = Names()
+DEFAULT = AttributeNames()
 
 _UNNAMED = "unknown_service"
 """What SDKs write for a service that has no name, followed by that of the program."""
@@ -109,7 +109,7 @@ class Whose(msgspec.Struct, gc=False):
         )
 
 
-def whose(attributes: Mapping[str, Any], names: Names) -> Whose:
+def whose(attributes: Mapping[str, Any], names: AttributeNames) -> Whose:
     """What these attributes say."""
     feature = text(attributes, *names.feature)
     return Whose(

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from agents.otlp.parcels import Word
+from agents.otlp.parcels import ReadClock
 
 SURE = 5_000
 """Milliseconds by which a silent topic stays behind: a fetch may be two seconds old, and clocks and networks differ."""
@@ -33,9 +33,9 @@ class Pace:
         """Topic -> time up to which it has been read."""
         self.newest = 0
         """Of the records that this partition has read."""
-        self._words: dict[int, Word] = {}
+        self._words: dict[int, ReadClock] = {}
         self._moved: set[int] = set()
-        self._said = Word(partition, 0, 0, 0)
+        self._said = ReadClock(partition, 0, 0, 0)
         self._known = 0
         self._known_at = 0.0
         """The furthest time known, and when it came to be known, in seconds of processing time."""
@@ -47,12 +47,12 @@ class Pace:
         self.newest = max(self.newest, at)
         return at
 
-    def hear(self, word: Word) -> None:
+    def hear(self, word: ReadClock) -> None:
         """A partition says how far it is. What is repeated after a crash, it has said before."""
         known = self._words.get(word.partition)
         if known is None or word.moves(known):
             if known is not None:
-                word = Word(
+                word = ReadClock(
                     word.partition, max(word.clock, known.clock), max(word.newest, known.newest), max(word.told, known.told)
                 )
             self._words[word.partition] = word
@@ -86,7 +86,7 @@ class Pace:
         return max(0, min(self.read.values()))
 
     @property
-    def _others(self) -> Iterator[Word]:
+    def _others(self) -> Iterator[ReadClock]:
         return (word for word in self._words.values() if word.partition != self._partition)
 
     @property
@@ -98,12 +98,12 @@ class Pace:
         low = self.time
         return frozenset(topic for topic, at in self.read.items() if at > low + within) if low else frozenset()
 
-    def news(self, told: int) -> Word | None:
+    def news(self, told: int) -> ReadClock | None:
         """What this partition has to say that it has not said yet. ``told``: up to which moment it has told what was due."""
-        word = Word(self._partition, self._own, self.newest, max(told, self._said.told))
+        word = ReadClock(self._partition, self._own, self.newest, max(told, self._said.told))
         return word if word.moves(self._said) else None
 
-    def say(self, told: int) -> Word | None:
+    def say(self, told: int) -> ReadClock | None:
         """The same; it counts as said."""
         word = self.news(told)
         self._said = word or self._said
@@ -111,16 +111,16 @@ class Pace:
 
     # Persistence
 
-    def take_changes(self) -> list[Word]:
+    def take_changes(self) -> list[ReadClock]:
         """Words heard since the last call."""
         moved, self._moved = sorted(self._moved), set()
         return [self._words[partition] for partition in moved]
 
-    def words(self) -> list[Word]:
+    def words(self) -> list[ReadClock]:
         """All that is known of the partitions."""
         return [self._words[partition] for partition in sorted(self._words)]
 
-    def load(self, read: Mapping[str, int], newest: int, words: Iterable[Word]) -> None:
+    def load(self, read: Mapping[str, int], newest: int, words: Iterable[ReadClock]) -> None:
         """Restore what the above returned."""
         for topic, at in read.items():
             if topic in self.read:

@@ -30,7 +30,7 @@ class Item(msgspec.Struct, array_like=True, gc=False):
     leads: bool = True
 
 
-class Word(msgspec.Struct, array_like=True, gc=False, frozen=True):
+class ReadClock(msgspec.Struct, array_like=True, gc=False, frozen=True):
     """How far a partition has read, in milliseconds of Kafka time. ``newest``: that of the newest record it has read, 0 if none.
     ``told``: the moment up to which it has told what was due."""
 
@@ -39,7 +39,7 @@ class Word(msgspec.Struct, array_like=True, gc=False, frozen=True):
     newest: int
     told: int
 
-    def moves(self, known: Word) -> bool:
+    def moves(self, known: ReadClock) -> bool:
         """Whether it says more than what is known of its sender."""
         return self.clock > known.clock or self.newest > known.newest or self.told > known.told
 
@@ -48,14 +48,14 @@ class Parcel(msgspec.Struct, array_like=True, gc=False):
     """Items for one home. ``word``: said behind all items that were sent until then."""
 
     items: list[Item]
-    word: Word | None = None
+    word: ReadClock | None = None
 
 
 encode_parcel = msgspec.msgpack.Encoder().encode
 decode_parcel = msgspec.msgpack.Decoder(Parcel).decode
 
 
-def parcels(items: list[Item], word: Word | None) -> Iterator[Parcel]:
+def parcels(items: list[Item], word: ReadClock | None) -> Iterator[Parcel]:
     """Parcels of bounded size; the word is in the last."""
     some: list[Item] = []
     size = 0

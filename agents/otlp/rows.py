@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from agents.otlp.calls import Call
+from agents.otlp.calls import TracedCall
 from schemas.events import Request
 from schemas.otlp import Span
 from schemas.step_rows import StepRow
@@ -20,7 +20,7 @@ KINDS: Mapping[str, str] = {"execute_tool": "tool", "retrieval": "retrieval", "i
 """Operation of a step -> its kind."""
 
 
-def step_row(call: Call, span: Span, around: str) -> StepRow:
+def step_row(call: TracedCall, span: Span, around: str) -> StepRow:
     """A step. ``around``: the response_id of the call it is part of."""
     request, response = call.request, call.response
     row = _row(span, KINDS[request.operation or ""], around)
@@ -33,7 +33,7 @@ def step_row(call: Call, span: Span, around: str) -> StepRow:
     return row
 
 
-def part_row(span: Span, kind: str, call: Call | None, around: str) -> StepRow:
+def part_row(span: Span, kind: str, call: TracedCall | None, around: str) -> StepRow:
     """A workflow, or a part of a call that another span counts. ``around``: the response_id of the call it is part of."""
     row = _row(span, kind, around)
     if call is not None:

@@ -18,12 +18,12 @@ from typing import Any
 import msgspec
 
 from agents.inspection.masking import Masking
-from agents.otlp.calls import Call, Resolved, resolve
+from agents.otlp.calls import Resolved, TracedCall, resolve
 from agents.otlp.heard import says_of_ai
-from agents.otlp.held import CALL, NOTHING, PART, STEP, Kept
-from agents.otlp.names import Names
+from agents.otlp.held import CALL, NOTHING, PART, STEP, SavedHeld
+from agents.otlp.names import AttributeNames
 from agents.otlp.pace import Pace
-from agents.otlp.parcels import Item, Word, decode_parcel, encode_parcel, parcels
+from agents.otlp.parcels import Item, ReadClock, decode_parcel, encode_parcel, parcels
 from agents.otlp.rows import part_row, step_row
 from agents.otlp.telling import Telling
 from agents.otlp.traces import BEAT, Case, Traces, encode
@@ -51,27 +51,27 @@ PIECE, INTERVAL = 200, 20_000
 _encode_event = msgspec.json.Encoder().encode
 
 
-class Saved(msgspec.Struct, array_like=True, gc=False, omit_defaults=True):
+class SavedOtlp(msgspec.Struct, array_like=True, gc=False, omit_defaults=True):
     """A piece of state in the changelog. ``read``: topic -> how far; see agents/otlp/pace.py."""
 
-    kept: Kept
+    kept: SavedHeld
     read: dict[str, int] = {}
     newest: int = 0
-    words: list[Word] = []
-    alone: Kept = msgspec.field(default_factory=Kept)
+    words: list[ReadClock] = []
+    alone: SavedHeld = msgspec.field(default_factory=SavedHeld)
 
 
 _encode_saved = msgspec.msgpack.Encoder().encode
-_decode_saved = msgspec.msgpack.Decoder(Saved).decode
+_decode_saved = msgspec.msgpack.Decoder(SavedOtlp).decode
 
 
 @dataclass(frozen=True)
-class Context:
+class OtlpContext:
     """What the partitions of a worker share. ``source``: the Kafka cluster. ``wall``: epoch seconds; a Kafka time beyond it is wrong."""
 
     topics: Topics
     settings: OtlpSettings
-    names: Names
+    names: AttributeNames
     masking: Masking
     source: str
     remembered: int
@@ -81,7 +81,7 @@ class Context:
 class OtlpState:
     """State of the agent ``otlp`` for one partition (see :class:`streams.state.PartitionState`)."""
 
-    def __init__(self, partition: int, context: Context) -> None:
+    def __init__(self, partition: int, context: OtlpContext) -> None:
         self.in_hand = InHand()
         self._partition = partition
         self._context = context
@@ -145,18 +145,18 @@ class OtlpState:
             return None
         self._dirty = False
         return _encode_saved(
-            Saved(
+            SavedOtlp(
                 self._traces.take_changes(), self._pace.read, self._pace.newest, self._pace.take_changes(),
                 self._alone.take_changes(),
             )
         )  # fmt: skip
 
     def snapshot(self) -> Iterator[bytes]:
-        yield _encode_saved(Saved(Kept(), self._pace.read, self._pace.newest, self._pace.words()))
+        yield _encode_saved(SavedOtlp(SavedHeld(), self._pace.read, self._pace.newest, self._pace.words()))
         for kept in self._traces.snapshot():
-            yield _encode_saved(Saved(kept))
+            yield _encode_saved(SavedOtlp(kept))
         for kept in self._alone.snapshot():
-            yield _encode_saved(Saved(Kept(), alone=kept))
+            yield _encode_saved(SavedOtlp(SavedHeld(), alone=kept))
 
     def load(self, piece: bytes) -> None:
         saved = _decode_saved(piece)
@@ -284,7 +284,7 @@ class OtlpState:
             self._row(part_row(span, "workflow" if kind == "workflow" else "part", owner, response_id), effects)
             told.over(span.span_id, PART, "step" if kind == "workflow" else "part")
 
-    def _call(self, call: Call, told: Telling) -> None:
+    def _call(self, call: TracedCall, told: Telling) -> None:
         span = told.first(call)
         if told.counts_already(call):
             self._row(part_row(span, "part", call, told.call_around(span.span_id)), told.effects)
@@ -300,7 +300,7 @@ class OtlpState:
                 told.effects.messages.append(Message(topic, self._partition, key, event))
             told.over(span.span_id, CALL, "call")
 
-    def _meet(self, call: Call, told: Telling) -> None:
+    def _meet(self, call: TracedCall, told: Telling) -> None:
         """A call that stands alone in its trace goes where others with the same answer would be: another library may have told of it
         in a trace of its own."""
         group, at = f"answer {call.provider_response_id}", told.case.moment

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from agents.otlp.calls import Call, Resolved
+from agents.otlp.calls import Resolved, TracedCall
 from agents.otlp.held import CALL, NOTHING, WAITS
 from agents.otlp.step import STEPS
 from agents.otlp.traces import Case, Traces
@@ -25,23 +25,23 @@ class Telling:
         self._steps = {span_id for span_id, kind in found.kinds.items() if kind in STEPS}
         self._owners = {_span_id(key): call for call in (*found.steps, *found.calls) for key in call.span_ids[1:]}
 
-    def first(self, call: Call) -> Span:
+    def first(self, call: TracedCall) -> Span:
         """The span that names a call or step."""
         return self._spans[_span_id(call.span_ids[0])]
 
-    def spans_of(self, call: Call) -> list[Span]:
+    def spans_of(self, call: TracedCall) -> list[Span]:
         """All spans that tell of a call, the first as of `first`."""
         return [self._spans[_span_id(key)] for key in call.span_ids]
 
-    def is_due(self, call: Call) -> bool:
+    def is_due(self, call: TracedCall) -> bool:
         """Whether the moment has come at which the call is told of."""
         return _span_id(call.span_ids[0]) in self._due
 
-    def counts_already(self, call: Call) -> bool:
+    def counts_already(self, call: TracedCall) -> bool:
         """Whether a call of its spans was published before."""
         return self.traces.counts_already(self.case, [_span_id(key) for key in call.span_ids], self._steps)
 
-    def stands_alone(self, call: Call) -> bool:
+    def stands_alone(self, call: TracedCall) -> bool:
         """Whether nothing is around a call but spans that tell of it too."""
         own = {_span_id(key) for key in call.span_ids}
         return all(above in own for above, _ in self.traces.around(self.case, self.first(call).span_id))
@@ -55,7 +55,7 @@ class Telling:
         elif what:
             self.effects.count("otlp_spans", what)
 
-    def rest(self) -> Iterator[tuple[Span, Call | None]]:
+    def rest(self) -> Iterator[tuple[Span, TracedCall | None]]:
         """What is due and neither call nor step; with the call it tells of."""
         for span_id in list(self._due):
             yield self._spans[span_id], self._owners.get(span_id)

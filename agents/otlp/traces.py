@@ -19,7 +19,7 @@ from heapq import heapify, heappop, heappush
 import msgspec
 
 from agents.common.seen import SeenIds
-from agents.otlp.held import CALL, NOTHING, STEP, WAITS, HeldLog, HeldSpan, Kept, SpanTold
+from agents.otlp.held import CALL, NOTHING, STEP, WAITS, HeldLog, HeldSpan, SavedHeld, SpanTold
 from agents.otlp.parcels import Item
 from schemas.otlp import LogRecord, Span
 
@@ -310,29 +310,29 @@ class Traces:
 
     # Persistence
 
-    def take_changes(self) -> Kept:
+    def take_changes(self) -> SavedHeld:
         """What changed since the last call."""
         new = {(held.group, held.span_id) for held in self._new}
         told = [one for one in self._told if (one.group, one.span_id) not in new]
-        kept = Kept(self._new, self._new_logs, told, self._new_ids, self._seen.count - len(self._new_ids))
+        kept = SavedHeld(self._new, self._new_logs, told, self._new_ids, self._seen.count - len(self._new_ids))
         self._new, self._new_logs, self._told, self._new_ids = [], [], [], []
         return kept
 
-    def snapshot(self) -> Iterator[Kept]:
+    def snapshot(self) -> Iterator[SavedHeld]:
         """Everything, in pieces of bounded size."""
         self._finish_loading()
-        yield Kept(count=self._seen.count - len(self._seen))
+        yield SavedHeld(count=self._seen.count - len(self._seen))
         ids = self._seen.all()
         for at in range(0, len(ids), 20 * _PIECE):
-            yield Kept(seen=ids[at : at + 20 * _PIECE])
+            yield SavedHeld(seen=ids[at : at + 20 * _PIECE])
         kept = list(self._kept)
         for at in range(0, len(kept), _PIECE):
-            yield Kept(spans=kept[at : at + _PIECE])
+            yield SavedHeld(spans=kept[at : at + _PIECE])
         logs = [log for log in self._whole if isinstance(log, HeldLog)]
         for at in range(0, len(logs), _PIECE):
-            yield Kept(logs=logs[at : at + _PIECE])
+            yield SavedHeld(logs=logs[at : at + _PIECE])
 
-    def load(self, kept: Kept) -> None:
+    def load(self, kept: SavedHeld) -> None:
         """Restore what the above returned."""
         for identity in kept.seen:
             self._seen.add(identity)

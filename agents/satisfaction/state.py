@@ -28,26 +28,26 @@ Series = tuple[str, str]
 """Tenant and feature."""
 
 
-class Watched(msgspec.Struct, array_like=True, gc=False):
+class WatchedSeries(msgspec.Struct, array_like=True, gc=False):
     level: Level
     seen: int
     """Start of the last window with answers."""
     lowest: list[tuple[float, str]] = []
 
 
-class Saved(msgspec.Struct, array_like=True, gc=False):
+class SavedSatisfaction(msgspec.Struct, array_like=True, gc=False):
     """A piece of state in the changelog. ``closed``: end of the last window judged."""
 
     closed: int = 0
     clocks: list[Reached] = []
     open: list[tuple[int, Opinions]] = []
-    watched: list[tuple[Series, Watched]] = []
+    watched: list[tuple[Series, WatchedSeries]] = []
     gone: list[Series] = []
 
 
 _decode = msgspec.msgpack.Decoder(Judged).decode
 _encode_saved = msgspec.msgpack.Encoder().encode
-_decode_saved = msgspec.msgpack.Decoder(Saved).decode
+_decode_saved = msgspec.msgpack.Decoder(SavedSatisfaction).decode
 
 
 class SatisfactionState(WatermarkState[Judged]):
@@ -64,7 +64,7 @@ class SatisfactionState(WatermarkState[Judged]):
         self._closed = 0
         self._told = 0
         self._open: dict[int, dict[tuple[int, Series], Opinions]] = {}
-        self._series: Section[Series, Watched] = Section()
+        self._series: Section[Series, WatchedSeries] = Section()
         self._forget_changes()
 
     @property
@@ -119,7 +119,7 @@ class SatisfactionState(WatermarkState[Judged]):
             whole.setdefault(series, Opinions(window, series)).merge(opinions)
         settings, end = self._settings, float(window + WINDOW)
         for series, opinions in sorted(whole.items()):
-            watched = self._series.get(series) or Watched(Level(), window)
+            watched = self._series.get(series) or WatchedSeries(Level(), window)
             self._series.put(series, watched)
             before = watched.level.fall
             running = watched.level.run_windows
@@ -151,7 +151,7 @@ class SatisfactionState(WatermarkState[Judged]):
     def changes(self) -> bytes | None:
         if not self._dirty:
             return None
-        saved = Saved(
+        saved = SavedSatisfaction(
             self._closed, self._watermark.take_changes(),
             [(partition, opinions) for (partition, window, _), opinions in self._arrived.items() if window in self._open],
             *self._series.take_changes(),
@@ -160,10 +160,10 @@ class SatisfactionState(WatermarkState[Judged]):
         return _encode_saved(saved)
 
     def snapshot(self) -> Iterator[bytes]:
-        yield _encode_saved(Saved(self._closed, self._watermark.all()))
+        yield _encode_saved(SavedSatisfaction(self._closed, self._watermark.all()))
         held = [(partition, opinions) for window in self._open.values() for (partition, _), opinions in window.items()]
         watched = sorted(self._series.items(), key=lambda item: item[0])
-        sections = pieces(partial(Saved, self._closed), _PIECE, open=held, watched=watched)
+        sections = pieces(partial(SavedSatisfaction, self._closed), _PIECE, open=held, watched=watched)
         yield from map(_encode_saved, sections)
 
     def load(self, piece: bytes) -> None:
@@ -180,10 +180,8 @@ class SatisfactionState(WatermarkState[Judged]):
         self._forget_changes()
 
 
-def fallen(series: Series, fall: Fall, watched: Watched, end: float) -> Finding:
+def fallen(series: Series, fall: Fall, watched: WatchedSeries, end: float) -> Finding:
     """The finding that a series' satisfaction is lower than it was."""
-    tenant, feature = series
-    name = feature or "calls without a feature"
     return Finding(
         name="QualityDrop",
         labels=_labels(series),
@@ -194,12 +192,10 @@ def fallen(series: Series, fall: Fall, watched: Watched, end: float) -> Finding:
         value=round(fall.mean, 4),
         expected=round(fall.expected, 4),
         window=(fall.since, end),
-        summary=f"Users of {name} ({tenant}) are less satisfied: {fall.mean:.0%} of answers satisfy, {fall.expected:.0%} did before",
-        description=f"Mean score of {fall.answers:,} labelled answers since then, against the level of this feature itself.",
-        action="Compare prompt, model and index version before and after; read the answers with the lowest scores.",
         requests=fall.answers,
         response_ids=[response_id for _, response_id in watched.lowest],
         generator=STAGE,
+        facts={"kind": "satisfaction", "answers": fall.answers},
     )
 
 

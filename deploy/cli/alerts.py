@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from deploy.cli.options import DEFAULT_DATA, AsJson, Data, settings_of_stack
-from deploy.cli.output import cell, console, say, say_json
+from deploy.cli.output import block, cell, console, say, say_json
 from deploy.cli.seen import unknown_alert
 
 if TYPE_CHECKING:
@@ -34,6 +34,9 @@ COLOURS = {"page": "bold red", "ticket": "yellow", "info": "dim"}
 
 
 def alerts(
+    what: Annotated[
+        list[str] | None, typer.Argument(metavar="[show ID]", help="All of one alert, by its id (or fingerprint), instead of a list.")
+    ] = None,
     data: Data = DEFAULT_DATA,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what happens, from llm.alerts.")] = False,
     every: Annotated[bool, typer.Option("--all", help="Resolved ones too.")] = False,
@@ -41,12 +44,20 @@ def alerts(
     since: Annotated[str | None, typer.Option(help="Only what changed within this time: 30m, 24h, 7d.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show the alerts that fire now, the gravest first. With --json: a list; with --follow one object per line."""
+    """Show the alerts that fire now, the gravest first. With --json: a list; with --follow one object per line.
+
+    `mirante alerts show ID` shows all of one alert: impact, cause, evidence, what to do.
+    """
+    if what:
+        if len(what) != 2 or what[0] != "show" or not what[1]:
+            raise typer.BadParameter(f"say `mirante alerts`, or `mirante alerts show ID`, not {' '.join(what)!r}")
+        show(data, what[1], as_json)
+        return
     age = _age(since)
     if name is not None and (unknown := unknown_alert(name)):
         typer.echo(f"note: {unknown}", err=True)
     asked = time.time()
-    found = _ask(data, every, name, age)
+    found, learning = _ask(data, every, name, age)
     if as_json and not follow:
         say_json(found, default=_text)
         return
@@ -55,6 +66,7 @@ def alerts(
             say_json(alert, default=_text)
     else:
         _print(found)
+        _print_learning(learning)
     if follow:
         _must_run(data)
         try:
@@ -72,25 +84,30 @@ def _age(since: str | None) -> float | None:
         raise typer.BadParameter(str(error), param_hint="--since") from error
 
 
-def _ask(data: Path, every: bool, name: str | None, age: float | None) -> list[dict[str, Any]]:
-    """The latest state of alerts, whether the stack runs or not."""
+def _ask(
+    data: Path, every: bool, name: str | None, age: float | None, begins: str = ""
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """The latest state of alerts, whether the stack runs or not, and what is still learned."""
+    from deploy.cli.learning import SERIES, learned
     from deploy.cli.source import moment
     from deploy.cli.trace import asking
 
     sql = (
         f"SELECT {', '.join(COLUMNS)} FROM mirante.alerts WHERE ({{every:UInt8}} OR status = 'firing') "
         "AND match(name, {name:String}) AND ({age:Float64} < 0 OR updated_at >= now64(3) - toIntervalSecond({age:Float64})) "
+        "AND (startsWith(alert_id, {begins:String}) OR startsWith(fingerprint, {begins:String})) "
         "ORDER BY status, indexOf(['page', 'ticket', 'info'], severity), starts_at DESC"
     )
     with asking(data, None) as ask:
-        rows = ask(sql, {"every": int(every), "name": _pattern(name), "age": -1.0 if age is None else age})
+        rows = ask(sql, {"every": int(every), "name": _pattern(name), "age": -1.0 if age is None else age, "begins": begins})
+        learning = learned(ask(SERIES, {}))
     for row in rows:
         for column in ("labels", "annotations", "evidence"):
             if isinstance(row[column], str):
                 row[column] = json.loads(row[column] or "{}")
         for column in ("starts_at", "ends_at", "updated_at"):
             row[column] = None if row[column] is None else moment(row[column])
-    return rows
+    return rows, learning
 
 
 def _pattern(name: str | None) -> str:
@@ -186,20 +203,65 @@ def _print_event(alert: dict[str, Any], as_json: bool) -> None:
 
 
 def _print(found: list[dict[str, Any]]) -> None:
-    from rich.table import Table
-
+    """Three lines for each, as long as they are: nothing that names an alert is cut."""
     if not found:
         typer.echo("no alerts")
         return
-    table = Table("since (UTC)", "severity", "alert", "labels", "what", "status")
+    out = console()
     for alert in found:
-        colour = COLOURS.get(alert["severity"], "")
-        table.add_row(
-            f"{alert['starts_at']:%Y-%m-%d %H:%M:%S}",
-            cell(alert["severity"], colour),
-            *map(cell, (alert["name"], _labels(alert), _summary(alert), alert["status"])),
-        )
-    console().print(table)
+        colour = "green" if alert["status"] == "resolved" else COLOURS.get(alert["severity"], "")
+        head = cell(f"{alert['severity']:<7}{alert['name']}", colour)
+        since = cell(f"since {alert['starts_at']:%Y-%m-%d %H:%M:%S} UTC, {alert['status']}, {alert['alert_id']}", "dim")
+        out.print(head, since, soft_wrap=True)
+        out.print(cell(f"       {_summary(alert)}"), soft_wrap=True)
+        out.print(cell(f"       {_labels(alert)}", "dim"), soft_wrap=True)
+
+
+def show(data: Path, wanted: str, as_json: bool) -> None:
+    """Print all of one alert, named by its id, its fingerprint or how one of them begins. Exits with 1 if there is none."""
+    every, _ = _ask(data, True, None, None, wanted)
+    if not every:
+        typer.echo(f"no alert has an id or fingerprint that begins with {wanted!r}; `mirante alerts --all` lists them", err=True)
+        raise typer.Exit(1)
+    newest = max(every, key=lambda alert: alert["starts_at"])
+    if as_json:
+        say_json(newest, default=_text)
+        return
+    _print_whole(newest)
+    if len(every) > 1:
+        typer.echo(f"\nthe latest of {len(every)} such alerts; `mirante alerts --all` lists them")
+
+
+PARTS = (
+    ("impact", "impact"), ("cause", "cause"), ("description", "evidence"), ("action", "what to do"), ("inhibited_by", "explained by"),
+    ("silenced_by", "silenced by"), ("digest", "digest"), ("flapping", "flapping"), ("no_data", "no data"), ("runbook_url", "runbook"),
+    ("dashboard_url", "dashboard"),
+)  # fmt: skip
+"""Annotations as `alerts show` names them, in its order."""
+
+
+def _print_whole(alert: dict[str, Any]) -> None:
+    out, notes = console(), alert["annotations"]
+    colour = "green" if alert["status"] == "resolved" else COLOURS.get(alert["severity"], "")
+    out.print(cell(f"{alert['name']} ({alert['severity']}, {alert['status']})", colour), soft_wrap=True)
+    out.print(block(notes.get("summary", "")), soft_wrap=True)
+    ends = f"{alert['ends_at']:%Y-%m-%d %H:%M:%S} UTC" if alert["ends_at"] else "goes on"
+    rows = [(word, notes[name]) for name, word in PARTS if notes.get(name)]
+    rows += [("since", f"{alert['starts_at']:%Y-%m-%d %H:%M:%S} UTC"), ("until", ends)]
+    rows += [(name, f"{alert[name]:.6g}") for name in ("value", "expected", "threshold") if alert[name] is not None]
+    rows += [("labels", _labels(alert)), ("id", alert["alert_id"]), ("fingerprint", alert["fingerprint"]), ("from", alert["generator"])]
+    evidence = {name: value for name, value in alert["evidence"].items() if name != "facts" and value not in ("", None, [], {})}
+    rows += [(name, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)) for name, value in evidence.items()]
+    for name, value in rows:
+        out.print(cell(f"{name:<15}", "dim"), block(value), sep="", soft_wrap=True)
+
+
+def _print_learning(lines: list[str]) -> None:
+    """No alert may mean that nothing is known yet."""
+    if lines:
+        lines = ["still learning what is usual; until then nothing is said of it:", *(f"  {line}" for line in lines)]
+    for line in lines:
+        console().print(cell(line, "dim"), soft_wrap=True)
 
 
 def _labels(alert: dict[str, Any]) -> str:

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from deploy.cli import (
     alerts,
+    anomaly,
     checklist,
     controls,
     dashboard,
@@ -52,6 +53,7 @@ app.command("trace")(trace.trace)
 app.command("schema")(schema.schema)
 app.command("doctor")(doctor.doctor)
 app.command("alerts")(alerts.alerts)
+app.command("anomaly")(anomaly.anomaly)
 app.command("silence")(silence.silence)
 app.command("forward")(forward.forward)
 app.command("kill")(kill.kill)

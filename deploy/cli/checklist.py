@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 import typer
 
+from deploy.cli.learning import SERIES, learned
 from deploy.cli.options import DEFAULT_DATA, AsJson, Data, settings_of_stack
 from deploy.cli.output import cell, console, say_json
 from deploy.cli.waiting import waiting
@@ -175,6 +176,16 @@ def _cache(row: Row, settings: Settings) -> ItemVerdict:
 _NOTHING = ItemVerdict("unknown", "no calls in this period", "publish events, or look further back with --hours")
 
 
+def _learning(row: Row, settings: Settings) -> ItemVerdict:
+    names = ("feature", "model", "first", "last", "requests")
+    series = [dict(zip(names, values, strict=True)) for values in row["series"]]
+    if not series:
+        return ItemVerdict("unknown", "no calls")
+    if lines := learned(series):
+        return ItemVerdict("unknown", "; ".join(lines), "wait: until then nothing is said of what is still learned")
+    return ItemVerdict("yes", f"all detectors know {len(series)} series")
+
+
 def _suspects(column: str) -> str:
     return f"if(multiMatchAny({column}, [{_HINTS}]), extractAll({column}, '{_SUSPECT}'), [])"
 
@@ -204,6 +215,8 @@ CALLS = (
 )
 """What the calls of the period say, for all items that look at them."""
 
+_SERIES = f"SELECT groupArray((feature, model, first, last, requests)) AS series FROM ({SERIES})"
+
 ITEMS = (
     ChecklistItem(
         "kill switch",
@@ -225,6 +238,7 @@ ITEMS = (
     ChecklistItem("rate limits", ("alerts",), "SELECT countIf(name = 'RateLimitExceeded') AS alerts FROM mirante.alerts", _rate_limits),
     ChecklistItem("API errors and refusals told apart", ("interactions",), CALLS, _failures),
     ChecklistItem("which prompt version runs now", ("interactions",), CALLS, _prompts),
+    ChecklistItem("detectors know what is usual", ("cost_parts",), _SERIES, _learning),
     ChecklistItem(
         "what a semantic cache would save",
         ("cache_candidates",),

@@ -103,9 +103,10 @@ async def read_controls(settings: Settings) -> tuple[Controls, list[str]]:
 
 
 def _print(shown: list[dict[str, Any]]) -> None:
-    from rich.table import Table
+    from rich.table import Column, Table
 
-    table = Table("scope", "", "action", "since (UTC)", "until (UTC)", "by", "reason")
+    # What names a switch is never cut, however narrow the terminal.
+    table = Table(Column("scope", overflow="fold", min_width=20), "", "action", "since (UTC)", "until (UTC)", "by", "reason")
     colours = {"in force": "bold red", "expired": "dim", "restored": "green"}
     for control in shown:
         status, until = control["status"], control["expires_at"]

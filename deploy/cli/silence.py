@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from datetime import UTC
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from deploy.cli.options import DEFAULT_DATA, AsJson, Data, settings_of_stack
+from deploy.cli.output import say, say_json
 
 
 def silence(
@@ -17,6 +21,8 @@ def silence(
     lasts: Annotated[str | None, typer.Option("--for", help="How long: 30m, 2h, 1d.")] = None,
     comment: Annotated[str, typer.Option(help="Why, for those who wonder.")] = "",
     remove: Annotated[str | None, typer.Option(metavar="ID", help="End the silence of this id instead.")] = None,
+    listed: Annotated[bool, typer.Option("--list", help="Show the silences that hold or are to come.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="With --list: also those that are over.")] = False,
     data: Data = DEFAULT_DATA,
     as_json: AsJson = False,
 ) -> None:
@@ -24,10 +30,14 @@ def silence(
 
     Example: mirante silence alertname=CostAnomaly feature=search --for 2h --comment "load test"
     """
-    import json
+    if listed:
+        if matchers or lasts or remove:
+            raise typer.BadParameter("takes no matchers, no --for and no --remove", param_hint="--list")
+        show(data, every, as_json)
+        return
     import time
     import uuid
-    from datetime import UTC, datetime
+    from datetime import datetime
 
     from agents.alerts.silence import Silence, parse_matchers, silence_message
     from agents.controls.durations import duration
@@ -59,3 +69,30 @@ def silence(
         from deploy.cli.seen import warn_unmatched
 
         warn_unmatched(data, new.matchers)
+
+
+def show(data: Path, every: bool, as_json: bool) -> None:
+    """Print the silences, those that end last first."""
+    from deploy.cli.source import moment
+    from deploy.cli.trace import asking
+
+    sql = (
+        "SELECT id, matchers, starts_at, ends_at, comment, created_by FROM mirante.silences "
+        "WHERE {every:UInt8} OR ends_at > now64(3) ORDER BY ends_at DESC, id"
+    )
+    with asking(data, None) as ask:
+        rows = ask(sql, {"every": int(every)})
+    for row in rows:
+        row["matchers"] = json.loads(row["matchers"]) if isinstance(row["matchers"], str) else row["matchers"]
+        row["starts_at"], row["ends_at"] = moment(row["starts_at"]), moment(row["ends_at"])
+    if as_json:
+        say_json(rows, default=lambda at: at.replace(tzinfo=UTC).isoformat().replace("+00:00", "Z"))
+    elif not rows:
+        typer.echo("nothing is silenced")
+    else:
+        for row in rows:
+            until = f"until {row['ends_at']:%Y-%m-%d %H:%M:%S} UTC" if row["ends_at"] > row["starts_at"] else "removed"
+            told = f"{row['id']}  {until}  "
+            told += " ".join(f"{label}={pattern}" for label, pattern in sorted(row["matchers"].items()))
+            why = ", ".join(part for part in (row["comment"], row["created_by"] and f"by {row['created_by']}") if part)
+            say(f"{told}  ({why})" if why else told)

@@ -19,14 +19,18 @@ from rich.table import Table
 from rich.text import Text
 from urllib3.exceptions import HTTPError
 
+from deploy.cli.learning import SERIES, learned
 from deploy.cli.output import cell
 from deploy.plain import printable
-from deploy.traffic.publisher import Progress
+from deploy.traffic.publisher import PublishProgress
 from streams.clickhouse import connect
 from streams.secrets import without_password
 
 REFRESH_SECONDS = 1.0
 PLAIN_SECONDS = 5.0
+LEARNED_SECONDS = 30.0
+"""Between looks at what is still learned."""
+LEARNING_LINES = 5
 PLAIN_WIDTH = 120
 """Between lines, and of them, when the output is no terminal."""
 
@@ -83,15 +87,17 @@ class Summary:
         terminal = sys.stdout.isatty()
         self._console = Console(highlight=False, width=None if terminal else PLAIN_WIDTH)
         self._live: Live | None = None
-        self._progress: Progress | None = None
+        self._progress: PublishProgress | None = None
         self._client: Client | None = None
+        self._learning: list[str] = []
+        self._learned_until = 0.0
 
     def say(self, text: str) -> None:
         """A line that stays."""
         self._console.print(f"[dim]{time.strftime('%H:%M:%S')}[/] {escape(printable(text))}", soft_wrap=True)
         sys.stdout.flush()
 
-    def progress(self, progress: Progress) -> None:
+    def progress(self, progress: PublishProgress) -> None:
         """Show how far the traffic is published."""
         self._progress = progress
 
@@ -153,10 +159,18 @@ class Summary:
         if features:
             parts.append(_features(features))
         parts.append(_alerts(alerts))
+        parts += [Text(f"learning  {line}", style="dim") for line in await self._learned(stack)]
         if stack.dashboard_url:
             parts.append(Text(f"dashboard {stack.dashboard_url}/#token={stack.dashboard_token}", style="bold"))
         parts.append(Text("Ctrl-C stops everything", style="dim"))
         return Group(*parts)
+
+    async def _learned(self, stack: Any) -> list[str]:
+        """What is still learned, as it was up to a minute ago."""
+        if time.monotonic() >= self._learned_until:
+            self._learning = learned(await self._ask(stack, SERIES))
+            self._learned_until = time.monotonic() + LEARNED_SECONDS
+        return self._learning[:LEARNING_LINES]
 
     async def _ask(self, stack: Any, sql: str) -> list[dict[str, Any]]:
         """Rows; none while the server is away, which the worker's own retries deal with."""

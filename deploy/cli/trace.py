@@ -36,15 +36,14 @@ def trace(
 
     Example: mirante trace resp-42 --json
     """
-    from deploy.trace import Kind, story
+    from deploy.trace import ANY_KIND, story
 
-    kinds: tuple[Kind, ...] = ("response_id", "request_id", "trace_id", "session_id")
-    given = [(kind, value) for kind, value in zip(kinds, (response_id, request_id, trace_id, session_id), strict=True) if value]
+    given = [(kind, value) for kind, value in zip(ANY_KIND, (response_id, request_id, trace_id, session_id), strict=True) if value]
     if len(given) != 1:
         raise typer.BadParameter("name one thing: RESPONSE_ID, --request-id, --trace-id or --session-id")
     [(kind, value)] = given
     with asking(data, url) as ask:
-        found = story(ask, kind, value, _decoded)
+        found = story(ask, [kind], value, _decoded)
     if found is None:
         raise OSError(f"no interaction has {kind} {value!r}; it may be in flight, or a dead letter (mirante deadletter list)")
     if as_json:

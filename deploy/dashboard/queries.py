@@ -7,16 +7,14 @@ fixed fragments.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from deploy.dashboard.params import SERIES, SPAN, Choice, Param, Text, Whole
 from deploy.dashboard.windows import COVERED, COVERED_LONG, LONG, cover, step_of, window_of
+from deploy.dashboard.wording import LANGUAGES
 
 Values = Mapping[str, str | int]
-
-NEWEST = 3_600
-"""Seconds in which the newest calls are looked for first."""
 
 DIMENSIONS = (
     "feature",
@@ -27,6 +25,11 @@ DIMENSIONS = (
     "prompt_sha",
     "variant",
 )
+
+LOOKED_AT = 1_000
+"""Rows among which are those that are shown, repeats of them included."""
+CHANGING = ("outcome", "model", "provider")
+"""What an answer may change: a row that had it may have been superseded by one that has not."""
 
 OUTCOMES = (
     "ok",
@@ -109,8 +112,8 @@ _T = "toUnixTimestamp(toStartOfInterval(window_start, toIntervalSecond({step:UIn
 @dataclass(frozen=True)
 class Query:
     """``sql`` may hold ``{window:UInt32}`` and ``{step:UInt32}`` (chosen by the period asked for),
-    ``<parts>`` (the table with these windows), tests of `windows.py` and ``<dimension>`` (one of
-    DIMENSIONS, the parameter ``by``)."""
+    ``<parts>`` (the table with these windows), tests of `windows.py`, ``<dimension>`` (one of
+    DIMENSIONS, the parameter ``by``) and ``<first>`` (those that come first, where they suffice)."""
 
     sql: str
     params: tuple[Param, ...] = ()
@@ -118,25 +121,16 @@ class Query:
     """What must be there; an older database may not have it."""
     kept: float | None = None
     """Seconds for which its answer is kept; None: as `source.kept_for` has it."""
-    newest_first: bool = False
-    """Whether ``order`` may be ``newest``: then most often the end of the period has all that is shown."""
 
     def statement(self, values: Values) -> str:
         """The statement for these values."""
         sql = self.sql.replace("<dimension>", str(values.get("by", DIMENSIONS[0])))
+        changing = values.get("order") == "newest" and any(map(values.get, CHANGING))
+        sql = sql.replace("<first>", "" if changing else f" ORDER BY {_ORDER} LIMIT {LOOKED_AT}")
         if "<parts>" not in sql:
             return sql
         long = window_of(_step(values)) >= LONG
         return sql.replace("<parts>", "mirante.cost_parts_long" if long else "mirante.cost_parts")
-
-    def stretches(self, values: Values) -> Iterator[Values]:
-        """The values to ask with, in turn, until an answer has ``limit`` rows: ever longer ends of the period."""
-        since, until = int(values.get("since", 0)), int(values.get("until", 0))
-        length = NEWEST
-        while self.newest_first and values["order"] == "newest" and until - length > since:
-            yield {**values, "since": until - length}
-            length *= 16
-        yield values
 
     def bound(self, values: Values) -> dict[str, str | int]:
         """Parameters of the statement."""
@@ -159,6 +153,24 @@ _CALL = (
     " feature, environment, provider, model, prompt_name, prompt_sha, variant, operation, outcome,"
     " toFloat64(cost_usd) AS cost_usd, cost_source, input_tokens, output_tokens, latency_ms, ttft_ms,"
     " user_id, json_valid, pii != '[]' AS has_pii, injection != '[]' AS has_attack"
+)
+
+_CALLS = (
+    f"{_TIMES} AND {_SERIES} AND ({{outcome:String}} = '' OR outcome = {{outcome:String}})"
+    " AND ({user:String} = '' OR user_id = {user:String})"
+    " AND ({prompt_sha:String} = '' OR prompt_sha = {prompt_sha:String})"
+    " AND ({flag:String} != 'invalid' OR json_valid = false)"
+    " AND ({flag:String} != 'attack' OR injection != '[]')"
+    " AND ({flag:String} != 'personal' OR pii != '[]')"
+    " AND ({flag:String} != 'unpriced' OR (cost_source IN ('unknown', 'partial')"
+    " AND (input_tokens IS NOT NULL OR output_tokens IS NOT NULL)))"
+    " AND ({text:String} = '' OR positionCaseInsensitiveUTF8(output, {text:String}) > 0"
+    " OR positionCaseInsensitiveUTF8(messages, {text:String}) > 0)"
+)
+_ORDER = (
+    "if({order:String} = 'newest', toUnixTimestamp64Milli(time), 0) DESC,"
+    " if({order:String} = 'dearest', cost_usd, 0) DESC NULLS LAST,"
+    " if({order:String} = 'slowest', latency_ms, 0) DESC NULLS LAST"
 )
 
 _ALERT = (
@@ -207,12 +219,11 @@ QUERIES: Mapping[str, Query] = {
     ),
     "users": Query(
         "SELECT user_id AS value, count() AS requests, toFloat64(sum(cost_usd)) AS usd,"
-        " countIf(outcome != 'ok') AS failed, sum(input_tokens) AS input_tokens,"
-        " sum(output_tokens) AS output_tokens"
-        f" FROM mirante.interactions WHERE {_TIMES} AND {_SERIES} AND user_id != ''"
+        " countIf(outcome != 'ok') AS failed, sum(input_tokens) AS input_tokens, sum(output_tokens) AS output_tokens"
+        f" FROM mirante.calls_data FINAL WHERE {_TIMES} AND {_SERIES} AND user_id != ''"
         " GROUP BY value ORDER BY usd DESC, requests DESC LIMIT 100",
         (*SPAN, *SERIES),
-        "interactions",
+        "calls_data",
     ),
     # How long each series has been watched: what still learns follows from it.
     "series": Query(
@@ -235,9 +246,8 @@ QUERIES: Mapping[str, Query] = {
         (
             *SPAN,
             Choice("status", ("all", "firing", "resolved")),
-            Text("name"),
-            Text("tenant"),
-            Text("feature"),
+            *(Text(name) for name in ("name", "tenant", "feature")),
+            Choice("lang", LANGUAGES),
         ),
         "alerts",
     ),
@@ -247,7 +257,7 @@ QUERIES: Mapping[str, Query] = {
     "alert": Query(
         f"SELECT {_ALERT} FROM mirante.alerts_data WHERE alert_id = {{id:String}}"
         " ORDER BY version DESC LIMIT 1 BY version LIMIT 200",
-        (Text("id"),),
+        (Text("id"), Choice("lang", LANGUAGES)),
         "alerts",
     ),
     "alert_siblings": Query(
@@ -272,13 +282,12 @@ QUERIES: Mapping[str, Query] = {
         "labels",
     ),
     "guards": Query(
-        "SELECT feature, count() AS calls, countIf(outcome = 'refusal') AS refusals,"
-        " countIf(json_valid = false) AS invalid, countIf(json_valid IS NOT NULL) AS checked,"
-        " countIf(injection != '[]') AS attacks, countIf(pii != '[]') AS personal"
-        f" FROM mirante.interactions WHERE {_TIMES} AND {_SERIES}"
+        "SELECT feature, count() AS calls, countIf(outcome = 'refusal') AS refusals, countIf(attack) AS attacks,"
+        " countIf(json_valid = false) AS invalid, countIf(json_valid IS NOT NULL) AS checked, countIf(personal) AS personal"
+        f" FROM mirante.calls_data FINAL WHERE {_TIMES} AND {_SERIES}"
         " GROUP BY feature ORDER BY calls DESC LIMIT 200",
         (*SPAN, *SERIES),
-        "interactions",
+        "calls_data",
     ),
     "drift": Query(
         "SELECT feature, model, cause, reference_version,"
@@ -307,21 +316,13 @@ QUERIES: Mapping[str, Query] = {
         (*SPAN, Text("ids")),
         "interactions",
     ),
+    # Looked for without FINAL, which would merge all rows of the period with their texts; those found
+    # are read again as they are now. What is superseded has neither cost nor latency.
     "calls": Query(
-        f"SELECT {_CALL}, substringUTF8(output, 1, 160) AS preview FROM mirante.interactions"
-        f" WHERE {_TIMES} AND {_SERIES} AND ({{outcome:String}} = '' OR outcome = {{outcome:String}})"
-        " AND ({user:String} = '' OR user_id = {user:String})"
-        " AND ({prompt_sha:String} = '' OR prompt_sha = {prompt_sha:String})"
-        " AND ({flag:String} != 'invalid' OR json_valid = false)"
-        " AND ({flag:String} != 'attack' OR injection != '[]')"
-        " AND ({flag:String} != 'personal' OR pii != '[]')"
-        " AND ({flag:String} != 'unpriced' OR (cost_source IN ('unknown', 'partial')"
-        " AND (input_tokens IS NOT NULL OR output_tokens IS NOT NULL)))"
-        " AND ({text:String} = '' OR positionCaseInsensitiveUTF8(output, {text:String}) > 0"
-        " OR positionCaseInsensitiveUTF8(messages, {text:String}) > 0)"
-        " ORDER BY if({order:String} = 'newest', toUnixTimestamp64Milli(time), 0) DESC,"
-        " if({order:String} = 'dearest', cost_usd, 0) DESC NULLS LAST,"
-        " if({order:String} = 'slowest', latency_ms, 0) DESC NULLS LAST LIMIT {limit:UInt32}",
+        f"SELECT {_CALL}, substringUTF8(output, 1, 160) AS preview FROM mirante.interactions_data FINAL"
+        " PREWHERE (tenant, feature, time) IN (SELECT tenant, feature, time FROM mirante.interactions_data"
+        f" WHERE {_CALLS}<first>)"
+        f" WHERE {_CALLS} ORDER BY {_ORDER} LIMIT {{limit:UInt32}}",
         (
             *SPAN,
             *SERIES,
@@ -334,7 +335,6 @@ QUERIES: Mapping[str, Query] = {
             Whole("limit", 1, 500, 100),
         ),
         "interactions",
-        newest_first=True,
     ),
     "prompts": Query(
         "SELECT version.1 AS feature, version.2 AS prompt_sha, * EXCEPT (version) FROM ("
@@ -389,12 +389,12 @@ QUERIES: Mapping[str, Query] = {
     "unpriced": Query(
         "SELECT provider, model, cost_source, count() AS calls,"
         " sum(coalesce(input_tokens, 0) + coalesce(output_tokens, 0)) AS tokens,"
-        " toUnixTimestamp64Milli(min(time)) AS first, argMax(response_id, time) AS example"
-        f" FROM mirante.interactions WHERE {_TIMES} AND cost_source IN ('unknown', 'partial')"
+        " toUnixTimestamp64Milli(min(time)) AS first"
+        f" FROM mirante.calls_data FINAL WHERE {_TIMES} AND cost_source IN ('unknown', 'partial')"
         " AND (input_tokens IS NOT NULL OR output_tokens IS NOT NULL)"
         " GROUP BY provider, model, cost_source ORDER BY calls DESC LIMIT 100",
         SPAN,
-        "interactions",
+        "calls_data",
     ),
 }
 """Name -> query."""

@@ -27,6 +27,7 @@ from deploy.dashboard.learning import learning
 from deploy.dashboard.params import ParamError, Whole, read_params
 from deploy.dashboard.queries import QUERIES
 from deploy.dashboard.source import LONGEST_KEPT, Source, SourceError
+from deploy.dashboard.wording import reworded
 from streams.clickhouse import ClickHouseUnavailable
 from streams.kafka import BrokerUnavailable
 from streams.settings import Settings, SettingsError
@@ -187,17 +188,15 @@ class _Dashboard:
         if query is None:
             raise ParamError(f"there is no query {request.match_info['name']!r}")
         values = read_params(query.params, _single(request))
-        statement = query.statement(values)
         try:
-            for part in query.stretches(values):
-                body = await self._source.answer(statement, query.bound(part), query.kept)
-                if part is not values and json.loads(body)["rows"] >= int(values["limit"]):
-                    break
+            body = await self._source.answer(
+                query.statement(values), query.bound(values), query.kept
+            )
         except SourceError as error:
             if "UNKNOWN_TABLE" in str(error) or "Unknown table" in str(error):
                 return web.json_response({"meta": [], "data": [], "absent": query.table})
             raise
-        return web.Response(body=body, content_type="application/json")
+        return web.Response(body=reworded(body, values), content_type="application/json")
 
     async def _about(self, request: web.Request) -> web.Response:
         settings = self._options.settings
@@ -231,16 +230,14 @@ class _Dashboard:
         return web.json_response({"series": learning(rows)})
 
     async def _story(self, request: web.Request) -> web.Response:
-        from deploy.trace import Kind, story
+        from deploy.trace import ANY_KIND, story
 
         wanted = request.query.get("id", "")
         if not wanted or len(wanted) > 512:
             raise ParamError("id: of a response, request, trace or session")
-        kinds: tuple[Kind, ...] = ("response_id", "request_id", "trace_id", "session_id")
-        for kind in kinds:
-            found = await asyncio.to_thread(story, self._source.rows_here, kind, wanted, _decoded)
-            if found is not None:
-                return web.json_response({"kind": kind, **found.builtins()})
+        found = await asyncio.to_thread(story, self._source.rows_here, ANY_KIND, wanted, _decoded)
+        if found is not None:
+            return web.json_response(found.builtins())
         return _problem(
             404, f"nothing has the id {wanted!r}; it may be in flight, or a dead letter"
         )

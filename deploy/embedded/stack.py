@@ -260,8 +260,8 @@ class Stack:
         """Settings of this stack as its processes get them, beside those PASSED_ON."""
         given = {name: value for name, value in self._options.settings.items() if name not in PASSED_ON}
         if self.dashboard_url:  # so that an alert's link leads somewhere
-            runbooks = {"runbooks": f"{self.dashboard_url}/runbooks"}
-            given["alerts"] = {**runbooks, **self.settings.alerts}
+            links = {"runbooks": f"{self.dashboard_url}/runbooks", "dashboard": self.dashboard_url}
+            given["alerts"] = {**links, **self.settings.alerts}
         return {f"MIRANTE_{name.upper()}": value if isinstance(value, str) else json.dumps(value) for name, value in given.items()}
 
     def _publish(self) -> None:

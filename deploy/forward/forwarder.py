@@ -22,6 +22,7 @@ import msgspec
 from aiokafka import TopicPartition
 from aiokafka.errors import CommitFailedError, KafkaError
 
+from agents.alerts.agent import alert_settings
 from deploy.forward.delivery import ReceiverAnswer, delay, new_session, post
 from deploy.forward.mirror import Mirror
 from deploy.forward.payloads import RESEND_SECONDS, request_for
@@ -48,6 +49,10 @@ _decode = msgspec.json.Decoder(Alert).decode
 async def forward_alerts(settings: Settings, receivers: Sequence[Receiver]) -> None:
     """Forward until cancelled, or told to by SIGTERM or SIGINT. Raises BrokerUnavailable when Kafka cannot be reached at the start."""
     topic = Topics.of(settings).alerts
+    if not alert_settings(settings.alerts).runbooks.startswith(("http://", "https://")):
+        log.warning(
+            "alerts.runbooks is no address of the web, so alerts link to no runbook; set it to the dashboard's /runbooks or to your own"
+        )
     admin = await connect_admin(settings)
     try:
         if topic not in await admin.list_topics():
@@ -87,6 +92,7 @@ class _Channel(ABC):
     def __init__(self, settings: Settings, topic: str, receiver: Receiver, session: aiohttp.ClientSession, secret: bytes) -> None:
         """``secret``: of the tags that stand for users."""
         self._secret = secret
+        self._language = alert_settings(settings.alerts).language
         self.name = receiver.name
         self.counts: Counter[str] = Counter()
         self._settings = settings
@@ -119,7 +125,7 @@ class _Channel(ABC):
 
     async def _post(self, alerts: Sequence[Alert], delivered: int = logging.INFO) -> ReceiverAnswer:
         """``delivered``: log level of a success."""
-        request = request_for(self._receiver, alerts, datetime.now(UTC), self._secret)
+        request = request_for(self._receiver, alerts, datetime.now(UTC), self._secret, self._language)
         answer = await post(self._session, request)
         level = delivered if answer.result == "delivered" else logging.WARNING
         log.log(level, "%s: %s %s %s", self.name, answer.result, ", ".join(request.alert_ids), answer.detail)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from shlex import quote
 from typing import Any
 
@@ -17,10 +17,12 @@ from deploy.forward.receivers import Receiver
 from deploy.plain import for_chat
 from schemas.outputs import Alert
 
-_ADDRESSES = frozenset({"runbook_url"})
+_ADDRESSES = frozenset({"runbook_url", "dashboard_url"})
 """Annotations that are a link, and our own."""
 _PLAINLY_AN_ID = 5
 """Characters of an id that is one wherever it stands; a shorter one may be a number or a word, and counts behind the word user only."""
+_BEHIND = "|".join(f"(?<={word})" for word in ("user[ :']", "User ", "usuário ", "Usuário "))
+"""That word, as agents/alerts/wording and commands write it."""
 
 
 def outward(alert: Alert, receiver: Receiver, secret: bytes) -> Alert:
@@ -33,12 +35,15 @@ def outward(alert: Alert, receiver: Receiver, secret: bytes) -> Alert:
             of = put(of)
         return for_chat(of)
 
-    labels = {name: value if receiver.user_ids or name != "user" else user_tag(value, secret) for name, value in alert.labels.items()}
+    def tag(user: str) -> str:
+        return user if receiver.user_ids else user_tag(user, secret)
+
+    labels = {name: tag(value) if name == "user" else value for name, value in alert.labels.items()}
     return msgspec.structs.replace(
         alert,
         labels={name: text(value) for name, value in labels.items()},
         annotations={name: value if name in _ADDRESSES else text(value) for name, value in alert.annotations.items()},
-        evidence=_every_text(alert.evidence, text),
+        evidence=_every_text(alert.evidence, text, tag),
     )
 
 
@@ -49,27 +54,38 @@ def user_tag(user: str, secret: bytes) -> str:
 
 def _users(alert: Alert) -> set[str]:
     """Of the alert, and of those that a digest counts."""
-    found = {alert.labels.get("user", "")}
-    for one in alert.evidence.get("worst") or ():
-        if isinstance(one, dict) and isinstance(labels := one.get("labels"), dict):
-            found.add(str(labels.get("user", "")))
-    return found - {""}
+    return {alert.labels.get("user", ""), *_named(alert.evidence)} - {""}
+
+
+def _named(value: Any) -> Iterator[str]:
+    """Values under the name ``user``, however deep."""
+    if isinstance(value, list | tuple):
+        for one in value:
+            yield from _named(one)
+    elif isinstance(value, dict):
+        if isinstance(user := value.get("user"), str):
+            yield user
+        for one in value.values():
+            yield from _named(one)
 
 
 def _tagging(user: str, tag: str) -> Callable[[str], str]:
     """Puts a tag for a user in the texts that agents write: `user ID`, `user:ID`, the latter also quoted for a shell."""
     inner = quote(user)[1:-1] if quote(user) != user else user
     either = "|".join(re.escape(written) for written in dict.fromkeys((user, inner)))
-    where = r"(?<!\w)" if len(user) >= _PLAINLY_AN_ID else r"(?<=user[ :'])"
+    where = r"(?<!\w)" if len(user) >= _PLAINLY_AN_ID else f"(?:{_BEHIND})"
     pattern = re.compile(rf"{where}(?:{either})(?!\w)")
     return lambda text: pattern.sub(tag, text)
 
 
-def _every_text(value: Any, text: Callable[[str], str]) -> Any:
+def _every_text(value: Any, text: Callable[[str], str], tag: Callable[[str], str]) -> Any:
     if isinstance(value, str):
         return text(value)
     if isinstance(value, list | tuple):
-        return [_every_text(one, text) for one in value]
+        return [_every_text(one, text, tag) for one in value]
     if isinstance(value, dict):
-        return {text(str(name)): _every_text(one, text) for name, one in value.items()}
+        return {
+            text(str(name)): text(tag(one)) if name == "user" and isinstance(one, str) else _every_text(one, text, tag)
+            for name, one in value.items()
+        }
     return value

@@ -16,6 +16,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from agents.alerts.wording.numbers import Language
+from agents.alerts.wording.values import WORDS
 from deploy.forward.outward import outward
 from deploy.forward.receivers import Alertmanager, PagerDuty, Receiver, Slack, Webhook, signing_key
 from deploy.plain import for_slack
@@ -28,6 +30,9 @@ STILL_FIRING = timedelta(seconds=4 * RESEND_SECONDS)
 """How long Alertmanager believes it without a reminder, as with Prometheus."""
 
 PAGERDUTY_SEVERITY = {"page": "critical", "ticket": "warning", "info": "info"}
+
+_PARTS = ("impact", "cause", "description", "action")
+"""Annotations that Slack shows below the summary, each with its name."""
 
 SLACK_MARK = {"page": ":red_circle:", "ticket": ":large_orange_circle:", "info": ":large_blue_circle:"}
 
@@ -44,8 +49,11 @@ class HttpPost(NamedTuple):
     alert_ids: Sequence[str]
 
 
-def request_for(receiver: Receiver, alerts: Sequence[Alert], now: datetime, secret: bytes = b"") -> HttpPost:
-    """What to post; several alerts at once to Alertmanager only. ``now``: when it is sent. ``secret``: of the tags that stand for users."""
+def request_for(
+    receiver: Receiver, alerts: Sequence[Alert], now: datetime, secret: bytes = b"", language: Language = "en"
+) -> HttpPost:
+    """What to post; several alerts at once to Alertmanager only. ``now``: when it is sent. ``secret``: of the tags that stand for users.
+    ``language``: of the headings; the texts are in that of ``[alerts]`` already."""
     alerts = [outward(alert, receiver, secret) for alert in alerts]
     match receiver:
         case Alertmanager():
@@ -55,7 +63,7 @@ def request_for(receiver: Receiver, alerts: Sequence[Alert], now: datetime, secr
         case PagerDuty():
             return _request(receiver, alerts, _json(pagerduty_event(alerts[0], receiver.routing_key)))
         case Slack():
-            return _request(receiver, alerts, _json(slack_message(alerts[0])))
+            return _request(receiver, alerts, _json(slack_message(alerts[0], language)))
         case Webhook():
             body = _json(webhook_event(alerts[0]))
             return _request(receiver, alerts, body, headers=webhook_headers(alerts[0], body, receiver.secret, now))
@@ -80,8 +88,9 @@ def alertmanager_alert(alert: Alert, now: datetime) -> dict[str, Any]:
         "startsAt": _rfc3339(alert.starts_at),
         "endsAt": _rfc3339(max(ends, alert.starts_at)),
     }
-    if _ADDRESS.fullmatch(alert.generator):
-        posted["generatorURL"] = alert.generator
+    page = _web_address(alert.annotations.get("dashboard_url", ""))
+    if address := alert.generator if _ADDRESS.fullmatch(alert.generator) else page:
+        posted["generatorURL"] = address
     return posted
 
 
@@ -103,30 +112,31 @@ def pagerduty_event(alert: Alert, routing_key: str) -> dict[str, Any]:
             "labels": alert.labels,
             **alert.annotations,
             **_numbers(alert),
-            "evidence": alert.evidence,
+            "evidence": {name: value for name, value in alert.evidence.items() if name != "facts"},
         },
     }
     event |= {"event_action": "trigger", "client": "Mirante", "payload": {name: value for name, value in payload.items() if value != ""}}
-    if runbook := _web_address(alert.annotations.get("runbook_url", "")):
-        event["links"] = [{"href": runbook, "text": "Runbook"}]
+    if links := _links(alert):
+        event["links"] = [{"href": address, "text": name.capitalize()} for name, address in links.items()]
     return event
 
 
-def slack_message(alert: Alert) -> dict[str, Any]:
+def slack_message(alert: Alert, language: Language = "en") -> dict[str, Any]:
     """A message for an incoming webhook: text for notifications, blocks for the eye."""
+    terms, notes = WORDS[language].terms, alert.annotations
     resolved = alert.status == "resolved"
     mark = ":large_green_circle:" if resolved else SLACK_MARK[alert.severity]
-    state = "resolved" if resolved else alert.severity
-    title = f"{mark} *{for_slack(alert.name)}* ({state})"
-    labels = "  ".join(f"{name}: `{for_slack(value)}`" for name, value in sorted(alert.labels.items()))
-    notes = alert.annotations
-    parts = [title, for_slack(_summary(alert)), "" if resolved else for_slack(notes.get("description", "")), labels]
-    blocks: list[dict[str, Any]] = [_section("\n".join(part for part in parts if part))]
-    context = [f"{name}: {number:g}" for name, number in _numbers(alert).items()]
-    context.append(f"since {alert.starts_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC")
-    if runbook := _web_address(notes.get("runbook_url", "")):
-        context.append(f"<{_link(runbook)}|runbook>")
-    blocks.append({"type": "context", "elements": [{"type": "mrkdwn", "text": _cut("  |  ".join(context), 3000), "verbatim": True}]})
+    state = terms["resolved" if resolved else alert.severity]
+    told = [f"*{terms[part]}* {for_slack(notes[part])}" for part in _PARTS if notes.get(part) and not (resolved and part == "action")]
+    lines = [f"{mark} *{for_slack(alert.name)}* ({state})", for_slack(_summary(alert)), *told]
+    blocks: list[dict[str, Any]] = [_section("\n".join(lines))]
+    context = [f"{name}: `{for_slack(value)}`" for name, value in sorted(alert.labels.items())]
+    if "summary" not in notes:
+        context += [f"{name}: {number:g}" for name, number in _numbers(alert).items()]
+    links = "  |  ".join(f"<{_link(address)}|{terms[name]}>" for name, address in _links(alert).items())
+    labels = _cut("  |  ".join(context), 2_000)
+    shown = "  |  ".join(part for part in (links, labels) if part) or state
+    blocks.append({"type": "context", "elements": [{"type": "mrkdwn", "text": shown, "verbatim": True}]})
     text = _cut(f"{alert.name} ({state}): {for_slack(_summary(alert))}", 3000)
     return {"text": text, "parse": "none", "link_names": False, "unfurl_links": False, "unfurl_media": False, "blocks": blocks}
 
@@ -166,6 +176,12 @@ def _summary(alert: Alert) -> str:
 def _numbers(alert: Alert) -> dict[str, float]:
     numbers = {"value": alert.value, "expected": alert.expected, "threshold": alert.threshold}
     return {name: value for name, value in numbers.items() if value is not None}
+
+
+def _links(alert: Alert) -> dict[str, str]:
+    """Where there is more: addresses that a browser can open, by name."""
+    found = {name: _web_address(alert.annotations.get(f"{name}_url", "")) for name in ("runbook", "dashboard")}
+    return {name: address for name, address in found.items() if address}
 
 
 def _link(address: str) -> str:

@@ -26,7 +26,7 @@ from deploy.ingest.metrics import IngestMetrics
 from deploy.ingest.otlp import JSON, LOGS, PROTOBUF, TRACES, read_export, refusal, response, topic_of
 from deploy.ingest.problems import BadEvent, HttpProblem
 from deploy.ingest.switches import Switches
-from deploy.ingest.writer import ToWrite, Writer
+from deploy.ingest.writer import EventWriter, ToWrite
 from streams.batches import Record
 from streams.settings import Settings
 from streams.topics import Topics
@@ -63,7 +63,7 @@ class _Ingest:
         self._metrics = IngestMetrics()
         self._in_flight = InFlight(settings.ingest.max_in_flight)
         self._metrics.in_flight.set_function(lambda: self._in_flight.bytes)
-        self._writer = Writer(settings)
+        self._writer = EventWriter(settings)
         self._switches = Switches(settings)
         self.app = web.Application(middlewares=[self._guard])
         self.app[IN_FLIGHT] = self._in_flight

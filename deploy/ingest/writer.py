@@ -52,7 +52,7 @@ class _Request(NamedTuple):
     stored: asyncio.Future[None]
 
 
-class Writer:
+class EventWriter:
     """``run`` connects and writes until it is cancelled; ``store`` waits for Kafka's word."""
 
     def __init__(self, settings: Settings) -> None:

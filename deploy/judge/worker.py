@@ -34,7 +34,7 @@ _decode = msgspec.json.Decoder(JudgeTask).decode
 _encode = msgspec.json.Encoder().encode
 
 
-class Judge:
+class JudgeClient:
     """Asks one endpoint. ``counts``: judged, failed (left out after all tries), unreadable."""
 
     def __init__(self, session: aiohttp.ClientSession, settings: JudgeSettings) -> None:
@@ -108,7 +108,7 @@ async def judge_tasks(settings: Settings, judge: JudgeSettings, *, until_idle: f
         await consumer.start()
         timeout = aiohttp.ClientTimeout(total=judge.timeout)
         async with aiohttp.ClientSession(timeout=timeout) as session:
-            asking = Judge(session, judge)
+            asking = JudgeClient(session, judge)
             idle = 0.0
             while until_idle is None or idle < until_idle:
                 batches = await consumer.getmany(timeout_ms=1_000, max_records=BATCH)

@@ -34,7 +34,7 @@ MAX_MESSAGE_BYTES = 32 * 1024 * 1024
 QUICK_START = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto", "-XX:-UsePerfData")
 
 
-class Identity(msgspec.Struct, frozen=True):
+class ClusterIdentity(msgspec.Struct, frozen=True):
     """What must not change while the data live: `cluster.json` in the data directory."""
 
     cluster_id: str
@@ -167,13 +167,13 @@ class ApacheKafka:
     ) -> None:
         await self.stop()
 
-    def _identify(self, nodes: int, port: int) -> Identity:
+    def _identify(self, nodes: int, port: int) -> ClusterIdentity:
         """The cluster of the data directory, or a new one.
 
         Node addresses may change between runs, its id and size may not.
         """
         try:
-            old = msgspec.json.decode((self._data_dir / "cluster.json").read_bytes(), type=Identity)
+            old = msgspec.json.decode((self._data_dir / "cluster.json").read_bytes(), type=ClusterIdentity)
         except FileNotFoundError:
             old = None
         if old is not None and len(old.ports) != nodes:
@@ -185,12 +185,12 @@ class ApacheKafka:
             # StorageTool reads an id that begins with a dash as an option.
             cluster_id = cluster_id.replace("-", "A", 1) if cluster_id.startswith("-") else cluster_id
             first = take_port(port, "Apache Kafka")
-            return Identity(cluster_id, [first, *_free_ports(nodes - 1)], _free_ports(nodes))
+            return ClusterIdentity(cluster_id, [first, *_free_ports(nodes - 1)], _free_ports(nodes))
         ports = [old_port if is_free(old_port) else free_port() for old_port in old.ports]
         if port:
             ports[0] = take_port(port, "Apache Kafka")
         controllers = [old_port if is_free(old_port) else free_port() for old_port in old.controller_ports]
-        return Identity(old.cluster_id, ports, controllers)
+        return ClusterIdentity(old.cluster_id, ports, controllers)
 
     def _node_name(self, number: int) -> str:
         return self._name if self.size == 1 else f"{self._name}-{number}"

@@ -32,7 +32,7 @@ class ProgressView:
         self._label = label
         self._console = console or Console(stderr=True)
         self._bar: Progress | None = None
-        self._last: publisher.Progress | None = None
+        self._last: publisher.PublishProgress | None = None
         self._printed = 0.0
 
     def __enter__(self) -> Self:
@@ -53,7 +53,7 @@ class ProgressView:
         self._printed = time.monotonic()
         return self
 
-    def __call__(self, progress: publisher.Progress) -> None:
+    def __call__(self, progress: publisher.PublishProgress) -> None:
         self._last = progress
         if self._bar is not None:
             self._bar.update(
@@ -76,7 +76,7 @@ class ProgressView:
         elif self._last is not None:
             self._print(self._last)
 
-    def _print(self, progress: publisher.Progress) -> None:
+    def _print(self, progress: publisher.PublishProgress) -> None:
         self._console.print(
             f"{self._label}: {_count(progress)} events, {progress.rate:,.0f}/s, "
             f"event time {_event_time(progress.event_time)}, {progress.seconds:.1f} s",
@@ -85,7 +85,7 @@ class ProgressView:
         )
 
 
-def _count(progress: publisher.Progress) -> str:
+def _count(progress: publisher.PublishProgress) -> str:
     if progress.total is None:
         return f"{progress.published:,}"
     return f"{progress.published:,}/{progress.total:,}"

@@ -47,7 +47,7 @@ class PublishError(TrafficError):
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class PublishProgress:
     """How far publishing is. `event_time`: epoch seconds of the last record sent, None before there is one."""
 
     published: int
@@ -80,7 +80,7 @@ class ReplayResult:
         return self.total / self.seconds if self.seconds > 0 else 0.0
 
 
-OnProgress = Callable[[Progress], None]
+OnProgress = Callable[[PublishProgress], None]
 
 
 def parse_speed(text: str) -> float:
@@ -280,7 +280,7 @@ async def _publish(
             since, count = since - last_seconds, count - last_count
         last_seconds, last_count = seconds, sender.acknowledged
         rate = count / since if since > 0 else 0.0
-        on_progress(Progress(sender.acknowledged, total, event_time, rate, seconds))
+        on_progress(PublishProgress(sender.acknowledged, total, event_time, rate, seconds))
 
     stopped = False
     while not source.ended:

@@ -29,7 +29,6 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
-from datetime import datetime
 from functools import partial
 from math import inf
 from pathlib import Path
@@ -48,12 +47,11 @@ from agents.budgets.recent import Lap
 from agents.budgets.rules import RunawayTable
 from agents.budgets.runaway import find_loop
 from agents.detectors.pace import PER_DAY, PER_HOUR, PER_MINUTE, SECONDS, STEP
-from agents.detectors.points import PointDetector
+from deploy.cli.anomaly import scored
 from schemas.outputs import Severity
 from tests.bench import smoke
 from tests.bench.anomaly_bound import SETTLE, best_possible, halfway, seen, soon
 from tests.bench.anomaly_streams import EACH, FOUND_BY, JOINT, JOINTLY, LASTS, Array, Incident, Stream, generated, served, traced, usual
-from tests.bench.nab import graded
 
 T = TypeVar("T")
 AFTER = 900.0
@@ -362,23 +360,11 @@ def score_folder(source: Path, target: Path) -> int:
     for path in paths:
         out = target / path.relative_to(source)
         out.parent.mkdir(parents=True, exist_ok=True)
-        detector = PointDetector()
-        with path.open(newline="") as rows, out.open("w", newline="") as scored:
-            writer = csv.writer(scored)
+        with out.open("w", newline="") as target:
+            writer = csv.writer(target)
             writer.writerow(["timestamp", "value", "anomaly_score"])
-            for row in csv.DictReader(rows):
-                score = graded(detector, _seconds(row["timestamp"]), float(row["value"]))
-                writer.writerow([row["timestamp"], row["value"], f"{score:.6f}"])
+            writer.writerows((row.timestamp, row.value, f"{row.score:.6f}") for row in scored(path))
     return len(paths)
-
-
-def _seconds(text: str) -> float:
-    """A timestamp without zone counts as UTC; a number as seconds."""
-    try:
-        return float(text)
-    except ValueError:
-        moment = datetime.fromisoformat(text)
-        return moment.timestamp() if moment.tzinfo else (moment - datetime(1970, 1, 1)).total_seconds()
 
 
 def main() -> None:

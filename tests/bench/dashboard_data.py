@@ -1,8 +1,12 @@
-"""A month of what the dashboard reads, made by the engine itself (INSERT ... SELECT FROM numbers), in the shapes that a worker writes.
+"""A month of what the dashboard reads, made by the engine itself, in the shapes that a worker writes.
 
 Interactions of twenty tenants (the first ones much larger than the last), twelve features with two models each, prompts that change by the
-week, and users of whom few call often. Sums by window come from the interactions as stage 1 makes them: 10 s, a minute, an hour and a day,
-by source partition and segment. Beside them labels, drift tests, alerts, feedback, dead letters, switches and questions.
+week, users of whom few call often, and texts of some hundred words that are as unevenly common as in a language. Sums by window come from
+the interactions as stage 1 makes them: 10 s, a minute, an hour and a day, by source partition and segment. Beside them labels, drift tests,
+alerts, feedback, dead letters, switches and questions.
+
+One day is made from numbers and added up; the others are copies of it (INSERT ... SELECT) with ids, times, prompt versions and ends of
+answers of their own, which takes a fifth of the time. The last day is cut off and added up by itself.
 """
 
 from __future__ import annotations
@@ -18,13 +22,23 @@ from schemas.sketch import LOG_GAMMA
 DAY = 86_400
 PARTITIONS, SEGMENT = 4, 16_384
 
-_PROSE = "The customer asks about an invoice of last month and would like to know why its total differs from what was agreed. "
+_COMMON_WORDS = (
+    "the of to and a in is that it for you we was on are with please order invoice customer "
+    "account payment delivery total month help not can my your would have from this what why "
+    "how do de que o para com uma pedido fatura cliente conta pagamento entrega prazo valor "
+    "boleto ajuda obrigado qual quando porque minha seu nota fiscal frete troca estorno"
+)
+_SYLLABLES = "ba ce di fo gu la me ni ro su ta ve xi po ju ra se mi to ca lu den tor mar"
+_WORDS = f"""arrayConcat(splitByChar(' ', '{_COMMON_WORDS}'),
+    arrayMap(i -> concat(syllables[1 + i % 24], syllables[1 + intDiv(i, 24) % 24], syllables[1 + (i * 7 + intDiv(i, 576)) % 24]),
+    range(8000)))"""
 
 _INTERACTIONS = """
 INSERT INTO mirante.interactions_data (time, request_id, version, outcome, response_id, session_id, tenant, feature, environment, trace_id,
   span_id, user_id, provider, model_requested, model, prompt_name, prompt_sha, response_time, status, finish_reason, input_tokens,
   output_tokens, cache_read_tokens, cost_usd, cost_source, latency_ms, ttft_ms, json_valid, pii, injection, messages, output)
 WITH
+  splitByChar(' ', '{syllables}') AS syllables, {words} AS words,
   (n, seed) -> (sipHash64(n, seed) % 1000000) / 1000000 AS dice,
   toUInt8(20 * pow(dice(intDiv(number, 5), 1), 2)) AS whose,
   toUInt8(12 * pow(dice(intDiv(number, 5), 2), 1.5)) AS which,
@@ -32,23 +46,37 @@ WITH
   toUInt64(300 * exp(1.2 * (dice(number, 4) + dice(number, 5) + dice(number, 6)))) AS latency,
   multiIf(number % 67 = 0, 'refusal',
     number % 97 = 0, 'api_error', number % 193 = 0, 'timeout', number % 211 = 0, 'truncated', 'ok') AS ended,
-  toUInt64(200 * exp(2 * dice(number, 7))) AS read, toUInt64(20 * exp(3 * dice(number, 8))) AS written
-SELECT fromUnixTimestamp64Milli(toInt64({start_ms} + number * {step} + sipHash64(number) % 1000), 'UTC') AS at,
+  toUInt64(200 * exp(2 * dice(number, 7))) AS read, toUInt64(20 * exp(3 * dice(number, 8))) AS written,
+  (n, seed, many) -> arrayStringConcat(
+    arrayMap(i -> words[1 + toUInt32(length(words) * pow(dice(n * 4096 + i, seed), 4))], range(many)), ' ') AS prose
+SELECT fromUnixTimestamp64Milli(toInt64({start_ms} + least(number * {step} + sipHash64(number) % 1000, {day_ms} - 1)), 'UTC') AS at,
   concat('req-', lower(hex(sipHash64(number)))), 2, ended, concat('resp-', toString(number)), concat('s-', toString(intDiv(number, 5))),
   concat('tenant-', toString(whose)), concat('feature-', toString(which)), 'production', concat('t-', toString(intDiv(number, 2))),
   toString(number), concat('u-', toString(toUInt32(50000 * pow(dice(intDiv(number, 5), 9), 3)))),
   ['openai', 'openai', 'anthropic', 'google', 'openai'][served + 1],
   ['gpt-4o-mini', 'gpt-4.1', 'claude-sonnet-4-5', 'gemini-2.5-flash', 'in-house-7b'][served + 1] AS name, name,
-  concat('prompt-', toString(which)), lower(hex(sipHash64(which, intDiv(number * {step}, 604800000)))),
+  concat('prompt-', toString(which)), lower(hex(sipHash64(which, 0))),
   at + toIntervalMillisecond(latency), if(ended IN ('api_error', 'timeout'), 'error', 'ok'), if(ended = 'truncated', 'length', 'stop'),
   if(ended = 'timeout', NULL, read), if(ended = 'timeout', NULL, written), 0,
   if(served = 4 OR ended = 'timeout', NULL, toDecimal128((read * 15 + written * 60) / 100000000, 12)),
   if(served = 4, 'unknown', 'computed'), if(ended = 'timeout', NULL, latency), if(ended = 'timeout', NULL, latency / 4),
   if(which % 3 = 0, number % 41 != 0, NULL), if(number % 53 = 0, '[{{"kind":"email","where":"messages","count":1}}]', '[]'),
   if(number % 1009 = 0, '[{{"where":"user","probability":0.93}}]', '[]'),
-  concat('[{{"role":"user","content":"{prose}', hex(sipHash128(number)), hex(sipHash128(number + 1)), '"}}]'),
-  concat('{prose}', hex(sipHash128(number + 3)), hex(sipHash128(number + 4)))
-FROM numbers({begin}, {count})
+  concat('[{{"role":"user","content":"', prose(number, 10, 15 + sipHash64(number, 12) % 50), '"}}]'),
+  concat(prose(number, 13, 20 + sipHash64(number, 14) % 100), ' ', hex(sipHash64(number, 15)))
+FROM numbers({count})
+"""
+
+_COPIED = """
+INSERT INTO mirante.interactions_data
+WITH toUInt64(substring(response_id, 6)) + {day} * {count} AS n
+SELECT * REPLACE (time + toIntervalDay({day}) AS time, concat('req-', lower(hex(sipHash64(n)))) AS request_id,
+  concat('resp-', toString(n)) AS response_id, concat('s-', toString(intDiv(n, 5))) AS session_id,
+  concat('t-', toString(intDiv(n, 2))) AS trace_id, toString(n) AS span_id, response_time + toIntervalDay({day}) AS response_time,
+  lower(hex(sipHash64(toUInt8(substring(feature, 9)), intDiv({day}, 7)))) AS prompt_sha,
+  concat(substring(output, 1, length(output) - 16), hex(sipHash64(n, 15))) AS output)
+FROM (SELECT * FROM mirante.interactions_data
+  WHERE time >= fromUnixTimestamp64Milli(toInt64({start_ms})) AND time < fromUnixTimestamp64Milli(toInt64({start_ms} + {until_day_ms})))
 """
 
 _WINDOWS = """
@@ -66,6 +94,14 @@ SELECT toDateTime(intDiv(toUnixTimestamp(time), {seconds}) * {seconds}, 'UTC') A
 FROM mirante.interactions_data
 WHERE time >= fromUnixTimestamp64Milli(toInt64({from_ms})) AND time < fromUnixTimestamp64Milli(toInt64({until_ms}))
 GROUP BY window_start, tenant, feature, environment, provider, model, prompt_sha, part, segment
+"""
+
+_COPIED_WINDOWS = """
+INSERT INTO mirante.cost_parts
+SELECT * REPLACE (window_start + toIntervalDay({day}) AS window_start,
+  lower(hex(sipHash64(toUInt8(substring(feature, 9)), intDiv({day}, 7)))) AS prompt_sha)
+FROM (SELECT * FROM mirante.cost_parts
+  WHERE window_start >= toDateTime({start_ms} / 1000) AND window_start < toDateTime({start_ms} / 1000 + 86400))
 """
 
 _LABELS = """
@@ -141,9 +177,13 @@ _OTHERS = (
 )
 
 
+_MERGED_LATER = ("interactions_data", "ids", "cost_parts", "cost_parts_long", "labels_data")
+_SMALLEST, _LARGEST = "max_bytes_to_merge_at_min_space_in_pool", "max_bytes_to_merge_at_max_space_in_pool"
+
+
 @dataclass(frozen=True)
 class Shape:
-    """``rows`` interactions of so many ``days`` (UTC), of which the last one ends at ``until`` (epoch seconds)."""
+    """About ``rows`` interactions of so many ``days`` (UTC), of which the last one ends at ``until`` (epoch seconds)."""
 
     rows: int
     days: int
@@ -155,28 +195,40 @@ class Shape:
         return (self.until // DAY - self.days + 1) * DAY * 1000
 
     @property
-    def step(self) -> int:
-        """Milliseconds from one interaction to the next."""
-        return max(1, (self.until * 1000 - self.start_ms) // self.rows)
+    def per_day(self) -> int:
+        """Interactions of a whole day: sessions of five and traces of two end with it."""
+        days = self.days - 1 + self.until % DAY / DAY
+        return max(10, round(self.rows / days / 10) * 10)
 
 
 def fill(client: Any, shape: Shape, say: Callable[[str], None]) -> None:
     """Fill the tables of an empty database, day by day."""
     begun = time.monotonic()
-    common = {"start_ms": shape.start_ms, "step": shape.step, "rows": shape.rows, "days": shape.days, "prose": _PROSE}
-    edges = [min(shape.rows, -(-day * DAY * 1000 // shape.step)) for day in range(shape.days)]
-    for day, (begin, done) in enumerate(zip(edges, [*edges[1:], shape.rows], strict=True)):
-        client.command(_INTERACTIONS.format(**common, begin=begin, count=done - begin))
+    step = max(1, DAY * 1000 // shape.per_day)
+    common = {"start_ms": shape.start_ms, "step": step, "rows": shape.rows, "days": shape.days, "count": shape.per_day}
+    sizes = {"partitions": PARTITIONS, "segment": SEGMENT, "log_gamma": LOG_GAMMA}
+    # One merge of all days instead of many on the way.
+    for table in _MERGED_LATER:
+        client.command(f"ALTER TABLE mirante.{table} MODIFY SETTING {_SMALLEST} = 1, {_LARGEST} = 1")
+    client.command(_INTERACTIONS.format(**common, syllables=_SYLLABLES, words=_WORDS, day_ms=DAY * 1000))
+    for day in range(shape.days):
+        last = day == shape.days - 1
         midnight = shape.start_ms + day * DAY * 1000
         span = {"from_ms": midnight, "until_ms": midnight + DAY * 1000}
-        for seconds in WINDOWS:
-            sizes = {"seconds": seconds, "partitions": PARTITIONS, "segment": SEGMENT, "log_gamma": LOG_GAMMA}
-            client.command(_WINDOWS.format(**common, **span, **sizes))
+        until_day_ms = shape.until % DAY * 1000 if last else DAY * 1000
+        if day:
+            client.command(_COPIED.format(**common, day=day, until_day_ms=until_day_ms))
+        if day == 0 or last:
+            for seconds in WINDOWS:
+                client.command(_WINDOWS.format(**common, **span, **sizes, seconds=seconds))
+        else:
+            client.command(_COPIED_WINDOWS.format(**common, day=day))
         for statement in (_LABELS, _FEEDBACK):
             client.command(statement.format(**common, **span))
-        taken = time.monotonic() - begun
-        say(f"{done:,} of {shape.rows:,} made in {taken:.0f} s, about {taken * (shape.rows - done) / done:.0f} s to go")
+        say(f"day {day + 1} of {shape.days} made in {time.monotonic() - begun:.0f} s")
     client.command(_DRIFT.format(**common, tests=576 * 144 * shape.days))
     client.command(_ALERTS.format(**common))
     for statement in _OTHERS:
         client.command(statement.format(**common))
+    for table in _MERGED_LATER:
+        client.command(f"ALTER TABLE mirante.{table} RESET SETTING {_SMALLEST}, {_LARGEST}")

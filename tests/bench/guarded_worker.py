@@ -39,8 +39,8 @@ async def measure(module: str, records: list[TimedRecord]) -> float:
     events = sum(record.topic in (REQUESTS, RESPONSES) for record in records)
     async with fresh_stack() as stack:
         await publish(iter(records), speed=MAX_SPEED, **client_options(stack.settings))
-        seconds, _ = await run_worker(stack, [sys.executable, "-m", module, "worker"], events)
-    return events / seconds
+        run = await run_worker(stack, [sys.executable, "-m", module, "worker"], events)
+    return events / run.seconds
 
 
 async def main() -> None:

@@ -12,12 +12,10 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from agents.inspection.text.injection import INJECTION_THRESHOLD, injection_probability
 from agents.inspection.text.refusal import REFUSAL_THRESHOLD, refusal_probability
+from tests.bench import attacks, pii, refusals_injections, smoke, stage1
 from tests.bench import guard_texts_blind as blind
-from tests.bench import guard_texts_third as third
-from tests.bench import pii, refusals_injections, smoke, stage1
-from tests.bench.refusals_injections import by_pattern, by_strings, figures, table
+from tests.bench.refusals_injections import by_strings, figures, table
 
 
 def kept_aside(console: Console) -> None:
@@ -27,20 +25,10 @@ def kept_aside(console: Console) -> None:
         ("en", blind.REFUSALS_EN, blind.ANSWERS_EN),
         ("pt", blind.REFUSALS_PT, blind.ANSWERS_PT),
     )
-    attacks: tuple[tuple[str, Sequence[str], Sequence[str]], ...] = (
-        ("en", blind.ATTACKS_EN, blind.TRIGGERS_EN),
-        ("pt", blind.ATTACKS_PT, blind.TRIGGERS_PT),
-        ("en, third set", third.ATTACKS_EN, third.TRIGGERS_EN),
-        ("pt, third set", third.ATTACKS_PT, third.TRIGGERS_PT),
-    )
     for language, yes, no in refusals:
         name = f"{language}: refusals ({len(yes)} + {len(no)})"
         shown.add_row(name, "Mirante", *figures(refusal_probability, REFUSAL_THRESHOLD, yes, no))
         shown.add_row("", "string matching", *figures(by_strings, 0.5, yes, no), end_section=True)
-    for language, yes, no in attacks:
-        name = f"{language}: attacks + trigger words ({len(yes)} + {len(no)})"
-        shown.add_row(name, "Mirante", *figures(injection_probability, INJECTION_THRESHOLD, yes, no))
-        shown.add_row("", "patterns", *figures(by_pattern, 0.5, yes, no), end_section=True)
     console.print(shown)
 
 
@@ -54,7 +42,7 @@ def main() -> None:
         stage1.main(args.pairs, console, 1 if args.smoke else stage1.ROUNDS)
     pii.report(console, args.texts)
     refusals_injections.refusals(console, not args.smoke)
-    refusals_injections.injections(console, not args.smoke)
+    attacks.report(console, not args.smoke)
     kept_aside(console)
 
 

@@ -26,7 +26,7 @@ from rich.table import Table
 from deploy.embedded.stack import fetch
 from deploy.registry import agents
 from deploy.traffic.demo import daily_rate, demo
-from deploy.traffic.publisher import Progress, publish
+from deploy.traffic.publisher import PublishProgress, publish
 from deploy.traffic.record import TimedRecord
 from streams.kafka import client_options
 from streams.prepare import prepare
@@ -69,7 +69,7 @@ async def measure(worker: str, records: list[TimedRecord], measured: float) -> t
         """Moments of publishing: (seconds, events so far, processor time so far)."""
         began = time.monotonic()
 
-        def look(progress: Progress) -> None:
+        def look(progress: PublishProgress) -> None:
             seen.append((time.monotonic() - began, progress.published, processor_seconds(process.pid)))
 
         try:

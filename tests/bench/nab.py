@@ -15,8 +15,6 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from agents.detectors.points import ALARM, PointDetector
-
 Array = npt.NDArray[np.float64]
 
 FALSE_POSITIVE = 0.11
@@ -46,13 +44,6 @@ class Result(NamedTuple):
     found: int
     windows: int
     false_positives: int
-
-
-def graded(detector: PointDetector, time: float, value: float) -> float:
-    """A score in [0, 1) that goes on growing beyond an alarm, which is at 0.5: NAB looks for the
-    best threshold."""
-    score = detector.update(time, value).score
-    return 1 - 2.0 ** -(detector.news / ALARM if score == 1.0 else score)
 
 
 def scaled_sigmoid(position: float) -> float:

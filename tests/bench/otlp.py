@@ -212,9 +212,9 @@ async def plain(events: int) -> float:
     load = Load(pairs=events // 2, run="plain", start_us=START_US, rate=1_000.0)
     async with fresh_stack() as stack:
         await publish(load.records(), speed=MAX_SPEED, **client_options(stack.settings))
-        seconds, _ = await run_worker(stack, [sys.executable, "-m", "deploy.cli", "worker"], events)
+        run = await run_worker(stack, [sys.executable, "-m", "deploy.cli", "worker"], events)
         check(stack, load)
-    return seconds
+    return run.seconds
 
 
 async def main() -> None:

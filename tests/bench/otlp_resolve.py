@@ -18,7 +18,7 @@ from typing import Any
 from google.protobuf.json_format import ParseDict
 from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 
-from agents.otlp.calls import Call, Resolved, resolve
+from agents.otlp.calls import Resolved, TracedCall, resolve
 from agents.otlp.names import DEFAULT
 from agents.otlp.trim import trim
 from schemas.decoding import decode_with_unknown
@@ -134,7 +134,7 @@ def main() -> None:
     )
 
 
-def _told(found: Resolved) -> list[Call]:
+def _told(found: Resolved) -> list[TracedCall]:
     return [*found.calls, *found.steps]
 
 

@@ -25,9 +25,9 @@ from rich.console import Console
 from rich.table import Table
 from scipy.stats import chi2
 
-from agents.detectors.points import PointDetector
+from agents.detectors.points import PointDetector, graded
 from tests.bench import smoke
-from tests.bench.nab import Array, Labelled, Result, evaluate, graded, probation
+from tests.bench.nab import Array, Labelled, Result, evaluate, probation
 from tests.bench.nab_standin import corpus
 
 

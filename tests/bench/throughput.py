@@ -7,6 +7,9 @@ Measurements on the embedded stack, in one run, with the same 1 kB events (half 
 3. *plain Faust*: the same logic and checkpoints, but one record at a time through Faust's own transport (fewer events: it is slow);
 4. *core*: 2 and 3 with stage 1 and the cost windows alone, which is what the aims were set for;
 5. *delay* from publishing to a visible row at a steady rate.
+
+Events per second depend on what else the machine does; the worker's own CPU time per event (user and
+system, all threads) much less so, so versions are compared by that where a machine is not quiet.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from rich.console import Console
@@ -38,6 +41,19 @@ from tests.load import Load
 
 PARTS = ["decode", "mirante", "plain", "core", "delay"]
 START_US = 1_790_000_000_000_000
+
+
+class Run(NamedTuple):
+    """What a worker took: ``seconds`` from its first batch to its last durable row, ``cpu`` time of its process in that time in
+    microseconds per event, and its ``peak`` memory in MB."""
+
+    seconds: float
+    cpu: float
+    peak: float
+
+    def row(self, name: str, events: int) -> tuple[str, ...]:
+        """Of the table."""
+        return name, f"{events:,}", f"{self.seconds:.1f}", f"{events / self.seconds:,.0f}", f"{self.cpu:.1f}", f"{self.peak:,.0f} MB"
 
 
 def say(text: str) -> None:
@@ -62,7 +78,7 @@ async def main() -> None:
     if "core" in wanted:
         await core(args.events, rows, speeds)
         await plain(args.plain_events, "plain Faust, core", ["tests.bench.plain_faust", "core"], rows, speeds)
-    table = Table("", "events", "seconds", "events/s", "peak memory", title="Throughput of one worker process")
+    table = Table("", "events", "seconds", "events/s", "CPU, µs/event", "peak memory", title="Throughput of one worker process")
     for row in rows:
         table.add_row(*row)
     console = Console(width=110)
@@ -86,22 +102,22 @@ async def bulk(events: int, wanted: list[str], rows: list[tuple[str, ...]], spee
         if "decode" in wanted:
             seconds = await decode_only(stack, events)
             speeds["decode only"] = events / seconds
-            rows.append(("decode only", f"{events:,}", f"{seconds:.1f}", f"{events / seconds:,.0f}", ""))
+            rows.append(("decode only", f"{events:,}", f"{seconds:.1f}", f"{events / seconds:,.0f}", "", ""))
         if "mirante" in wanted:
-            seconds, peak = await run_worker(stack, [sys.executable, "-m", "deploy.cli", "worker"], events)
+            run = await run_worker(stack, [sys.executable, "-m", "deploy.cli", "worker"], events)
             check(stack, load)
-            speeds["mirante"] = events / seconds
-            rows.append(("mirante", f"{events:,}", f"{seconds:.1f}", f"{events / seconds:,.0f}", f"{peak:,.0f} MB"))
+            speeds["mirante"] = events / run.seconds
+            rows.append(run.row("mirante", events))
 
 
 async def core(events: int, rows: list[tuple[str, ...]], speeds: dict[str, float]) -> None:
     load = Load(pairs=events // 2, run="core", start_us=START_US, rate=1_000.0)
     async with fresh_stack() as stack:
         await publish(load.records(), speed=MAX_SPEED, **client_options(stack.settings))
-        seconds, peak = await run_worker(stack, [sys.executable, "-m", "tests.bench.core"], events)
+        run = await run_worker(stack, [sys.executable, "-m", "tests.bench.core"], events)
         check(stack, load)
-        speeds["core"] = events / seconds
-        rows.append(("core", f"{events:,}", f"{seconds:.1f}", f"{events / seconds:,.0f}", f"{peak:,.0f} MB"))
+        speeds["core"] = events / run.seconds
+        rows.append(run.row("core", events))
 
 
 async def plain(events: int, name: str, module: list[str], rows: list[tuple[str, ...]], speeds: dict[str, float]) -> None:
@@ -109,9 +125,9 @@ async def plain(events: int, name: str, module: list[str], rows: list[tuple[str,
     async with fresh_stack() as stack:
         await publish(load.records(), speed=MAX_SPEED, **client_options(stack.settings))
         # Its results are not checked: plain Faust loses and doubles, which is why there is another transport.
-        seconds, peak = await run_worker(stack, [sys.executable, "-m", *module], events)
-        speeds[name] = events / seconds
-        rows.append((name, f"{events:,}", f"{seconds:.1f}", f"{events / seconds:,.0f}", f"{peak:,.0f} MB"))
+        run = await run_worker(stack, [sys.executable, "-m", *module], events)
+        speeds[name] = events / run.seconds
+        rows.append(run.row(name, events))
 
 
 async def delay(rate: int, seconds: int, console: Console) -> None:
@@ -175,10 +191,10 @@ async def start_worker(stack: Stack, command: list[str]) -> tuple[asyncio.subpro
         return await asyncio.create_subprocess_exec(*command, env=env, stdout=out, stderr=out), port, log
 
 
-async def run_worker(stack: Stack, command: list[str], events: int) -> tuple[float, float]:
-    """(seconds from the first batch to the last durable row, peak memory in MB) of a worker on what is in the topics."""
+async def run_worker(stack: Stack, command: list[str], events: int) -> Run:
+    """A worker on what is in the topics."""
     process, port, log = await start_worker(stack, command)
-    begun, peak, said, at_start = 0.0, 0.0, time.monotonic(), 0
+    begun, spent, peak, said, at_start = 0.0, 0.0, 0.0, time.monotonic(), 0
     try:
         while True:
             await asyncio.sleep(0.1)
@@ -189,12 +205,13 @@ async def run_worker(stack: Stack, command: list[str], events: int) -> tuple[flo
                 peak = max(peak, _peak_mb(process.pid))
             if done and not begun:
                 # The first checkpoint: from here on, what is still to do.
-                begun, at_start = time.monotonic(), done
+                begun, spent, at_start = time.monotonic(), _cpu(process.pid), done
             if time.monotonic() - said > 5:
                 said = time.monotonic()
                 say(f"{done:,} of {events:,} events durable, {peak:,.0f} MB")
             if done >= events:
-                return (time.monotonic() - begun) * events / max(1, events - at_start), peak
+                seconds, cpu, counted = time.monotonic() - begun, _cpu(process.pid) - spent, max(1, events - at_start)
+                return Run(seconds * events / counted, cpu * 1e6 / counted, peak)
     finally:
         process.terminate()
         await process.wait()
@@ -203,6 +220,12 @@ async def run_worker(stack: Stack, command: list[str], events: int) -> tuple[flo
 def _peak_mb(pid: int) -> float:
     status = Path(f"/proc/{pid}/status").read_text()
     return next(int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith("VmHWM"))
+
+
+def _cpu(pid: int) -> float:
+    """Seconds that all threads of a process have run, in user and system mode (proc(5))."""
+    user, system = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
 def check(stack: Stack, load: Load) -> None:

@@ -126,7 +126,7 @@ def measure(url: str, kind: Kind, ids: list[str]) -> list[float]:
     with asking(Path("/nonexistent"), url) as ask:
         for value in ids:
             begun = time.perf_counter()
-            found = story(ask, kind, value, json.loads)
+            found = story(ask, [kind], value, json.loads)
             taken.append((time.perf_counter() - begun) * 1000)
             assert found is not None
             assert found.calls

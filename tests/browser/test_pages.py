@@ -183,6 +183,60 @@ def test_calls_are_found_by_what_is_in_them(plain: Window, stack: Stack) -> None
     plain.check()
 
 
+def test_a_search_shows_what_it_has_found_and_can_be_stopped(plain: Window) -> None:
+    # Given a search through a week, which comes back from its first stretch and is still at its second
+    held: list[Any] = []
+    answered: list[Any] = []
+
+    def hold(route: Any) -> None:
+        if answered:
+            held.append(route)
+        else:
+            answered.append(route)
+            route.continue_()
+
+    plain.page.route("**/api/query/calls?*", hold)
+    plain.page.goto(f"{plain.base}/calls?range=7d&text=txt.exe")
+    # Then what it has found is there, and how far it has come
+    plain.page.wait_for_function("() => document.querySelectorAll('tbody tr').length === 5")
+    assert "5 found, searched back to" in plain.page.inner_text(".search-state")
+    assert axe(plain.page) == []
+    # When it is stopped, then nothing more is asked, and the address says where
+    plain.page.get_by_role("button", name="Stop").click()
+    plain.page.wait_for_selector(".grid:not(:has([aria-busy]))")
+    assert len(held) == 1
+    assert "back=" in plain.page.url
+    plain.page.unroute("**/api/query/calls?*")
+    held[0].continue_()
+    # Then whoever opens the address gets as far, and can go on to the end
+    shown = plain.open(plain.page.url.removeprefix(plain.base + "/"))
+    assert "5 found, searched back to" in shown.inner_text(".search-state")
+    shown.get_by_role("button", name="Search further back").click()
+    plain.settled()
+    assert "5 found, the whole period is searched." in shown.inner_text(".search-state")
+    assert "back=" not in shown.url
+    plain.check()
+
+
+def test_a_search_in_portuguese_for_what_is_not_there_says_so(browser: Any, stack: Stack) -> None:
+    context = browser.new_context(locale="pt-BR")
+    window = Window(context, stack.dashboard_url)
+    shown = window.open("calls?range=24h&text=nobody-ever-said-this")
+    assert "0 encontradas, busca feita em todo o período." in shown.inner_text(".search-state")
+    assert "Nenhuma chamada" in shown.inner_text("main")
+    window.check()
+    context.close()
+
+
+def test_the_dearest_of_a_period_are_found_although_it_is_searched_in_stretches(plain: Window, stack: Stack) -> None:
+    sql = "SELECT response_id FROM mirante.interactions WHERE cost_usd = (SELECT max(cost_usd) FROM mirante.interactions)"
+    dearest = {f"/call?{urlencode({'id': response})}" for (response,) in ask(stack, sql)}
+    shown = plain.open("calls?range=7d&order=dearest")
+    assert shown.locator("tbody tr").count() == 100
+    assert shown.locator("tbody tr a").first.get_attribute("href") in dearest
+    plain.check()
+
+
 def test_the_language_is_chosen_by_a_click_and_kept(plain: Window) -> None:
     shown = plain.open("now")
     shown.get_by_role("button", name="Português").click()

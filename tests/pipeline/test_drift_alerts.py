@@ -45,7 +45,7 @@ def test_a_silent_change_is_one_alert_until_it_is_accepted(broker: Broker, tmp_p
     with Installation(broker.bootstrap, tmp_path, partitions=1) as mirante:
         # Given 200 answers of one style, and then others under the same model name
         mirante.publish(answers(0, 200, PLAIN, rng))
-        mirante.publish([*answers(200, 60, LISTS, rng), *later(340)])
+        mirante.publish([*answers(200, 60, LISTS, rng), *later(460)])
         # Then there is one alert, with its cause
         columns = ", ".join(f"labels['{name}']" for name in ("feature", "model", "metric", "cause"))
         alerts = f"SELECT {columns}, status FROM mirante.alerts WHERE name = 'Drift'"
@@ -64,5 +64,5 @@ def test_a_silent_change_is_one_alert_until_it_is_accepted(broker: Broker, tmp_p
         said = subprocess.run(command, env={**os.environ, **settings}, capture_output=True, text=True, check=True).stdout
         assert json.loads(said)["feature"] == "support"
         # Then the alert ends, and there is no other, although answers remain as they are now
-        mirante.publish([*answers(350, 60, LISTS, rng), *later(560)])
+        mirante.publish([*answers(470, 60, LISTS, rng), *later(760)])
         mirante.eventually(alerts, [(*labels, "resolved")], within=120)

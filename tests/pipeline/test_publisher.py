@@ -17,7 +17,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from rich.console import Console
 
 from deploy.traffic.progress import ProgressView
-from deploy.traffic.publisher import MAX_SPEED, Progress, PublishError, ReplayResult, publish
+from deploy.traffic.publisher import MAX_SPEED, PublishError, PublishProgress, ReplayResult, publish
 from deploy.traffic.record import AT_ONCE, SUFFIXES, TimedRecord
 from deploy.traffic.replay import replay
 from streams.partitioner import partition_of
@@ -108,7 +108,7 @@ async def read(address: str, topic: str, count: int) -> dict[int, list[tuple[byt
 def test_everything_arrives_once_in_order_on_its_home(broker: str) -> None:
     load = Load(10_000, "arrive", 1_741_000_000_000_000)
     records = list(load.records())
-    seen: list[Progress] = []
+    seen: list[PublishProgress] = []
 
     async def scenario() -> None:
         await create(broker, "arrive.")
@@ -219,6 +219,6 @@ def test_errors_say_what_to_do(broker: str, monkeypatch: pytest.MonkeyPatch) -> 
 def test_progress_is_shown(terminal: bool) -> None:
     out = io.StringIO()
     with ProgressView("replay", Console(file=out, force_terminal=terminal, width=120)) as view:
-        view(Progress(1500, 3000, 1_741_000_000.0, 1234.0, 1.2))
+        view(PublishProgress(1500, 3000, 1_741_000_000.0, 1234.0, 1.2))
     assert "1,500/3,000" in out.getvalue()
     assert "2025-03-03 11:06:40Z" in out.getvalue()

@@ -17,7 +17,7 @@ import pytest
 from clickhouse_connect.driver.client import Client
 
 from deploy.cli.trace import asking
-from deploy.trace import MAX_RELATED, Kind, Story, story
+from deploy.trace import ANY_KIND, MAX_RELATED, Kind, Story, story
 from schemas.behaviour_rows import ShadowPairRow
 from schemas.migrate import migrate, migrations
 from schemas.rows import (
@@ -50,9 +50,9 @@ class Database:
         lines = msgspec.json.Encoder().encode_lines(rows)
         self.client.raw_insert(table, insert_block=lines, fmt="JSONEachRow", settings=dict(INSERT_SETTINGS))
 
-    def story(self, value: str, kind: Kind = "response_id") -> Story:
+    def story(self, value: str, *kinds: Kind) -> Story:
         with asking(Path("/nonexistent"), self._url) as ask:
-            found = story(ask, kind, value, json.loads)
+            found = story(ask, kinds or ["response_id"], value, json.loads)
         assert found is not None
         return found
 
@@ -205,3 +205,27 @@ def test_an_older_database_says_what_it_cannot_tell_until_it_is_migrated(tmp_pat
         assert told.absent == []
         assert [len(own[name]) for name in ("feedback", "labels", "shadow_pairs")] == [1, 1, 1]
         assert [said["alert_id"] for said in own["alerts"]] == ["al-new", "al-old"]
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "calls"),
+    [
+        ("r-told", "response_id", ["told"]),
+        ("told", "request_id", ["told"]),
+        ("t-told", "trace_id", ["told", "told-next"]),
+        ("s-told", "session_id", ["told", "told-next", "told-odd"]),
+    ],
+)
+def test_an_id_is_of_the_first_kind_that_has_it(database: Database, value: str, kind: Kind, calls: list[str]) -> None:
+    # Given calls of a session and a trace, and another session that is named like one of their answers
+    session = {"session_id": "s-told"}
+    database.insert(
+        call("told", trace_id="t-told", **session),
+        call("told-next", at=1, trace_id="t-told", **session),
+        call("told-odd", at=2, **session),
+        call("told-other", at=-5, session_id="r-told"),
+    )
+    # When it is asked for by an id alone, then that is taken to be of an answer first, of a session last
+    found = database.story(value, *ANY_KIND)
+    assert found.kind == kind
+    assert [one["request_id"] for one in found.calls] == calls

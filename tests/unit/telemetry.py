@@ -17,7 +17,7 @@ import msgspec
 
 from agents.inspection.masking import Masking
 from agents.otlp.agent import names_of
-from agents.otlp.state import Context, OtlpState
+from agents.otlp.state import OtlpContext, OtlpState
 from streams.effects import Effects
 from streams.settings import OtlpSettings, Settings
 from streams.topics import Topics
@@ -80,9 +80,9 @@ def message(spans: Iterable[Json], *, service: str = "shop", scope: str = "test"
     ).encode()
 
 
-def otlp_context(partitions: int, **options: Any) -> Context:
+def otlp_context(partitions: int, **options: Any) -> OtlpContext:
     settings = Settings(partitions=partitions, otlp=OtlpSettings(enabled=True, **options))
-    return Context(Topics.of(settings), settings.otlp, names_of(settings), Masking(b"test"), SOURCE, 1_000, wall=lambda: inf)
+    return OtlpContext(Topics.of(settings), settings.otlp, names_of(settings), Masking(b"test"), SOURCE, 1_000, wall=lambda: inf)
 
 
 class Telemetry:

@@ -342,6 +342,35 @@ class TestInhibition:
         assert (together.name, together.severity) == ("TrafficAnomaly", "info")
         assert together.annotations["inhibited_by"] == refusals.fingerprint
 
+    @pytest.mark.parametrize(
+        ("name", "metric", "explains"),
+        [("ErrorRate", "answer_text", True), ("ErrorRate", "failed", True), ("RefusalRate", "refusal", True),
+         ("UnansweredRequests", "output_tokens", True), ("LatencyAnomaly", "latency_ms", True), ("LatencyAnomaly", "answer_text", False),
+         ("ErrorRate", "question_text", False), ("CostAnomaly", "answer_text", False)],
+    )  # fmt: skip
+    def test_a_drift_is_explained_by_failures_of_its_series_also_when_they_are_over(self, name: str, metric: str, explains: bool) -> None:
+        desk = Desk()
+        series = {"tenant": "acme", "feature": "chat", "model": "gpt-4o"}
+        drift = {"feature": "chat", "model": "gpt-4o", "metric": metric, "cause": "silent_provider_change"}
+        (failing,) = desk.anomaly(60, found(name, 60, labels=series))
+        both = desk.anomaly(120, found(name, 120, False, labels=series), found("Drift", 120, labels=drift, since=60))
+        (told,) = [alert for alert in both if alert.name == "Drift"]
+        expected = ("info", failing.fingerprint) if explains else ("ticket", None)
+        assert (told.severity, told.annotations.get("inhibited_by")) == expected
+        # When: the failures are over, and the drift is still in the last hundreds of answers
+        later = desk.anomaly(300, found("Drift", 300, labels=drift))
+        assert [alert.name for alert in later if alert.name == "Drift"] == []
+        # But not what begins long after them
+        other = {**drift, "model": "gpt-4o", "cause": "prompt_change"}
+        (new,) = desk.anomaly(900, found("Drift", 900, labels=other, since=900), found("Drift", 899, labels=drift))
+        assert new.severity == "ticket"
+
+    def test_an_alert_that_is_explained_says_by_what(self) -> None:
+        desk = Desk()
+        slow = found("LatencyAnomaly", 60, labels={"feature": "chat"}, detail={"provider": "openai"})
+        _, latency = desk.anomaly(60, found("ErrorRate", 60, labels=OUTAGE), slow)
+        assert "Explained by ErrorRate: Provider openai" in latency.annotations["description"]
+
     def test_a_cost_explained_by_traffic_is_information(self) -> None:
         desk = Desk()
         traffic, model = desk.anomaly(
@@ -409,8 +438,8 @@ class TestDigest:
         last = digests[-1]
         assert (last.name, last.severity, last.labels) == ("BudgetExhausted", "ticket", {"budget": "per-user", "digest": "user"})
         assert last.annotations["summary"] == (
-            "4 more alerts BudgetExhausted (budget per-user) than the 2 an hour that are told of singly; "
-            "the worst: user u5; user u4; user u3."
+            "Budget per-user: 4 more such alerts than the 2 an hour that are told of singly; the worst: user u5; user u4; user u3"
+            " (2 when last told); since 12:00 UTC."
         )
         assert last.annotations["impact"] == "$14.00/h, 4 users"
         assert last.evidence["response_ids"] == ["r5", "r4", "r3", "r2"]
@@ -432,7 +461,7 @@ class TestDigest:
         assert (last.labels["user"], last.severity, seconds(last.ends_at)) == ("c", "info", 270)
         (digest,) = desk.budgets(400)
         assert (digest.status, digest.value, digest.severity) == ("resolved", 2, "ticket")
-        assert digest.annotations["summary"].startswith("2 more alerts")
+        assert "There were 2 more such alerts" in digest.annotations["summary"]
 
     def test_after_an_hour_there_is_room_again_and_who_has_been_told_of_stays(self) -> None:
         desk = Desk(tickets_per_hour=1, renotify=60)

@@ -12,7 +12,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from scipy.stats import nbinom
 
-from agents.anomaly.breakdown import Amounts, Breakdown
+from agents.anomaly.breakdown import Amounts, Breakdown, Explanation
 from agents.anomaly.bucket import Bucket
 from agents.anomaly.monitor import Condition, Monitor
 from agents.anomaly.settings import AnomalySettings, anomaly_settings, objectives
@@ -516,7 +516,7 @@ def test_the_cause_is_the_value_whose_amount_changed() -> None:
         breakdown.update(old, usual=True)
     for _ in range(10):
         breakdown.update({**old, ("prompt_sha", "b2"): Amounts(50, 9.0), ("provider", "openai"): Amounts(100, 10.0)}, usual=False)
-    assert breakdown.cause("usd") == "prompt_sha b2 (new): 100% of the increase"
+    assert breakdown.cause("usd") == Explanation("prompt_sha", "b2", new=True, share=1.0, rises=True)
 
 
 def test_a_breakdown_stays_small() -> None:

@@ -22,6 +22,7 @@ from schemas.findings import Finding, Findings
 from schemas.partials import Part, Parts
 from streams.effects import Effects
 from tests.unit.builders import SOURCE, FakeBatch, Record
+from tests.unit.said import said
 
 START = 1_788_739_200
 SERIES = Series("acme", "chat", "prod", "openai", "gpt-4o", "a1", "live")
@@ -118,8 +119,8 @@ def test_an_outage_is_told_of_with_its_numbers_while_it_lasts_and_once_when_it_i
     assert first.time <= window(240) + 120
     assert first.since == window(240) and first.window == (first.since, first.time)
     assert first.value == 0.75 and first.expected is not None and first.expected < 0.01
-    assert "75.0% of requests ended in an API error" in first.summary and "acme" in first.summary
-    assert first.action and first.requests and first.requests >= 45
+    assert "75% of requests fail with an API error" in said(first)["summary"] and "acme" in said(first)["summary"]
+    assert said(first)["action"] and first.requests and first.requests >= 45
     # And: once inactive, then nothing
     ends = [f for f in after if f.labels == first.labels and not f.active]
     assert len(ends) == 1 and after[-1].time < window(370)
@@ -154,7 +155,8 @@ def test_a_cost_explained_by_traffic_says_so() -> None:
     double = [message([Part(0, window(b, at), SERIES, aggregate(80)) for at in range(3)], float(window(b + 1))) for b in range(240, 260)]
     found = findings(fed(state, double))
     cost = [f for f in found if f.name == "CostAnomaly"]
-    assert cost and all(f.detail["explained_by"] == "traffic" and "traffic" in f.cause and f.severity == "info" for f in cost)
+    assert cost and all(f.detail["explained_by"] == "traffic" and f.severity == "info" for f in cost)
+    assert said(cost[-1])["cause"].startswith("traffic")
     assert cost[-1].usd_per_hour is not None and cost[-1].usd_per_hour > 0
     assert any(f.name == "TrafficAnomaly" and f.labels["direction"] == "up" for f in found)
 
@@ -164,7 +166,7 @@ def test_a_cost_that_comes_from_a_new_prompt_names_it() -> None:
     fed(state, traffic(0, 240))
     dear = traffic(240, 260, series=SERIES._replace(prompt_sha="b2"), pico=40_000_000_000)
     cost = [f for f in findings(fed(state, dear)) if f.name == "CostAnomaly"]
-    assert cost and cost[-1].cause == "prompt_sha b2 (new): 100% of the increase"
+    assert cost and said(cost[-1])["cause"] == "version b2 (new): 100% of the increase"
     assert cost[-1].value == pytest.approx(0.04) and cost[-1].expected == pytest.approx(0.01, rel=0.2)
     assert cost[-1].usd_per_hour == pytest.approx(0.03 * 60 * 3600 / SECONDS, rel=0.3)
 
@@ -186,7 +188,8 @@ def test_a_rise_in_what_the_guards_found_is_told_of(flags: dict[str, int], name:
     found = findings(fed(state, traffic(241, 260, flags=flags)))
     assert {f.name for f in found} == {name} and {f.severity for f in found} == {severity}
     assert found[0].labels == {"tenant": "acme", "feature": "chat", "model": "gpt-4o", **labels}
-    assert found[0].response_ids[0] == f"shows-{'json:invalid' if name == 'OutputInvalid' else next(iter(flags))}" and found[0].action
+    assert found[0].response_ids[0] == f"shows-{'json:invalid' if name == 'OutputInvalid' else next(iter(flags))}"
+    assert said(found[0])["action"]
     if name == "PiiLeak":
         assert found[0].detail["kinds"] == {flag.rpartition(":")[2]: 3 * count for flag, count in flags.items() if flag.count(":") == 2}
 
@@ -240,7 +243,7 @@ def test_answers_that_are_written_slowly_are_told_of_although_their_latency_is_a
     found = findings(fed(state, traffic(240, 260, tpot=40.0)))
     assert found and {(f.name, f.labels["metric"], f.severity) for f in found} == {("LatencyAnomaly", "tpot_p99", "ticket")}
     assert found[-1].value == pytest.approx(40, rel=0.05) and found[-1].expected == pytest.approx(12, rel=0.1)
-    assert "time per output token is 4" in found[-1].summary
+    assert "of answers take 4" in said(found[-1])["summary"]
 
 
 def test_a_small_change_that_no_metric_tells_of_alone_is_a_ticket_with_what_moved() -> None:
@@ -249,7 +252,7 @@ def test_a_small_change_that_no_metric_tells_of_alone_is_a_ticket_with_what_move
     found = findings(fed(state, traffic(1500, 1540, pico=13_500_000_000, tpot=9.0)))
     assert {(f.name, f.labels["metric"], f.severity) for f in found} == {("TrafficAnomaly", "joint", "ticket")}
     assert found[-1].value is not None and found[-1].threshold is not None and found[-1].value >= found[-1].threshold
-    assert found[-1].cause.startswith("cost per request higher") and found[-1].cause in found[-1].summary
+    assert said(found[-1])["cause"].startswith("cost of a request higher") and said(found[-1])["cause"] in said(found[-1])["summary"]
     assert found[0].time <= window(1500) + 900 and found[-1].requests
 
 
@@ -314,7 +317,7 @@ def test_a_backfill_of_calls_that_have_no_price_is_told_of_once() -> None:
     found = [f for part in old for f in findings(fed(state, [message([part], float(window(20)))]))]
     # Then: one alert, in the time of those who read it
     assert [(f.name, f.labels["model"], f.active, f.requests) for f in found] == [("UnpricedModel", "gpt-9", True, 1)]
-    assert found[0].summary.startswith("model gpt-9, provider openai: at least 1 call has no known price")
+    assert said(found[0])["summary"].startswith("Provider openai, model gpt-9: at least 1 call without a known price")
     assert found[0].time == state._closed
     # And: not again after a restart
     restored = new_state()

@@ -207,6 +207,18 @@ def test_one_call_without_a_sha_says_nothing_and_many_do() -> None:
     assert told(agent)[-1] == ("no_sha", False)
 
 
+def test_what_is_told_does_not_come_and_go_with_the_number_of_calls() -> None:
+    """At the threshold of so many calls without a SHA an hour: it is told once, and ends when the hour has hardly any of them."""
+    agent = Agent(unversioned_requests=5)
+    for hour in range(12):  # now 6 an hour, now 4, of 10 calls
+        few = range(6 if hour % 2 else 4)
+        begun = hour * 3_600
+        agent.read([ran(f"{hour}-{n}", begun + n * 300, prompt_sha="" if n in few else "abc") for n in range(10)], begun + 3_500)
+    assert told(agent) == [("no_sha", True)] * len(told(agent)) and told(agent)
+    agent.read([ran(f"late-{n}", 50_000 + n, prompt_sha="abc") for n in range(40)], 60_000)
+    assert told(agent)[-1] == ("no_sha", False)
+
+
 def test_a_feature_that_never_had_versions_is_told_as_information() -> None:
     agent = Agent()
     agent.read([ran(n, n, prompt_sha="") for n in range(50)], 1_000)

@@ -16,7 +16,7 @@ GOOD: dict[str, Any] = {
     "answered": 100, "named": 100, "traced": 50, "newest": "resp-1", "calls": 100, "with_pii": 7, "suspects": ["123.456.789-00"],
     "longest": 15_000, "timeouts": 1, "overrun": 0, "with_schema": 10, "checked": 10, "invalid": 1, "alerts": 0,
     "refusals": 2, "errors": 3, "prompted": 100, "versioned": 100, "current": [["chat", "support", "0123456789abcdef"]],
-    "candidates": 4, "usd": "1.25",
+    "candidates": 4, "usd": "1.25", "series": [["chat", "gpt-4o", 0, 13 * 3600, 100_000]],
 }  # fmt: skip
 CONFIGURED = Settings(budgets=[{"name": "day", "limit": 1, "unit": "tokens", "window": "day"}], limits=[{"name": "per-user"}])
 
@@ -30,7 +30,7 @@ def verdicts(tables: Sequence[str] = TABLES, settings: Settings = CONFIGURED, **
 
 def test_everything_is_ticked_where_everything_is_there() -> None:
     found = verdicts()
-    assert len(found) == 10
+    assert len(found) == 11
     assert {verdict.state for verdict in found.values()} == {"yes"}
     assert "chat: support@0123456789ab" in found["which prompt version runs now"].evidence
 
@@ -62,8 +62,14 @@ def test_what_is_not_configured_is_not_ticked() -> None:
     assert {name for name, verdict in found.items() if verdict.state == "no"} == {"token budget with alerts", "rate limits"}
 
 
+def test_what_is_still_learned_is_no_fault_and_is_named_with_how_long() -> None:
+    verdict = verdicts(series=[["chat", "gpt-4o", 0, 600, 1_100]])["detectors know what is usual"]
+    assert verdict.state == "unknown" and verdict.remedy
+    assert "chat · gpt-4o: learning for about: cost 19 min, traffic 49 min" in verdict.evidence
+
+
 def test_what_nothing_is_known_of_is_unknown() -> None:
-    found = verdicts(calls=0, answered=0, prompted=0, kills=0, candidates=0)
+    found = verdicts(calls=0, answered=0, prompted=0, kills=0, candidates=0, series=[])
     assert {name for name, verdict in found.items() if verdict.state == "yes"} == {"token budget with alerts", "rate limits"}
     assert {verdict.state for verdict in found.values()} == {"yes", "unknown"}
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from agents.interactions.apart import CLOCKS
 from agents.interactions.clock import SKEW, STEP, WITNESSES, Clock
-from agents.interactions.saved import Saved
+from agents.interactions.saved import SavedInteractions
 from agents.interactions.state import InteractionsState
 from schemas.partials import ALONE
 from schemas.rows import InteractionRow
@@ -379,7 +379,7 @@ def test_the_state_of_an_earlier_version_is_read() -> None:
     world.run()
     world.wait(40.0)
     state = world.interactions[0]
-    names = Saved.__struct_fields__
+    names = SavedInteractions.__struct_fields__
     pieces = [msgspec.msgpack.decode(piece) for piece in state.snapshot()]
     older = []
     for piece in pieces:

@@ -150,12 +150,12 @@ def test_every_enumeration_of_the_contract_is_the_codes(contract: str) -> None:
     assert set(get_args(events.FeedbackKind)) == events.EXPLICIT_KINDS | events.IMPLICIT_KINDS
     names = paragraph(contract, "`labels` and `annotations`").partition("Names:")[2]
     assert set(re.findall(r"[A-Z]\w+", names)) == set(get_args(outputs.AlertName))
-    outcomes = re.search(r"^`outcome`: (.*)\.$", contract, re.MULTILINE)
-    sources = re.search(r"^`cost_source`: ([\w, ]*)\.", contract, re.MULTILINE)
+    outcomes = re.search(r"^`outcome`: ([\w,\s]*)\.", contract, re.MULTILINE)
+    sources = re.search(r"^`cost_source`: ([\w,\s]*)\.", contract, re.MULTILINE)
     assert outcomes is not None
     assert sources is not None
-    assert tuple(outcomes[1].split(", ")) == rows.OUTCOMES
-    assert tuple(sources[1].split(", ")) == rows.COST_SOURCES
+    assert tuple(re.split(r",\s+", outcomes[1])) == rows.OUTCOMES
+    assert tuple(re.split(r",\s+", sources[1])) == rows.COST_SOURCES
 
 
 def test_every_column_of_the_main_views_is_in_the_view(contract: str) -> None:

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.detectors import costs, counts, joint, rates, tail
+from deploy.cli.learning import learned
 from deploy.dashboard.actions import ActionError, Quiet, Switch, read_action
 from deploy.dashboard.learning import NEEDS, learning
 from deploy.dashboard.params import Choice, ParamError, Text, Whole, read_params
@@ -112,16 +113,35 @@ class TestLearning:
         assert minutes["cost"] == costs._WARM / 2
         assert minutes["traffic"] == counts._WARM / 2
         assert minutes["joint"] == joint._WARM / 2
+        assert requests["cost"] == costs._WARM * costs._SAMPLES
         assert requests["rates"] == rates._WARM
         assert requests["latency"] == tail._WARM
 
     def test_what_is_left_shrinks_to_nothing(self) -> None:
         row = {"feature": "f", "model": "m", "first": 0, "last": 600, "requests": 110}
         (young,) = learning([row])
-        assert young["left"]["cost"] == 19
+        assert young["left"]["cost"] == 49  # of 600 requests, at ten a minute
+        assert young["left"]["traffic"] == 49
         assert young["left"]["rates"] == 19
         (old,) = learning([{**row, "last": 86_400, "requests": 10_000}])
-        assert not any(old["left"].values())
+        assert not any(old["left"].values()) and not old["rare"]
+
+    def test_a_series_that_hardly_ever_calls_is_too_rare_to_judge(self) -> None:
+        (nightly,) = learning([{"feature": "f", "model": "m", "first": 0, "last": 12 * 3_600, "requests": 3}])
+        assert {"cost", "traffic", "rates", "latency"} <= set(nightly["rare"])
+
+    def test_the_command_line_says_it_in_a_line_for_each_series(self) -> None:
+        rows = [
+            {"feature": "chat", "model": "gpt-4o", "first": 0, "last": 600, "requests": 1_100},
+            {"feature": "nightly", "model": "", "first": 0, "last": 14 * 3_600, "requests": 3},
+            {"feature": "known", "model": "m", "first": 0, "last": 86_400, "requests": 100_000},
+        ]
+        assert learned(rows) == [
+            "chat · gpt-4o: learning for about: cost 19 min, traffic 49 min, joint 12 h",
+            "nightly: too rare to judge: cost, traffic, rates, latency",
+        ]
+        many = learned([{**rows[0], "feature": f"f{number}"} for number in range(25)])
+        assert len(many) == 11 and many[-1] == "and 15 more series"
 
 
 class TestWords:

@@ -32,6 +32,7 @@ from agents.detectors.level import Level, Sums
 from agents.detectors.points import PointDetector
 from agents.detectors.rates import RateTest, Share
 from agents.detectors.sequential import Mean
+from agents.detectors.spells import Spells
 from agents.detectors.tail import TailTest
 from agents.detectors.two_sample import NOTHING
 
@@ -135,6 +136,16 @@ CASES: dict[str, Case] = {
         learns=400,
         within=20,
         most=2_500,
+    ),
+    "spells": Case(
+        lambda: Spells(0.4, 0.2),
+        lambda rng: (float(rng.poisson(20)), 20.0),
+        lambda rng: (float(rng.poisson(1)), 20.0),
+        (20.0, 20.0),
+        ((nan, 20.0), (20.0, inf)),
+        learns=400,
+        within=20,
+        most=1_300,
     ),
     "rates": Case(
         lambda: RateTest(H),

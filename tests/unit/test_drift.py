@@ -94,6 +94,22 @@ class TestDetection:
         assert drift.was is not None and drift.now is not None and drift.was < 0.1 < drift.now
         assert drift.cause == "silent_provider_change"
 
+    @pytest.mark.parametrize("text", ["Your order {} is on its way.", "I cannot help with that."])
+    def test_texts_of_one_template_and_numbers_that_hardly_vary_are_no_drift(self, text: str) -> None:
+        rng = random.Random(8)
+        asked = "please explain how the order process works for customers in general " * 6
+        stream = [
+            sample(n, rng, answer=text.format(n), question=f"{asked} {n}", output_tokens=500 + (n >= 300) * 2, latency_ms=800.0 + 0.01 * n)
+            for n in range(600)
+        ]
+        monitor, number = run(stream)
+        assert number is None and monitor.watched
+
+    def test_a_template_that_is_replaced_by_another_one_is_a_drift(self) -> None:
+        rng = random.Random(8)
+        texts = ("Your order {} is on its way.", "We cannot find the number {} in our books, please call us.")
+        assert found([sample(n, rng, answer=texts[n >= 200].format(n)) for n in range(400)]).metric == "answer_text"
+
     def test_a_long_session_is_not_many_answers(self) -> None:
         """Sessions of twenty answers about one subject each, the subject being theirs alone."""
         rng = random.Random(4)
@@ -116,6 +132,19 @@ class TestCause:
     @pytest.mark.parametrize(("cause", "before", "after"), CHANGES)
     def test_what_changed_at_the_same_time(self, cause: str, before: dict[str, object], after: dict[str, object]) -> None:
         assert found(changed(random.Random(5), after, before)).cause == cause
+
+    def test_slower_answers_do_not_hide_that_they_are_others(self) -> None:
+        rng = random.Random(12)
+        fast = [sample(n, rng, latency_ms=rng.lognormvariate(6, 0.2)) for n in range(200)]
+        stream = [*fast, *(sample(n, rng, style=LISTS, latency_ms=rng.lognormvariate(8, 0.2)) for n in range(200, 400))]
+        drift = found(stream)
+        assert (drift.metric, drift.cause) == ("answer_text", "silent_provider_change") and "latency_ms" in drift.moved
+
+    def test_calls_that_fail_do_not_say_that_the_provider_changed_the_model(self) -> None:
+        rng = random.Random(13)
+        stream = [sample(n, rng, outcome="api_error" if n >= 200 and rng.random() < 0.6 else "ok") for n in range(400)]
+        drift = found(stream)
+        assert (drift.metric, drift.cause) == ("failed", "unknown")
 
     def test_another_mixture_of_tenants_that_are_each_as_before(self) -> None:
         rng = random.Random(6)

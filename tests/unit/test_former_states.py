@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import zlib
 from base64 import b64decode
+from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,9 +14,15 @@ import msgspec
 import pytest
 
 import streams.checkpoint
-from agents.interactions.saved import Saved
+from agents.alerts.lifecycle import Life, Shown
+from agents.alerts.present import alert_of
+from agents.alerts.settings import AlertSettings
+from agents.budgets.recent import Recent, SavedLap
+from agents.interactions.saved import SavedInteractions
 from agents.interactions.state import InteractionsState
 from schemas.events import Extra
+from schemas.findings import Finding
+from schemas.group_usage import UsagePart
 from streams.checkpoint import ForeignState
 from tests.unit.builders import EPOCH, context, moment, settings
 from tests.unit.test_checkpoint_simulation import Cluster, Process, Worker
@@ -51,7 +58,7 @@ def test_what_an_open_request_and_a_waiting_response_said_beyond_their_fields_is
     # When it is loaded
     state = restored(piece(requests=[request, plain], responses=[response]))
     # Then the entries have today's shape, and are written in it
-    saved = [msgspec.msgpack.decode(one, type=Saved) for one in state.snapshot()]
+    saved = [msgspec.msgpack.decode(one, type=SavedInteractions) for one in state.snapshot()]
     extras = {entry.request.request_id: entry.extra for one in saved for entry in one.requests}
     assert extras == {"r1": Extra(b'{"team":"blue"}'), "r3": None}
     assert [entry.extra for one in saved for entry in one.responses] == [Extra(b'{"region_hint":"eu"}')]
@@ -77,8 +84,29 @@ def test_what_an_agent_wrote_before_is_read_and_would_be_written_again(name: str
     former = FORMER[name]
     changes, snapshot = (unpacked(former[what]) for what in ("changes", "snapshot"))
     today = without_scores(snapshot) if name == "labels" else snapshot
-    assert held(name, former["partition"], changes) == content(today)
-    assert held(name, former["partition"], snapshot) == content(today)
+    read = held(name, former["partition"], snapshot)
+    assert held(name, former["partition"], changes) == read
+    assert says(read, content(today))
+
+
+def says(now: Any, then: Any) -> bool:
+    """Whether every value that was said then is said now: a struct's new fields only add some."""
+    return not leaves(then) - leaves(now)
+
+
+def leaves(value: Any) -> Counter[str]:
+    """Every single value, and how often it is there."""
+    if isinstance(value, dict):
+        value = [*value.keys(), *value.values()]
+    if isinstance(value, list | tuple | set):
+        return sum(map(leaves, value), Counter())
+    return Counter([repr(value)])
+
+
+def test_what_is_said_no_more_is_noticed() -> None:
+    assert says([1, [2, 3, "new"]], [1, [2, 3]])
+    assert not says([1, [2]], [1, [2, 3]])
+    assert not says([{"a": [1]}], [{"a": [2]}])
 
 
 def without_scores(pieces: list[bytes]) -> list[bytes]:
@@ -110,3 +138,26 @@ async def test_a_worker_refuses_a_foreign_state_and_says_what_to_do() -> None:
 @pytest.fixture(autouse=True)
 def _clock(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(streams.checkpoint, "ProcessingTime", streams.checkpoint.ProcessingTime)
+
+
+def test_an_alert_of_a_former_state_says_what_its_finding_says() -> None:
+    # Given: a firing alert as it was kept before findings had facts, and lives a course
+    finding = {"name": "Drift", "labels": {"feature": "f"}, "time": AT, "active": True, "summary": "answers differ", "action": "look"}
+    before = ["drift", finding, AT, True, "firing", AT - 60, None, AT, None, False, [], [AT], None, 1, None, None, None]
+    # When it is loaded and shown
+    life = msgspec.msgpack.decode(msgspec.msgpack.encode(before), type=Life)
+    alert = alert_of("f", life, Shown("ticket"), AlertSettings(language="pt"))
+    # Then it has the words it had, and no facts that nobody found
+    assert isinstance(life.finding, Finding) and life.course is None
+    assert (alert.annotations["summary"], alert.annotations["action"]) == ("answers differ", "look")
+    assert alert.labels == {"feature": "f"} and "facts" not in alert.evidence
+
+
+def test_usage_that_was_kept_or_sent_before_it_said_where_it_is_from_is_read() -> None:
+    lap = ["session#1", ["s1"], int(AT), 0, ["c", 0], 7, 2, 100, [0, 5], [[1, 2]], ["a1"]]
+    recent = Recent("session#1", 600, 120)
+    recent.load(msgspec.msgpack.decode(msgspec.msgpack.encode(lap), type=SavedLap), int(AT))
+    ((saved,),) = ([*recent.all()],)
+    assert (saved.requests, saved.callers, saved.dearest) == (2, (), (0, 0))
+    part = [0, int(AT), ["session#1", ["s1"]], [2, 2, 0, 100, 0, 5, {1: 2}, [[5e-12, "a1"]], 0, 0], 0]
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(part), type=UsagePart).usage.callers == {}

@@ -28,7 +28,9 @@ from deploy.forward.payloads import (
     webhook_event,
 )
 from deploy.forward.receivers import Alertmanager, PagerDuty, Receiver, Slack, Webhook, read_receivers
+from deploy.plain import for_chat, for_slack
 from schemas.outputs import Alert, Window
+from tests.unit.test_alert_texts import EXAMPLES, life_of
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 NOW = NOON + timedelta(minutes=5)
@@ -227,8 +229,28 @@ def test_a_slack_message_is_escaped_bounded_and_says_what_is_over() -> None:
     assert "model &lt;gpt-4o&gt; &amp; more" in message["blocks"][0]["text"]["text"]
     assert "<https://runbooks.example/cost|runbook>" in message["blocks"][1]["elements"][0]["text"]
     assert "(resolved)" in slack_message(resolved())["blocks"][0]["text"]["text"]
+    assert "value" not in json.dumps(message), "the sentence has the numbers, with their units"
     long = slack_message(alert(annotations={"summary": "x", "description": "y" * 9000}))
     assert len(long["blocks"][0]["text"]["text"]) == 3000
+
+
+@pytest.mark.parametrize("language", ["en", "pt"])
+def test_every_receiver_gets_impact_cause_evidence_what_to_do_and_a_link_of_every_alert(language: Any) -> None:
+    for example in EXAMPLES:
+        for told in life_of(example, language).values():
+            told.annotations["runbook_url"] = f"https://m.example/runbooks#{told.name.lower()}"
+            for kind in ("alertmanager", "pagerduty", "slack", "webhook"):
+                body = request_for(receiver(kind, user_ids=True), [told], NOW, b"", language).body.decode()
+                if kind == "pagerduty" and told.status == "resolved":
+                    continue  # it closes what is there
+                text = json.dumps(json.loads(body), ensure_ascii=False)
+                for part in ("summary", "impact", "cause", "description", "action"):
+                    if kind == "slack" and told.status == "resolved" and part == "action":
+                        continue
+                    note = (for_slack if kind == "slack" else for_chat)(told.annotations.get(part, ""))
+                    assert json.dumps(note, ensure_ascii=False)[1:-1] in text, (kind, example.title, part)
+                assert f"https://m.example/runbooks#{told.name.lower()}" in text
+                assert f"https://m.example/alerts?id={told.alert_id}" in text
 
 
 def test_a_webhook_is_signed_as_standard_webhooks_and_a_repeat_has_the_same_id() -> None:

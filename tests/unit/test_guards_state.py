@@ -12,22 +12,23 @@ from builders import SOURCE, FakeBatch, Record
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.guards.seen import Appeared, Attempted, Key, Place, Seen
+from agents.guards.seen import Appeared, Attempted, AttemptsKey, PiiPlace, Seen
 from agents.guards.settings import GuardSettings, guard_settings
 from agents.guards.state import SECONDS, GuardsState
 from schemas.findings import Finding, Findings
 from streams.effects import Effects
+from tests.unit.said import said
 
 START = 1_788_739_200.0
-ANA = Key("user", "acme", "ana")
-MANUAL = Key("document", "acme", "kb-7")
+ANA = AttemptsKey("user", "acme", "ana")
+MANUAL = AttemptsKey("document", "acme", "kb-7")
 
 
 def new_state(sources: int = 1, **settings: Any) -> GuardsState:
     return GuardsState(0, SOURCE, "llm.internal.findings", GuardSettings(**settings), sources)
 
 
-def attempt(n: int, at: float, key: Key = ANA, by: str = "ana") -> Attempted:
+def attempt(n: int, at: float, key: AttemptsKey = ANA, by: str = "ana") -> Attempted:
     return Attempted(key, START + at, f"r{n}", f"a{n}", "chat", by)
 
 
@@ -64,7 +65,7 @@ def test_a_burst_of_one_user_is_told_of_while_it_lasts_and_once_when_it_is_over(
     first = told[0]
     assert (first.name, first.labels, first.severity) == ("PromptInjection", {"tenant": "acme", "user": "ana"}, "ticket")
     assert first.since == START and first.time == START + 90 and first.value == 5.0 and first.threshold == 5.0
-    assert first.response_ids == ["a0", "a1", "a2", "a3", "a4"] and "mirante kill user:ana" in first.action
+    assert first.response_ids == ["a0", "a1", "a2", "a3", "a4"] and "mirante kill user:ana" in said(first)["action"]
     assert len(ends) == 1 and START + 600 <= ends[0].time <= START + 660
 
 
@@ -77,12 +78,12 @@ def test_before_anything_was_read_nothing_is_said() -> None:
 def test_a_document_that_many_retrieve_is_named_with_how_many_users() -> None:
     found = fed(new_state(), seen(60, [attempt(n, n, MANUAL, f"user-{n}") for n in range(6)]))
     assert found and all(f.active and f.labels == {"tenant": "acme", "document": "kb-7"} for f in found)
-    assert found[0].users == 6 and "index" in found[0].action
+    assert found[0].users == 6 and "index" in said(found[0])["action"]
 
 
 def test_attempts_spread_over_time_or_users_are_no_burst() -> None:
     spread = [attempt(n, n * 200) for n in range(10)]
-    others = [attempt(100 + n, n, Key("user", "acme", f"u{n}")) for n in range(20)]
+    others = [attempt(100 + n, n, AttemptsKey("user", "acme", f"u{n}")) for n in range(20)]
     assert fed(new_state(), seen(0, [*spread, *others]), *clocks(3000)) == []
 
 
@@ -92,7 +93,7 @@ def test_one_call_counts_once_however_often_it_is_told() -> None:
 
 
 def test_the_first_personal_data_of_a_kind_and_direction_is_told_of_once() -> None:
-    answer, question = Place("acme", "chat", "answer", "CPF"), Place("acme", "chat", "question", "CPF")
+    answer, question = PiiPlace("acme", "chat", "answer", "CPF"), PiiPlace("acme", "chat", "question", "CPF")
     state = new_state()
     found = fed(
         state, seen(60, (), [Appeared(answer, START + 9, "late"), Appeared(answer, START + 2, "a1"), Appeared(question, START, "q1")])
@@ -129,7 +130,7 @@ def test_the_order_and_grouping_of_messages_do_not_show(rng: random.Random, sour
 
 @pytest.mark.parametrize("whole", [False, True], ids=["changes", "snapshot"])
 def test_a_state_that_is_loaded_goes_on_as_if_nothing_had_happened(whole: bool) -> None:
-    place = Appeared(Place("acme", "chat", "answer", "CPF"), START + 61, "a1")
+    place = Appeared(PiiPlace("acme", "chat", "answer", "CPF"), START + 61, "a1")
     first = [seen(60, [attempt(n, n * 15) for n in range(5)]), seen(65, [attempt(9, 61)], [place])]
     then = [seen(95, [attempt(1, 15)], [place]), *clocks(1500, 120)]
     kept, stored = new_state(), new_state()
@@ -151,7 +152,7 @@ def test_memory_is_bounded_and_who_gives_way_is_withdrawn() -> None:
     state = new_state(max_keys=100)
     found = fed(state, seen(30, [attempt(n, n) for n in range(5)]))
     assert [f.active for f in found] == [True]
-    crowd = [attempt(1000 + n, 31 + n / 100, Key("user", "acme", f"u{n}")) for n in range(500)]
+    crowd = [attempt(1000 + n, 31 + n / 100, AttemptsKey("user", "acme", f"u{n}")) for n in range(500)]
     found = fed(state, seen(60, crowd))
     assert state.gauges()["guard_bursts"] == 100
     assert [f.labels["user"] for f in found if not f.active] == ["ana"]
@@ -159,7 +160,7 @@ def test_memory_is_bounded_and_who_gives_way_is_withdrawn() -> None:
 
 def test_what_waits_for_a_slow_source_is_bounded_too() -> None:
     state, effects = new_state(sources=2, max_keys=100), Effects()
-    crowd = [attempt(n, n / 10, Key("user", "acme", f"u{n % 70}")) for n in range(3000)]
+    crowd = [attempt(n, n / 10, AttemptsKey("user", "acme", f"u{n % 70}")) for n in range(3000)]
     state.apply(batch(seen(300, crowd)), effects)
     assert state.gauges()["guard_pending"] <= 1000
     assert effects.counts["guards_closed_early", ""] > 0 and {f.labels["user"] for f in findings(effects)} >= {"u0", "u1"}

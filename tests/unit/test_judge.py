@@ -16,7 +16,7 @@ from deploy.forward import delivery
 from deploy.judge.agreement import Rated, agreement
 from deploy.judge.question import NoVerdict, payload, verdict
 from deploy.judge.settings import JudgeSettings, judge_settings
-from deploy.judge.worker import Judge
+from deploy.judge.worker import JudgeClient
 from schemas.decoding import decode_evaluation
 from schemas.outputs import JudgeTask
 
@@ -66,7 +66,7 @@ async def test_a_task_becomes_a_score_for_each_criterion_with_an_id_of_its_own()
         endpoint(lambda body, n: web.json_response(completion(f'{{"explanation": "why", "score": {next(scores)}}}'))) as (url, asked),
         aiohttp.ClientSession() as session,
     ):
-        judge = Judge(session, JudgeSettings(url=url, model="grader", key="k", concurrency=1))
+        judge = JudgeClient(session, JudgeSettings(url=url, model="grader", key="k", concurrency=1))
         found = await judge.scores([task(criteria=["helpfulness", "tone"])])
     assert [(e.name, e.score, e.response_id, e.source, e.explanation) for e in found] == [
         ("helpfulness", 0.9, "a1", "judge", "why"),
@@ -85,7 +85,7 @@ async def test_an_endpoint_that_is_busy_or_rambles_is_asked_again() -> None:
         return web.json_response(completion("I think it is good" if n == 2 else '```json\n{"score": 1}\n```'))
 
     async with endpoint(answer) as (url, asked), aiohttp.ClientSession() as session:
-        judge = Judge(session, JudgeSettings(url=url, model="grader"))
+        judge = JudgeClient(session, JudgeSettings(url=url, model="grader"))
         [found] = await judge.scores([task()])
     assert (found.score, len(asked), judge.counts) == (1.0, 3, {"judged": 1})
 
@@ -96,7 +96,7 @@ async def test_what_cannot_be_judged_is_counted_and_the_rest_goes_on() -> None:
         return web.Response(status=400, text="context length") if bad else web.json_response(completion('{"score": 0.5}'))
 
     async with endpoint(answer) as (url, _), aiohttp.ClientSession() as session:
-        judge = Judge(session, JudgeSettings(url=url, model="grader"))
+        judge = JudgeClient(session, JudgeSettings(url=url, model="grader"))
         found = await judge.scores([task(1, output="too long"), b"{", None, task(2)])
     assert [e.response_id for e in found] == ["a2"]
     assert judge.counts == {"judged": 1, "failed": 1, "unreadable": 2}
@@ -104,7 +104,7 @@ async def test_what_cannot_be_judged_is_counted_and_the_rest_goes_on() -> None:
 
 async def test_an_endpoint_that_is_away_is_given_up_after_its_tries() -> None:
     async with aiohttp.ClientSession() as session:
-        judge = Judge(session, JudgeSettings(url="http://127.0.0.1:9", model="grader", tries=2))
+        judge = JudgeClient(session, JudgeSettings(url="http://127.0.0.1:9", model="grader", tries=2))
         assert await judge.scores([task()]) == []
     assert judge.counts == {"failed": 1}
 

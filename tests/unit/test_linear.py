@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from agents.inspection.text.linear import cues_of, load_model, plain, spaced
 
-MODELS = {name: load_model(name) for name in ("refusal", "injection", "injection_retrieved")}
+MODELS = {name: load_model(name) for name in ("refusal", "injection")}
 CUES = sorted({cue for model in MODELS.values() for cue in model.cues})
 PIECES = st.sampled_from(CUES) | st.sampled_from(["'", "’", " ", ".", "\n", "\0", "é", "AÍ", "Can't", "don’t"]) | st.text(max_size=3)
 WORDS = st.lists(PIECES | PIECES.map(str.upper), max_size=8)

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from agents.otlp.calls import Call, resolve
-from agents.otlp.names import DEFAULT, Names
+from agents.otlp.calls import TracedCall, resolve
+from agents.otlp.names import DEFAULT, AttributeNames
 from schemas.decoding import decode_with_unknown
 from schemas.events import ErrorInfo
 from tests.unit.otlp_spans import TRACE, chat, counts, hex_id, resolved, span, used
@@ -18,7 +18,7 @@ TOOL = {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "lookup"}
 STEP = {"gen_ai.operation.name": "agent_step"}
 
 
-def numbers(calls: list[Call]) -> list[int]:
+def numbers(calls: list[TracedCall]) -> list[int]:
     """The numbers of the spans that name the calls."""
     return [int(call.request.span_id or "", 16) for call in calls]
 
@@ -260,7 +260,7 @@ def test_a_service_without_a_name_is_no_feature() -> None:
 
 
 def test_the_names_can_be_chosen() -> None:
-    names = Names(session=("chat.thread",), feature=("area", "app"))
+    names = AttributeNames(session=("chat.thread",), feature=("area", "app"))
     given = chat(session__id="not asked for", chat__thread="t-1", app="shop")
     [call] = resolve([span(1, given)], [], names).calls
     assert (call.request.session_id, call.request.feature) == ("t-1", "shop")

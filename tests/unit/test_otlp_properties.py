@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.otlp.calls import Call, Resolved, resolve
+from agents.otlp.calls import Resolved, TracedCall, resolve
 from agents.otlp.dialects.choice import understand
 from agents.otlp.names import DEFAULT
 from agents.otlp.step import MODEL_CALLS
@@ -162,7 +162,7 @@ def log_records(draw: st.DrawFn) -> list[LogRecord]:
     ]
 
 
-def told(found: Resolved) -> list[Call]:
+def told(found: Resolved) -> list[TracedCall]:
     return [*found.calls, *found.steps]
 
 

@@ -25,6 +25,7 @@ from schemas.outputs import Alert
 from schemas.partials import Part
 from streams.effects import Effects
 from tests.unit.builders import SOURCE, FakeBatch, Record
+from tests.unit.said import said
 from tests.unit.test_anomaly_state import message
 
 START = 1_788_739_200
@@ -91,7 +92,7 @@ def test_features_that_use_one_model_are_one_condition() -> None:
     models = UnpricedModels()
     found = judged(models, START, (series(feature="chat"), calls(2)), (series(feature="search"), calls(3)))
     assert [finding.requests for finding in found] == [5]
-    assert found[0].description == "Features: chat, search."
+    assert said(found[0])["description"].startswith("Features: chat, search.")
 
 
 def test_priced_calls_tell_nothing() -> None:
@@ -109,7 +110,7 @@ def test_calls_that_report_no_usage_are_told_of_only_when_they_are_more_than_a_f
     # When: none does any more
     found = judged(UnpricedModels(), START, (series(), calls(20, tokens=0)))
     assert [finding.active for finding in found] == [True]
-    assert "reported no usage" in found[0].summary and "[[prices]]" not in found[0].action
+    assert "without their usage" in said(found[0])["summary"] and "[[prices]]" not in said(found[0])["action"]
 
 
 # --- what it says --------------------------------------------------------------------------------------------------
@@ -119,19 +120,19 @@ def test_it_says_how_many_calls_and_tokens_and_gives_the_lines_to_paste() -> Non
     models = UnpricedModels()
     judged(models, START, (series(), calls(3, tokens=2_000)))
     (found,) = judged(models, START + SECONDS, (series(), calls(1)))
-    assert "4 calls have no known price" in found.summary and "(7,000 tokens)" in found.summary
+    assert "4 calls without a known price" in said(found)["summary"] and "(7,000 tokens)" in said(found)["summary"]
     assert found.requests == 4 and found.detail["tokens"] == 7_000
-    assert price_lines("acme", "acme-1") in found.action
+    assert price_lines("acme", "acme-1") in said(found)["action"]
     assert found.response_ids == ["r0", "r2"]
 
 
 def test_a_part_of_a_price_is_told_of_as_a_lower_bound() -> None:
     models = UnpricedModels()
     (found,) = judged(models, START, (series(), calls(2, price=10**9, partial=True)))
-    assert found.severity == "info" and "lower bound" in found.summary
+    assert found.severity == "info" and "lower bound" in said(found)["summary"]
     assert found.detail["partial"] == 2 and found.detail["unpriced"] == 0
     (worse,) = judged(models, START + SECONDS, (series(), calls(1)))
-    assert worse.severity == "ticket" and "1 call has no known price" in worse.summary
+    assert worse.severity == "ticket" and "1 call without a known price" in said(worse)["summary"]
 
 
 @pytest.mark.parametrize("model", ["acme-1", 'quo"ted', "back\\slash", "tab\tbed", "modèle-é", "del\x7f"])

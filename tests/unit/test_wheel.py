@@ -53,6 +53,8 @@ def test_the_wheel_holds_no_sentences_that_models_are_trained_with() -> None:
         "deploy/cli/__main__.py",
         "agents/inspection/models/injection.json",
         "agents/inspection/models/injection.md",
+        "agents/common/EMBEDDING.md",
+        "agents/common/embedding.npz",
         "agents/labels/model.npz",
         "agents/labels/MODEL.md",
         "agents/labels/tone/complaint.npz",

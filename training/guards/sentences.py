@@ -27,9 +27,11 @@ class Languages(NamedTuple):
     portuguese: Rules
 
 
-def read(*names: str) -> Languages:
-    """The rules of these files together: productions of the same rule are added, in the order of the files."""
-    files = [tomllib.loads((FOLDER / f"{name}.toml").read_text("utf-8")) for name in names]
+def read(*names: str | Path) -> Languages:
+    """The rules of these files together, those of ``sentences/`` by name: productions of the same
+    rule are added, in the order of the files."""
+    paths = [FOLDER / f"{name}.toml" if isinstance(name, str) else name for name in names]
+    files = [tomllib.loads(path.read_text("utf-8")) for path in paths]
     return Languages(*(reduce(joined, [_rules(file[language]) for file in files]) for language in Languages._fields))
 
 

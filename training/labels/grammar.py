@@ -26,8 +26,6 @@ _SENTENCES = tomllib.loads(Path(__file__).with_name("sentences.toml").read_text(
 COMPLAINTS, ACCEPTANCES, NEXT = map(_templates, ("complaints", "acceptances", "next"))
 AGAIN = _templates("again")
 """The same question with what people put around it."""
-REFINED = _templates("refined")
-"""The question with a further condition: a refinement, not a repetition."""
 _STANDS_FOR = _templates("stands_for")
 
 

@@ -18,7 +18,7 @@ from agents.inspection.folding import Folding, in_ascii
 from agents.inspection.scan import Scanner
 from agents.inspection.text.concepts import concept_grams
 
-__all__ = ["SCALE", "LinearModel", "cues_of", "load_model", "ngrams", "plain"]
+__all__ = ["SCALE", "LinearModel", "cues_of", "load_model", "ngrams", "plain", "share", "tokens"]
 
 SCALE: Final = 1000
 """Units of a weight in one logit."""
@@ -123,6 +123,12 @@ def tokens(data: bytes) -> list[str]:
     return data.decode().split()
 
 
+def share(words: int) -> float:
+    """What an n-gram of a text of so many words counts for in a model that divides length out: about one divided by
+    the square root of how many n-grams there are, four a word, as in TF-IDF."""
+    return 1.0 / math.sqrt(4 * words + 1)
+
+
 def ngrams(text: str, *, singles: bool) -> set[str]:
     """Pairs and triples of the words and marks of `text`, and pairs around one word (`cannot_help`).
 
@@ -171,6 +177,7 @@ class _Stored(msgspec.Struct):
     least: int
     cues: list[str]
     weights: dict[str, int]
+    normal: bool = False
 
 
 def cues_of(text: str) -> set[str]:
@@ -185,10 +192,23 @@ def _at_once(cue: int, start: int, end: int, flags: int, context: object) -> boo
 
 
 class LinearModel:
-    """Weights in 1/`SCALE` logits by n-gram. A text with fewer than `least` different cues has nothing to score."""
+    """Weights in 1/`SCALE` logits by n-gram. A text with fewer than `least` different cues has nothing to score.
 
-    def __init__(self, bias: int, weights: dict[str, int], cues: Iterable[str], *, singles: bool, least: int = 1) -> None:
+    ``normal``: the length of a text is divided out, by :func:`share`.
+    """
+
+    def __init__(
+        self,
+        bias: int,
+        weights: dict[str, int],
+        cues: Iterable[str],
+        *,
+        singles: bool,
+        least: int = 1,
+        normal: bool = False,
+    ) -> None:
         self.least = least
+        self.normal = normal
         self.bias = bias
         self.singles = singles
         self.weights = weights
@@ -226,6 +246,7 @@ class LinearModel:
     def logit(self, text: str) -> int:
         """The bias and the weight of each n-gram of `text`, each once however often it occurs: as over `ngrams`, four times as fast."""
         words = tokens(plain(text))
+        scale = share(len(words)) if self.normal else 1.0
         found: set[int] = set()
         if self.singles:
             found.update(map(self._singles.__getitem__, self._singles.keys() & {*words, *concept_grams(words)}))
@@ -242,15 +263,29 @@ class LinearModel:
                     found.add(pair)
                     if c in thirds:
                         found.add(thirds[c])
-        return self.bias + sum(map(self._weight, found))
+        return self.bias + round(sum(map(self._weight, found)) * scale)
 
     def to_json(self) -> bytes:
         """The file `load_model` reads, a weight a line."""
-        stored = _Stored(bias=self.bias, singles=self.singles, least=self.least, cues=sorted(self.cues), weights=self.weights)
+        stored = _Stored(
+            bias=self.bias,
+            singles=self.singles,
+            least=self.least,
+            cues=sorted(self.cues),
+            weights=self.weights,
+            normal=self.normal,
+        )
         return msgspec.json.format(msgspec.json.encode(stored), indent=0) + b"\n"
 
 
 def load_model(name: str) -> LinearModel:
     """The model shipped as `agents/inspection/models/<name>.json`. Raises FileNotFoundError, or msgspec.DecodeError if it is damaged."""
     stored = msgspec.json.decode(files("agents.inspection.models").joinpath(f"{name}.json").read_bytes(), type=_Stored)
-    return LinearModel(stored.bias, stored.weights, stored.cues, singles=stored.singles, least=stored.least)
+    return LinearModel(
+        stored.bias,
+        stored.weights,
+        stored.cues,
+        singles=stored.singles,
+        least=stored.least,
+        normal=stored.normal,
+    )

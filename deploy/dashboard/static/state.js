@@ -28,14 +28,20 @@ export function go(url, replace = false) {
   window.dispatchEvent(new Event("mirante-navigate"));
 }
 
-export function change(changes, replace = false) {
+function changed(changes) {
   const found = parameters();
   for (const [name, value] of Object.entries(changes)) {
     if (value === "" || value === null || value === undefined) found.delete(name);
     else found.set(name, value);
   }
-  go(`${location.pathname}${found.size ? `?${found}` : ""}`, replace);
+  return `${location.pathname}${found.size ? `?${found}` : ""}`;
 }
+
+// Show it with these changes. Where a search was stopped (`back`) holds for that search alone.
+export const change = (changes, replace = false) => go(changed({ back: "", ...changes }), replace);
+
+// What is shown already becomes part of the address.
+export const remember = (changes) => history.replaceState(null, "", changed(changes));
 
 // The period in epoch seconds; `live` when it ends now.
 let fallback = "1h";

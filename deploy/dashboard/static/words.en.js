@@ -107,5 +107,12 @@ export const en = {
   "item.hard timeouts": "Hard timeouts", "item.output is checked against its schema": "Output is checked against its schema",
   "item.rate limits": "Rate limits", "item.API errors and refusals told apart": "API errors and refusals told apart",
   "item.which prompt version runs now": "Which prompt version runs now",
+  "item.detectors know what is usual": "Detectors know what is usual",
   "item.what a semantic cache would save": "What a semantic cache would save",
+  searched_back: "{n} found, searched back to {time}.",
+  searched_full: "The newest {n}, searched back to {time}.",
+  searched_all: "{n} found, the whole period is searched.",
+  searched_portion: "How much of the period has been searched",
+  stop_search: "Stop",
+  search_on: "Search further back",
 };

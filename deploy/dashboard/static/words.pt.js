@@ -107,5 +107,12 @@ export const pt = {
   "item.hard timeouts": "Tempos limite rígidos", "item.output is checked against its schema": "A saída é conferida com seu esquema",
   "item.rate limits": "Limites de chamadas", "item.API errors and refusals told apart": "Erros da API e recusas são distinguidos",
   "item.which prompt version runs now": "Que versão de prompt roda agora",
+  "item.detectors know what is usual": "Os detectores conhecem o que é usual",
   "item.what a semantic cache would save": "O que um cache semântico pouparia",
+  searched_back: "{n} encontradas, busca feita até {time}.",
+  searched_full: "As {n} mais recentes, busca feita até {time}.",
+  searched_all: "{n} encontradas, busca feita em todo o período.",
+  searched_portion: "Quanto do período já foi buscado",
+  stop_search: "Parar",
+  search_on: "Buscar mais para trás",
 };

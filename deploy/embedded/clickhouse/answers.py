@@ -5,7 +5,7 @@ import json
 import secrets
 import string
 
-from deploy.embedded.clickhouse.engine import Counts
+from deploy.embedded.clickhouse.engine import StatementSummary
 from deploy.embedded.clickhouse.errors import ClickHouseError
 
 DISPLAY_NAME = "mirante-embedded"
@@ -35,7 +35,7 @@ def content_type(output_format: str) -> str:
     return _CONTENT_TYPES.get(output_format, "text/plain; charset=UTF-8")
 
 
-def summary(counts: Counts) -> str:
+def summary(counts: StatementSummary) -> str:
     """X-ClickHouse-Summary: numbers as text, as ClickHouse writes them."""
     return json.dumps({name: str(value) for name, value in dataclasses.asdict(counts).items()} | {"total_rows_to_read": "0"})
 

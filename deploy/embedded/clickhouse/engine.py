@@ -48,7 +48,7 @@ _connect = cast(Any, chdb).connect  # chdb's Python has no annotations
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
+class StatementSummary:
     """What a statement did; the names are those of X-ClickHouse-Summary."""
 
     read_rows: int = 0
@@ -64,7 +64,7 @@ class Result:
     """A whole answer, in the format asked for."""
 
     body: bytes
-    counts: Counts
+    counts: StatementSummary
 
 
 class Insert:
@@ -83,7 +83,7 @@ class Insert:
         except RuntimeError as problem:
             raise from_engine(problem) from problem
 
-    def finish(self) -> Counts:
+    def finish(self) -> StatementSummary:
         """Return when the rows are stored: their parts are written and renamed into the table. Raises ClickHouseError."""
         try:
             done = self._inserter.finish()
@@ -91,7 +91,7 @@ class Insert:
             raise from_engine(problem) from problem
         self._check()
         elapsed = time.monotonic_ns() - self._began
-        return Counts(written_rows=done.rows_written, written_bytes=done.bytes_written, elapsed_ns=elapsed)
+        return StatementSummary(written_rows=done.rows_written, written_bytes=done.bytes_written, elapsed_ns=elapsed)
 
     def cancel(self) -> None:
         """Give it up. Harmless after `finish()` or an error."""
@@ -181,7 +181,7 @@ class Handle:
             result = self._connection.query(sql, output_format, params=dict(params or {}))
         except (RuntimeError, chdb.ChdbError) as problem:
             raise from_engine(problem) from problem
-        counts = Counts(
+        counts = StatementSummary(
             read_rows=result.storage_rows_read(),
             read_bytes=result.storage_bytes_read(),
             written_rows=result.rows_written(),

@@ -16,7 +16,7 @@ from deploy.embedded.clickhouse.answers import DISPLAY_NAME, content_type, excep
 from deploy.embedded.clickhouse.calls import NETWORK_ERROR, PIECE, Body, HttpCall, read_call
 from deploy.embedded.clickhouse.codings import encoder
 from deploy.embedded.clickhouse.confinement import check
-from deploy.embedded.clickhouse.engine import BLOCKWISE_FORMATS, Blocks, Counts, Engine, Insert, identifier
+from deploy.embedded.clickhouse.engine import BLOCKWISE_FORMATS, Blocks, Engine, Insert, StatementSummary, identifier
 from deploy.embedded.clickhouse.errors import READONLY, ClickHouseError, http_status, server_error
 from deploy.embedded.clickhouse.guard import authenticate, challenge, refuse_foreign_pages
 from deploy.embedded.clickhouse.sessions import HttpSession, Sessions
@@ -222,7 +222,7 @@ class Server:
                     await self._work.run(blocks.close)
         coder = encoder(call.accept_encoding) if statement.answers else None
 
-        def run() -> tuple[bytes, Counts]:
+        def run() -> tuple[bytes, StatementSummary]:
             prepare()
             result = workspace.handle.run(text, output_format, call.params)
             return (coder.feed(result.body) + coder.finish() if coder else result.body), result.counts
@@ -245,7 +245,7 @@ class Server:
         # The first block before the headers: most errors show there, and can still become a status.
         block = await self._work.run(advance, tag)
         answer = web.StreamResponse(
-            headers=headers | {"X-ClickHouse-Summary": summary(Counts()), "X-ClickHouse-Exception-Tag": mark}
+            headers=headers | {"X-ClickHouse-Summary": summary(StatementSummary()), "X-ClickHouse-Exception-Tag": mark}
         )
         if coder is not None:
             answer.headers["Content-Encoding"] = coder.coding

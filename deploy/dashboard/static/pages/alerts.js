@@ -2,11 +2,14 @@
 import { post, query, token } from "../api.js";
 import { fill, h, said } from "../dom.js";
 import { decimal, minutes } from "../format.js";
-import { name, t } from "../i18n.js";
+import { isPortuguese, name, t } from "../i18n.js";
 import { a, announce, badge, card, empty, field, id, table, toneOf, when, wide } from "../parts.js";
 import { asked, change, link, parameter, period } from "../state.js";
 
-const OWN = new Set(["summary", "description", "runbook_url", "impact", "cause", "action"]);
+const OWN = new Set(["summary", "description", "runbook_url", "dashboard_url", "impact", "cause", "action"]);
+
+// The server phrases alerts in the language of the page, from the facts they carry.
+const lang = () => (isPortuguese() ? "pt" : "en");
 
 export async function alerts(signal) {
   const one = parameter("id");
@@ -15,7 +18,7 @@ export async function alerts(signal) {
   const { tenant, feature } = asked();
   const status = parameter("status", "all");
   const [rows, found] = await Promise.all([
-    query("alerts", { since, until, status, tenant, feature, name: parameter("name") }, signal),
+    query("alerts", { since, until, status, tenant, feature, name: parameter("name"), lang: lang() }, signal),
     query("alert_names", {}, signal),
   ]);
   const names = [...new Set(found.map((row) => row.name).concat(parameter("name")))].filter(Boolean).sort();
@@ -57,7 +60,7 @@ function choice(label, key, options, value) {
 }
 
 async function story(alertId, signal) {
-  const versions = await query("alert", { id: alertId }, signal);
+  const versions = await query("alert", { id: alertId, lang: lang() }, signal);
   if (!versions.length) return [card(t("alerts"), empty(t("no_alerts")), a(link("alerts", { id: "" }), t("alerts")))];
   const [alert] = versions;
   const siblings = await query("alert_siblings", { fingerprint: alert.fingerprint }, signal);
@@ -133,7 +136,7 @@ function runbook(url, alertName) {
 }
 
 function rest(evidence) {
-  const others = Object.entries(evidence).filter(([key, value]) => key !== "response_ids" && value !== "" && value !== null);
+  const others = Object.entries(evidence).filter(([key, value]) => key !== "response_ids" && key !== "facts" && value !== "" && value !== null);
   return others.length
     ? h("dl", {}, others.map(([key, value]) => [h("dt", {}, said(key)), h("dd", {}, said(typeof value === "string" ? value : JSON.stringify(value), 400))]))
     : null;

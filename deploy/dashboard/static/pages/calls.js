@@ -1,24 +1,82 @@
 // Find calls.
-import { query } from "../api.js";
-import { h, said } from "../dom.js";
-import { count, millis, usd } from "../format.js";
+import { fill, h, said } from "../dom.js";
+import { count, millis, moment, usd } from "../format.js";
 import { name, t } from "../i18n.js";
-import { a, badge, field, table, when, wide } from "../parts.js";
-import { asked, change, go, link, parameter } from "../state.js";
+import { a, announce, badge, bar, field, table, when, wide } from "../parts.js";
+import { Search } from "../search.js";
+import { asked, change, go, link, parameter, remember } from "../state.js";
 import { nothing, OUTCOMES } from "./now.js";
 
 export async function calls(signal) {
   const wanted = Object.fromEntries(["outcome", "user", "prompt_sha", "flag", "text", "order"].map((key) => [key, parameter(key)]));
-  const rows = await query("calls", { ...asked(), ...wanted }, signal);
-  return [
-    wide(t("find_call"), findForm()),
-    wide(
-      t("calls"),
-      filterForm(wanted),
-      rows.length || Object.values(wanted).some(Boolean) ? callTable(rows) : null,
-    ),
-    rows.length || Object.values(wanted).some(Boolean) ? null : await nothing(signal),
-  ];
+  const search = new Search({ ...asked(), ...wanted });
+  await search.further(signal);
+  const any = Object.values(wanted).some(Boolean);
+  const found = searched(search, signal, any);
+  return [wide(t("find_call"), findForm()), found, any ? null : whenNothing(found, search, signal)];
+}
+
+// What has been found so far, how far back it has been looked for, and a button to stop there.
+function searched(search, signal, any) {
+  const place = h("div");
+  const state = h("p", { class: "row search-state" });
+  const section = wide(t("calls"), filterForm(search.wanted), state, place);
+  let going = 0;
+  const show = (running) => {
+    const { found, whole, full } = search;
+    const words = t(whole ? "searched_all" : full ? "searched_full" : "searched_back", { n: count(found.length), time: moment(search.until * 1000) });
+    const button = running
+      ? h("button", { type: "button", onclick: stop }, t("stop_search"))
+      : whole || full ? null : h("button", { type: "button", onclick: go_on }, t("search_on"));
+    fill(state, words, running ? bar(search.portion, "", t("searched_portion")) : null, button);
+    state.hidden = !any && (whole || full);
+    fill(place, found.length || (any && !running) ? callTable(found) : null);
+    section.toggleAttribute("aria-busy", running);
+    if (running) section.setAttribute("aria-busy", "true");
+    else if (any) announce(words);
+  };
+  const stop = () => {
+    going += 1;
+    remember({ back: search.until });
+    show(false);
+    state.querySelector("button")?.focus();
+  };
+  const go_on = () => {
+    remember({ back: "" });
+    const ready = run(0);
+    state.querySelector("button")?.focus();
+    return ready;
+  };
+  // `back`: where it was stopped before, as the address has it.
+  const run = async (back) => {
+    const mine = ++going;
+    const ahead = () => !search.whole && !search.full && search.until > back;
+    show(ahead());
+    try {
+      while (ahead()) {
+        await search.further(signal);
+        if (mine !== going) return;
+        show(ahead());
+      }
+    } catch (error) {
+      if (error.name === "AbortError" || mine !== going) return;
+      show(false);
+      state.prepend(h("span", { role: "alert" }, error.message));
+    }
+  };
+  section.ready = run(Number(parameter("back")));
+  return section;
+}
+
+// Says how to get data, once it is known that there are none.
+function whenNothing(found, search, signal) {
+  const place = h("div", { class: "wide", hidden: true });
+  place.ready = found.ready.then(async () => {
+    if (search.found.length || !search.whole || signal.aborted) return;
+    fill(place, await nothing(signal));
+    place.hidden = false;
+  });
+  return place;
 }
 
 export function findForm(value = "") {

@@ -3,7 +3,7 @@ import { get, query } from "../api.js";
 import { curve, evenly, stepOf } from "../charts.js";
 import { h, said } from "../dom.js";
 import { count, millis, minutes, share, usd } from "../format.js";
-import { name, t } from "../i18n.js";
+import { isPortuguese, name, t } from "../i18n.js";
 import { a, badge, bar, card, copyable, empty, figure, later, table, toneOf, when } from "../parts.js";
 import { asked, go, link, period } from "../state.js";
 
@@ -24,7 +24,7 @@ export async function now(signal) {
     query("totals", all, signal),
     query("spent", today, signal),
     query("curve", all, signal),
-    query("alerts", { since, until, status: "firing", tenant: all.tenant, feature: all.feature }, signal),
+    query("alerts", { since, until, status: "firing", tenant: all.tenant, feature: all.feature, lang: isPortuguese() ? "pt" : "en" }, signal),
   ]);
   const budgets = later(t("budgets"), get("/api/budgets", { at }, signal), budgetsCard, card);
   const learning = later(t("learning"), get("/api/learning", { at }, signal), ({ series }) => learningCard(series), card);

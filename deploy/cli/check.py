@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 
-class Finding(NamedTuple):
+class Check(NamedTuple):
     """What was looked at, how it is, and what to do if it is not well."""
 
     check: str

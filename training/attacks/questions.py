@@ -1,0 +1,247 @@
+"""The model that tells attacks from ordinary questions: trained and measured by source.
+
+``python -m training.attacks.questions`` prints what is found and flagged of each source by models
+that saw none of it, beside string matching and TF-IDF with logistic regression in the same run;
+with ``--write`` it then makes the model that ships.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix, diags  # type: ignore[import-untyped]
+from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+
+from agents.inspection.folding import unmasked
+from agents.inspection.text.injection import INJECTION_THRESHOLD, bounded
+from agents.inspection.text.linear import (
+    SCALE,
+    LinearModel,
+    cues_of,
+    ngrams,
+    plain,
+    share,
+    tokens,
+)
+from training.attacks.own import own_questions
+from training.attacks.sources import ATTACKS, DOCUMENTS, QUESTIONS, available
+
+__all__ = ["Text", "corpus", "left_out", "main"]
+
+MODEL: Final = Path(__file__).parents[2] / "agents" / "inspection" / "models" / "injection.json"
+_STRENGTH: Final = 10.0
+"""Inverse of the L2 penalty. 3 to 30 were tried: the worst source hardly changes."""
+_ROLES: Final = 3.0
+"""Weight of a role prompt: there are few, and no text is as like a jailbreak."""
+_WEIGHTS: Final = 30_000
+"""The largest that are kept."""
+_NEAR: Final = 0.1
+"""A text is left out of training if so much of it is word for word in a source left out."""
+_SHINGLE: Final = 6
+_FLAGGED: Final = 0.03
+"""Of long role prompts, at the threshold: the aim is 0.04."""
+_CUES: Final = 5
+"""Different cues that an attack should have."""
+_RARE: Final = 5
+_LEAST_MET: Final = 4
+_OWN: Final = 2_500
+
+
+class Text(NamedTuple):
+    """One text, where it is from, and whether it attacks."""
+
+    text: str
+    source: str
+    share: str
+    trained: bool
+    attack: bool
+
+
+def corpus() -> list[Text]:
+    """All sources, pieces of documents (which users paste) and sentences of our own."""
+    rng = random.Random(1)
+    found: list[Text] = []
+    for sources, attack in ((ATTACKS, True), (QUESTIONS, False)):
+        for source, texts in available(sources).items():
+            found += (Text(t, source.name, source.share, source.trained, attack) for t in texts)
+    for source, texts in available(DOCUMENTS).items():
+        for text in texts[:60] if source.share not in ("bipia", "otlp") else ():
+            start = rng.randrange(max(1, len(text) - 1_500))
+            piece = text[start : start + rng.choice((300, 800, 1_500))]
+            found.append(Text(piece, source.name, source.share, source.trained, False))
+    found += (Text(text, "own", "own", True, attack) for text, attack in own_questions(_OWN))
+    return [text._replace(text=bounded(unmasked(text.text))) for text in found]
+
+
+def _shingles(text: str) -> set[int]:
+    words = re.findall(r"\w+", text.lower())
+    return {
+        hash(tuple(words[at : at + _SHINGLE])) for at in range(max(1, len(words) - _SHINGLE + 1))
+    }
+
+
+def left_out(texts: Sequence[Text]) -> list[tuple[NDArray[np.bool_], NDArray[np.bool_]]]:
+    """(what is trained on, what is measured): every source is measured once, by a model that saw
+    neither it nor what repeats it word for word. Each fold leaves out one origin of attacks and
+    some of harmless texts."""
+    attacks = sorted({t.share for t in texts if t.attack and t.share != "own"})
+    others = sorted({t.share for t in texts if not t.attack} - {*attacks, "own"})
+    random.Random(1).shuffle(others)
+    shingles = [_shingles(t.text) if t.attack and t.share != "own" else set() for t in texts]
+    folds = []
+    for number, origin in enumerate(attacks):
+        away = {origin, *others[number :: len(attacks)]}
+        held = np.array([t.share in away for t in texts])
+        seen: set[int] = set().union(*(shingles[at] for at in np.flatnonzero(held)))
+        near = [len(s & seen) > _NEAR * len(s) for s in shingles]
+        kept = [
+            t.trained and not out and not like
+            for t, out, like in zip(texts, held, near, strict=True)
+        ]
+        folds.append((np.array(kept), held))
+    return folds
+
+
+def _matrix(texts: Sequence[Text]) -> tuple[csr_matrix, list[str]]:
+    vectorizer = CountVectorizer(
+        analyzer=lambda text: ngrams(text, singles=True), binary=True, min_df=3, dtype=np.float64
+    )
+    matrix = vectorizer.fit_transform([t.text for t in texts])
+    shares = [share(len(tokens(plain(t.text)))) for t in texts]
+    return diags(shares) @ matrix, list(vectorizer.get_feature_names_out())
+
+
+def _weights(texts: Sequence[Text]) -> NDArray[np.float64]:
+    return np.array([_ROLES if t.source.startswith("role") else 1.0 for t in texts])
+
+
+def _fitted(
+    matrix: csr_matrix, labels: NDArray[np.bool_], weights: NDArray[np.float64]
+) -> LogisticRegression:
+    classifier = LogisticRegression(
+        C=_STRENGTH,
+        solver="liblinear",
+        dual=True,
+        tol=0.01,
+        class_weight="balanced",
+        random_state=0,
+    )
+    return classifier.fit(matrix, labels, sample_weight=weights)
+
+
+def _baseline(
+    texts: Sequence[Text], labels: NDArray[np.bool_], kept: NDArray[np.bool_]
+) -> Callable[[Sequence[str]], NDArray[np.float64]]:
+    pipe = make_pipeline(
+        TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, min_df=3, strip_accents="unicode"),
+        LogisticRegression(
+            C=10, solver="liblinear", dual=True, tol=0.01, class_weight="balanced", random_state=0
+        ),
+    )
+    pipe.fit([texts[at].text for at in np.flatnonzero(kept)], labels[kept])
+    return lambda measured: np.asarray(pipe.decision_function(measured))
+
+
+def report(
+    texts: Sequence[Text],
+    scores: Mapping[str, NDArray[np.float64]],
+    thresholds: Mapping[str, float],
+) -> None:
+    """One row a source: how much of it each way of scoring calls an attack."""
+    names = list(dict.fromkeys((t.source, t.attack) for t in texts if t.source != "own"))
+    print(f"{'source':46}{'texts':>6}" + "".join(f"{name:>16}" for name in scores))
+    for source, attack in names:
+        at = np.array([t.source == source and t.attack is attack for t in texts])
+        kind = "found" if attack else "flagged"
+        row = "".join(f"{np.mean(s[at] >= thresholds[n]):16.1%}" for n, s in scores.items())
+        print(f"{source:46}{at.sum():6}{row} {kind}")
+
+
+def _cues(weights: Mapping[str, int], texts: Sequence[Text]) -> list[str]:
+    """Words and pairs that speak for an attack and meet nearly every attack several times, those
+    that are rare among harmless questions first (greedy cover)."""
+    found: dict[str, list[int]] = defaultdict(list)
+    need: dict[int, int] = {}
+    harmless: Counter[str] = Counter()
+    for number, text in enumerate(texts):
+        if text.attack:
+            need[number] = _CUES
+            for cue in cues_of(text.text):
+                if weights.get(cue, 0) > 0:
+                    found[cue].append(number)
+    short = [t.text for t in texts if not t.attack and len(t.text) < 600]
+    for text in short:
+        harmless.update(cues_of(text) & found.keys())
+    chosen: list[str] = []
+    for cue in sorted(found, key=lambda cue: (-len(found[cue]) / (harmless[cue] + _RARE), cue)):
+        met = [number for number in found[cue] if number in need]
+        if len(met) >= _LEAST_MET:
+            chosen.append(cue)
+            for number in met:
+                need[number] -= 1
+                if not need[number]:
+                    del need[number]
+    return chosen
+
+
+def _shipped(
+    texts: Sequence[Text], matrix: csr_matrix, grams: Sequence[str], threshold: float
+) -> LinearModel:
+    kept = np.array([t.trained for t in texts])
+    labels = np.array([t.attack for t in texts])
+    classifier = _fitted(matrix[kept], labels[kept], _weights(texts)[kept])
+    # the threshold of the models that were measured becomes the public one
+    public = float(np.log(INJECTION_THRESHOLD / (1 - INJECTION_THRESHOLD)))
+    bias = float(classifier.intercept_[0]) - threshold + public
+    every = sorted(
+        (
+            (gram, round(float(w) * SCALE))
+            for gram, w in zip(grams, classifier.coef_[0], strict=True)
+        ),
+        key=lambda item: (-abs(item[1]), item[0]),
+    )
+    weights = dict(sorted((gram, weight) for gram, weight in every[:_WEIGHTS] if weight))
+    cues = _cues(weights, [t for t in texts if t.trained])
+    return LinearModel(round(bias * SCALE), weights, cues, singles=True, least=2, normal=True)
+
+
+def main() -> None:
+    """Prints the table, and writes the model if it is asked for."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--write", action="store_true", help="make the model that ships")
+    args = parser.parse_args()
+    texts = corpus()
+    labels = np.array([t.attack for t in texts])
+    matrix, grams = _matrix(texts)
+    weights = _weights(texts)
+    ours, tfidf = np.zeros(len(texts)), np.zeros(len(texts))
+    for kept, held in left_out(texts):
+        ours[held] = _fitted(matrix[kept], labels[kept], weights[kept]).decision_function(
+            matrix[held]
+        )
+        tfidf[held] = _baseline(texts, labels, kept)(
+            [texts[at].text for at in np.flatnonzero(held)]
+        )
+    roles = np.array([t.source.startswith("role") for t in texts])
+    scores = {"n-grams": ours, "TF-IDF": tfidf}
+    thresholds = {name: float(np.quantile(s[roles], 1 - _FLAGGED)) for name, s in scores.items()}
+    print(f"thresholds that flag {_FLAGGED:.0%} of the role prompts: {thresholds}")
+    report(texts, scores, thresholds)
+    if args.write:
+        model = _shipped(texts, matrix, grams, thresholds["n-grams"])
+        MODEL.write_bytes(model.to_json())
+        print(f"{MODEL.name}: {len(model.weights)} weights, {len(model.cues)} cues")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""How ``agents/common/embedding.npz`` is made (card: ``agents/common/EMBEDDING.md``)."""

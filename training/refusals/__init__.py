@@ -1,0 +1,1 @@
+"""The model of refusals: where its examples come from, and how it is made and measured."""
