@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from agents.common.embedding import Embedding, Floats, Places, embedding
+from agents.common.embedding import Floats, Places, StaticEmbedding, embedding
 from agents.inspection.folding import in_ascii
 from agents.labels.lexicon import ASKING, LEANING, ONWARDS, OPPOSED, opposite
 
@@ -42,7 +42,7 @@ ALIKE = 0.6
 
 _WORDS = re.compile("[a-z0-9]+").findall
 
-class Evidence(NamedTuple):
+class PairEvidence(NamedTuple):
     """What speaks for and against a repetition. Shares are by rarity, 0 to 1."""
 
     kept: float
@@ -75,7 +75,7 @@ AGAINST = {
 POWER = 3
 MEANT = 0.3
 """What meaning alone weighs, where no word is kept."""
-MIDDLE, STEEPNESS = 0.48, 12.0
+MIDDLE, STEEPNESS = 0.5, 12.0
 """The evidence that makes a repetition as likely as not, and how fast it becomes likely."""
 
 NOTHING_NEW = 2.0
@@ -84,7 +84,7 @@ UNSURE = 0.84
 """A message that asks something new is no sure repetition, whatever else it has in common."""
 
 
-class Message(msgspec.Struct, frozen=True, eq=False, gc=False):
+class Utterance(msgspec.Struct, frozen=True, eq=False, gc=False):
     """A message as pairs are made of it."""
 
     words: tuple[str, ...]
@@ -127,20 +127,20 @@ def misspelt(word: str, other: str) -> bool:
 class PairModel:
     """Reads messages and compares them. What it makes of a pair depends on nothing else."""
 
-    def __init__(self, words: Embedding | None = None) -> None:
+    def __init__(self, words: StaticEmbedding | None = None) -> None:
         self.embedding = words or embedding()
 
-    def read(self, text: str) -> Message:
+    def read(self, text: str) -> Utterance:
         """The text as pairs are made of it."""
         words = words_of(text)
-        return Message(tuple(words), self.embedding.vector(words))
+        return Utterance(tuple(words), self.embedding.vector(words))
 
-    def compare(self, earlier: Message, later: Message) -> Likeness:
+    def compare(self, earlier: Utterance, later: Utterance) -> Likeness:
         """What two messages that have words have in common."""
         evidence = self.evidence(earlier, later)
         return Likeness(probability(evidence), evidence.shared, evidence.meaning)
 
-    def evidence(self, earlier: Message, later: Message) -> Evidence:
+    def evidence(self, earlier: Utterance, later: Utterance) -> PairEvidence:
         """The evidence of two messages that have words."""
         first, second = earlier.words, later.words
         places = self.embedding.places((*first, *second))  # at once: they hold until the next call
@@ -154,7 +154,7 @@ class PairModel:
         if two.rarest:
             two.near = self._nearest(two.rarest, one.content)
         aligned = (one.met + two.met) / 2
-        return Evidence(
+        return PairEvidence(
             kept=one.kept,
             meaning=(float(earlier.meaning @ later.meaning) + aligned) / 2,
             shared=len(one.all & two.all) / len(one.all | two.all),
@@ -178,7 +178,7 @@ class PairModel:
         return found
 
 
-def probability(evidence: Evidence) -> float:
+def probability(evidence: PairEvidence) -> float:
     """That the later message asks the same as the earlier."""
     words = evidence.kept**POWER
     for name, left in AGAINST.items():
