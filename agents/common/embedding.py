@@ -71,6 +71,8 @@ class StaticEmbedding:
             rarity = file["rarity"].astype(np.float32)
             common = float(file["common"])
         self.dimensions: int = vectors.shape[1]
+        self.listed = len(listed)
+        """Rows from here on are of words that are not listed."""
         self._listed = dict(zip(listed, range(len(listed)), strict=True))
         self._places = dict(self._listed)
         size = len(listed) + self.KEPT

@@ -22,7 +22,7 @@ import msgspec
 
 from agents.common.embedding import Floats, Places, StaticEmbedding, embedding
 from agents.inspection.folding import in_ascii
-from agents.labels.lexicon import ASKING, LEANING, ONWARDS, OPPOSED, opposite
+from agents.labels.lexicon import ASKING, LEANING, ONWARDS, OPPOSED, UNDOING, opposite
 
 HEAD, TAIL = 300, 100
 """What is read of a message: its first characters and its last. Who asks again does so at the start
@@ -147,8 +147,8 @@ class PairModel:
         rarity = self.embedding.rarity[places].tolist()
         one = _Side(first, places[: len(first)], rarity)
         two = _Side(second, places[len(first) :], rarity[len(first) :])
-        one.look_in(two)
-        two.look_in(one)
+        one.look_in(two, self.embedding.listed)
+        two.look_in(one, self.embedding.listed)
         if one.rarest:
             one.near = self._nearest(one.rarest, two.content)
         if two.rarest:
@@ -215,20 +215,24 @@ class _Side:
         """Of ``rarest``: the cosine of each and the nearest word of the other."""
         self._total = self._gone = 0.0
 
-    def look_in(self, other: _Side) -> None:
-        """Find which words are missing there, and what share of the words, by rarity, is not."""
+    def look_in(self, other: _Side, listed: int) -> None:
+        """Find which words are missing there, and what share of the words, by rarity, is not. Of a
+        word and its misspelling one at least is not ``listed``."""
         stems = {word[:STEM] for word in other.all if len(word) >= STEM}
         alike: dict[str, list[str]] = {}
+        strange: dict[str, list[str]] = {}
         for word in other.all - self.all:
             if len(word) > 3:
                 alike.setdefault(word[0], []).append(word)
+                if other.each[word][1] >= listed:
+                    strange.setdefault(word[0], []).append(word)
         joined = set(map("".join, pairwise(other.each)))  # "log in", "login"
         apart = {
             word for pair in pairwise(self.each) if "".join(pair) in other.all for word in pair
         }
         found = []
         for each in self.each.values():
-            word, _, rare = each
+            word, place, rare = each
             if word in LEANING:  # what it stands for may be named there
                 continue
             self._total += rare
@@ -236,7 +240,8 @@ class _Side:
                 continue
             if word in joined or word in apart or ASKING.get(word) in other.asks:
                 continue
-            if word[0] in alike and any(misspelt(word, there) for there in alike[word[0]][:MOST]):
+            near = (alike if place >= listed else strange).get(word[0], ())
+            if any(misspelt(word, there) for there in near[:MOST]):
                 continue
             found.append(each)
             self._gone += rare
@@ -269,11 +274,16 @@ def _rarity(word: _Word) -> float:
 
 
 def _opposed(words: Sequence[str], others: Sequence[str]) -> bool:
+    there = frozenset(others)
+    for word in words:
+        if word in OPPOSED and any(opposite(word, other) for other in others):
+            return True
+        if len(word) > 3 and any(beginning + word in there for beginning in UNDOING):
+            return True
+    # The other way round: a word of these is one of those with such a beginning.
+    here = frozenset(words)
     return any(
-        opposite(word, other)
-        for word in words[:MOST]
-        if word in OPPOSED or len(word) > 4
-        for other in others[:MOST]
+        len(other) > 3 and beginning + other in here for other in others for beginning in UNDOING
     )
 
 
