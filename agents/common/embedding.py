@@ -50,7 +50,7 @@ def grams_of(word: str, buckets: int) -> list[int]:
     return [crc32(gram) % buckets for gram in sorted(found)]
 
 
-class Embedding:
+class StaticEmbedding:
     """The arrays of ``embedding.npz`` at work.
 
     ``vectors``: a row for each word met, float32 (n, dimensions), not of length 1: how much a word
@@ -71,6 +71,8 @@ class Embedding:
             rarity = file["rarity"].astype(np.float32)
             common = float(file["common"])
         self.dimensions: int = vectors.shape[1]
+        self.listed = len(listed)
+        """Rows from here on are of words that are not listed."""
         self._listed = dict(zip(listed, range(len(listed)), strict=True))
         self._places = dict(self._listed)
         size = len(listed) + self.KEPT
@@ -121,6 +123,12 @@ class Embedding:
 
 
 @cache
-def embedding() -> Embedding:
+def embedding() -> StaticEmbedding:
     """The embedding that ships with Mirante, read once."""
-    return Embedding()
+    return StaticEmbedding()
+
+
+def embed(texts: Sequence[str]) -> Floats:
+    """A row for each text, as ``StaticEmbedding`` gives it: ``[drift] embedding =
+    "agents.common.embedding:embed"``."""
+    return embedding()(texts)

@@ -20,9 +20,9 @@ from typing import NamedTuple
 
 import msgspec
 
-from agents.common.embedding import Embedding, Floats, Places, embedding
+from agents.common.embedding import Floats, Places, StaticEmbedding, embedding
 from agents.inspection.folding import in_ascii
-from agents.labels.lexicon import ASKING, LEANING, ONWARDS, OPPOSED, opposite
+from agents.labels.lexicon import ASKING, LEANING, ONWARDS, OPPOSED, UNDOING, opposite
 
 HEAD, TAIL = 300, 100
 """What is read of a message: its first characters and its last. Who asks again does so at the start
@@ -42,7 +42,7 @@ ALIKE = 0.6
 
 _WORDS = re.compile("[a-z0-9]+").findall
 
-class Evidence(NamedTuple):
+class PairEvidence(NamedTuple):
     """What speaks for and against a repetition. Shares are by rarity, 0 to 1."""
 
     kept: float
@@ -75,7 +75,7 @@ AGAINST = {
 POWER = 3
 MEANT = 0.3
 """What meaning alone weighs, where no word is kept."""
-MIDDLE, STEEPNESS = 0.48, 12.0
+MIDDLE, STEEPNESS = 0.5, 12.0
 """The evidence that makes a repetition as likely as not, and how fast it becomes likely."""
 
 NOTHING_NEW = 2.0
@@ -84,7 +84,7 @@ UNSURE = 0.84
 """A message that asks something new is no sure repetition, whatever else it has in common."""
 
 
-class Message(msgspec.Struct, frozen=True, eq=False, gc=False):
+class Utterance(msgspec.Struct, frozen=True, eq=False, gc=False):
     """A message as pairs are made of it."""
 
     words: tuple[str, ...]
@@ -127,34 +127,34 @@ def misspelt(word: str, other: str) -> bool:
 class PairModel:
     """Reads messages and compares them. What it makes of a pair depends on nothing else."""
 
-    def __init__(self, words: Embedding | None = None) -> None:
+    def __init__(self, words: StaticEmbedding | None = None) -> None:
         self.embedding = words or embedding()
 
-    def read(self, text: str) -> Message:
+    def read(self, text: str) -> Utterance:
         """The text as pairs are made of it."""
         words = words_of(text)
-        return Message(tuple(words), self.embedding.vector(words))
+        return Utterance(tuple(words), self.embedding.vector(words))
 
-    def compare(self, earlier: Message, later: Message) -> Likeness:
+    def compare(self, earlier: Utterance, later: Utterance) -> Likeness:
         """What two messages that have words have in common."""
         evidence = self.evidence(earlier, later)
         return Likeness(probability(evidence), evidence.shared, evidence.meaning)
 
-    def evidence(self, earlier: Message, later: Message) -> Evidence:
+    def evidence(self, earlier: Utterance, later: Utterance) -> PairEvidence:
         """The evidence of two messages that have words."""
         first, second = earlier.words, later.words
         places = self.embedding.places((*first, *second))  # at once: they hold until the next call
         rarity = self.embedding.rarity[places].tolist()
         one = _Side(first, places[: len(first)], rarity)
         two = _Side(second, places[len(first) :], rarity[len(first) :])
-        one.look_in(two)
-        two.look_in(one)
+        one.look_in(two, self.embedding.listed)
+        two.look_in(one, self.embedding.listed)
         if one.rarest:
             one.near = self._nearest(one.rarest, two.content)
         if two.rarest:
             two.near = self._nearest(two.rarest, one.content)
         aligned = (one.met + two.met) / 2
-        return Evidence(
+        return PairEvidence(
             kept=one.kept,
             meaning=(float(earlier.meaning @ later.meaning) + aligned) / 2,
             shared=len(one.all & two.all) / len(one.all | two.all),
@@ -178,7 +178,7 @@ class PairModel:
         return found
 
 
-def probability(evidence: Evidence) -> float:
+def probability(evidence: PairEvidence) -> float:
     """That the later message asks the same as the earlier."""
     words = evidence.kept**POWER
     for name, left in AGAINST.items():
@@ -215,20 +215,24 @@ class _Side:
         """Of ``rarest``: the cosine of each and the nearest word of the other."""
         self._total = self._gone = 0.0
 
-    def look_in(self, other: _Side) -> None:
-        """Find which words are missing there, and what share of the words, by rarity, is not."""
+    def look_in(self, other: _Side, listed: int) -> None:
+        """Find which words are missing there, and what share of the words, by rarity, is not. Of a
+        word and its misspelling one at least is not ``listed``."""
         stems = {word[:STEM] for word in other.all if len(word) >= STEM}
         alike: dict[str, list[str]] = {}
+        strange: dict[str, list[str]] = {}
         for word in other.all - self.all:
             if len(word) > 3:
                 alike.setdefault(word[0], []).append(word)
+                if other.each[word][1] >= listed:
+                    strange.setdefault(word[0], []).append(word)
         joined = set(map("".join, pairwise(other.each)))  # "log in", "login"
         apart = {
             word for pair in pairwise(self.each) if "".join(pair) in other.all for word in pair
         }
         found = []
         for each in self.each.values():
-            word, _, rare = each
+            word, place, rare = each
             if word in LEANING:  # what it stands for may be named there
                 continue
             self._total += rare
@@ -236,7 +240,8 @@ class _Side:
                 continue
             if word in joined or word in apart or ASKING.get(word) in other.asks:
                 continue
-            if word[0] in alike and any(misspelt(word, there) for there in alike[word[0]][:MOST]):
+            near = (alike if place >= listed else strange).get(word[0], ())
+            if any(misspelt(word, there) for there in near[:MOST]):
                 continue
             found.append(each)
             self._gone += rare
@@ -269,11 +274,16 @@ def _rarity(word: _Word) -> float:
 
 
 def _opposed(words: Sequence[str], others: Sequence[str]) -> bool:
+    there = frozenset(others)
+    for word in words:
+        if word in OPPOSED and any(opposite(word, other) for other in others):
+            return True
+        if len(word) > 3 and any(beginning + word in there for beginning in UNDOING):
+            return True
+    # The other way round: a word of these is one of those with such a beginning.
+    here = frozenset(words)
     return any(
-        opposite(word, other)
-        for word in words[:MOST]
-        if word in OPPOSED or len(word) > 4
-        for other in others[:MOST]
+        len(other) > 3 and beginning + other in here for other in others for beginning in UNDOING
     )
 
 

@@ -21,7 +21,7 @@ from scipy.sparse import csr_matrix  # type: ignore[import-untyped]
 
 from agents.inspection.folding import in_ascii
 from agents.labels.pairs import Likeness as Likeness
-from agents.labels.pairs import Message, PairModel, pair_model
+from agents.labels.pairs import PairModel, Utterance, pair_model
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]
@@ -162,7 +162,7 @@ class Text(msgspec.Struct, frozen=True, eq=False, gc=False):
     """Number of words."""
     tone: list[float]
     """Log-odds of ``TONES``."""
-    message: Message
+    message: Utterance
 
 
 TONES = ("complaint", "acceptance", "next")

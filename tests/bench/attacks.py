@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import random
 import re
+import time
 from collections.abc import Callable, Iterable, Sequence
 
 from rich.console import Console

@@ -6,7 +6,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.common.embedding import MAX_CHARS, Embedding, embedding, words_of
+from agents.common.embedding import MAX_CHARS, StaticEmbedding, embedding, words_of
+from agents.drift.embedding import Embedding as Plugged
 
 TEXTS = st.text(max_size=300) | st.sampled_from(("Onde está o meu pedido?", "zzyzx qwrtp", ""))
 
@@ -35,9 +36,9 @@ def test_words_that_are_not_listed_are_near_those_that_look_alike() -> None:
 
 
 def test_forgotten_words_come_back_as_they_were() -> None:
-    small = Embedding()
+    small = StaticEmbedding()
     before = small(["zzyzxa zzyzxb"])
-    for n in range(Embedding.KEPT // 1_000 + 1):
+    for n in range(StaticEmbedding.KEPT // 1_000 + 1):
         small([" ".join(f"{n}q{k}" for k in range(700))])
     assert np.array_equal(small(["zzyzxa zzyzxb"]), before)
 
@@ -53,3 +54,10 @@ def test_what_means_the_same_lies_together_in_and_across_languages() -> None:
     )
     near = vectors @ vectors.T
     assert min(near[0, 1], near[0, 2], near[1, 2]) > max(near[0, 3], near[1, 3], near[2, 3])
+
+
+def test_drift_can_be_given_it() -> None:
+    plugged = Plugged("agents.common.embedding:embed")
+    first, again, other = plugged(["onde está o pedido?", "Onde esta o pedido", "what a film"])
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)

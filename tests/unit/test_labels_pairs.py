@@ -14,7 +14,7 @@ from agents.labels.pairs import (
     AGAINST,
     HEAD,
     TAIL,
-    Evidence,
+    PairEvidence,
     misspelt,
     pair_model,
     probability,
@@ -23,7 +23,7 @@ from agents.labels.pairs import (
 DETECTOR = Reformulation(Reader())
 
 
-def evidence(earlier: str, later: str) -> Evidence:
+def evidence(earlier: str, later: str) -> PairEvidence:
     model = pair_model()
     return model.evidence(model.read(earlier), model.read(later))
 
@@ -94,7 +94,7 @@ def test_only_the_beginning_and_the_end_of_a_message_are_read() -> None:
 def test_what_speaks_against_makes_it_less_probable(
     kept: float, meaning: float, added: float
 ) -> None:
-    said = Evidence(kept, meaning, 0.5, added, False, False, False, False, False)
+    said = PairEvidence(kept, meaning, 0.5, added, False, False, False, False, False)
     assert 0 <= probability(said) <= 1
     for name in AGAINST:
         assert probability(said._replace(**{name: True})) <= probability(said)
