@@ -150,7 +150,7 @@ def _baseline(
             C=10, solver="liblinear", dual=True, tol=0.01, class_weight="balanced", random_state=0
         ),
     )
-    pipe.fit([texts[at].text for at in np.flatnonzero(kept)], labels[kept])
+    pipe.fit([text.text for text, used in zip(texts, kept, strict=True) if used], labels[kept])
     return lambda measured: np.asarray(pipe.decision_function(measured))
 
 
@@ -207,9 +207,9 @@ def _cues(weights: Mapping[str, int], texts: Sequence[Text]) -> list[str]:
             for cue in cues_of(text.text):
                 if weights.get(cue, 0) > 0:
                     found[cue].append(number)
-    short = [t.text for t in texts if not t.attack and len(t.text) < 600]
-    for text in short:
-        harmless.update(cues_of(text) & found.keys())
+    for text in texts:
+        if not text.attack and len(text.text) < 600:
+            harmless.update(cues_of(text.text) & found.keys())
     chosen: list[str] = []
     for cue in sorted(found, key=lambda cue: (-len(found[cue]) / (harmless[cue] + _RARE), cue)):
         met = [number for number in found[cue] if number in need]
