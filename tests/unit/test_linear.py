@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 
@@ -9,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.inspection.text.linear import cues_of, load_model, plain, spaced
+from agents.inspection.text.linear import cues_of, load_model, ngrams, plain, spaced
 
-MODELS = {"injection": load_model("injection")}
+MODELS = {name: load_model(name) for name in ("injection", "injection_segment")}
 CUES = sorted({cue for model in MODELS.values() for cue in model.cues})
 PIECES = st.sampled_from(CUES) | st.sampled_from(["'", "’", " ", ".", "\n", "\0", "é", "AÍ", "Can't", "don’t"]) | st.text(max_size=3)
 WORDS = st.lists(PIECES | PIECES.map(str.upper), max_size=8)
@@ -54,3 +55,11 @@ def test_every_character_of_one_byte_is_plain_in_its_own_right() -> None:
         decomposed = unicodedata.normalize("NFKD", character.translate(QUOTES)).encode("ascii", "ignore")
         assert plain(f"a{character}b") == b"a%bb" % decomposed.replace(b"'", b"")
         assert spaced(f"a{character}b") == _words(plain(f"a{character}b"))
+
+
+@given(text=st.lists(PIECES | st.sampled_from(["you", "must", "assistant", "reply", "not"]), max_size=40).map(" ".join))
+def test_scoring_by_first_words_is_the_sum_over_all_ngrams(text: str) -> None:
+    for model in MODELS.values():
+        known = [model.weights[gram] for gram in ngrams(text, singles=model.singles) if gram in model.weights]
+        by = math.sqrt(len(known) or 1) if model.divided == "ngrams" else 1.0
+        assert model.logit(text) == model.bias + round(sum(known) / by)

@@ -43,7 +43,7 @@ _STRENGTH: Final = 10.0
 _ORDERS: Final = 0.2
 """Weight of all instructions together beside that of all segments of documents."""
 _WEIGHTS: Final = 30_000
-_FLAGGED: Final = 0.01
+_FLAGGED: Final = 0.012
 """Of all documents left out, at the threshold."""
 _LEFT_OUT: Final = (
     {"bipia", "python", "llm", "arena", "tau", "django"},
@@ -301,7 +301,7 @@ def _write(documents: Sequence[Document], orders: Sequence[Order], threshold: fl
     )
     weights = dict(sorted((gram, weight) for gram, weight in every[:_WEIGHTS] if weight))
     bias = round(of_segments.bias * SCALE)
-    model = LinearModel(bias, weights, (), singles=True, normal=True)
+    model = LinearModel(bias, weights, (), singles=True, divided="words")
     (MODELS / "injection_segment.json").write_bytes(model.to_json())
     stored = {
         # the threshold of the models that were measured becomes one half

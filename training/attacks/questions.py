@@ -17,22 +17,15 @@ from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix, diags  # type: ignore[import-untyped]
+from scipy.sparse import csr_matrix  # type: ignore[import-untyped]
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import normalize
 
 from agents.inspection.folding import unmasked
 from agents.inspection.text.injection import INJECTION_THRESHOLD, bounded
-from agents.inspection.text.linear import (
-    SCALE,
-    LinearModel,
-    cues_of,
-    ngrams,
-    plain,
-    share,
-    tokens,
-)
+from agents.inspection.text.linear import SCALE, LinearModel, cues_of, ngrams
 from training.attacks.own import own_questions
 from training.attacks.sources import ATTACKS, DOCUMENTS, QUESTIONS, available
 
@@ -43,13 +36,20 @@ _STRENGTH: Final = 10.0
 """Inverse of the L2 penalty. 3 to 30 were tried: the worst source hardly changes."""
 _ROLES: Final = 3.0
 """Weight of a role prompt: there are few, and no text is as like a jailbreak."""
-_WEIGHTS: Final = 30_000
-"""The largest that are kept."""
+_START: Final = "^"
+"""The n-gram that every text has."""
+_NGRAMS: Final = 40_000
+"""The commonest that are known."""
+_ORDINARY: Final = ("clinc", "banking", "tau-bench users", "XSTest")
 _NEAR: Final = 0.1
 """A text is left out of training if so much of it is word for word in a source left out."""
 _SHINGLE: Final = 6
 _FLAGGED: Final = 0.03
 """Of long role prompts, at the threshold: the aim is 0.04."""
+_ORDINARY_FLAGGED: Final = 0.004
+"""Of ordinary questions, at the threshold: the aim is 0.002 with the model's cues."""
+_SHORT: Final = (0.0, 5.0, 10.0, 15.0, 20.0, 30.0, 40.0)
+"""Logits that may be taken from a text, times its share: the shorter it is, the more."""
 _CUES: Final = 5
 """Different cues that an attack should have."""
 _RARE: Final = 5
@@ -114,11 +114,13 @@ def left_out(texts: Sequence[Text]) -> list[tuple[NDArray[np.bool_], NDArray[np.
 
 def _matrix(texts: Sequence[Text]) -> tuple[csr_matrix, list[str]]:
     vectorizer = CountVectorizer(
-        analyzer=lambda text: ngrams(text, singles=True), binary=True, min_df=3, dtype=np.float64
+        analyzer=lambda text: ngrams(text, singles=True),
+        binary=True,
+        max_features=_NGRAMS,
+        dtype=np.float64,
     )
     matrix = vectorizer.fit_transform([t.text for t in texts])
-    shares = [share(len(tokens(plain(t.text)))) for t in texts]
-    return diags(shares) @ matrix, list(vectorizer.get_feature_names_out())
+    return normalize(matrix), list(vectorizer.get_feature_names_out())
 
 
 def _weights(texts: Sequence[Text]) -> NDArray[np.float64]:
@@ -148,8 +150,34 @@ def _baseline(
             C=10, solver="liblinear", dual=True, tol=0.01, class_weight="balanced", random_state=0
         ),
     )
-    pipe.fit([texts[at].text for at in np.flatnonzero(kept)], labels[kept])
+    pipe.fit([text.text for text, used in zip(texts, kept, strict=True) if used], labels[kept])
     return lambda measured: np.asarray(pipe.decision_function(measured))
+
+
+def _chosen(
+    texts: Sequence[Text], scores: NDArray[np.float64], counted: NDArray[np.float64]
+) -> tuple[float, float, float]:
+    """(what is taken from short texts, threshold, mean share of the sources found): the best of
+    :data:`_SHORT` that flags no more than is allowed of role prompts and of ordinary questions."""
+    roles = np.array([t.source.startswith("role") for t in texts])
+    ordinary = np.array([t.source.startswith(_ORDINARY) for t in texts])
+    jailbreaks = [
+        np.array([t.source == source for t in texts])
+        for source in dict.fromkeys(t.source for t in texts if t.attack and t.trained)
+        if source != "own"
+    ]
+    found = []
+    for short in _SHORT:
+        shifted = scores - short * counted
+        threshold = max(
+            float(np.quantile(shifted[roles], 1 - _FLAGGED)),
+            float(np.quantile(shifted[ordinary], 1 - _ORDINARY_FLAGGED)),
+        )
+        shares = [float(np.mean(shifted[at] >= threshold)) for at in jailbreaks]
+        found.append((float(np.mean(shares)), short, threshold))
+        print(f"short {short}: threshold {threshold:.2f}, found {[round(s, 3) for s in shares]}")
+    best = max(found)
+    return best[1], best[2], best[0]
 
 
 def report(
@@ -179,9 +207,9 @@ def _cues(weights: Mapping[str, int], texts: Sequence[Text]) -> list[str]:
             for cue in cues_of(text.text):
                 if weights.get(cue, 0) > 0:
                     found[cue].append(number)
-    short = [t.text for t in texts if not t.attack and len(t.text) < 600]
-    for text in short:
-        harmless.update(cues_of(text) & found.keys())
+    for text in texts:
+        if not text.attack and len(text.text) < 600:
+            harmless.update(cues_of(text.text) & found.keys())
     chosen: list[str] = []
     for cue in sorted(found, key=lambda cue: (-len(found[cue]) / (harmless[cue] + _RARE), cue)):
         met = [number for number in found[cue] if number in need]
@@ -195,7 +223,11 @@ def _cues(weights: Mapping[str, int], texts: Sequence[Text]) -> list[str]:
 
 
 def _shipped(
-    texts: Sequence[Text], matrix: csr_matrix, grams: Sequence[str], threshold: float
+    texts: Sequence[Text],
+    matrix: csr_matrix,
+    grams: Sequence[str],
+    threshold: float,
+    short: float,
 ) -> LinearModel:
     kept = np.array([t.trained for t in texts])
     labels = np.array([t.attack for t in texts])
@@ -203,16 +235,13 @@ def _shipped(
     # the threshold of the models that were measured becomes the public one
     public = float(np.log(INJECTION_THRESHOLD / (1 - INJECTION_THRESHOLD)))
     bias = float(classifier.intercept_[0]) - threshold + public
-    every = sorted(
-        (
-            (gram, round(float(w) * SCALE))
-            for gram, w in zip(grams, classifier.coef_[0], strict=True)
-        ),
-        key=lambda item: (-abs(item[1]), item[0]),
-    )
-    weights = dict(sorted((gram, weight) for gram, weight in every[:_WEIGHTS] if weight))
+    weights = {
+        gram: round(float(weight) * SCALE)
+        for gram, weight in sorted(zip(grams, classifier.coef_[0], strict=True))
+    }
+    weights[_START] -= round(short * SCALE)
     cues = _cues(weights, [t for t in texts if t.trained])
-    return LinearModel(round(bias * SCALE), weights, cues, singles=True, least=2, normal=True)
+    return LinearModel(round(bias * SCALE), weights, cues, singles=True, least=2, divided="ngrams")
 
 
 def main() -> None:
@@ -232,13 +261,18 @@ def main() -> None:
         tfidf[held] = _baseline(texts, labels, kept)(
             [texts[at].text for at in np.flatnonzero(held)]
         )
-    roles = np.array([t.source.startswith("role") for t in texts])
-    scores = {"n-grams": ours, "TF-IDF": tfidf}
-    thresholds = {name: float(np.quantile(s[roles], 1 - _FLAGGED)) for name, s in scores.items()}
-    print(f"thresholds that flag {_FLAGGED:.0%} of the role prompts: {thresholds}")
+    # what one n-gram of a text counts for: "^" is in all
+    counted = matrix[:, grams.index(_START)].toarray().ravel()
+    scores: dict[str, NDArray[np.float64]] = {}
+    thresholds: dict[str, float] = {}
+    shorts: dict[str, float] = {}
+    for name, logits in (("n-grams", ours), ("TF-IDF", tfidf)):
+        shorts[name], thresholds[name], _ = _chosen(texts, logits, counted)
+        scores[name] = logits - shorts[name] * counted
+    print(f"thresholds {thresholds}, less of short texts {shorts}")
     report(texts, scores, thresholds)
     if args.write:
-        model = _shipped(texts, matrix, grams, thresholds["n-grams"])
+        model = _shipped(texts, matrix, grams, thresholds["n-grams"], shorts["n-grams"])
         MODEL.write_bytes(model.to_json())
         print(f"{MODEL.name}: {len(model.weights)} weights, {len(model.cues)} cues")
 

@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable, Sequence
 from importlib.resources import files
 from itertools import pairwise
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 import msgspec
 
@@ -171,13 +171,18 @@ def _ends(grams: Iterable[str]) -> tuple[dict[str, int], dict[str, _Ends]]:
     return singles, ends
 
 
+Divided = Literal["", "words", "ngrams"]
+"""By the square root of what a sum of weights is divided, so that a long text does not weigh more: by nothing; by four
+times the words of the text and one (:func:`share`), about as many n-grams as it has; by the n-grams that the model knows."""
+
+
 class _Stored(msgspec.Struct):
     bias: int
     singles: bool
     least: int
     cues: list[str]
     weights: dict[str, int]
-    normal: bool = False
+    divided: Divided = ""
 
 
 def cues_of(text: str) -> set[str]:
@@ -194,7 +199,7 @@ def _at_once(cue: int, start: int, end: int, flags: int, context: object) -> boo
 class LinearModel:
     """Weights in 1/`SCALE` logits by n-gram. A text with fewer than `least` different cues has nothing to score.
 
-    ``normal``: the length of a text is divided out, by :func:`share`.
+    Without ``cues`` every text is scored.
     """
 
     def __init__(
@@ -205,10 +210,10 @@ class LinearModel:
         *,
         singles: bool,
         least: int = 1,
-        normal: bool = False,
+        divided: Divided = "",
     ) -> None:
         self.least = least
-        self.normal = normal
+        self.divided = divided
         self.bias = bias
         self.singles = singles
         self.weights = weights
@@ -216,7 +221,7 @@ class LinearModel:
         # a pattern for each number of blanks: ten times as fast as to make one of two in every text
         written = sorted({(f" {cue.replace(' ', blank)} ".encode(), cue) for cue in self.cues for blank in (" ", "  ")})
         self._written = [cue for _, cue in written]
-        self._cues = Scanner([pattern for pattern, _ in written], once=True)
+        self._cues = Scanner([pattern for pattern, _ in written], once=True) if written else None
         self._singles, self._ends = _ends(weights)
         self._weight = (0, *weights.values()).__getitem__
 
@@ -225,6 +230,8 @@ class LinearModel:
         return self._has_cues(text, self.least)
 
     def _has_cues(self, text: str, least: int) -> bool:
+        if self._cues is None:
+            return True
         if least == 1:
             return self._cues.finds(spaced(text), _at_once, None)
         found: set[str] = set()
@@ -246,11 +253,11 @@ class LinearModel:
     def logit(self, text: str) -> int:
         """The bias and the weight of each n-gram of `text`, each once however often it occurs: as over `ngrams`, four times as fast."""
         words = tokens(plain(text))
-        scale = share(len(words)) if self.normal else 1.0
+        counted = len(words)
         found: set[int] = set()
+        words.insert(0, "^")
         if self.singles:
             found.update(map(self._singles.__getitem__, self._singles.keys() & {*words, *concept_grams(words)}))
-        words.insert(0, "^")
         words += ("", "")
         ends = self._ends
         for a, b, c in zip(words, words[1:], words[2:], strict=False):
@@ -263,7 +270,13 @@ class LinearModel:
                     found.add(pair)
                     if c in thirds:
                         found.add(thirds[c])
-        return self.bias + round(sum(map(self._weight, found)) * scale)
+        found.discard(0)
+        total = sum(map(self._weight, found))
+        if self.divided == "words":
+            return self.bias + round(total * share(counted))
+        if self.divided == "ngrams":
+            return self.bias + round(total / math.sqrt(len(found) or 1))
+        return self.bias + total
 
     def to_json(self) -> bytes:
         """The file `load_model` reads, a weight a line."""
@@ -273,7 +286,7 @@ class LinearModel:
             least=self.least,
             cues=sorted(self.cues),
             weights=self.weights,
-            normal=self.normal,
+            divided=self.divided,
         )
         return msgspec.json.format(msgspec.json.encode(stored), indent=0) + b"\n"
 
@@ -287,5 +300,5 @@ def load_model(name: str) -> LinearModel:
         stored.cues,
         singles=stored.singles,
         least=stored.least,
-        normal=stored.normal,
+        divided=stored.divided,
     )
