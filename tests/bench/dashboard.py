@@ -312,7 +312,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=10_000_000)
     parser.add_argument("--days", type=int, default=30)
-    parser.add_argument("--directory", type=Path, help="keep the data here (some 6 GB for 10 million rows); default: a temporary one")
+    parser.add_argument("--directory", type=Path, help="keep the data here (some 4 GB for 10 million rows); default: a temporary one")
     parser.add_argument("--rate", type=int, default=1_000, help="events per second while pages are measured (default 1000)")
     parser.add_argument("--period", action="append", help="15m, 1h, 6h, 24h, 7d or 30d; default: 1h, 24h and 30d")
     parser.add_argument("--times", type=int, default=10, help="how often each page is opened (default 10)")
