@@ -247,18 +247,24 @@ async def worker(stack: Stack, running: Any, events: int, phases: int, seconds: 
 
 
 async def share(stack: Stack, running: Any, seconds: float) -> float:
-    """Processors that three open dashboards take of the engine and of the dashboard's server."""
+    """Processors that three open dashboards take of the engine and of the dashboard's server, beyond what both take without."""
+    idle = await _taken(stack, seconds / 2)
     context = await running.new_context(viewport={"width": 1400, "height": 900})
     try:
         for path in OPEN:
             await (await context.new_page()).goto(f"{stack.dashboard_url}/{path}?range=1h")
         await asyncio.sleep(min(10.0, seconds / 3))
-        pids = [stack.pids[name] for name in ("clickhouse", "dashboard")]
-        before, begun = sum(map(cpu, pids)), time.monotonic()
-        await asyncio.sleep(seconds)
-        return (sum(map(cpu, pids)) - before) / 1_000 / (time.monotonic() - begun)
+        return await _taken(stack, seconds) - idle
     finally:
         await context.close()
+
+
+async def _taken(stack: Stack, seconds: float) -> float:
+    """Processors that engine and server take."""
+    pids = [stack.pids[name] for name in ("clickhouse", "dashboard")]
+    before, begun = sum(map(cpu, pids)), time.monotonic()
+    await asyncio.sleep(seconds)
+    return (sum(map(cpu, pids)) - before) / 1_000 / (time.monotonic() - begun)
 
 
 async def _done(port: int) -> int:
