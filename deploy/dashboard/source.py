@@ -31,12 +31,12 @@ LONGEST_KEPT = 60.0
 
 
 def kept_for(parameters: Mapping[str, Any]) -> float:
-    """Seconds for which an answer is kept: of an hour five, of a day and more a minute; without a period, one.
+    """Seconds for which an answer is kept: of an hour ten, of a day and more a minute; without a period, one.
 
     As long as pages ask with the same end (``beat`` in static/state.js).
     """
     length = int(parameters.get("until", 0)) - int(parameters.get("since", 0))
-    return max(KEPT_SECONDS, min(LONGEST_KEPT, length / 720))
+    return max(KEPT_SECONDS, min(LONGEST_KEPT, length / 360))
 
 
 class SourceError(Exception):

@@ -206,8 +206,8 @@ def test_a_search_shows_what_it_has_found_and_can_be_stopped(plain: Window) -> N
     plain.page.wait_for_selector(".grid:not(:has([aria-busy]))")
     assert len(held) == 1
     assert "back=" in plain.page.url
-    plain.page.unroute("**/api/query/calls?*")
     held[0].continue_()
+    plain.page.unroute("**/api/query/calls?*")
     # Then whoever opens the address gets as far, and can go on to the end
     shown = plain.open(plain.page.url.removeprefix(plain.base + "/"))
     assert "5 found, searched back to" in shown.inner_text(".search-state")

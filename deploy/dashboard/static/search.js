@@ -4,11 +4,12 @@ import { query } from "./api.js";
 // As many calls as are shown.
 export const MOST = 100;
 
-// Seconds of the first stretch and of the shortest; milliseconds within which a stretch ought to be searched.
+// Seconds of the first stretch; none is shorter, for what any stretch takes would be most of it.
 const FIRST = 900;
-const SHORTEST = 60;
-const QUICK = 250;
-const SLOW = 1000;
+// Milliseconds: after less the next stretch is four times as long, or twice; after more than SLOW half as long.
+const QUICK = 300;
+const FAIR = 1200;
+const SLOW = 4000;
 
 const BY = { dearest: "cost_usd", slowest: "latency_ms" };
 
@@ -47,7 +48,7 @@ export class Search {
     if (by) this.found.sort((one, other) => (other[by] ?? -Infinity) - (one[by] ?? -Infinity) || 0);
     this.found.length = Math.min(this.found.length, MOST);
     this.until = from;
-    if (took < QUICK) this.length *= 4;
-    else if (took > SLOW) this.length = Math.max(SHORTEST, Math.ceil(this.length / 2));
+    if (took < FAIR) this.length *= took < QUICK ? 4 : 2;
+    else if (took > SLOW) this.length = Math.max(FIRST, Math.ceil(this.length / 2));
   }
 }

@@ -57,7 +57,7 @@ export function period() {
   if (since && until && since < until) return { since, until, live: false, range: "custom" };
   const range = parameter("range") || fallback;
   // The same end for a while, and for all who look, so that the server need not ask again (source.py).
-  const beat = Math.min(60, Math.max(1, Math.floor((RANGES[range] ?? 86400) / 720)));
+  const beat = Math.min(60, Math.max(1, Math.floor((RANGES[range] ?? 86400) / 360)));
   const now = (Math.floor(Date.now() / 1000 / beat) + 1) * beat;
   if (range === "today") return { since: now - (now % 86400), until: now, live: true, range };
   const length = RANGES[range] ?? RANGES[fallback];
