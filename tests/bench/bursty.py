@@ -221,11 +221,11 @@ def _judged(
     found.drops = [_delay(alarms, False, start, start + DROP)[0] for start in drops]
     alarms = method(raised)
     for start, end in surges:
-        delay, alarm = _delay(alarms, True, start, end)
+        delay, told = _delay(alarms, True, start, end)
         found.surges.append(delay)
-        if alarm is not None:
-            found.severe += alarm.sure is not None
-            found.ends.append(max(0.0, (alarm.end - end) * SECONDS))
+        if told is not None:
+            found.severe += told.sure is not None
+            found.ends.append(max(0.0, (told.end - end) * SECONDS))
     return found
 
 
