@@ -98,8 +98,8 @@ class CountTest(msgspec.Struct, array_like=True, gc=False):
 
     That holds of too many. Of too few the sums only say that it is no chance, and :class:`Spells`
     whether the lull is longer than the series' own: how long it may last without an alarm is what
-    bursty series differ in most. A spell of ``silence`` makes an alarm ``silent``, a ``surge`` makes
-    it ``surging``: enough to act on at once.
+    bursty series differ in most. A spell of ``silence`` makes an alarm ``silent``, a ``surge``
+    makes it ``surging``: enough to act on at once.
 
     Values of an alarm are not learned, and what was usual before it holds again once it is over.
 
@@ -157,7 +157,9 @@ class CountTest(msgspec.Struct, array_like=True, gc=False):
             if self.busy >= _KNOWN:
                 for spell in (self.silence, self.drop):
                     spell.update(time, (value, low), share)
-                needed = 10 if self._unusual(self.silence) or self._unusual(self.drop) else inf
+                h = self.h - _DEEP
+                told = self._unusual(self.silence, h) or self._unusual(self.drop, h)
+                needed = 10 if told else inf
                 fall = self._judge(time, value, low, _DOWN, self.down, self.fall, share, needed)
                 score = max(score, fall)
             self._end_if_over(value, m, share)
@@ -176,24 +178,25 @@ class CountTest(msgspec.Struct, array_like=True, gc=False):
     @property
     def silent(self) -> bool:
         """Whether hardly anything comes, for longer than it ever does: enough to wake somebody."""
-        return self.down.active and self.down.sure and self._unusual(self.silence)
+        return self.down.active and self.down.sure and self._unusual(self.silence, self.h)
 
     @property
     def surging(self) -> bool:
         """Whether many times as much comes as does, for longer than it ever does."""
         return self.up.active and self.surge.told > 0.0
 
-    def _unusual(self, spell: Spells) -> bool:
-        """Whether a lull is longer than the series' own, and not what its bursts and chance explain:
-        its requests are a sum over so many bursts. A far longer one needs no explanation."""
+    def _unusual(self, spell: Spells, h: float) -> bool:
+        """Whether a lull is longer than the series' own, and not what its bursts and chance
+        explain: its requests are a sum over so many bursts. A far longer one needs no explanation."""
         if not spell.told:
             return False
         uneven = self.uneven * _BURST / max(_BURST, spell.now)
         size = 1 / max(uneven, (self.dispersion - 1) / spell.mean, _STEADIEST)
-        return _surprise(spell.count + 0.5, spell.mean, size) >= self.h or spell.rare
+        return _surprise(spell.count + 0.5, spell.mean, size) >= h or spell.rare
 
     def _end_if_over(self, value: int, m: float, share: float) -> None:
-        """An alarm ends once two buckets together are nearly what is usual, whatever the evidence."""
+        """An alarm ends once two buckets together are nearly what is usual, whatever the
+        evidence."""
         count, mean = self.before[0] + value, self.before[1] + m
         if share == 1.0:
             self.before = (value, m)

@@ -48,8 +48,8 @@ _GONE = 0.01
 
 
 class Spells(msgspec.Struct, array_like=True, gc=False):
-    """Stretches in which less than ``factor`` of the expectation comes (more, if ``factor`` is above
-    1), and whether the present one is longer than the series' own.
+    """Stretches in which less than ``factor`` of what is expected comes (more, if ``factor`` is
+    above 1), and whether the present one is longer than the series' own.
 
     How long they last has a heavy tail where traffic comes in bursts: a Pareto tail above a high
     duration, whose index is estimated from the spells beyond it (Hill, 1975), together with a prior

@@ -3,7 +3,8 @@
 Real clients (ServeGen: Xiang et al., "ServeGen: Workload characterization and generation of large language model serving in production",
 2025), each 600 s a renewal process with the recorded rate and distribution: a series is never stretched, and the recorded rate says what
 was a lull. No parameter is fitted to clients and none learns from another; the constants of agents/detectors/spells.py were chosen while
-looking at seed 0 of these clients, so other seeds, and other clients, say more. A week is for learning, a week is judged. Beside it on the same buckets, tests/bench/anomaly.py's *z-score* and *3 x mean*.
+looking at seed 0 of these clients: other seeds, and other clients, say more. A week is for learning, a week judged. Beside it on the
+same buckets, tests/bench/anomaly.py's *z-score* and *3 x mean*.
 
 *False pages* and *tickets*: alarms of too little traffic, per week and series, while the service was not away for all; in brackets those
 while the recorded rate stayed above 30% of what it was in the hour before, and what that is at most with 95% confidence (Garwood, 1936).
