@@ -45,10 +45,10 @@ _BURST = 5 * PER_MINUTE
 """Buckets that may all belong to one burst."""
 _LEVEL = 1e-3
 """Requests of a bucket that are expected at least."""
-_NOTHING, _FEW, _MANY = 0.1, 0.33, 7.0
+_NOTHING, _FEW, _MANY = 0.1, 0.4, 7.0
 """Multiples of the expectation below (above) which a series is in a spell of silence, of little
 traffic, of much."""
-_SILENCES, _DROPS, _SURGES = 0.1, 0.2, 0.1
+_SILENCES, _DROPS, _SURGES = 0.1, 0.4, 0.1
 """Spells a week that may be called too long by chance."""
 _HELD_HIGH, _HELD_LOW = 2 * PER_HOUR, 12 * PER_HOUR
 """Buckets for which the values of an alarm are not learned. What goes on for longer may be the new
@@ -98,8 +98,8 @@ class CountTest(msgspec.Struct, array_like=True, gc=False):
 
     That holds of too many. Of too few the sums only say that it is no chance, and :class:`Spells`
     whether the lull is longer than the series' own: how long it may last without an alarm is what
-    bursty series differ in most. A spell of ``silence`` makes an alarm ``silent``, a ``surge`` makes
-    it ``surging``: enough to act on at once.
+    bursty series differ in most. A spell of ``silence`` makes an alarm ``silent``, a ``surge``
+    makes it ``surging``: enough to act on at once.
 
     Values of an alarm are not learned, and what was usual before it holds again once it is over.
 
@@ -155,9 +155,11 @@ class CountTest(msgspec.Struct, array_like=True, gc=False):
             self.surge.update(time, (value, high), share)
             score = self._judge(time, value, high, _UP, self.up, self.rise, share, 10)
             if self.busy >= _KNOWN:
-                silent = self.silence.update(time, (value, low), share).alarm
-                fallen = self.drop.update(time, (value, low), share).alarm
-                needed = 10 if silent or fallen else inf
+                for spell in (self.silence, self.drop):
+                    spell.update(time, (value, low), share)
+                h = self.h - _DEEP
+                told = self._unusual(self.silence, h) or self._unusual(self.drop, h)
+                needed = 10 if told else inf
                 fall = self._judge(time, value, low, _DOWN, self.down, self.fall, share, needed)
                 score = max(score, fall)
             self._end_if_over(value, m, share)
@@ -166,6 +168,8 @@ class CountTest(msgspec.Struct, array_like=True, gc=False):
             if low_before and not self.down.active:
                 self.silence.close(time)
                 self.drop.close(time)
+            self.silence.ignored = self.drop.ignored = not self.down.active
+            self.surge.ignored = not self.up.active
             score = score if score < 1.0 or self.up.active or self.down.active else 0.0
         residual = deviation(value, m) / sqrt(self.dispersion)
         self._learn(time, value, m)
@@ -174,15 +178,25 @@ class CountTest(msgspec.Struct, array_like=True, gc=False):
     @property
     def silent(self) -> bool:
         """Whether hardly anything comes, for longer than it ever does: enough to wake somebody."""
-        return self.down.active and self.down.sure and self.silence.told > 0.0
+        return self.down.active and self.down.sure and self._unusual(self.silence, self.h)
 
     @property
     def surging(self) -> bool:
         """Whether many times as much comes as does, for longer than it ever does."""
         return self.up.active and self.surge.told > 0.0
 
+    def _unusual(self, spell: Spells, h: float) -> bool:
+        """Whether a lull is longer than the series' own, and not what its bursts and chance
+        explain: its requests are a sum over so many bursts. A far longer one needs no explanation."""
+        if not spell.told:
+            return False
+        uneven = self.uneven * _BURST / max(_BURST, spell.now)
+        size = 1 / max(uneven, (self.dispersion - 1) / spell.mean, _STEADIEST)
+        return _surprise(spell.count + 0.5, spell.mean, size) >= h or spell.rare
+
     def _end_if_over(self, value: int, m: float, share: float) -> None:
-        """An alarm ends once two buckets together are nearly what is usual, whatever the evidence."""
+        """An alarm ends once two buckets together are nearly what is usual, whatever the
+        evidence."""
         count, mean = self.before[0] + value, self.before[1] + m
         if share == 1.0:
             self.before = (value, m)

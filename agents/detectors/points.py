@@ -358,4 +358,4 @@ def graded(detector: PointDetector, time: float, value: float) -> float:
     """Score a value by a number in [0, 1) that goes on growing beyond an alarm, which is at 0.5:
     for files, where somebody may look for another threshold."""
     score = detector.update(time, value).score
-    return 1 - 2.0 ** -(detector.news / ALARM if score == 1.0 else score)
+    return float(1 - 2.0 ** -(detector.news / ALARM if score == 1.0 else score))

@@ -30,6 +30,8 @@ _APART = 3600.0
 """Seconds from an alarm's end in which the next one is the same incident..."""
 _AGAIN = 3.0
 """... and must last so many times as long: traffic comes back in pieces."""
+_RARE = 8.0
+"""How much rarer a spell must be that is an alarm by its duration alone."""
 _LEAST = 2.0
 """Requests that a lull must have kept away, or a surge must have brought, to be one of the series'
 spells: less is chance."""
@@ -46,8 +48,8 @@ _GONE = 0.01
 
 
 class Spells(msgspec.Struct, array_like=True, gc=False):
-    """Stretches in which less than ``factor`` of the expectation comes (more, if ``factor`` is above
-    1), and whether the present one is longer than the series' own.
+    """Stretches in which less than ``factor`` of what is expected comes (more, if ``factor`` is
+    above 1), and whether the present one is longer than the series' own.
 
     How long they last has a heavy tail where traffic comes in bursts: a Pareto tail above a high
     duration, whose index is estimated from the spells beyond it (Hill, 1975), together with a prior
@@ -81,6 +83,8 @@ class Spells(msgspec.Struct, array_like=True, gc=False):
     mean: float = 0.0
     told: float = 0.0
     """Its duration when it became an alarm; 0: it has not."""
+    ignored: bool = False
+    """Its owner did not make an alarm of it."""
     excused: bool = False
     """It is too long, but comes at this hour by habit."""
     alarmed: dict[int, float] = {}
@@ -110,12 +114,12 @@ class Spells(msgspec.Struct, array_like=True, gc=False):
         self._begin_day(int(time // (PER_DAY * SECONDS)))
         if not self.now and not self._beyond(count, mean):
             return Score()
-        lasted, self.now = self.now, self.now + share
+        if self.now and not self._beyond(self.count + count, self.mean + mean):
+            self._end(time)
+            return Score()
+        self.now += share
         self.count += count
         self.mean += mean
-        if not self._beyond(self.count, self.mean):
-            self._end(time, lasted)
-            return Score()
         hour = _hour_of_day(time)
         if self.now >= _LONG and self._large and hour not in self.hours:
             self.hours = [*self.hours, hour]
@@ -129,6 +133,14 @@ class Spells(msgspec.Struct, array_like=True, gc=False):
     @property
     def limit(self) -> float:
         """Buckets from which on a spell is too long, where as much is expected as on average."""
+        return self._limit(self.weekly)
+
+    @property
+    def rare(self) -> bool:
+        """Whether the present spell is so long that an alarm needs no other reason."""
+        return self.told > 0.0 and self.now >= self._limit(self.weekly / _RARE) * self._thin
+
+    def _limit(self, weekly: float) -> float:
         if not self.buckets:
             return inf
         lasted = self.lasted
@@ -149,7 +161,7 @@ class Spells(msgspec.Struct, array_like=True, gc=False):
         logs = sum(n * (place - least + 0.5) for place, n in lasted.items() if place >= least)
         index = (beyond + _PRIOR) / (logs / 2 * log(2) + _PRIOR / _STEEP)
         weeks = max(self.buckets, PER_HOUR) / (7 * PER_DAY)
-        surplus = (beyond + alarms + _UNSEEN) / weeks / self.weekly
+        surplus = (beyond + alarms + _UNSEEN) / weeks / weekly
         return float(2 ** (least / 2) * min(max(1.0, surplus) ** (1 / index), 1e6))
 
     def habitual(self, time: float) -> bool:
@@ -173,20 +185,21 @@ class Spells(msgspec.Struct, array_like=True, gc=False):
     def close(self, time: float) -> None:
         """Traffic is as usual again, by whatever measure: the spell is over."""
         if self.now:
-            self._end(time, self.now)
+            self._end(time)
 
-    def _end(self, time: float, lasted: float) -> None:
+    def _end(self, time: float) -> None:
+        lasted = self.now
         place = min(_MOST_PLACE, int(2 * log2(max(1.0, lasted / self._thin))))
-        if self.told and lasted >= _INCIDENT:
+        if self.told and not self.ignored and lasted >= _INCIDENT:
             self.alarmed = _one_more(self.alarmed, place)
             self.alarms = _one_more(self.alarms, _hour_of_day(time))
             self.lately += time - self.ended > _APART
         elif self._large and not self.excused and (lasted < _LONG or not self.habitual(time)):
             self.lasted = _one_more(self.lasted, place)
-        if self.told:
+        if self.told and not self.ignored:
             self.ended = time
         self.now = self.count = self.mean = self.told = 0.0
-        self.excused = False
+        self.excused = self.ignored = False
 
     def _begin_day(self, day: int) -> None:
         if day == self.day:

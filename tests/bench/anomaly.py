@@ -360,8 +360,8 @@ def score_folder(source: Path, target: Path) -> int:
     for path in paths:
         out = target / path.relative_to(source)
         out.parent.mkdir(parents=True, exist_ok=True)
-        with out.open("w", newline="") as target:
-            writer = csv.writer(target)
+        with out.open("w", newline="") as file:
+            writer = csv.writer(file)
             writer.writerow(["timestamp", "value", "anomaly_score"])
             writer.writerows((row.timestamp, row.value, f"{row.score:.6f}") for row in scored(path))
     return len(paths)

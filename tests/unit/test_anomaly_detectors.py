@@ -182,16 +182,16 @@ def test_traffic_that_stops_is_found_and_its_daily_course_is_not() -> None:
 
 
 def test_a_short_dip_of_bursty_traffic_is_no_alarm_and_a_lasting_drop_to_a_fifth_is() -> None:
-    # Given: a day of traffic that comes in bursts of five minutes
+    # Given: a week of traffic that comes in bursts of five minutes, and in lulls of as much
     rng, test = np.random.default_rng(12), CountTest(H)
-    bursts = iter(rng.gamma(11, 1 / 11, 1000).repeat(10).tolist())
-    for time in range(PER_DAY):
+    bursts = iter(rng.gamma(11, 1 / 11, 3000).repeat(10).tolist())
+    for time in range(7 * PER_DAY):
         test.update(time * SECONDS, poisson(rng, 90 * next(bursts)))
     # When: two minutes at 40%
-    dip = [test.update((PER_DAY + at) * SECONDS, poisson(rng, 36)).alarm for at in range(4)]
+    dip = [test.update((7 * PER_DAY + at) * SECONDS, poisson(rng, 36)).alarm for at in range(4)]
     for at in range(4, PER_HOUR):
-        test.update((PER_DAY + at) * SECONDS, poisson(rng, 90 * next(bursts)))
-    drop = [test.update((PER_DAY + PER_HOUR + at) * SECONDS, poisson(rng, 18)).alarm for at in range(20)]
+        test.update((7 * PER_DAY + at) * SECONDS, poisson(rng, 90 * next(bursts)))
+    drop = [test.update((7 * PER_DAY + PER_HOUR + at) * SECONDS, poisson(rng, 18)).alarm for at in range(20)]
     assert not any(dip) and any(drop)
 
 
