@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import zlib
 from base64 import b64decode
+from collections.abc import Iterable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -25,7 +26,7 @@ from schemas.group_usage import UsagePart
 from streams.checkpoint import ForeignState
 from tests.unit.builders import EPOCH, context, moment, settings
 from tests.unit.test_checkpoint_simulation import Cluster, Process, Worker
-from tests.unit.test_state_conformance import content, held
+from tests.unit.test_state_conformance import content, new
 
 AT = EPOCH.timestamp()
 ASKED = {"event_id": "e1", "time": moment(0), "request_id": "r1", "tenant": "acme", "model": "gpt-4o"}
@@ -82,8 +83,24 @@ checkpoints, and the snapshot of a state that had read them; packed."""
 def test_what_an_agent_wrote_before_is_read_and_would_be_written_again(name: str) -> None:
     former = FORMER[name]
     changes, snapshot = (unpacked(former[what]) for what in ("changes", "snapshot"))
-    assert held(name, former["partition"], changes) == content(snapshot)
-    assert held(name, former["partition"], snapshot) == content(snapshot)
+    for pieces in (changes, snapshot):
+        again = new(name, former["partition"], new(name, former["partition"], pieces).snapshot()).snapshot()
+        assert content(without_additions(name, again)) == content(snapshot)
+
+
+def without_additions(name: str, pieces: Iterable[bytes]) -> list[bytes]:
+    """Without the fields that have been added since to the ends of lives, laps and usage: in a state of then they say nothing."""
+    found = []
+    for values in map(msgspec.msgpack.decode, pieces):
+        if name == "alerts":
+            assert all(life[17:] == [None] for _, life in values[0])
+            values[0] = [[found, life[:17]] for found, life in values[0]]
+        if name == "budgets":
+            assert all(lap[12:] == [[], [0, 0]] for lap in values[5])
+            values[5] = [lap[:12] for lap in values[5]]
+            values[10] = [[source, [*part[:3], part[3][:10], *part[4:]]] for source, part in values[10]]
+        found.append(msgspec.msgpack.encode(values))
+    return found
 
 
 def unpacked(text: str) -> list[bytes]:
