@@ -28,7 +28,7 @@ from agents.detectors.sequential import Mean
 from agents.drift.cause import Candidate
 from agents.drift.monitor import Drift
 from agents.drift.quality import Drop
-from agents.drift.report import AttemptsKey as DriftKey
+from agents.drift.report import Key as DriftKey
 from agents.drift.report import drift_finding, drop_finding
 from agents.guards.report import appeared_findings, burst_finding
 from agents.guards.seen import Appeared, Attempted, PiiPlace
