@@ -41,6 +41,9 @@ ALIKE = 0.6
 """Share of pairs of letters in common from which a word is a misspelling of another (Dice)."""
 
 _WORDS = re.compile("[a-z0-9]+").findall
+_MASKED = re.compile(r"<[A-Z_]+:\w+>")
+"""Personal data that was masked: it says who asks, and not what."""
+
 
 class PairEvidence(NamedTuple):
     """What speaks for and against a repetition. Shares are by rarity, 0 to 1."""
@@ -108,6 +111,7 @@ def words_of(text: str) -> list[str]:
     """The words of what is read of a message."""
     if len(text) > HEAD + TAIL:
         text = f"{text[:HEAD]} {text[-TAIL:]}"
+    text = _MASKED.sub(" ", text) if "<" in text else text
     text = (text if text.isascii() else in_ascii(text)).lower()
     return _WORDS(text.replace("'", ""))
 

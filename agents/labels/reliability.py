@@ -73,7 +73,7 @@ VOTERS: Mapping[str, Voter] = {
     "tab_close": Voter({"": (0.15, 0.18)}),
     "dwell": Voter({"short": (0.12, 0.22), "read": (0.50, 0.38), "long": (0.15, 0.15)}),
     # What they write next, if they write. Strong: the detector is sure.
-    "reformulation": Voter({"weak": (0.05, 0.08), "strong": (0.05, 0.13)}, reaction=True),
+    "reformulation": Voter({"weak": (0.05, 0.08), "strong": (0.04, 0.22)}, reaction=True),
     "complaint": Voter(
         {
             "declined": (0.035, 0.14),

@@ -87,7 +87,7 @@ def test_a_loop_that_would_cost_100_usd_is_stopped_below_1(installation: Install
     calls = len(provider.requests)
     print(f"stopped after {calls} calls and {calls * USD} USD")
     assert Decimal("0.5") <= calls * USD < 1
-    assert "user:ana: Budget user-day (user ana) is exhausted" in str(stopped.value)
+    assert "user:ana: Budget user-day, user ana: used up" in str(stopped.value)
     # And for all sessions of that user, but for nobody else
     with pytest.raises(sdk.Killed):
         Agent(client, provider, user_id="ana", session_id="a2", feature="assistant").call()
@@ -108,7 +108,7 @@ def test_a_session_that_says_the_same_again_and_again_is_stopped_long_before(
 ) -> None:
     with pytest.raises(sdk.Killed) as stopped:
         Agent(client, provider, stuck=True, user_id="eva", session_id="stuck", feature="assistant").loop(LOOP)
-    assert "session:stuck: Session stuck is a runaway loop" in str(stopped.value)
+    assert "session:stuck: Feature assistant, model gpt-5-pro-2025-10-06, user eva, session stuck: it loops" in str(stopped.value)
     assert len(provider.requests) * USD < 0.5
     assert Agent(client, provider, user_id="eva", session_id="fresh", feature="assistant").call() == provider.reply
 

@@ -164,8 +164,8 @@ async def test_alerts_shows_what_fires_and_follows_what_happens(mirante: Install
     )  # fmt: skip
     assert process.stdout is not None
     try:
-        while b"\xe2\x94\x98" not in await asyncio.wait_for(process.stdout.readline(), 40):
-            pass  # the table's last line
+        while b"feature=search" not in await asyncio.wait_for(process.stdout.readline(), 40):
+            pass  # the last line of what fires
         async with asyncio.timeout(60):
             # Then: nothing falls between, and what the table showed is not said again
             assert b"BudgetBurn" in await process.stdout.readline()

@@ -47,10 +47,11 @@ def test_an_answered_call_with_everything_that_is_compared() -> None:
     history = [{"role": "user", "content": "first"}, {"role": "assistant", "content": "hm"}, {"role": "user", "content": "and now?"}]
     tools = [{"name": "find", "arguments": {}}]
     asked = {"messages": history, "documents": documents, "prompt": {"name": "p", "sha": "abc"}, "tenant": "acme"}
-    call(world, 1, 0.0, asked, {"output": "An answer.", "system_fingerprint": "fp", "model": "gpt-4o-2024-11-20", "tool_calls": tools})
+    answered = {"output": "It arrives tomorrow.", "system_fingerprint": "fp", "model": "gpt-4o-2024-11-20", "tool_calls": tools}
+    call(world, 1, 0.0, asked, answered)
     world.finish()
     [sample] = samples(world)
-    assert (sample.question, sample.answer) == ("and now?", "An answer.")
+    assert (sample.question, sample.answer) == ("and now?", "It arrives tomorrow.")
     assert (sample.feature, sample.model, sample.served) == ("chat", "gpt-4o-2024-08-06", "gpt-4o-2024-11-20")
     assert (sample.tenant, sample.prompt_sha, sample.index_version, sample.fingerprint, sample.tool) == ("acme", "abc", "i7", "fp", "find")
     assert sample.retrieval_score is not None and abs(sample.retrieval_score - 0.6) < 1e-9

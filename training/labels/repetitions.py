@@ -1,6 +1,6 @@
 """Pairs of an earlier and a later message, asking the same or not, source by source.
 
-The constants of ``agents/labels/pairs.py`` were chosen on them, each source left out in turn
+The constants of ``agents/labels/pairs.py`` were chosen with all of them in view
 (`python -m tests.bench.labels_pairs` prints the table). The public sets are read from the folder of
 ``corpus.shared_data``, Portuguese from what
 ``training/embedding/corpus.py`` translated.
