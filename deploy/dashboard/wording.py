@@ -32,16 +32,17 @@ _MOMENTS = {"starts_at": "starts", "updated_at": "updated", "ends_at": "ends"}
 
 
 def reworded(body: bytes, values: Mapping[str, str | int]) -> bytes:
-    """An answer whose rows are alerts, with annotations in the language that was asked for, if one was."""
+    """An answer whose rows are alerts, with annotations in the language that was asked for, if one was.
+    ``body``: ClickHouse's format ``JSONCompact``, names in ``meta`` and rows as lists."""
     language = values.get("lang")
     if language not in get_args(Language):
         return body
     answer = json.loads(body)
+    names = [column["name"] for column in answer["meta"]]
+    place = names.index("annotations")
     for row in answer["data"]:
-        row["annotations"] = {
-            **row["annotations"],
-            **_said(row, "pt" if language == "pt" else "en"),
-        }
+        said = _said(dict(zip(names, row, strict=True)), "pt" if language == "pt" else "en")
+        row[place] = {**row[place], **said}
     return json.dumps(answer, ensure_ascii=False).encode()
 
 
