@@ -10,6 +10,7 @@ import msgspec
 import pytest
 import typer
 from test_events import EXAMPLES, MINIMAL, as_bytes
+from typer.testing import CliRunner
 
 from deploy.cli.app import app
 from deploy.embedded.directory import Endpoints
@@ -189,6 +190,12 @@ def test_every_route_of_the_contract_is_served(contract: str) -> None:
     named = {f"{method} {path}" for method, path in re.findall(r"`(GET|POST) (/[\w/]+)`", section(contract, "HTTP"))}
     assert len(named) == 5
     assert named <= served
+
+
+def test_the_program_says_which_version_it_is() -> None:
+    said = CliRunner().invoke(app, ["--version"])
+    assert (said.exit_code, said.output.split()[0]) == (0, "mirante")
+    assert re.fullmatch(r"\d+\.\d+\.\d+", said.output.split()[1])
 
 
 def test_the_commands_of_the_contract_are_those_that_exist(contract: str) -> None:
