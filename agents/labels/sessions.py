@@ -139,9 +139,12 @@ class Answer(msgspec.Struct, eq=False):
 
     @property
     def balance(self) -> float:
-        """Tone of the turn that reacted to it; 0 if none did."""
+        """Tone of the turn that reacted to it; 0 if none did. Who asks again sounds as an ordinary
+        question does, which is no praise."""
         reaction = self.known.reaction
-        return 0.0 if reaction is None else reaction.balance
+        if reaction is None:
+            return 0.0
+        return reaction.balance if self.known.repeat is None else max(reaction.balance, 0.0)
 
     @property
     def reacted(self) -> bool:
