@@ -26,7 +26,7 @@ class EmbeddingError(ValueError):
 
 
 class Embedding:
-    """``name``: of those that ship, or a function as ``module:function``. Raises EmbeddingError if there is no such function or it gives no vectors."""
+    """``name``: of those that ship, or a function as ``module:function``. Raises EmbeddingError if there is none or it gives no vectors."""
 
     def __init__(self, name: str) -> None:
         self.name = name

@@ -92,8 +92,8 @@ class Built:
             return ""
         what = "More labels are" if self.labels else "All labels found are"
         return (
-            f"{what} provisional ({self.provisional:,}), and left out: their sessions may go on. A label is final once later events show its "
-            "session quiet for labels.gap (30 minutes unless set). Export again then, or take them as they are with --provisional."
+            f"{what} provisional ({self.provisional:,}), and left out: their sessions may go on. A label is final once later events show "
+            "its session quiet for labels.gap (30 minutes unless set). Export again then, or take them as they are with --provisional."
         )
 
     def nothing(self) -> str:

@@ -24,10 +24,12 @@ MOST: Final = 300
 """Characters that are translated of an answer, to the end of a sentence if there is one."""
 _OTHERS: Final = 80
 """Answers of a source that decline nothing, which are translated."""
+_SHORT: Final = ("airline", "PyRIT", "ChatterBot, en", "IARD", "CLINC", "Banking77")
+"""How the names of sources begin of whose answers ``_MORE`` are translated: they are short, or
+what a service says."""
+_MORE: Final = 400
 
-_NEGATION: Final = re.compile(
-    r"n't|n’t|\b(?:not|no|never|nor|none|nothing|cannot|without|un\w+)\b", re.I
-)
+_NEGATION: Final = re.compile(r"n't|n’t|\b(?:not|no|never|nor|none|nothing|cannot|without|un\w+)\b", re.I)
 _NOT: Final = re.compile(r"\bnão\b")
 """What the translator at times writes for `no` (in the): put right where nothing is denied."""
 
@@ -52,7 +54,7 @@ def chosen(examples: Iterable[Example]) -> list[Example]:
         else:
             others.setdefault(example.source, []).append(example)
     for source, of in others.items():
-        few = _OTHERS * 2 if source in ("airline agent", "PyRIT") else _OTHERS
+        few = _MORE if source.startswith(_SHORT) else _OTHERS
         found += rng.sample(of, min(few, len(of)))
     rng.shuffle(found)
     return found
@@ -80,9 +82,7 @@ def main(cache: str, wheels: str, seconds: str = "3600") -> None:
 
     data = shared_data()
     if data is None:
-        raise SystemExit(
-            "The development data are not there; set MIRANTE_SHARED to the folder that holds `data`."
-        )
+        raise SystemExit("The development data are not there; set MIRANTE_SHARED to the folder that holds `data`.")
     begun = time.monotonic()
     known = _read(Path(cache))
     translator = Translator()
@@ -90,9 +90,7 @@ def main(cache: str, wheels: str, seconds: str = "3600") -> None:
     with Path(cache).open("a", encoding="utf-8") as file:
         for text in dict.fromkeys(beginning(example.text) for example in wanted):
             if text not in known and time.monotonic() - begun < float(seconds):
-                file.write(
-                    json.dumps((text, translator.translate(text)), ensure_ascii=False) + "\n"
-                )
+                file.write(json.dumps((text, translator.translate(text)), ensure_ascii=False) + "\n")
     translator.close()
     print(len(_read(Path(cache))), "translated")
 
