@@ -33,7 +33,9 @@ class ExportError(OSError):
     """The export cannot be written; the message says what to do."""
 
 
-def write(out: Path, kind: Kind, style: Style, form: FileFormat, selection: Selection, built: Built, *, force: bool) -> dict[str, int]:
+def write(
+    out: Path, kind: Kind, style: Style, form: FileFormat, selection: Selection, built: Built, *, force: bool
+) -> dict[str, int]:
     """Write the splits and the card ``README.md``; returns examples per split. Raises ExportError if the folder holds something else."""
     if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not force)):
         raise ExportError(f"{out} is not an empty folder; name another one, or --force to replace what an export wrote there")

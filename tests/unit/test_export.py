@@ -150,7 +150,9 @@ def test_confidence_and_evidence_select() -> None:
     assert [chat["metadata"]["response_id"] for chat in chats] == ["a3"]
 
 
-@pytest.mark.parametrize(("final", "says"), [(0, "All labels found are provisional (2)"), (1, "More labels are provisional (2)"), (2, "")])
+@pytest.mark.parametrize(
+    ("final", "says"), [(0, "All labels found are provisional (2)"), (1, "More labels are provisional (2)"), (2, "")]
+)
 def test_provisional_labels_are_told_of_and_taken_if_wanted(tmp_path: Path, final: int, says: str) -> None:
     turns = [exchange(n) for n in range(final)] + [exchange(n, final=final == 2) for n in (8, 9)]
     with closing(build("sft", "trl", turns, EVERYTHING, TEST)) as left_out:

@@ -99,7 +99,9 @@ def held_out(
     measured = list(_by_source([examples[row] for row in real], found[real], words[real]))
     if others:
         scores = probabilities(logits(fit(features, examples), other_features, by))
-        measured += _by_source(others, scores, tfidf(examples)([example.text for example in others]))
+        measured += _by_source(
+            others, scores, tfidf(examples)([example.text for example in others])
+        )
     return measured, by, raw
 
 

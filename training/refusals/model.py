@@ -46,12 +46,14 @@ def matrix(examples: Sequence[Example]) -> csr_matrix:
 def fit(features: csr_matrix, examples: Sequence[Example]) -> LogisticRegression:
     """Logistic regression (L2)."""
     weights = [_OWN if example.source == "own sentences" else 1.0 for example in examples]
-    return LogisticRegression(C=_STRENGTH, solver="liblinear", dual=True, tol=1e-3, max_iter=2_000, random_state=0).fit(
-        features, [example.refused for example in examples], sample_weight=weights
-    )
+    return LogisticRegression(
+        C=_STRENGTH, solver="liblinear", dual=True, tol=1e-3, max_iter=2_000, random_state=0
+    ).fit(features, [example.refused for example in examples], sample_weight=weights)
 
 
-def logits(classifier: LogisticRegression, features: csr_matrix, by: Calibration = (1.0, 0.0)) -> Numbers:
+def logits(
+    classifier: LogisticRegression, features: csr_matrix, by: Calibration = (1.0, 0.0)
+) -> Numbers:
     found: Numbers = classifier.decision_function(features)
     return by[0] * found + by[1]
 

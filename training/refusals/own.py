@@ -32,8 +32,12 @@ def made(count: int, seed: int = 1) -> list[Example]:
         drawn: dict[str, bool] = {}
         for number in range(count):
             refused = number % 2 == 0
-            drawn[_typed(grammar.make("refusal" if refused else rng.choice(_OTHERS)), rng)] = refused
-        found += [Example("own sentences", language, text, refused) for text, refused in drawn.items()]
+            drawn[_typed(grammar.make("refusal" if refused else rng.choice(_OTHERS)), rng)] = (
+                refused
+            )
+        found += [
+            Example("own sentences", language, text, refused) for text, refused in drawn.items()
+        ]
     return found
 
 

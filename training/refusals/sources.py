@@ -176,9 +176,13 @@ def pyrit(wheels: Path) -> Iterator[Example]:
             if not name.startswith(_PYRIT) or not name.endswith(".csv") or kind == "sample":
                 continue
             table = file.read(name).decode("utf-8", "replace")
-            for row in csv.DictReader(line for line in io.StringIO(table) if not line.startswith("# ")):
+            for row in csv.DictReader(
+                line for line in io.StringIO(table) if not line.startswith("# ")
+            ):
                 text = (row.get("assistant_response") or "").strip()
-                scores = [float(v) for k, v in row.items() if k and k.startswith("human_score") and v]
+                scores = [
+                    float(v) for k, v in row.items() if k and k.startswith("human_score") and v
+                ]
                 if not text or text in seen or not scores:
                     continue
                 seen.add(text)
@@ -241,7 +245,11 @@ def small_talk(wheels: Path) -> Iterator[Example]:
     seen: set[str] = set()
     with _wheel(wheels, "chatterbot_corpus") as file:
         for name in sorted(file.namelist()):
-            language = {"english": "en", "portuguese": "pt"}.get(name.split("/")[-2]) if "/data/" in name else None
+            language = (
+                {"english": "en", "portuguese": "pt"}.get(name.split("/")[-2])
+                if "/data/" in name
+                else None
+            )
             if language is None or not name.endswith(".yml"):
                 continue
             for said in _SAID.findall(file.read(name).decode("utf-8", "replace")):
@@ -254,7 +262,9 @@ def small_talk(wheels: Path) -> Iterator[Example]:
 def airline(data: Path) -> Iterator[Example]:
     """What a service agent wrote to its customers (MIT): policy denials are no refusals."""
     seen: set[str] = set()
-    for row in map(json.loads, (data / "tau_bench_half/gpt-4o-airline.jsonl").read_text("utf-8").splitlines()):
+    for row in map(
+        json.loads, (data / "tau_bench_half/gpt-4o-airline.jsonl").read_text("utf-8").splitlines()
+    ):
         for turn in row["turns"]:
             text = (turn.get("content") or "").strip()
             if turn["role"] == "assistant" and text and text not in seen:
@@ -283,7 +293,9 @@ def services(data: Path) -> list[Example]:
     """What the services of SGD say to their customers, 400 drawn at random: no refusals."""
     lines = (data / "uss_sgd_half/SGD.txt").read_text("utf-8").splitlines()
     said = sorted({line.split("\t")[1].strip() for line in lines if line.startswith("SYSTEM\t")})
-    return [Example("SGD: services", "en", text, False) for text in random.Random(3).sample(said, 400)]
+    return [
+        Example("SGD: services", "en", text, False) for text in random.Random(3).sample(said, 400)
+    ]
 
 
 def evaluation(data: Path) -> list[Example]:

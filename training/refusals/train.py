@@ -33,7 +33,9 @@ def examples_of(data: Path, wheels: Path, cache: Path) -> tuple[list[Example], l
     return [*real, *translated(real, cache), *made(_OWN)], [*gold, *translated(gold, cache)]
 
 
-def shown(measured: list[Measured], title: str = "Refusals, each source by models that have not seen it") -> Table:
+def shown(
+    measured: list[Measured], title: str = "Refusals, each source by models that have not seen it"
+) -> Table:
     """A row for each source: F1 and AUC where there are refusals, and what share of the others is
     flagged."""
     table = Table(title=title, title_justify="left")
@@ -51,7 +53,9 @@ def shown(measured: list[Measured], title: str = "Refusals, each source by model
             *(_number(each.auc, "{:.3f}") for each in of),
             *(_number(each.flagged, "{:.1%}") for each in of),
         ]
-        table.add_row(one.source, one.language, f"{refusals} + {len(one.refused) - refusals}", *cells)
+        table.add_row(
+            one.source, one.language, f"{refusals} + {len(one.refused) - refusals}", *cells
+        )
     return table
 
 
@@ -63,7 +67,9 @@ def main(cache: str, wheels: str, *options: str) -> None:
     """Measures, then trains on all and writes the model, unless only a measure is asked for."""
     data = shared_data()
     if data is None:
-        raise SystemExit("The development data are not there; set MIRANTE_SHARED to the folder that holds `data`.")
+        raise SystemExit(
+            "The development data are not there; set MIRANTE_SHARED to the folder that holds `data`."
+        )
     console = Console(width=150)
     examples, others = examples_of(data, Path(wheels), Path(cache))
     features = matrix(examples)
@@ -73,7 +79,9 @@ def main(cache: str, wheels: str, *options: str) -> None:
     if "--measure" not in options:
         model = exported(fit(features, examples), by)
         model.save(MODEL)
-        console.print(f"{MODEL.name}: {(model.weights != 0).sum()} weights, {MODEL.stat().st_size:,} bytes")
+        console.print(
+            f"{MODEL.name}: {(model.weights != 0).sum()} weights, {MODEL.stat().st_size:,} bytes"
+        )
 
 
 if __name__ == "__main__":

@@ -29,7 +29,9 @@ _SHORT: Final = ("airline", "PyRIT", "ChatterBot, en", "IARD", "CLINC", "Banking
 what a service says."""
 _MORE: Final = 400
 
-_NEGATION: Final = re.compile(r"n't|n’t|\b(?:not|no|never|nor|none|nothing|cannot|without|un\w+)\b", re.I)
+_NEGATION: Final = re.compile(
+    r"n't|n’t|\b(?:not|no|never|nor|none|nothing|cannot|without|un\w+)\b", re.I
+)
 _NOT: Final = re.compile(r"\bnão\b")
 """What the translator at times writes for `no` (in the): put right where nothing is denied."""
 
@@ -82,7 +84,9 @@ def main(cache: str, wheels: str, seconds: str = "3600") -> None:
 
     data = shared_data()
     if data is None:
-        raise SystemExit("The development data are not there; set MIRANTE_SHARED to the folder that holds `data`.")
+        raise SystemExit(
+            "The development data are not there; set MIRANTE_SHARED to the folder that holds `data`."
+        )
     begun = time.monotonic()
     known = _read(Path(cache))
     translator = Translator()
@@ -90,7 +94,9 @@ def main(cache: str, wheels: str, seconds: str = "3600") -> None:
     with Path(cache).open("a", encoding="utf-8") as file:
         for text in dict.fromkeys(beginning(example.text) for example in wanted):
             if text not in known and time.monotonic() - begun < float(seconds):
-                file.write(json.dumps((text, translator.translate(text)), ensure_ascii=False) + "\n")
+                file.write(
+                    json.dumps((text, translator.translate(text)), ensure_ascii=False) + "\n"
+                )
     translator.close()
     print(len(_read(Path(cache))), "translated")
 
