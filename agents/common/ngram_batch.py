@@ -88,9 +88,8 @@ def logits(models: Sequence[NgramModel], texts: Sequence[str]) -> NDArray[np.flo
         rows = found[at : at + _AT_ONCE]
         rows[:] = [model.bias for model in models]
         for slots, owners in view_slots(shape, part):
-            sizes = np.bincount(owners, minlength=len(part))
-            shares = np.zeros(len(part))
-            np.divide(1.0, np.sqrt(sizes), out=shares, where=sizes > 0)
+            sizes = np.bincount(owners, minlength=len(part)).clip(min=max(shape.least, 1))
+            shares = 1.0 / np.sqrt(sizes)
             keys = (owners << shape.bits) | slots.astype(np.intp)
             keys.sort()
             first = np.ones(len(keys), dtype=bool)

@@ -52,7 +52,7 @@ def looked_at(text: str) -> str:
 
 def refusal_probability(text: str) -> float:
     """Probability (0 to 1) that the answer ``text`` declines what was asked, wholly or in part.
-    Calibrated for a mix of as many refusals as other answers; 0 for a single word: a label, a name.
+    Calibrated for a mix of which one in four declines; 0 for a single word: a label, a name.
     """
     text = looked_at(text)
     return _model().score(text) if len(text.split(None, 1)) > 1 else 0.0
