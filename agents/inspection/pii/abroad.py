@@ -29,11 +29,12 @@ from agents.inspection.pii.effort import Effort
 from agents.inspection.pii.span import Kind, PiiSpan
 from agents.inspection.scan import Scanner
 
-__all__ = ["FORMS", "abroad", "kind_of_name"]
+__all__ = ["NUMBER_FORMS", "OTHER_FORMS", "abroad", "is_nric"]
 
-_NAME_READ, _VALUE_READ = 2.0, 6.0
+_NAME_READ, _VALUE_READ = 1.0, 6.0
 """Effort: for a name with what stands between, and for a value whose check digits are computed."""
 
+_LONGEST_NAME = 40
 _NRIC_WEIGHTS: Final = (2, 7, 6, 5, 4, 3, 2)
 _NRIC_LETTERS: Final = {"S": (0, "JZIHGFEDCBA"), "T": (4, "JZIHGFEDCBA"), "F": (0, "XWUTRQPNMLK"), "G": (4, "XWUTRQPNMLK"),
                         "M": (3, "XWUTRQPNJLK")}  # fmt: skip
@@ -76,8 +77,8 @@ class _Formed(NamedTuple):
     valid: Callable[[str], bool]
 
 
-def _form(pattern: str) -> re.Pattern[str]:
-    return re.compile(rf"(?:{pattern})(?![0-9A-Za-z])", re.IGNORECASE)
+def _form(pattern: str, flags: re.RegexFlag = re.NOFLAG) -> re.Pattern[str]:
+    return re.compile(rf"(?:{pattern})(?![0-9A-Za-z])", flags)
 
 
 _DAY = r"(?:0?[1-9]|[12][0-9]|3[01])"
@@ -89,11 +90,15 @@ _NAMED_MONTH = (
 )
 _BIRTH = _form(
     rf"{_DAY}[./\- ]{_MONTH}[./\- ]{_YEAR}|{_MONTH}[./\-]{_DAY}[./\-]{_YEAR}|{_YEAR}[./\-]{_MONTH}[./\-]{_DAY}"
-    rf"|{_DAY}(?:st|nd|rd|th)?(?: of| de)? {_NAMED_MONTH}(?: de|,)? {_YEAR}|{_NAMED_MONTH} {_DAY}(?:st|nd|rd|th)?,? {_YEAR}"
+    rf"|{_DAY}(?:st|nd|rd|th)?(?: of| de)? {_NAMED_MONTH}(?: de|,)? {_YEAR}|{_NAMED_MONTH} {_DAY}(?:st|nd|rd|th)?,? {_YEAR}",
+    re.IGNORECASE,
 )
 
+_NINO = "(?!BG|GB|NK|KN|TN|NT|ZZ)[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z]"
+"""How a National Insurance number begins."""
+
 _CALLED: Sequence[_Called] = (
-    _Called("DNI", "dni|nif|documento nacional", _form(r"[0-9]{8}[ \-]?[A-Z]|[0-9]{2}\.[0-9]{3}\.[0-9]{3}-?[A-Z]"), dni.is_valid),
+    _Called("DNI", "dni|nif|documento nacional", _form(r"[0-9]{8}[ \-]?[A-Za-z]|[0-9]{2}\.[0-9]{3}\.[0-9]{3}-?[A-Za-z]"), dni.is_valid),
     _Called("NIE", "nie|nif", _form(r"[XYZ]-?[0-9]{7}-?[A-Z]"), nie.is_valid),
     _Called("AADHAAR", "aadhaar|aadhar|uidai", _form(r"[0-9]{4}([ \-]?)[0-9]{4}\1[0-9]{4}"), aadhaar.is_valid),
     _Called("PAN", "pan|permanent account", _form(r"[A-Z]{5}[0-9]{4}[A-Z]"), pan.is_valid),
@@ -107,34 +112,41 @@ _CALLED: Sequence[_Called] = (
         _form(r"[0-9]{2}( ?)[0-9]{3}\1[0-9]{3}\1[0-9]{3}"), idnr.is_valid,
     ),
     _Called("NHS", "nhs", _form(r"[0-9]{3}([ \-]?)[0-9]{3}\1[0-9]{4}"), nhs.is_valid),
-    _Called("NINO", "nino|national insurance|ni number", _form(r"(?!BG|GB|NK|KN|TN|NT|ZZ)[A-Z]{2}[0-9]{6}[A-D]"), _any),
+    _Called("NINO", "nino|national insurance|ni number", _form(_NINO + "[0-9]{6}[A-D]"), _any),
     _Called("ROUTING", "routing|aba|rtn", _form(r"[0-9]{9}"), rtn.is_valid),
     _Called("ITIN", "itin|taxpayer identification", _form(r"9[0-9]{2}([ \-]?)[0-9]{2}\1[0-9]{4}"), itin.is_valid),
-    _Called("PASSPORT", "passport|passaporte", _form(r"[A-Z]{0,2}[0-9]{6,9}"), _any),
+    _Called("PASSPORT", "passport|passaporte", _form(r"[A-Za-z]{0,2}[0-9]{6,9}"), _any),
     _Called(
         "LICENCE", "driver'?s? licen[cs]e|driving licen[cs]e",
-        _form(r"[A-Z0-9][A-Z0-9\-]{5,18}"), _licence,
+        _form(r"[A-Za-z0-9][A-Za-z0-9\-]{5,18}"), _licence,
     ),
     _Called(
-        "ACCOUNT", "account (?:number|no\\.?|#)|bank account|checking account|savings account|conta corrente|conta poupan[cç]a|conta banc[aá]ria",
+        "ACCOUNT",
+        r"account (?:number|no\.?|#)|(?:bank|checking|savings) account|conta (?:corrente|poupan[cç]a|banc[aá]ria)",
         _form(r"[0-9]{8,17}(?:-[0-9])?"), _any,
     ),
     _Called("BIRTH", "date of birth|birth ?date|dob|i was born|data de nascimento|nascimento|eu nasci|nascid[oa] em", _BIRTH, _any),
 )  # fmt: skip
 
-FORMS: Final = (
-    rb"(?i)[a-z]{6}[0-9]{2}[a-ehlmpr-t][0-9]{2}[a-z][0-9]{3}[a-z]",
-    rb"(?:[^0-9A-Za-z]|\\[nrt])(?:[13][1-9A-HJ-NP-Za-km-z]{25,34}[^0-9A-Za-z]|bc1[0-9a-z]{11})",
-    rb"[0-9A-Fa-f]{2}:(?:[0-9A-Fa-f]{2}:){4}[0-9A-Fa-f]{2}|[0-9A-Fa-f]{2}-(?:[0-9A-Fa-f]{2}-){4}[0-9A-Fa-f]{2}",
-    rb"(?i)[a-z]{2} ?[0-9]{2} ?[0-9]{2} ?[0-9]{2} ?[a-d][^a-z0-9]",
-    rb"(?i)(?:[^a-z0-9]|\\[nrt])(?:[xyzstfgm]-?[0-9]{7}-?[a-z]|[a-z]{5}[0-9]{4}[a-z])[^a-z0-9]",
-    rb"(?i)(?:passport|passaporte|driv[a-z']{2,5} licen[cs]e|birth|[^a-z]dob|nascimento|i was born|eu nasci|nascid[oa])[^0-9]{0,120}[0-9]",
+_CODICE: Final = rb"[A-Za-z]{2}[0-9]{2}[A-Ea-eHhLlMmPpR-Tr-t][0-9]{2}[A-Za-z][0-9]{3}[A-Za-z]"
+_MAC: Final = rb"[0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2}){5}|[0-9A-Fa-f]{2}(?:-[0-9A-Fa-f]{2}){5}"
+NUMBER_FORMS: Final = (
+    rb"[A-Z]{3}[0-9]{4}[A-Z]",  # PAN
+    rb"[XYZSTFGM]-?[0-9]{7}-?[A-Z]",  # NIE, NRIC
+    rb"[0-9]{2} ?[0-9]{2} ?[0-9]{2} ?[A-D]",  # NINO
+    _CODICE,
 )
 """In JSON, what may be found here and is not met as a number of eight digits or in groups: for `candidates`."""
+OTHER_FORMS: Final = (
+    _MAC,
+    rb"bc1[0-9a-z]{11}",
+    rb"(?:[^0-9A-Za-z]|\\[nrt])[13][1-9A-HJ-NP-Za-km-z]{25}",
+    rb"(?i)(?:passport|passaporte|[sg] licen[cs]e|birth|(?:[^a-z]|\\[nrt])dob|nascimento|was born|eu nasci|nascid[oa])[^0-9]{0,20}[0-9]",
+)
 
 _FORMED: Sequence[_Formed] = (
     _Formed(
-        "CODICE_FISCALE", FORMS[0],
+        "CODICE_FISCALE", _CODICE,
         re.compile(r"(?<![0-9A-Za-z])[A-Z]{6}[0-9]{2}[A-EHLMPR-T][0-9]{2}[A-Z][0-9]{3}[A-Z](?![0-9A-Za-z])", re.IGNORECASE),
         codicefiscale.is_valid,
     ),
@@ -143,13 +155,16 @@ _FORMED: Sequence[_Formed] = (
         re.compile(r"(?<![0-9A-Za-z])(?:[13][1-9A-HJ-NP-Za-km-z]{25,34}|bc1[02-9ac-hj-np-z]{11,71})(?![0-9A-Za-z])"), bitcoin.is_valid,
     ),
     _Formed(
-        "MAC", FORMS[2],
-        re.compile(r"(?<![0-9A-Za-z:\-])(?!(?:00.){5}00|(?i:(?:ff.){5}ff))[0-9A-Fa-f]{2}([:\-])(?:[0-9A-Fa-f]{2}\1){4}[0-9A-Fa-f]{2}(?![0-9A-Za-z:]|-[0-9A-Fa-f])"),
+        "MAC", _MAC,
+        re.compile(
+            r"(?<![0-9A-Za-z:\-])(?!(?:00.){5}00|(?i:(?:ff.){5}ff))[0-9A-Fa-f]{2}([:\-])(?:[0-9A-Fa-f]{2}\1){4}[0-9A-Fa-f]{2}"
+            r"(?![0-9A-Za-z:]|-[0-9A-Fa-f])"
+        ),
         lambda number: not number.isdigit(),
     ),
     _Formed(
         "NINO", rb"[A-Z]{2} [0-9]{2} [0-9]{2} [0-9]{2} [A-D]",
-        re.compile(r"(?<![0-9A-Za-z])(?!BG|GB|NK|KN|TN|NT|ZZ)[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z] [0-9]{2} [0-9]{2} [0-9]{2} [A-D](?![0-9A-Za-z])"),
+        re.compile(rf"(?<![0-9A-Za-z]){_NINO} [0-9]{{2}} [0-9]{{2}} [0-9]{{2}} [A-D](?![0-9A-Za-z])"),
         _any,
     ),
 )  # fmt: skip
@@ -165,43 +180,48 @@ _NAMES = tuple(_name(called.words) for called in _CALLED)
 
 
 def _hint(words: str) -> bytes:
-    """As `_name`; what is not ASCII in it may be any bytes."""
-    written = re.sub(r"\[[^\]]*[^\x00-\x7f][^\]]*\]", ".{1,2}", words)
+    """As `_name`; what is not ASCII may be any byte."""
+    written = re.sub(r"\[[^\]]*[^\x00-\x7f][^\]]*\]", ".", words)
     camel = "|".join(word.capitalize() for word in words.split("|") if word.isalpha())
     return (rf"(?:(?i:[^a-z](?:{written}))" + (rf"|[a-z](?:{camel})" if camel else "") + ")[^0-9a-z]").encode()
 
 
-_scanner = Scanner([*(_hint(called.words) for called in _CALLED), *(formed.hint for formed in _FORMED)], once=True)
+_scanner = Scanner([*(_hint(called.words) for called in _CALLED), *(formed.hint for formed in _FORMED)])
+
+_Met = list[tuple[int, int]]
+"""Which of `_CALLED` and `_FORMED`, and where it ends in the text."""
 
 
 def abroad(text: str, effort: Effort) -> Iterator[PiiSpan]:
     """The numbers of `text` that are called one of `_CALLED`, and what has one of the forms, until the effort is spent."""
-    kinds: set[int] = set()
-    _scanner.finds(f" {text} ".encode("utf-8", "surrogatepass"), _add, kinds)
-    for number in sorted(kinds):
+    met: _Met = []
+    _scanner.finds(b" %b " % text.encode("ascii", "replace"), _add, met)  # one byte for each character
+    for number, end in met:
         if number < len(_CALLED):
-            yield from _behind(text, _NAMES[number], _CALLED[number], effort)
-        else:
-            yield from _formed(text, _FORMED[number - len(_CALLED)], effort)
+            if effort.spent:
+                return
+            yield from _behind(text, end, number, effort)
+    for number in sorted({number - len(_CALLED) for number, _ in met if number >= len(_CALLED)}):
+        yield from _formed(text, _FORMED[number], effort)
 
 
-def _add(pattern: int, start: int, end: int, flags: int, kinds: set[int]) -> bool:
-    kinds.add(pattern)
+def _add(pattern: int, start: int, end: int, flags: int, met: _Met) -> bool:
+    met.append((pattern, end - 2))  # the blank before the text, and what stands behind the name
     return False
 
 
-def _behind(text: str, name: re.Pattern[str], called: _Called, effort: Effort) -> Iterator[PiiSpan]:
-    for found in name.finditer(text):
-        if effort.spent:
-            return
-        effort.spend(_NAME_READ)
-        gap = GAP.match(text, found.end())
-        match = called.form.match(text, gap.end() if gap is not None else found.end())
-        if match is not None:
-            effort.spend(_VALUE_READ)
-            value = _normal(match.group())
-            if called.valid(value):
-                yield PiiSpan(called.kind, *match.span(), value)
+def _behind(text: str, end: int, number: int, effort: Effort) -> Iterator[PiiSpan]:
+    """What stands right behind a name that ends at text[end]."""
+    effort.spend(_NAME_READ)
+    if not any(name.end() == end for name in _NAMES[number].finditer(text, max(0, end - _LONGEST_NAME), end)):
+        return
+    called, gap = _CALLED[number], GAP.match(text, end)
+    match = called.form.match(text, gap.end() if gap is not None else end)
+    if match is not None:
+        effort.spend(_VALUE_READ)
+        value = _normal(match.group())
+        if called.valid(value):
+            yield PiiSpan(called.kind, *match.span(), value)
 
 
 def _formed(text: str, formed: _Formed, effort: Effort) -> Iterator[PiiSpan]:
@@ -216,8 +236,3 @@ def _formed(text: str, formed: _Formed, effort: Effort) -> Iterator[PiiSpan]:
 
 def _normal(written: str) -> str:
     return "".join(filter(str.isalnum, written)).upper()
-
-
-def kind_of_name(key: str) -> Kind | None:
-    """What a key of JSON says that its value is, if it is one of these."""
-    return next((called.kind for name, called in zip(_NAMES, _CALLED, strict=True) if name.search(key)), None)
