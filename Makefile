@@ -26,6 +26,7 @@ help:
 	@echo 'make lint                 ruff and mypy'
 	@echo 'make kafka-test           pipeline and Kafka tests on Apache Kafka (needs Java 17 and Maven)'
 	@echo 'make sdk-test             the SDK in an environment of its own, with the real clients of providers'
+	@echo 'make export-test          the readers of exports: datasets, TRL, openai/evals, and promptfoo where npm is (2 GB)'
 	@echo 'make otel-test            real clients that export to a running Mirante, in an environment of their own'
 ifneq ($(wildcard tests/bench),)
 	@echo 'make sdk-bench            what a guarded call of the SDK costs'
@@ -41,7 +42,7 @@ endif
 	@echo '                          with CORPUS=... of repetitions, with VECTORS=... the embedding (see their cards)'
 	@echo 'make docs                 the documentation as a site, in site/'
 	@echo 'make setup                only create or update $(VENV)'
-	@echo 'make clean                remove $(VENV), $(SDK_VENV), $(OTEL_VENV) and caches; data in .mirante stays'
+	@echo 'make clean                remove $(VENV), $(SDK_VENV), $(OTEL_VENV), $(EXPORT_VENV) and caches; data in .mirante stays'
 
 .PHONY: setup
 setup: $(STAMP)
@@ -108,6 +109,26 @@ tests/otel/vercel/node_modules/.package-lock.json: tests/otel/vercel/package.jso
 	@npm install --prefix tests/otel/vercel --silent --no-audit --no-fund --no-package-lock --ignore-scripts
 	@touch $@
 
+# TRL and openai/evals without what they would install of models: PyTorch is not needed to read a data set. With it in
+# $(EXPORT_VENV) the trainer itself is tested too.
+EXPORT_VENV := .venv-export
+EXPORT_STAMP := $(EXPORT_VENV)/.ready-$(firstword $(shell printf '%s' "$(CURDIR)" | cksum))
+
+.PHONY: export-test
+export-test: $(EXPORT_STAMP) $(if $(shell command -v npm),tests/export/node_modules/.package-lock.json)
+	@exec $(EXPORT_VENV)/bin/python -m pytest -c tests/export/pytest.ini tests/export $(ARGS)
+
+$(EXPORT_STAMP): tests/export/requirements.txt tests/export/readers.txt $(if $(wildcard $(EXPORT_VENV)/bin/python),,FORCE)
+	@echo 'Installing the readers of exports into $(EXPORT_VENV) ...'
+	@$(PYTHON) -m venv --clear $(EXPORT_VENV)
+	@$(EXPORT_VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r tests/export/requirements.txt
+	@$(EXPORT_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r tests/export/readers.txt
+	@touch $@
+
+tests/export/node_modules/.package-lock.json: tests/export/package.json
+	@npm install --prefix tests/export --silent --no-audit --no-fund --no-package-lock --ignore-scripts
+	@touch $@
+
 # One process: the stack, its half an hour of traffic and the browser are shared by all tests.
 .PHONY: browser-test
 browser-test: $(STAMP)
@@ -167,7 +188,7 @@ endif
 
 .PHONY: clean
 clean:
-	rm -rf $(VENV) $(SDK_VENV) $(OTEL_VENV) tests/grafana/node_modules tests/otel/vercel/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf $(VENV) $(SDK_VENV) $(OTEL_VENV) $(EXPORT_VENV) tests/export/node_modules tests/grafana/node_modules tests/otel/vercel/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
 
 # Also when the interpreter of the environment has gone.
 $(STAMP): pyproject.toml constraints.txt $(if $(wildcard $(BIN)/python),,FORCE)

@@ -129,6 +129,5 @@ def embedding() -> StaticEmbedding:
 
 
 def embed(texts: Sequence[str]) -> Floats:
-    """A row for each text, as ``StaticEmbedding`` gives it: ``[drift] embedding =
-    "agents.common.embedding:embed"``."""
+    """A row for each text, as ``StaticEmbedding`` gives it: ``[drift] embedding = "mirante:static"``."""
     return embedding()(texts)

@@ -88,9 +88,8 @@ def logits(models: Sequence[NgramModel], texts: Sequence[str]) -> NDArray[np.flo
         rows = found[at : at + _AT_ONCE]
         rows[:] = [model.bias for model in models]
         for slots, owners in view_slots(shape, part):
-            sizes = np.bincount(owners, minlength=len(part))
-            shares = np.zeros(len(part))
-            np.divide(1.0, np.sqrt(sizes), out=shares, where=sizes > 0)
+            sizes = np.bincount(owners, minlength=len(part)).clip(min=max(shape.least, 1))
+            shares = 1.0 / np.sqrt(sizes)
             weighs = np.zeros(len(slots), dtype=bool)
             for model in models:
                 weighs |= model.weights.take(slots) != 0

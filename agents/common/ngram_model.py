@@ -7,7 +7,8 @@ numbers, so every process and machine gets the same score. The file is an npz of
 Hashing (Weinberger et al., "Feature Hashing for Large Scale Multitask Learning", ICML 2009) needs
 no vocabulary, and n-grams of all lengths come from a few passes over arrays. N-grams count once
 however often they occur, and the length of a text is divided out as in TF-IDF: by the square root
-of how many there are. ``TextShape.features`` is what training reads, so the two cannot differ.
+of how many there are, or of ``TextShape.least`` if they are fewer, so that three words say little.
+``TextShape.features`` is what training reads, so the two cannot differ.
 
 >>> shape = TextShape(views=(View(part="whole", words=(1, 2)),))
 >>> slots, values = shape.features("I can't help. I can't.")
@@ -85,6 +86,8 @@ class TextShape(msgspec.Struct, frozen=True, kw_only=True):
     head: int = 1_500
     tail: int = 500
     """Characters of a longer text that are looked at: its first and its last."""
+    least: int = 1
+    """A view with fewer n-grams counts each as if there were so many: evidence grows with length."""
 
     def bounded(self, text: str) -> str:
         """What is looked at of ``text``."""
@@ -111,14 +114,14 @@ class TextShape(msgspec.Struct, frozen=True, kw_only=True):
 
     def features(self, text: str) -> tuple[Slots, Numbers]:
         """(slots, ascending; their values): of each view the distinct n-grams, each with one
-        divided by the square root of how many n-grams the view has. Views that meet in a slot by
+        divided by the square root of how many n-grams the view has (``least``, if fewer). Views that meet in a slot by
         chance are added."""
         slots: list[Slots] = [np.empty(0, dtype=np.uint64)]
         values: list[Numbers] = [np.empty(0)]
         for found in self.slots(text):
             distinct = np.unique(found)
             slots.append(distinct)
-            values.append(np.full(len(distinct), share(len(found))))
+            values.append(np.full(len(distinct), share(max(len(found), self.least))))
         every, back = np.unique(np.concatenate(slots), return_inverse=True)
         return every, np.bincount(back, np.concatenate(values), len(every)).astype(np.float64)
 
@@ -243,7 +246,7 @@ class NgramModel:
                 slots.sort()
                 weighed = self.weights.take(slots)
                 weighed[1:][slots[1:] == slots[:-1]] = 0
-                total += int(weighed.sum()) * share(len(found))
+                total += int(weighed.sum()) * share(max(len(found), self.shape.least))
         return total / SCALE
 
     def score(self, text: str) -> float:

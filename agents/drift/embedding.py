@@ -1,4 +1,5 @@
-"""An embedding model that the user plugs in: ``[drift] embedding = "module:function"``, texts to an array of float32 (n, d).
+"""An embedding model: ``[drift] embedding = "mirante:static"``, which ships, or one that the user plugs in as ``"module:function"``, texts
+to an array of float32 (n, d).
 
 What it says of an answer takes the place of the answer's character n-grams, so a row stays as small as it is. More dimensions than there is
 room for are projected at random (Achlioptas, "Database-friendly random projections", JCSS 2003), which keeps distances; the signs come from
@@ -9,12 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from importlib import import_module
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from agents.drift.text import GRAMS, MAX_ANSWER, Floats, Small, quantised
 
+SHIPPED: Final = {"mirante:static": "agents.common.embedding:embed"}
+"""Those that need nothing else installed, by the names that settings give them."""
 _PROBE = ("Your order is on its way.", "Seu pedido está a caminho.", "?")
 
 
@@ -23,7 +26,7 @@ class EmbeddingError(ValueError):
 
 
 class Embedding:
-    """``name``: the function, as ``module:function``. Raises EmbeddingError if there is no such function or it gives no vectors."""
+    """``name``: of those that ship, or a function as ``module:function``. Raises EmbeddingError if there is none or it gives no vectors."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -56,7 +59,9 @@ class Embedding:
 
 
 def _found(name: str) -> Callable[[list[str]], Any]:
-    module, _, attribute = name.partition(":")
+    module, _, attribute = SHIPPED.get(name, name).partition(":")
+    if module == "mirante":
+        raise EmbeddingError(f"embedding {name!r}: what ships is {', '.join(SHIPPED)}")
     if not module or not attribute:
         raise EmbeddingError(f"embedding {name!r}: expected 'module:function'")
     try:

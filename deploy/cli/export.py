@@ -36,7 +36,7 @@ class Format(StrEnum):
 def export(
     kind: Annotated[
         ExportKind,
-        typer.Argument(help="regression: failed answers as tests; preference: pairs for DPO; sft: chats to imitate."),
+        typer.Argument(help="regression: failed answers as tests; preference: pairs for DPO; sft: answers to imitate."),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write: a file for each split, and a card.")],
     style: Annotated[Style, typer.Option(help="Of regression: which tool's test cases.")] = Style.promptfoo,
@@ -75,10 +75,13 @@ def export(
     with waiting(f"writing {out}"), closing(build(cast(Any, kind.value), manner, exchanges, selection, shares)) as built:
         counts = write(out, cast(Any, kind.value), manner, cast(Any, form.value), selection, built, force=force)
     if as_json:
-        typer.echo(json.dumps({"out": str(out), "kind": kind.value, "found": built.found, "splits": counts}))
+        found = {"found": built.found, "provisional": built.provisional, "splits": counts}
+        typer.echo(json.dumps({"out": str(out), "kind": kind.value, **found}))
     else:
         numbers = ", ".join(f"{name}: {count}" for name, count in counts.items())
         typer.echo(f"{numbers} examples in {out}; {out / 'README.md'} describes them")
+    if advice := built.unfinished() if any(counts.values()) else built.nothing():
+        typer.echo(advice, err=True)
 
 
 def _moment(text: str | None, option: str) -> datetime | None:

@@ -1,4 +1,4 @@
-"""From labelled exchanges to examples: regression cases, preference pairs, chats to imitate.
+"""From labelled exchanges to examples: regression cases, preference pairs, answers to imitate.
 
 Deduplicated, split by session, in a fixed order, and never all in memory: exchanges come session by session, and examples go to a
 temporary file.
@@ -44,12 +44,15 @@ class Tally(NamedTuple):
 
 
 class Built:
-    """Examples by split, in a temporary file that SQLite keeps (its name is '') and removes. ``found``: before duplicates were dropped."""
+    """Examples by split, in a temporary file that SQLite keeps (its name is '') and removes. ``found``: before duplicates were dropped;
+    ``labels``: that were looked at; ``provisional``: that were not, because their sessions may go on."""
 
     def __init__(self, splits: Mapping[str, float]) -> None:
         """``splits``: name -> share of sessions; shares add up to one."""
         self.splits = splits
         self.found = 0
+        self.labels = 0
+        self.provisional = 0
         self._file = sqlite3.connect("", isolation_level=None)
         self._file.execute(
             "CREATE TABLE examples (key TEXT PRIMARY KEY, unsure REAL, response_id TEXT, time TEXT, split TEXT, feature TEXT, model TEXT, "
@@ -83,6 +86,21 @@ class Built:
     def close(self) -> None:
         self._file.close()
 
+    def unfinished(self) -> str:
+        """What to do about provisional labels; '' if there are none."""
+        if not self.provisional:
+            return ""
+        what = "More labels are" if self.labels else "All labels found are"
+        return (
+            f"{what} provisional ({self.provisional:,}), and left out: their sessions may go on. A label is final once later events show "
+            "its session quiet for labels.gap (30 minutes unless set). Export again then, or take them as they are with --provisional."
+        )
+
+    def nothing(self) -> str:
+        """Why there is no example, and what to do."""
+        found = "Nothing was found; widen the selection or lower --confidence." if self.labels or not self.provisional else ""
+        return " ".join(filter(None, (found, self.unfinished())))
+
     def tally(self) -> Tally:
         """What the data set holds by feature, model and signal, and the times of its first and last
         answer."""
@@ -99,7 +117,16 @@ def build(kind: Kind, style: Style, exchanges: Iterable[Exchange], selection: Se
     """``exchanges``: those of a session follow each other, in the order of time. ``splits``: see :class:`Built`."""
     make = {"regression": regression, "preference": preference, "sft": imitation}[kind]
     built = Built(splits)
-    for _, turns in groupby(exchanges, key=lambda exchange: (exchange.tenant, exchange.session)):
+
+    def chosen() -> Iterator[Exchange]:
+        for exchange in exchanges:
+            if exchange.final or selection.provisional:
+                built.labels += 1
+                yield exchange
+            else:
+                built.provisional += 1
+
+    for _, turns in groupby(chosen(), key=lambda exchange: (exchange.tenant, exchange.session)):
         for example in make(list(turns), selection, style):
             built.add(example)
     return built
@@ -218,15 +245,19 @@ def _again(turns: Sequence[Exchange], at: int, by_event: Mapping[str, int]) -> i
     return None
 
 
-# Chats to imitate
+# Answers to imitate
 
 
 def imitation(turns: Sequence[Exchange], selection: Selection, style: Style) -> Iterable[ExportedExample]:
-    """Chats with an answer that satisfied, as chat fine-tuning takes them."""
+    """Answers that satisfied, in TRL's conversational prompt and completion: its trainer puts loss on the completion only, so that
+    what an earlier turn of the chat got wrong is read and not learned."""
     for exchange in turns:
         if _positive(exchange, selection) and _usable(exchange) and exchange.output and exchange.outcome == "ok":
-            messages = [*exchange.messages, ChatMessage("assistant", exchange.output)]
-            value = {"messages": [_plain(m) for m in messages], "metadata": _metadata(exchange)}
+            value = {
+                "prompt": [_plain(m) for m in exchange.messages],
+                "completion": [{"role": "assistant", "content": exchange.output}],
+                "metadata": _metadata(exchange),
+            }
             yield ExportedExample(_key(*exchange.messages), exchange.score, exchange, value)
 
 

@@ -32,7 +32,7 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
     explicit: bool = False
     """Only where the user said so."""
     provisional: bool = False
-    """Also labels of sessions that go on."""
+    """Also labels of sessions that go on; ``build`` counts those it leaves out."""
 
 
 class Exchange(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,6 +50,8 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True):
     score: float
     explicit: bool
     signals: tuple[str, ...]
+    final: bool = True
+    """Whether the session has ended, so that the label stays."""
     asked_again: tuple[str, ...]
     messages: tuple[ChatMessage, ...]
     """With the system's instructions; the last is the user's."""
@@ -87,9 +89,8 @@ def sql_of(selection: Selection) -> str:
 
 
 def read(query: Query, selection: Selection) -> Iterator[Exchange]:
-    """The exchanges, session by session, in the order of (time, response_id). Of labels of sessions that go on only if the selection wants
-    them."""
-    return (_exchange(row) for row in query(sql_of(selection)) if row["final"] or selection.provisional)
+    """The exchanges, session by session, in the order of (time, response_id), those with provisional labels too."""
+    return map(_exchange, query(sql_of(selection)))
 
 
 def _exchange(row: dict[str, Any]) -> Exchange:
@@ -98,7 +99,8 @@ def _exchange(row: dict[str, Any]) -> Exchange:
     return Exchange(
         response_id=row["response_id"], request_event_id=row["request_event_id"], session=row["session"], tenant=row["tenant"],
         feature=row["feature"], model=row["model"], prompt_sha=row["prompt_sha"], time=row["moment"], label=row["label"],
-        score=float(row["score"]), explicit=bool(row["explicit"]), signals=tuple(sorted({s["kind"] for s in signals})), asked_again=again,
+        score=float(row["score"]), explicit=bool(row["explicit"]), final=bool(row["final"]),
+        signals=tuple(sorted({s["kind"] for s in signals})), asked_again=again,
         messages=tuple(_messages(row["system_instructions"], _decode_json(row["messages"]))), output=row["output"], outcome=row["outcome"],
     )  # fmt: skip
 

@@ -24,7 +24,8 @@ _ABOUT = {
     "`input`, `criteria`, and `ideal` where a later answer was accepted.",
     ("preference", "trl"): "Pairs for DPO (`prompt`, `chosen`, `rejected`): "
     "the answer before the user asked again or had it generated again, and the one that was accepted.",
-    ("sft", "trl"): "Chats whose last answer satisfied its user (`messages`).",
+    ("sft", "trl"): "Answers that satisfied their users (`completion`), each after what was said before it (`prompt`): "
+    "loss belongs on the completion only, as TRL puts it, because earlier answers in a prompt may not have satisfied.",
 }  # fmt: skip
 
 
@@ -114,8 +115,9 @@ def card(kind: Kind, style: Style, selection: Selection, built: Built, digests: 
         *_table(("feature", "examples"), _most({name or "(none)": count for name, count in used.features.items()})),
         *_table(("model", "examples"), _most(used.models)),
         *_table(("signal", "examples"), _most(used.signals)),
-        f"Answers from {used.first} to {used.last} UTC." if kept else "Nothing was found; widen the selection or lower --confidence.",
+        f"Answers from {used.first} to {used.last} UTC." if kept else built.nothing(),
         "",
+        *([built.unfinished(), ""] if kept and built.provisional else []),
         "Personal data is masked: tags such as `<CPF:4711>` stand for it. Masking is automatic "
         "and not perfect: read a sample before you pass this on.",
         "Labels are inferred from what users said and did; a negative one may mean the question, not the answer.",

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import numpy as np
-from scipy.stats import rankdata  # type: ignore[import-untyped]
+from sklearn.metrics import accuracy_score, cohen_kappa_score, roc_auc_score
 
 SQL = """
 SELECT e.name AS name, i.feature AS feature, e.score AS score, f.liked AS liked
@@ -34,7 +33,7 @@ class Rated(NamedTuple):
 
 class Agreement(NamedTuple):
     """``same``: share of responses on which judge (score of 0.5 and more) and user agree; ``kappa``: the same beyond chance (Cohen 1960),
-    None if one of them always says the same; ``auc``: chance that a liked response has the higher score, None without both kinds."""
+    None if both always say the same one thing; ``auc``: chance that a liked response has the higher score, None without both kinds."""
 
     responses: int
     same: float
@@ -43,19 +42,13 @@ class Agreement(NamedTuple):
 
 
 def agreement(rated: Sequence[Rated]) -> Agreement:
-    """Of at least one response."""
-    n = len(rated)
-    same = sum((r.score >= 0.5) == r.liked for r in rated) / n
-    judge, users = sum(r.score >= 0.5 for r in rated) / n, sum(r.liked for r in rated) / n
-    chance = judge * users + (1 - judge) * (1 - users)
-    return Agreement(n, same, None if chance == 1 else (same - chance) / (1 - chance), _auc(rated))
-
-
-def _auc(rated: Sequence[Rated]) -> float | None:
-    """Mann-Whitney's U as a share, ties half."""
-    liked = np.array([r.liked for r in rated])
-    number, others = int(liked.sum()), int((~liked).sum())
-    if not number or not others:
-        return None
-    ranks = rankdata([r.score for r in rated])[liked]
-    return float((ranks.sum() - number * (number + 1) / 2) / (number * others))
+    """Of at least one response, by ``sklearn.metrics``."""
+    scores, liked = [r.score for r in rated], [r.liked for r in rated]
+    judged = [score >= 0.5 for score in scores]
+    both = len(set(liked)) == 2
+    return Agreement(
+        len(rated),
+        float(accuracy_score(liked, judged)),
+        float(cohen_kappa_score(judged, liked)) if len({*judged, *liked}) == 2 else None,
+        float(roc_auc_score(liked, scores)) if both else None,
+    )

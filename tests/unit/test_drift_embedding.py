@@ -41,6 +41,7 @@ def stream(number: int = 400, change: int = 200) -> list[Sample]:
     ("name", "says"),
     [
         ("no_colon", "expected 'module:function'"),
+        ("mirante:lsa", "what ships is mirante:static"),
         ("no.such.module:embed", "No module named"),
         (f"{HERE}:missing", "no attribute 'missing'"),
         (f"{HERE}:NUMBER", "no function but int"),
@@ -55,8 +56,9 @@ def test_what_does_not_embed_is_refused_at_the_start(name: str, says: str) -> No
         agents(Settings(drift={"embedding": name}), SOURCE)
 
 
-def test_a_worker_starts_with_it() -> None:
-    assert "drift" in {agent.name for agent in agents(Settings(drift={"embedding": f"{HERE}:embed"}), SOURCE)}
+@pytest.mark.parametrize("name", ["mirante:static", f"{HERE}:embed"])
+def test_a_worker_starts_with_it(name: str) -> None:
+    assert "drift" in {agent.name for agent in agents(Settings(drift={"embedding": name}), SOURCE)}
 
 
 @pytest.mark.parametrize("function", ["embed", "wide"])
@@ -77,9 +79,10 @@ def test_they_take_the_place_of_the_character_n_grams() -> None:
     assert (kept[GRAMS:] == answer_grams(answer.answer)[GRAMS:]).all()
 
 
-def test_a_drift_is_found_with_it() -> None:
-    found = findings(run(new_state("embed"), in_messages(stream())))
-    assert {finding.labels["metric"] for finding in found} == {"answer_text"}
+@pytest.mark.parametrize("name", ["mirante:static", f"{HERE}:embed"])
+def test_a_drift_is_found_with_it(name: str) -> None:
+    state = DriftState(0, SOURCE, FINDINGS, ACCEPTS, DriftSettings(), 1, Embedding(name))
+    assert {finding.labels["metric"] for finding in findings(run(state, in_messages(stream())))} == {"answer_text"}
 
 
 def test_answers_it_fails_on_are_counted_and_left_out() -> None:

@@ -57,7 +57,7 @@ def test_what_means_the_same_lies_together_in_and_across_languages() -> None:
 
 
 def test_drift_can_be_given_it() -> None:
-    plugged = Plugged("agents.common.embedding:embed")
+    plugged = Plugged("mirante:static")
     first, again, other = plugged(["onde está o pedido?", "Onde esta o pedido", "what a film"])
     assert np.array_equal(first, again)
     assert not np.array_equal(first, other)

@@ -1,4 +1,4 @@
-"""Exports: what becomes a test case, a pair, a chat; duplicates, splits, and the same bytes every time."""
+"""Exports: what becomes a test case, a pair, an answer to imitate; duplicates, splits, and the same bytes every time."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import tracemalloc
+from contextlib import closing
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
@@ -109,13 +110,29 @@ def test_no_pair_without_an_accepted_answer_or_when_the_first_was_accepted_too()
     assert built("preference", *circle) == []
 
 
-# Chats to imitate
+# Answers to imitate
 
 
-def test_positive_answers_become_chats() -> None:
-    [chat] = built("sft", exchange(1), exchange(2, "negative"), exchange(3, outcome="truncated"), exchange(4, output=""))
-    assert [m["role"] for m in chat["messages"]] == ["system", "user", "assistant"]
-    assert chat["messages"][-1]["content"] == "answer 1"
+def test_positive_answers_become_completions() -> None:
+    [taught] = built("sft", exchange(1), exchange(2, "negative"), exchange(3, outcome="truncated"), exchange(4, output=""))
+    assert [m["role"] for m in taught["prompt"]] == ["system", "user"]
+    assert taught["completion"] == [{"role": "assistant", "content": "answer 1"}]
+
+
+@given(st.lists(st.sampled_from(("positive", "negative", "neutral")), min_size=1, max_size=6))
+def test_only_what_was_liked_is_taught(labels: list[str]) -> None:
+    """given a talk in which each question is asked after all that was said, then no answer but a liked one is a completion, and what was
+    disliked is read in prompts only."""
+    said: tuple[ChatMessage, ...] = ()
+    turns = []
+    for n, label in enumerate(labels):
+        asked = (*said, ChatMessage("user", f"question {n}"))
+        turns.append(exchange(n, label, messages=asked))
+        said = (*asked, ChatMessage("assistant", f"answer {n}"))
+    taught = built("sft", *turns)
+    liked = [[{"role": "assistant", "content": f"answer {n}"}] for n, label in enumerate(labels) if label == "positive"]
+    assert [row["completion"] for row in taught] == liked
+    assert all(row["prompt"][-1]["role"] == "user" for row in taught)
 
 
 @pytest.mark.parametrize("roles", [("user", "tool"), ("user", "assistant"), ("tool", "user"), ()])
@@ -131,6 +148,19 @@ def test_confidence_and_evidence_select() -> None:
     assert [chat["metadata"]["response_id"] for chat in chats] == ["a1"]
     chats = built("sft", sure, unsure, said, selection=Selection(explicit=True))
     assert [chat["metadata"]["response_id"] for chat in chats] == ["a3"]
+
+
+@pytest.mark.parametrize(
+    ("final", "says"), [(0, "All labels found are provisional (2)"), (1, "More labels are provisional (2)"), (2, "")]
+)
+def test_provisional_labels_are_told_of_and_taken_if_wanted(tmp_path: Path, final: int, says: str) -> None:
+    turns = [exchange(n) for n in range(final)] + [exchange(n, final=final == 2) for n in (8, 9)]
+    with closing(build("sft", "trl", turns, EVERYTHING, TEST)) as left_out:
+        write(tmp_path / "out", "sft", "trl", "jsonl", EVERYTHING, left_out, force=False)
+    told = left_out.unfinished()
+    assert told.startswith(says) and bool(told) == bool(says) and ("--provisional" in told) == bool(says)
+    assert told in (tmp_path / "out/README.md").read_text("utf-8")
+    assert len(built("sft", *turns, selection=Selection(provisional=True))) == final + 2
 
 
 # Duplicates and splits
@@ -273,7 +303,8 @@ def test_rows_become_exchanges() -> None:
         "messages": '[{"role":"user","content":[{"type":"text","text":"olá"},{"type":"image_url","image_url":"x"}]}]',
         "output": "oi", "outcome": "ok",
     }  # fmt: skip
-    [found] = read(lambda sql: [row, {**row, "final": False}], EVERYTHING)
+    found, going_on = read(lambda sql: [row, {**row, "final": False}], EVERYTHING)
+    assert not going_on.final
     assert found.messages == (ChatMessage("system", "be kind"), ChatMessage("user", "olá"))
     assert found.asked_again == ("q2",) and found.signals == ("reformulation", "session_end")
-    assert len(list(read(lambda sql: [row, {**row, "final": False}], Selection(provisional=True)))) == 2
+    assert found.final

@@ -141,4 +141,5 @@ def test_agreement() -> None:
     found = agreement([Rated(0.9, True), Rated(0.8, True), Rated(0.7, False), Rated(0.1, False)])
     assert (found.responses, found.same, found.kappa, found.auc) == (4, 0.75, 0.5, 1.0)
     assert agreement([Rated(0.9, True)]) == (1, 1.0, None, None)
+    assert agreement([Rated(0.9, True), Rated(0.2, True)]) == (2, 0.5, 0.0, None)
     assert agreement([Rated(0.5, True), Rated(0.5, False)]).auc == 0.5

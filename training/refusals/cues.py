@@ -12,7 +12,12 @@ from pathlib import Path
 from typing import Final
 
 from agents.inspection.text.plain import spaced
-from agents.inspection.text.refusal import REFUSAL_THRESHOLD, looked_at, refusal_probability
+from agents.inspection.text.refusal import (
+    REFUSAL_THRESHOLD,
+    cues_needed,
+    looked_at,
+    refusal_probability,
+)
 from training.refusals.model import SHAPE
 from training.refusals.own import made
 from training.refusals.sources import (
@@ -98,7 +103,10 @@ def main() -> None:
     FILE.write_text("\n".join(sorted(found)) + "\n", "ascii")
     print(f"{len(found)} words")
     for name, of in words.items():
-        has = [not w.isdisjoint(found) for w in of]
+        has = [
+            len(w.intersection(found)) >= cues_needed(len(SHAPE.bounded(looked_at(example.text))))
+            for w, example in zip(of, groups[name], strict=True)
+        ]
         declined = [h for h, is_one in zip(has, flagged[name], strict=True) if is_one]
         others = [h for h, is_one in zip(has, flagged[name], strict=True) if not is_one]
         lost = len(declined) - sum(declined)

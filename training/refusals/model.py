@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Final
 
@@ -21,6 +22,7 @@ SHAPE: Final = TextShape(
     bits=18,
     head=400,
     tail=200,
+    least=120,
 )
 KEPT: Final = 60_000
 """Weights that ship, of those that are not zero."""
@@ -28,6 +30,10 @@ _STRENGTH: Final = 30.0
 """Inverse of the L2 penalty."""
 _OWN: Final = 0.5
 """Weight of one of our own sentences, beside an answer that a model wrote."""
+_PORTUGUESE: Final = 2.0
+"""Weight of a refusal in Portuguese, of which there are fewer."""
+_PRIOR: Final = 1 / 4
+"""Share of refusals among the answers of which a half is said where the model is not sure."""
 
 Numbers = NDArray[np.float64]
 Calibration = tuple[float, float]
@@ -45,7 +51,11 @@ def matrix(examples: Sequence[Example]) -> csr_matrix:
 
 def fit(features: csr_matrix, examples: Sequence[Example]) -> LogisticRegression:
     """Logistic regression (L2)."""
-    weights = [_OWN if example.source == "own sentences" else 1.0 for example in examples]
+    weights = [
+        (_OWN if example.source == "own sentences" else 1.0)
+        * (_PORTUGUESE if example.refused and example.language == "pt" else 1.0)
+        for example in examples
+    ]
     return LogisticRegression(
         C=_STRENGTH, solver="liblinear", dual=True, tol=1e-3, max_iter=2_000, random_state=0
     ).fit(features, [example.refused for example in examples], sample_weight=weights)
@@ -59,10 +69,9 @@ def logits(
 
 
 def calibrate(scores: Numbers, refused: Sequence[bool]) -> Calibration:
-    """What makes of logits of answers not trained on those of a mix with as many refusals as
-    others."""
+    """What makes of logits of answers not trained on those of a mix in which one in four declines."""
     platt = LogisticRegression(C=1e6, class_weight="balanced").fit(scores.reshape(-1, 1), refused)
-    return float(platt.coef_[0, 0]), float(platt.intercept_[0])
+    return float(platt.coef_[0, 0]), float(platt.intercept_[0]) + math.log(_PRIOR / (1 - _PRIOR))
 
 
 def exported(classifier: LogisticRegression, by: Calibration) -> NgramModel:

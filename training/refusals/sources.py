@@ -221,10 +221,19 @@ def ordinary(data: Path) -> Iterator[Example]:
     dialogues = json.loads((data / "iard/umap2020_IARD_Cai.json").read_text("utf-8")).values()
     for dialogue in dialogues:
         for said in dialogue["dialogue_info"].values():
-            if said["role"] == "recommender":
-                text = re.sub(r"@\d+ <([^>]*)>", r"\1", said["utterance_text"]).strip()
-                if text:
-                    yield Example("IARD: recommenders", "en", text, False)
+            text = re.sub(r"@\d+ <([^>]*)>", r"\1", said["utterance_text"]).strip()
+            if text:
+                yield Example(f"IARD: {said['role']}s", "en", text, False)
+
+
+def asked(data: Path) -> Iterator[Example]:
+    """What people write to assistants (CC-BY-3.0, CC-BY-4.0): short, of themselves, with "I can't",
+    and it declines nothing."""
+    questions = json.loads((data / "clinc_oos/data_full.json").read_text("utf-8"))
+    yield from (Example("CLINC questions", "en", text, False) for text, _ in questions["train"])
+    with (data / "banking77/train.csv").open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            yield Example("Banking77 questions", "en", row["text"].strip(), False)
 
 
 _SAID: Final = re.compile(r"^  - (?!-)(.+(?:\n    .+)*)", re.MULTILINE)
@@ -269,6 +278,7 @@ def public(data: Path, wheels: Path) -> list[Example]:
         *jailbreakbench(data),
         *pyrit(wheels),
         *ordinary(data),
+        *asked(data),
         *airline(data),
         *small_talk(wheels),
     ]
@@ -279,8 +289,18 @@ def public(data: Path, wheels: Path) -> list[Example]:
     return [e for of in by_source.values() for e in rng.sample(of, min(len(of), 700))]
 
 
+def services(data: Path) -> list[Example]:
+    """What the services of SGD say to their customers, 400 drawn at random: no refusals."""
+    lines = (data / "uss_sgd_half/SGD.txt").read_text("utf-8").splitlines()
+    said = sorted({line.split("\t")[1].strip() for line in lines if line.startswith("SYSTEM\t")})
+    return [
+        Example("SGD: services", "en", text, False) for text in random.Random(3).sample(said, 400)
+    ]
+
+
 def evaluation(data: Path) -> list[Example]:
-    """XSTest answers, labelled by people: nothing is trained on them. A partial refusal is one."""
+    """Nothing is trained on these: XSTest answers, labelled by people (a partial refusal is one),
+    and what services say."""
     return [
         Example(
             f"XSTest: {row['model']}",
@@ -289,4 +309,4 @@ def evaluation(data: Path) -> list[Example]:
             row["label"] != "1_full_compliance",
         )
         for row in _lines(data / "xstest_half/answers.jsonl")
-    ]
+    ] + services(data)

@@ -24,6 +24,10 @@ MOST: Final = 300
 """Characters that are translated of an answer, to the end of a sentence if there is one."""
 _OTHERS: Final = 80
 """Answers of a source that decline nothing, which are translated."""
+_SHORT: Final = ("airline", "PyRIT", "ChatterBot, en", "IARD", "CLINC", "Banking77")
+"""How the names of sources begin of whose answers ``_MORE`` are translated: they are short, or
+what a service says."""
+_MORE: Final = 400
 
 _NEGATION: Final = re.compile(
     r"n't|n’t|\b(?:not|no|never|nor|none|nothing|cannot|without|un\w+)\b", re.I
@@ -52,7 +56,7 @@ def chosen(examples: Iterable[Example]) -> list[Example]:
         else:
             others.setdefault(example.source, []).append(example)
     for source, of in others.items():
-        few = _OTHERS * 2 if source in ("airline agent", "PyRIT") else _OTHERS
+        few = _MORE if source.startswith(_SHORT) else _OTHERS
         found += rng.sample(of, min(few, len(of)))
     rng.shuffle(found)
     return found

@@ -21,7 +21,7 @@ _LOOK, _READ = 0.1, 3.0
 
 _SEPARATOR = r"(?:(?![,;:|]\s)[\s.,/\-_:·•*|'’()+\\]){0,3}"
 """A comma with a blank separates numbers, not their digits. Never what is found or masked already."""
-_GAP = re.compile(
+GAP = re.compile(
     r"(?:[^\w\0]|_|(?:n|no|nr|nro|num|numero|número|number|e|é|eh|is|are|was|foi|era|of|de|do|da|dos|das|o|a|os|the|my|meu|minha|seu|sua"
     r"|his|her|your|id|mf|code|codigo|código|cliente|titular|customer|client|holder|user|credit|debit|credito|crédito|debito|débito"
     r"|visa|mastercard|amex|elo|cpf|cnpj|rg|novo|nova|new|empresa|fornecedor|loja|matriz|filial|pessoa|company|supplier|store|antigo|antiga|old|certo|correto|correct|dele|dela|with|com)(?!\w)){0,12}",
@@ -110,7 +110,7 @@ def called(text: str, effort: Effort) -> Iterator[PiiSpan]:
 
 def _behind(text: str, end: int, forms: Sequence[_Form], effort: Effort) -> Iterator[PiiSpan]:
     """What stands right behind a name that ends at text[end], and what is listed with it."""
-    gap = _GAP.match(text, end)
+    gap = GAP.match(text, end)
     position = gap.end() if gap is not None else end
     while (span := _number(text, position, len(text), forms, effort)) is not None:
         yield span

@@ -7,6 +7,7 @@ should be false of ids, times, costs and measurements, which every row has.
 
 from __future__ import annotations
 
+from agents.inspection.pii.abroad import NUMBER_FORMS, OTHER_FORMS
 from agents.inspection.scan import Scanner
 
 _SEPARATOR = rb"[ ./()\-\\nrt\x80-\xff]+"
@@ -114,7 +115,7 @@ def _is_number(data: bytes, end: int) -> bool:
 _MOST_ENDS = 200
 _MOST_OTHERS = 5_000
 # Passes: each has fast automata, all in one have not.
-_numbers, _others, _strokes = Scanner((_NUMBERS,)), Scanner(_OTHERS), Scanner((_CNPJ_WITH_LETTERS,))
+_numbers, _others, _strokes = Scanner((_NUMBERS, *NUMBER_FORMS)), Scanner((*_OTHERS, *OTHER_FORMS)), Scanner((_CNPJ_WITH_LETTERS,))
 
 
 def has_candidates(data: bytes) -> bool:

@@ -10,6 +10,7 @@ from operator import attrgetter
 import msgspec
 
 from agents.inspection.folding import fold
+from agents.inspection.pii.abroad import abroad
 from agents.inspection.pii.called import called
 from agents.inspection.pii.candidates import has_candidates
 from agents.inspection.pii.codes import UUID, addresses, companies, emails, ibans, pix_keys, secrets
@@ -33,7 +34,7 @@ _UNREAD = re.compile(r"(?<![^\s\0])(?:[^\s\0@0-9]*+[@0-9][^\s\0]*+(?:\s++(?=[^\s
 
 _PLAIN_DETECTORS = (secrets, emails)
 """They decide by a pattern alone and look at all of a text; the others judge what they match."""
-_JUDGES = (ibans, called, companies, addresses, pix_keys)
+_JUDGES = (ibans, called, abroad, companies, addresses, pix_keys)
 _ROUND = 0.05
 """Effort for each character that is gone over once more, because something was found."""
 _CACHED_TEXTS = 4_096

@@ -21,7 +21,14 @@ from agents.common.ngram_batch import logits
 from agents.common.ngram_model import NgramModel, load
 from agents.inspection.text.cues import Cues
 
-__all__ = ["REFUSAL_THRESHOLD", "is_refusal", "looked_at", "refusal_probability", "refusals"]
+__all__ = [
+    "REFUSAL_THRESHOLD",
+    "cues_needed",
+    "is_refusal",
+    "looked_at",
+    "refusal_probability",
+    "refusals",
+]
 
 REFUSAL_THRESHOLD: Final = 0.5
 """An answer with at least this probability is a refusal."""
@@ -32,6 +39,8 @@ _AT_MOST: Final = 4_000
 """Characters whose quotations are looked for: the first half and the last."""
 _QUOTED_WHOLE: Final = ("{", "[", "```", '"', "“", "«")
 _QUOTE: Final = re.compile('"[^"\n]{1,300}+"|“[^“”\n]{1,300}+”|«[^«»\n]{1,300}+»')
+_LONGER: Final = 150
+"""Characters from which on hardly an answer that declines has only one of those words."""
 _VALUES: Final = 8
 """Texts of a JSON answer that are looked at one by one, the first that are no mere names."""
 _NAME: Final = 20
@@ -64,7 +73,7 @@ def looked_at(text: str) -> str:
 
 def refusal_probability(text: str) -> float:
     """Probability (0 to 1) that the answer ``text`` declines what was asked, wholly or in part.
-    Calibrated for a mix of as many refusals as other answers; 0 for a single word: a label, a name.
+    Calibrated for a mix of which one in four declines; 0 for a single word: a label, a name.
     """
     text = looked_at(text)
     return _model().score(text) if _has_words(text) else 0.0
@@ -72,6 +81,12 @@ def refusal_probability(text: str) -> float:
 
 def _has_words(text: str) -> bool:
     return len(text.split(None, 1)) > 1
+
+
+def cues_needed(characters: int) -> int:
+    """How many different words by which a refusal is known an answer of so many characters must
+    have to be scored."""
+    return 1 if characters < _LONGER else 2
 
 
 def is_refusal(answer: str) -> bool:
@@ -97,7 +112,8 @@ def _declining(texts: Sequence[str]) -> list[bool]:
     seen: list[str] = []
     places: list[int] = []
     for place, text in enumerate(map(looked_at, texts)):
-        if _has_words(text) and cues.met(model.shape.bounded(text)):
+        part = model.shape.bounded(text)
+        if _has_words(text) and cues.met(part, cues_needed(len(part))):
             seen.append(text)
             places.append(place)
     if seen:
