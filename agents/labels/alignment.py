@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.common.embedding import Floats, Places, StaticEmbedding
-from agents.labels.lexicon import ASKING, LEANING, OPPOSED, UNDOING
+from agents.labels.lexicon import ASKING, FRAMING, LEANING, OPPOSED, UNDOING
 from agents.labels.wording import LETTERS, SLIPS, UNITS, Utterance, misspelt
 
 __all__ = ["Aligned", "Alignment"]
@@ -30,6 +30,12 @@ STEM = 5
 """Letters by which inflected words are taken for one."""
 NEAR = 0.5
 """The cosine from which a word stands for another."""
+_WEIGHTS = {**dict.fromkeys(FRAMING, 0.25), **dict.fromkeys(LEANING, 0.0)}
+"""Of words that count for less than they are rare. What one of ``LEANING`` stands for may be named
+in the other message."""
+DOUBT = 0.25
+"""Rarity that is taken for dropped of any message, so that little is kept of one that says nothing
+but such words."""
 _WIDTHS = (4, 8, RAREST)
 """Rarest words of the longer of two messages: pairs that have as many are multiplied together."""
 
@@ -67,8 +73,9 @@ class Alignment:
         self._starts = np.cumsum(self._sizes) - self._sizes
         of = np.repeat(np.arange(len(texts)), self._sizes)
         self._rarity = np.append(embedding.rarity.take(places), 0).astype(np.float64)
-        self._leaning = np.array([word in LEANING for word in words], np.bool_)
-        self._weight = np.where(self._leaning, 0.0, self._rarity[:-1])
+        weights = np.array([_WEIGHTS.get(word, 1.0) for word in words], np.float64)
+        self._leaning = weights == 0
+        self._weight = weights * self._rarity[:-1]
         self._asking = np.array([ASKING.get(word, 0) for word in words], np.int64)
         self._asks = np.array([text.asks for text in texts], np.int64)
         # Which text has which word, and which beginning; the last beginning is of words without.
@@ -139,7 +146,7 @@ class Alignment:
         met |= (self._asking[words] & self._asks[other]) > 0
         self._written_apart(met, here, there, begins)
         self._misspelt(met, same, begins, words)
-        gone = ~(met | self._leaning[words])  # what it stands for may be named there
+        gone = ~(met | self._leaning[words])
         weight = self._weight[words]
         # Of the rarest words those that are not met, and how near the nearest of the other is.
         near = np.concatenate(self._nearest(earlier, later))
@@ -153,7 +160,7 @@ class Alignment:
         said = 1 - unmet / self._rareness.sum(axis=1)[here].clip(min=1e-9)
         spoken = (sizes[:pairs] > 0) & (sizes[pairs:] > 0)  # who says nothing asks nothing
         return Aligned(
-            kept=spoken * (1 - lost / np.where(total > 0, total, 1)),
+            kept=spoken * (total - lost) / (total + DOUBT),
             met=spoken * (said[:pairs] + said[pairs:]) / 2,
             shared=common / (sizes[:pairs] + sizes[pairs:] - common).clip(min=1),
             added=unmet[pairs:],

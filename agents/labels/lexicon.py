@@ -15,6 +15,13 @@ LEANING = _each(
 )
 """Words that stand for something said before."""
 
+FRAMING = _each(
+    "hi hello hey ok please pls i me my am im want need would like could can help just again asked "
+    "said how do does to oi ola por favor eu me meu minha quero queria gostaria preciso pode "
+    "poderia posso consigo ajuda ajudar de novo como faco faz fazer"
+)
+"""Words around any request: they say that something is asked, and hardly what."""
+
 ONWARDS = _each("and also now then next besides e agora tambem depois entao")
 """Words with which a next step begins."""
 

@@ -3,9 +3,9 @@ added, and how far apart are the words that changed.
 
 A word of one message is *met* in the other if it is there, or one that begins alike or is misspelt;
 else by as much as it means the same as the nearest (soft alignment, as in Sultan et al. 2014, with
-the word vectors of ``agents/common/embedding.py``). Words count by their rarity. Who asks again
-keeps what they asked, or asks for the same in other words; who goes on drops some of it and adds
-something. Nothing here but the word vectors is learned: nets and linear models of these and other
+the word vectors of ``agents/common/embedding.py``). Words count by their rarity, those that are
+around any request a quarter of it. Who asks again keeps what they asked, or asks for the same in
+other words; who goes on drops some of it and adds something. Nothing here but the word vectors is learned: nets and linear models of these and other
 features did worse on sources that they were not trained on (card: ``MODEL.md``).
 """
 

@@ -37,6 +37,10 @@ def evidence(earlier: str, later: str) -> PairEvidence:
         # the next step
         ("how do I reset my password?", "and how long is the link valid?"),
         ("como faço um pix?", "e qual é o limite por dia?"),
+        # all of what says nothing
+        ("e isso?", "qual o prazo de entrega disso"),
+        ("help me please", "how can you help me with my taxes"),
+        ("it", "what time do you open"),
     ],
 )
 def test_something_else_of_the_same_thing_is_no_repetition(earlier: str, later: str) -> None:
@@ -52,6 +56,10 @@ def test_something_else_of_the_same_thing_is_no_repetition(earlier: str, later: 
         ("quando ele nasceu", "quando nasceu Machado de Assis"),
         ("onde está minha encomenda", "cadê minha encomenda??"),
         ("what is the capital of Peru", "i asked: what is the capital of Peru"),
+        # with other words around it
+        ("cancel my subscription please", "I want to cancel the subscription"),
+        ("how do I reset my password? I am <EMAIL:1a2b>", "how can i reset my passwrod"),
+        ("como emitir a segunda via do boleto?", "quero emitir a 2ª via do meu boleto"),
     ],
 )
 def test_the_same_in_other_words_or_written_out_is_a_repetition(earlier: str, later: str) -> None:
