@@ -22,6 +22,13 @@ FRAMING = _each(
 )
 """Words around any request: they say that something is asked, and hardly what."""
 
+ORDINALS = {
+    "1st": "first", "2nd": "second", "3rd": "third",
+    "1a": "primeira", "2a": "segunda", "3a": "terceira",
+    "1o": "primeiro", "2o": "segundo", "3o": "terceiro",
+}  # fmt: skip
+"""A number as a word -> the word; "2ª" is "2a" without accents."""
+
 ONWARDS = _each("and also now then next besides e agora tambem depois entao")
 """Words with which a next step begins."""
 

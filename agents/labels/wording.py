@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from agents.common.embedding import StaticEmbedding
 from agents.inspection.folding import in_ascii
-from agents.labels.lexicon import ASKING, LEANING, ONWARDS, opposite
+from agents.labels.lexicon import ASKING, LEANING, ONWARDS, ORDINALS, opposite
 
 __all__ = ["HEAD", "LETTERS", "SLIPS", "TAIL", "UNITS", "Utterance", "misspelt", "read_all", "words_of"]
 
@@ -61,7 +61,7 @@ def words_of(text: str) -> list[str]:
         text = f"{text[:HEAD]} {text[-TAIL:]}"
     text = _MASKED.sub(" ", text) if "<" in text else text
     text = (text if text.isascii() else in_ascii(text)).lower()
-    return _WORDS(text.replace("'", ""))
+    return [ORDINALS.get(word, word) for word in _WORDS(text.replace("'", ""))]
 
 
 def read_all(texts: Sequence[str], embedding: StaticEmbedding) -> Iterator[Utterance]:
