@@ -92,10 +92,10 @@ class StaticEmbedding:
             words = words[: self.KEPT]
         found = self._places
         try:
-            return np.array([found[word] for word in words], np.intp)
+            return np.fromiter(map(found.__getitem__, words), np.intp, len(words))
         except KeyError:
             self._meet(word for word in words if word not in found)
-        return np.array([found[word] for word in words], np.intp)
+        return np.fromiter(map(found.__getitem__, words), np.intp, len(words))
 
     def _meet(self, words: Iterable[str]) -> None:
         """Give rows to words that have none."""

@@ -7,7 +7,7 @@ of two below them, so they are exact, and the same in whatever order they are ta
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import chain, pairwise, repeat
+from itertools import chain, repeat
 from typing import NamedTuple
 
 import numpy as np
@@ -60,50 +60,53 @@ class Alignment:
 
     def __init__(self, texts: Sequence[Utterance], embedding: StaticEmbedding) -> None:
         self._texts = texts
-        number: dict[str, int] = {}
+        said = list(chain.from_iterable(text.words for text in texts))
+        words = list(dict.fromkeys(said))
+        number = dict(zip(words, range(len(words)), strict=True))
         """Of each word: its place in the arrays of words."""
-        ids = [
-            number.setdefault(word, len(number))
-            for word in chain.from_iterable(text.words for text in texts)
-        ]
-        words = list(number)
         places = embedding.places(words)
-        self._ids = np.array(ids, np.intp)
+        self._words = words
+        self._ids = np.fromiter(map(number.__getitem__, said), np.intp, len(said))
         self._sizes = np.array([len(text.words) for text in texts])
         self._starts = np.cumsum(self._sizes) - self._sizes
         of = np.repeat(np.arange(len(texts)), self._sizes)
         self._rarity = np.append(embedding.rarity.take(places), 0).astype(np.float64)
-        weights = np.array([_WEIGHTS.get(word, 1.0) for word in words], np.float64)
+        weights = np.ones(len(words))
+        self._asking = np.zeros(len(words), np.int64)
+        for word in number.keys() & _WEIGHTS.keys():
+            weights[number[word]] = _WEIGHTS[word]
+        for word in number.keys() & ASKING.keys():
+            self._asking[number[word]] = ASKING[word]
         self._leaning = weights == 0
         self._weight = weights * self._rarity[:-1]
-        self._asking = np.array([ASKING.get(word, 0) for word in words], np.int64)
         self._asks = np.array([text.asks for text in texts], np.int64)
+        self._length = np.fromiter(map(len, words), np.intp, len(words))
+        begins = np.array(words, f"S{STEM}")
+        self._initial = begins.view(np.uint8)[::STEM]
         # Which text has which word, and which beginning; the last beginning is of words without.
         self._has = np.zeros((len(texts), len(words)), np.bool_)
         self._has[of, self._ids] = True
-        stems: dict[str, int] = {}
-        stem = [stems.setdefault(w[:STEM], len(stems)) if len(w) >= STEM else -1 for w in words]
-        self._stem = np.array(stem, np.intp)
+        stems, self._stem = np.unique(begins, return_inverse=True)
+        self._stem[self._length < STEM] = len(stems)
         self._begins = np.zeros((len(texts), len(stems) + 1), np.bool_)
         self._begins[of, self._stem[self._ids]] = True
         self._begins[:, -1] = False
+        apart = number.keys().isdisjoint
         self._joined = [
-            (text, number[one + two], at)
+            (text, number[joined], at)
             for text, each in enumerate(texts)
-            for at, (one, two) in enumerate(pairwise(each.words))
-            if one + two in number
+            if not apart(each.joined)
+            for at, joined in enumerate(each.joined)
+            if joined in number
         ]
-        self._spelt = self._has.copy()
+        self._spelt = self._has.copy() if self._joined else self._has
         """The same as ``has``, with what neighbours are when written together."""
         for text, joined, _ in self._joined:
             self._spelt[text, joined] = True
         self._opposed = _opposed(number)
-        self._initial = np.array([word[0] for word in words], "S1").view(np.uint8)
-        self._length = np.array([len(word) for word in words])
-        # What is too short to be told, or no word, is not spelt.
-        spelt = [len(word) >= LETTERS and word.isalpha() for word in words]
-        self._strange = np.array(spelt, np.bool_) & (places >= embedding.listed)
-        self._words = words
+        self._strange = (places >= embedding.listed) & (self._length >= LETTERS)
+        for n in np.flatnonzero(self._strange).tolist():  # what is no word is not spelt
+            self._strange[n] = words[n].isalpha()
         self._content(of)
         units = embedding.vectors.take(places, 0) / embedding.lengths.take(places)[:, None]
         self._units: Floats = np.zeros((len(words) + 1, embedding.dimensions), np.float32)

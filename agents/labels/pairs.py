@@ -5,8 +5,9 @@ A word of one message is *met* in the other if it is there, or one that begins a
 else by as much as it means the same as the nearest (soft alignment, as in Sultan et al. 2014, with
 the word vectors of ``agents/common/embedding.py``). Words count by their rarity, those that are
 around any request a quarter of it. Who asks again keeps what they asked, or asks for the same in
-other words; who goes on drops some of it and adds something. Nothing here but the word vectors is learned: nets and linear models of these and other
-features did worse on sources that they were not trained on (card: ``MODEL.md``).
+other words; who goes on drops some of it and adds something. Nothing here but the word vectors is
+learned: nets and linear models of these and other features did worse on sources that they were not
+trained on (card: ``MODEL.md``).
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from agents.labels.wording import Utterance
 Numbers = NDArray[np.float64]
 Truths = NDArray[np.bool_]
 
-TOGETHER = 4_096
+TOGETHER = 8_192
 """Words of the pairs that are compared at once: their arrays stay in the processor's cache, and the
 embedding has room for words that it does not list."""
 

@@ -44,6 +44,8 @@ class Utterance(msgspec.Struct, frozen=True, eq=False, gc=False):
 
     words: tuple[str, ...]
     """Each once, in order; lower case, without accents."""
+    joined: tuple[str, ...]
+    """What each word and the next are when written together ("log in")."""
     numbers: frozenset[str]
     asks: int
     """A bit for each kind of word that asks (``lexicon.ASKING``)."""
@@ -74,11 +76,13 @@ def read_all(texts: Sequence[str], embedding: StaticEmbedding) -> Iterator[Utter
 
 def _utterance(said: list[str], meaning: Small) -> Utterance:
     each = dict.fromkeys(said)
+    words = tuple(each)
     asks = 0
     for word in each.keys() & ASKING.keys():
         asks |= ASKING[word]
     return Utterance(
-        words=tuple(each),
+        words=words,
+        joined=tuple(map("".join, pairwise(words))),
         numbers=frozenset(filter(str.isdigit, each)),
         asks=asks,
         leans=not LEANING.isdisjoint(each),
