@@ -57,7 +57,7 @@ def view_slots(shape: TextShape, texts: Sequence[str]) -> Iterator[tuple[Hashes,
             yield mixed(np.concatenate(hashes), shape.bits), np.concatenate(owners)
 
 
-def _owners(units: Sequence[Sequence[int]]) -> Owners:
+def _owners(units: Sequence[Sequence[bytes] | bytes]) -> Owners:
     return np.repeat(np.arange(len(units)), [len(each) for each in units])
 
 
@@ -91,7 +91,10 @@ def logits(models: Sequence[NgramModel], texts: Sequence[str]) -> NDArray[np.flo
             sizes = np.bincount(owners, minlength=len(part))
             shares = np.zeros(len(part))
             np.divide(1.0, np.sqrt(sizes), out=shares, where=sizes > 0)
-            keys = (owners << shape.bits) | slots.astype(np.intp)
+            weighs = np.zeros(len(slots), dtype=bool)
+            for model in models:
+                weighs |= model.weights.take(slots) != 0
+            keys = (owners[weighs] << shape.bits) | slots[weighs].astype(np.intp)
             keys.sort()
             first = np.ones(len(keys), dtype=bool)
             np.not_equal(keys[1:], keys[:-1], out=first[1:])
