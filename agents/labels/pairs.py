@@ -123,10 +123,11 @@ class PairModel:
         aligned = Alignment(told, self.embedding).of(first, second)
         meanings = np.array([text.meaning for text in told], np.float32)
         asks = np.array([text.asks for text in told])
-        known: dict[frozenset[str] | tuple[str, ...], int] = {frozenset(): 0}
-        numbers = np.array([known.setdefault(text.numbers, len(known)) for text in told])
-        begins = np.array([known.setdefault(text.words[:1], len(known)) for text in told])
-        onwards = np.array([text.onwards for text in told])
+        sets: dict[frozenset[str], int] = {frozenset(): 0}
+        numbers = np.array([sets.setdefault(text.numbers, len(sets)) for text in told])
+        onwards = np.array([text.onwards for text in told])[second]
+        for n in np.flatnonzero(onwards).tolist():
+            onwards[n] = told[first[n]].words[:1] != told[second[n]].words[:1]
         leans = np.array([text.leans for text in told])
         # Whole numbers, in whatever order: see ``UNITS``.
         cosine = np.einsum("ij,ij->i", meanings[first], meanings[second]).astype(np.float64)
@@ -140,7 +141,7 @@ class PairModel:
             opposites=aligned.opposites,
             numbers_differ=both & (numbers[first] != numbers[second]),
             asks_else=both_ask & (asks[first] & asks[second] == 0),
-            onwards=onwards[second] & (begins[first] != begins[second]),
+            onwards=onwards,
             leans=leans[second],
         )
 
