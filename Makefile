@@ -158,9 +158,6 @@ endif
 	$(BIN)/python -m training.attacks.questions --write
 	$(BIN)/python -m training.attacks.documents --write
 	$(BIN)/python -m training.labels.tone $(if $(TRANSLATIONS),--translations '$(TRANSLATIONS)')
-ifneq ($(CORPUS),)
-	$(BIN)/python -m training.labels.train '$(CORPUS)'
-endif
 ifneq ($(VECTORS),)
 	$(BIN)/python -m training.embedding.train '$(VECTORS)'
 endif

@@ -34,7 +34,7 @@ from agents.common.label_settings import LabelSettings
 from agents.labels.detectors import WEAK, Reader, Tone, TopicChange
 from agents.labels.reliability import Vote
 from agents.labels.state import LabelsState
-from agents.labels.text import normalise
+from agents.labels.wording import words_of
 from schemas.outputs import Label
 from schemas.turns import Signal, Turn, Turns
 from streams.effects import Effects
@@ -64,7 +64,7 @@ def area(scores: Sequence[float], truth: Sequence[bool]) -> float:
 
 
 def jaccard(first: str, second: str) -> float:
-    a, b = set(normalise(first).split()), set(normalise(second).split())
+    a, b = set(words_of(first)), set(words_of(second))
     return len(a & b) / len(a | b) if a | b else 0.0
 
 
@@ -101,8 +101,9 @@ class Signals:
         pairs = [(*pair, True) for pair in same] + [(*pair, False) for pair in different]
         truth = [y for *_, y in pairs]
         model = self.reader.model
-        earlier, later = model.read_all([a for a, *_ in pairs]), model.read_all([b for _, b, _ in pairs])
-        likenesses = model.compare(earlier, later)
+        texts = model.read_all([text for a, b, _ in pairs for text in (a, b)])
+        even = np.arange(0, len(texts), 2)
+        likenesses = model.compare_among(texts, even, even + 1)
         words = [jaccard(a, b) for a, b, _ in pairs]
         regex = [float(bool(MISALIGNED.search(b))) for _, b, _ in pairs]
         baselines = f"TF-IDF {area(character_tfidf(pairs), truth):.3f}, Jaccard {area(words, truth):.3f}, regex {area(regex, truth):.3f}"
@@ -318,7 +319,8 @@ def main() -> None:
     read_ = signals.reader.model.read_all(questions * 5)
     reading = (time.process_time() - began) / len(read_) * 1e6
     began = time.process_time()
-    signals.reader.model.compare(read_[:-1], read_[1:])
+    places = np.arange(len(read_))
+    signals.reader.model.compare_among(read_, places[:-1], places[1:])
     comparing = (time.process_time() - began) / len(read_) * 1e6
     alike = f"{comparing:.0f} µs to compare it with an earlier one (4 at most)"
     console.print(f"Detection, hundreds at once: {reading:.0f} µs to read a turn, {alike}")
