@@ -23,6 +23,7 @@ from agents.budgets.rules import Rule, read_rules
 from agents.budgets.runaway import Loop
 from agents.detectors.burn import Burning
 from agents.detectors.burn import Rule as BurnRule
+from agents.detectors.detector import Score as DetectorScore
 from agents.detectors.level import Fall, Level
 from agents.detectors.sequential import Mean
 from agents.drift.cause import Candidate
@@ -34,6 +35,8 @@ from agents.guards.report import appeared_findings, burst_finding
 from agents.guards.seen import Appeared, Attempted, PiiPlace
 from agents.guards.seen import AttemptsKey as GuardKey
 from agents.satisfaction.state import WatchedSeries, fallen
+from agents.watch.report import odd
+from agents.watch.settings import Watch
 from schemas.findings import Finding
 from schemas.outputs import DriftCause
 
@@ -300,6 +303,13 @@ def _of_the_others() -> Iterator[Example]:
         )
 
     yield Example("satisfaction", "satisfaction", unsatisfied)
+
+    def followed(time: float, times: float) -> Finding:
+        watch = Watch(name="quality", score="helpfulness", detector="river:drift.ADWIN")
+        score = DetectorScore(1.0, 0.61 / times, 0.85)
+        return odd(watch, ("acme", "chat"), round(time), 12, score)[0]
+
+    yield Example("a number that is followed", "watch", followed)
 
     def attempts(key: GuardKey, time: float, times: float) -> Finding:
         calls = [
