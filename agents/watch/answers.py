@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from agents.watch.told import AnsweredCall, Place
+from agents.watch.told import AnsweredCall, WatchPlace
 
 REMEMBERED = 86_400
 """Seconds for which a score finds the answer it was given to,"""
@@ -37,7 +37,7 @@ class Answers:
         self._minutes.setdefault(int(answer.time // _MINUTE), []).append(answer.id)
         return True
 
-    def places(self, answer: int, end: float) -> Sequence[Place]:
+    def places(self, answer: int, end: float) -> Sequence[WatchPlace]:
         """Where scores of an answer count that was given before ``end`` (epoch seconds)."""
         known = self._known.get(answer)
         return known.places if known is not None and known.time < end else ()

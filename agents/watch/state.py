@@ -21,7 +21,7 @@ from agents.watch.answers import Answers
 from agents.watch.report import STAGE, odd
 from agents.watch.series import FollowedSeries, together
 from agents.watch.settings import Watch
-from agents.watch.told import AnsweredCall, Followed, Measured, Place, ScoreGiven
+from agents.watch.told import AnsweredCall, Followed, Measured, ScoreGiven, WatchPlace
 from schemas.findings import Finding
 from streams.effects import Effects
 
@@ -36,14 +36,14 @@ MAX_PENDING = 200_000
 _PIECE, _PIECE_OF_SERIES = 1_000, 4
 
 
-class Ended(NamedTuple):
+class Interval(NamedTuple):
     """An interval of a watch. ``end``: epoch seconds."""
 
     end: int
     watch: str
 
 
-Judgement = tuple[Place, int, float, bool]
+Judgement = tuple[WatchPlace, int, float, bool]
 """A series was given a number: the end of its interval, whether it had values. A negative end: it
 was forgotten."""
 
@@ -52,13 +52,13 @@ class SavedWatch(msgspec.Struct, array_like=True, gc=False):
     """A piece of state in the changelog. ``closed``: the last interval that was judged; ``over``:
     those up to there are."""
 
-    closed: Ended
+    closed: Interval
     over: int
     clocks: list[Reached] = []
     measured: list[Measured] = []
     answered: list[AnsweredCall] = []
     scores: list[ScoreGiven] = []
-    series: list[tuple[Place, FollowedSeries]] = []
+    series: list[tuple[WatchPlace, FollowedSeries]] = []
     judged: list[Judgement] = []
     kinds: dict[str, str] = {}
     """Of the watches that ``judged`` is of."""
@@ -67,7 +67,7 @@ class SavedWatch(msgspec.Struct, array_like=True, gc=False):
 _decode = msgspec.msgpack.Decoder(Followed).decode
 _encode_saved = msgspec.msgpack.Encoder().encode
 _decode_saved = msgspec.msgpack.Decoder(SavedWatch).decode
-_NOTHING = Ended(0, "")
+_NOTHING = Interval(0, "")
 
 
 class WatchState(WatermarkState[Followed]):
@@ -86,10 +86,10 @@ class WatchState(WatermarkState[Followed]):
         self._watches = {watch.name: watch for watch in watches}
         self._closed = _NOTHING
         self._over = 0
-        self._measured: dict[Ended, dict[tuple[Place, int], Measured]] = {}
-        self._scores: dict[Ended, dict[int, ScoreGiven]] = {}
+        self._measured: dict[Interval, dict[tuple[WatchPlace, int], Measured]] = {}
+        self._scores: dict[Interval, dict[int, ScoreGiven]] = {}
         self._answers = Answers()
-        self._series: dict[Place, FollowedSeries] = {}
+        self._series: dict[WatchPlace, FollowedSeries] = {}
         self._forget_changes()
 
     # What comes
@@ -122,12 +122,12 @@ class WatchState(WatermarkState[Followed]):
             effects.count("late_for_watch")
         return ended is not None and ended.end > self._over
 
-    def _ended(self, watch: str, time: float) -> Ended | None:
+    def _ended(self, watch: str, time: float) -> Interval | None:
         """The interval of a moment; None if nobody follows it any more."""
         found = self._watches.get(watch)
         if found is None:
             return None
-        return Ended((int(time // found.interval) + 1) * found.interval, watch)
+        return Interval((int(time // found.interval) + 1) * found.interval, watch)
 
     def _hold_measured(self, one: Measured) -> None:
         ended = self._ended(one.place.watch, one.time)
@@ -139,7 +139,7 @@ class WatchState(WatermarkState[Followed]):
         if ended is not None and ended > self._closed:
             self._scores.setdefault(ended, {})[one.id] = one
 
-    def _held(self) -> Set[Ended]:
+    def _held(self) -> Set[Interval]:
         return self._measured.keys() | self._scores.keys()
 
     # What is over
@@ -166,19 +166,19 @@ class WatchState(WatermarkState[Followed]):
         self._findings.tell(found, self._progress, effects)
         return self._next() is not None
 
-    def _next(self) -> Ended | None:
+    def _next(self) -> Interval | None:
         """Of what is over, the earliest that was not judged: it has values, or lacks those that are
         nought."""
         due = [ended for ended in self._held() if ended.end <= self._over]
         for place, series in self._series.items():
             watch = self._watches[place.watch]
             if watch.fills and (end := series.last + watch.interval) <= self._over:
-                due.append(Ended(end, watch.name))
+                due.append(Interval(end, watch.name))
         return min(due, default=None)
 
-    def _close(self, ended: Ended, found: list[Finding]) -> None:
+    def _close(self, ended: Interval, found: list[Finding]) -> None:
         watch = self._watches[ended.watch]
-        values: dict[Place, dict[int, float]] = {}
+        values: dict[WatchPlace, dict[int, float]] = {}
         for (place, one), measured in self._measured.pop(ended, {}).items():
             values.setdefault(place, {})[one] = measured.value
         for given in self._scores.pop(ended, {}).values():
@@ -196,7 +196,7 @@ class WatchState(WatermarkState[Followed]):
         self._answers.forget(ended.end)
 
     def _judge(
-        self, watch: Watch, place: Place, end: int, values: list[float], found: list[Finding]
+        self, watch: Watch, place: WatchPlace, end: int, values: list[float], found: list[Finding]
     ) -> None:
         number = together(watch, values)
         if isnan(number):
@@ -217,7 +217,7 @@ class WatchState(WatermarkState[Followed]):
         if len(self._series) >= MAX_SERIES:
             self._drop(min(self._series, key=lambda place: (self._series[place].heard, place)))
 
-    def _drop(self, place: Place) -> None:
+    def _drop(self, place: WatchPlace) -> None:
         del self._series[place]
         self._judged.append((place, -1, 0.0, False))
 
@@ -278,7 +278,7 @@ class WatchState(WatermarkState[Followed]):
         self._findings.told = self._progress
         self._forget_changes()
 
-    def _again(self, watch: Watch, place: Place, end: int, number: float, heard: bool) -> None:
+    def _again(self, watch: Watch, place: WatchPlace, end: int, number: float, heard: bool) -> None:
         """What was judged before is judged again, unless it has been."""
         if end < 0:
             self._series.pop(place, None)

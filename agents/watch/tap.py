@@ -12,7 +12,7 @@ import msgspec
 
 from agents.common.taps import Call, Head
 from agents.watch.settings import NUMBERS, Watch
-from agents.watch.told import AnsweredCall, Followed, Measured, Place, ScoreGiven
+from agents.watch.told import AnsweredCall, Followed, Measured, ScoreGiven, WatchPlace
 from schemas.events import Evaluation, Feedback, Request
 from streams.effects import Effects, Message
 from streams.partitioner import partition_of
@@ -56,7 +56,7 @@ class WatchTap:
                 place = _place(watch, *where)
                 told = Measured(place, hashed(call.response.response_id), call.ended, value)
                 self._measured[self._home(place)].append(told)
-        homes: defaultdict[int, list[Place]] = defaultdict(list)
+        homes: defaultdict[int, list[WatchPlace]] = defaultdict(list)
         for watch in self._scores:
             if watch.covers(*where):
                 place = _place(watch, *where)
@@ -89,7 +89,7 @@ class WatchTap:
             effects.messages.append(Message(self._topic, home, None, _encode(message)))
         self._clear()
 
-    def _home(self, place: Place) -> int:
+    def _home(self, place: WatchPlace) -> int:
         key = "\x1f".join((place.watch, *place.series)).encode("utf-8", "replace")
         return partition_of(key, self._partitions)
 
@@ -143,6 +143,6 @@ def _column(call: Call, name: str) -> float | None:
     return None if value is None else float(value)
 
 
-def _place(watch: Watch, tenant: str, feature: str, model: str) -> Place:
+def _place(watch: Watch, tenant: str, feature: str, model: str) -> WatchPlace:
     values = {"tenant": tenant, "feature": feature, "model": model}
-    return Place(watch.name, tuple(values[dimension] for dimension in watch.by))
+    return WatchPlace(watch.name, tuple(values[dimension] for dimension in watch.by))

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import msgspec
 
 
-class Place(NamedTuple):
+class WatchPlace(NamedTuple):
     """A series of a watch: the values of its dimensions, in the order of ``by``."""
 
     watch: str
@@ -19,7 +19,7 @@ class Measured(msgspec.Struct, array_like=True, gc=False, frozen=True):
     """A number of a call that was answered at ``time`` (epoch seconds). ``id``: a hash of its
     response, by which repeats are known."""
 
-    place: Place
+    place: WatchPlace
     id: int
     time: float
     value: float
@@ -30,7 +30,7 @@ class AnsweredCall(msgspec.Struct, array_like=True, gc=False, frozen=True):
 
     id: int
     time: float
-    places: list[Place]
+    places: list[WatchPlace]
 
 
 class ScoreGiven(msgspec.Struct, array_like=True, gc=False, frozen=True):

@@ -18,7 +18,7 @@ from agents.watch.answers import MOST, REMEMBERED, Answers
 from agents.watch.settings import Watch, read_watches
 from agents.watch.state import FORGOTTEN, WatchState
 from agents.watch.tap import WatchTap, hashed, number_at, number_of
-from agents.watch.told import AnsweredCall, Followed, Measured, Place, ScoreGiven
+from agents.watch.told import AnsweredCall, Followed, Measured, ScoreGiven, WatchPlace
 from schemas.events import Evaluation
 from schemas.findings import Finding, Findings
 from streams.effects import Effects
@@ -91,7 +91,7 @@ def sent(tap: WatchTap, *, announce: bool = False) -> dict[int, Followed]:
     }
 
 
-def measured(tap: WatchTap) -> list[tuple[Place, float]]:
+def measured(tap: WatchTap) -> list[tuple[WatchPlace, float]]:
     return [(one.place, one.value) for message in sent(tap).values() for one in message.measured]
 
 
@@ -125,7 +125,7 @@ def test_numbers_of_live_calls_go_to_the_series_that_by_names() -> None:
     tap = WatchTap("t", 4, watches)
     tap.answered(call(1, {"response": {"found": 7}}))
     tap.answered(call(2, {"response": {"found": 9}}, variant="shadow"))
-    assert sorted(measured(tap)) == [(Place("cost", ("m1",)), 0.25), (Place("found", ()), 7.0)]
+    assert sorted(measured(tap)) == [(WatchPlace("cost", ("m1",)), 0.25), (WatchPlace("found", ()), 7.0)]
 
 
 def test_a_score_goes_to_all_and_its_answer_where_the_series_is() -> None:
@@ -141,7 +141,7 @@ def test_a_score_goes_to_all_and_its_answer_where_the_series_is() -> None:
     assert len(messages) == 4
     assert {len(message.scores) for message in messages.values()} == {1}
     [answer] = [one for message in messages.values() for one in message.answered]
-    assert (answer.id, answer.places) == (hashed("a1"), [Place("quality", CHAT)])
+    assert (answer.id, answer.places) == (hashed("a1"), [WatchPlace("quality", CHAT)])
 
 
 # The state
@@ -182,7 +182,7 @@ def followed(clock: float, values: Iterable[Measured] = (), **more: Any) -> Foll
 
 
 def number(n: int, at: float, value: float, watch: str = "slow", series: Sequence[str] = CHAT) -> Measured:
-    return Measured(Place(watch, tuple(series)), n, START + at, value)
+    return Measured(WatchPlace(watch, tuple(series)), n, START + at, value)
 
 
 def history(minutes: int, jump: int, seed: int = 1) -> list[Measured]:
@@ -293,7 +293,7 @@ def test_silence_is_told_of_a_count_and_after_a_week_the_series_is_forgotten() -
 def test_scores_count_where_their_answers_belong() -> None:
     watch = Watch(name="quality", score="helpfulness", interval=60)
     state = new_state(watch)
-    places = [Place("quality", CHAT)]
+    places = [WatchPlace("quality", CHAT)]
     answers = [AnsweredCall(n, START + n, places) for n in range(10)]
     given = [ScoreGiven("quality", 100 + n, n, START + 70.0 + n, 0.1 * n) for n in range(12)]
     fed(state, followed(50, answered=answers), followed(160, scores=given))
