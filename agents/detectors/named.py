@@ -5,12 +5,13 @@ river is imported when the first one is made: nobody else pays for it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
 from importlib import import_module
 from inspect import Parameter, isclass, signature
 from math import isfinite, log
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -77,9 +78,8 @@ class _Alive:
     """An object of river, and how numbers are put before it."""
 
     def __init__(self, name: str, parameters: Mapping[str, Any]) -> None:
-        kind = _classes()[name]
-        seeded = {"seed": 0} if "seed" in signature(kind).parameters else {}
-        self._of = kind(**{**seeded, **parameters})
+        made = _made(name)
+        self._of = made.kind(**{**made.seed, **parameters})
         self._first: list[float] = []
         self._centre, self._unit = 0.0, 0.0
         self._tail = Tail()
@@ -88,7 +88,7 @@ class _Alive:
         self._seen = 0
         self._bounded = name in _BOUNDED
         self._anomaly = name.startswith("anomaly.")
-        self._supervised = "y" in signature(kind.learn_one).parameters if self._anomaly else False
+        self._supervised = made.supervised
 
     def alarm(self, value: float) -> bool:
         """Whether this value is one."""
@@ -133,11 +133,33 @@ class _Alive:
         return alarm
 
 
+def spoken(name: str, values: Iterable[float], **parameters: Any) -> list[int]:
+    """Positions of the alarms of a new one; what is not finite is a gap."""
+    alive = _Alive(name, parameters)
+    return [at for at, value in enumerate(values) if isfinite(value) and alive.alarm(value)]
+
+
+class _Made(NamedTuple):
+    """How a class is made and asked."""
+
+    kind: Any
+    seed: Mapping[str, int]
+    supervised: bool
+
+
+@cache
+def _made(name: str) -> _Made:
+    kind = _classes()[name]
+    learns = name.startswith("anomaly.") and "y" in signature(kind.learn_one).parameters
+    return _Made(kind, {"seed": 0} if "seed" in signature(kind).parameters else {}, learns)
+
+
 def names() -> Sequence[str]:
     """What there is in the installed river, such as ``drift.ADWIN``; imports it."""
     return sorted(_classes())
 
 
+@cache
 def _classes() -> dict[str, Any]:
     found = {}
     for name in _MODULES:

@@ -31,6 +31,7 @@ from agents.drift.monitor import Drift
 from agents.drift.quality import Drop
 from agents.drift.report import Key as DriftKey
 from agents.drift.report import drift_finding, drop_finding
+from agents.drift.witness import Heard
 from agents.guards.report import appeared_findings, burst_finding
 from agents.guards.seen import Appeared, Attempted, PiiPlace
 from agents.guards.seen import AttemptsKey as GuardKey
@@ -281,7 +282,8 @@ def _of_drift() -> Iterator[Example]:
             )
             found = Drift(metric, cause, T0, 400, time, 2e6, 1e-9, was, now, candidates, {metric: 9.1, "output_tokens": 4.2},
                           ["bullets", "-certainly"], ["resp-11"], ["resp-7f31"], ["", ""])  # fmt: skip
-            return drift_finding(key, found, time, 1e-6)
+            heard = [Heard(name, "latency_ms", 412, T0, 150) for name in ("adwin", "page_hinkley")]
+            return drift_finding(key, found, time, 1e-6, heard if metric == "latency_ms" else ())
 
         yield Example(f"drift, {cause}", "drift", drift)
 

@@ -257,6 +257,8 @@ DETAILS = {
     "examples": "Examples: {examples}; read one with `mirante trace {first}`.",
     "more": "All of it: `mirante alerts show {alert_id}`.",
     "moved": "Moved as well: {moved}.",
+    "witnesses": "Found by other detectors as well: {witnesses}.",
+    "no_witness": "Other detectors (ADWIN, Page-Hinkley) have not found it in the same answers.",
     "terms": "Typical of the new answers (with - of the former ones): {terms}.",
     "candidate": "{what}.",
 }

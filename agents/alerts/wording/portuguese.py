@@ -156,8 +156,7 @@ CLAUSES = {
         "esteve em loop: {calls} em {over} tinham custado {usd} ao ser percebido{steps}",
     ),
     "watch": Clause(
-        "{measure} em {over} é {value}, antes {usual}",
-        "{measure} em {over} foi {worst}, antes {usual}",
+        "{measure} em {over} é {value}, antes {usual}", "{measure} em {over} foi {worst}, antes {usual}"
     ),
     "injection_burst": Clause(
         "tenta tomar o controle do modelo, {calls} em {over}",
@@ -269,6 +268,8 @@ DETAILS = {
     "examples": "Exemplos: {examples}; leia um com `mirante trace {first}`.",
     "more": "Tudo: `mirante alerts show {alert_id}`.",
     "moved": "Também mudaram: {moved}.",
+    "witnesses": "Outros detectores também encontraram: {witnesses}.",
+    "no_witness": "Outros detectores (ADWIN, Page-Hinkley) não encontraram isto nas mesmas respostas.",
     "terms": "Típico das respostas novas (com - das anteriores): {terms}.",
     "candidate": "{what}.",
 }
@@ -392,8 +393,7 @@ TERMS = {
     "drift_answer_language": "idioma das respostas", "drift_question_language": "idioma das perguntas",
     "drift_tenant": "clientes", "drift_tool": "ferramentas", "drift_finish_reason": "como as respostas terminam",
     "other_questions": "perguntas de outro tipo", "other_languages": "perguntas em outros idiomas",
-    "watch_mean": "a média de {of}", "watch_sum": "a soma de {of}", "watch_count": "o número de {of}",
-    "watch_p99": "o P99 de {of}",
+    "watch_mean": "a média de {of}", "watch_sum": "a soma de {of}", "watch_count": "o número de {of}", "watch_p99": "o P99 de {of}",
     "fingerprint": "o system fingerprint do provedor mudou",
 }  # fmt: skip
 
