@@ -4,9 +4,9 @@ What they say decides nothing. They say the same after a restart, for they are m
 block, of answers that are kept anyway: those of the window from a multiple of 100 answers on, so
 that they have met 100 to 200.
 
-With ADWIN's word an alarm could ask for less evidence; measured, that finds nothing sooner
-(tests/bench/drift.py, ``witnesses``). KSWIN finds changes in 55 of 10,000 unchanged answers and
-costs as much as all else that drift does, so it is not among them.
+With their word an alarm could ask for less evidence; measured, that finds nothing sooner
+(tests/bench/drift_witness.py). KSWIN finds changes in 55 of 10,000 unchanged answers and costs more
+than all else that drift does, so it is not among them.
 """
 
 from __future__ import annotations
