@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from agents.common.taps import Head
 from agents.watch.answers import MOST, REMEMBERED, Answers
 from agents.watch.settings import Watch, read_watches
-from agents.watch.state import FORGOTTEN, WatchState
+from agents.watch.state import FORGOTTEN, MAX_SERIES, WatchState
 from agents.watch.tap import WatchTap, hashed, number_at, number_of
 from agents.watch.told import AnsweredCall, Followed, Measured, ScoreGiven, WatchPlace
 from schemas.events import Evaluation
@@ -333,3 +333,23 @@ def test_memory_of_answers_is_bounded_by_age_and_number() -> None:
     assert MOST - 6_000 <= len(answers) <= MOST
     answers.forget(START + 2_000 + REMEMBERED)
     assert len(answers) == 0
+
+
+def test_series_are_bounded_and_the_longest_unheard_gives_way() -> None:
+    state = new_state()
+    first = [number(n, 1.0, 1.0, series=("acme", f"f{n}")) for n in range(MAX_SERIES)]
+    again = [number(1_000 + n, 61.0, 1.0, series=("acme", f"f{n}")) for n in range(1, MAX_SERIES)]
+    fed(state, followed(60, first), followed(120, [*again, number(5_000, 62.0, 1.0, series=("acme", "new"))]), followed(200))
+    features = {place.series[1] for place in state._series}
+    assert len(features) == MAX_SERIES
+    assert "new" in features and "f0" not in features
+
+
+def test_too_many_numbers_that_wait_are_judged_early_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agents.watch.state.MAX_PENDING", 10)
+    counts: dict[Any, int] = {}
+    state = new_state()
+    fed(state, followed(10, [number(n, 12.0 * n, 1.0) for n in range(20)]), counts=counts)
+    assert sum(value for key, value in counts.items() if "watch_closed_early" in str(key)) > 0
+    assert state.gauges()["watch_pending"] <= 10
+    assert state.gauges()["watch_series"] == 1
