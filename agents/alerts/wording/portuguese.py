@@ -155,6 +155,9 @@ CLAUSES = {
         "está em loop: {calls} em {over} custaram {usd}{steps}",
         "esteve em loop: {calls} em {over} tinham custado {usd} ao ser percebido{steps}",
     ),
+    "watch": Clause(
+        "{measure} em {over} é {value}, antes {usual}", "{measure} em {over} foi {worst}, antes {usual}"
+    ),
     "injection_burst": Clause(
         "tenta tomar o controle do modelo, {calls} em {over}",
         "tentou tomar o controle do modelo, {calls} em {over}",
@@ -235,6 +238,8 @@ ACTIONS = {
     "rate_limit": "Pare com `{kill}` ou aumente o limite no mirante.toml.",
     "loop": "Pare com `{kill}` e depois dê ao agente um limite de passos.",
     "loop_trace": "Pare o agente que executa este trace; as sessões dele: `{query}`.",
+    "watch": "Leia as chamadas desse momento (`mirante query`); compare prompt, modelo e índice com os"
+    " de antes. O que se acompanha está em [[watch]] {watch} no mirante.toml.",
     "injection_burst": "Leia as perguntas da evidência; se forem ataques: `{kill}`.",
     "injection_document": "Tire o documento do índice; veja se ferramentas foram chamadas depois que ele"
     " foi trazido (tool_calls).",
@@ -263,6 +268,8 @@ DETAILS = {
     "examples": "Exemplos: {examples}; leia um com `mirante trace {first}`.",
     "more": "Tudo: `mirante alerts show {alert_id}`.",
     "moved": "Também mudaram: {moved}.",
+    "witnesses": "Outros detectores também encontraram: {witnesses}.",
+    "no_witness": "Outros detectores (ADWIN, Page-Hinkley) não encontraram isto nas mesmas respostas.",
     "terms": "Típico das respostas novas (com - das anteriores): {terms}.",
     "candidate": "{what}.",
 }
@@ -303,7 +310,7 @@ PLACES = {
     "budget": "orçamento", "limit": "limite de taxa", "tenant": "cliente", "feature": "função",
     "environment": "ambiente", "variant": "variante", "provider": "provedor", "model": "modelo",
     "prompt": "prompt", "prompt_sha": "versão", "user": "usuário", "session": "sessão",
-    "trace": "trace", "document": "documento", "index_version": "índice de busca",
+    "trace": "trace", "document": "documento", "index_version": "índice de busca", "watch": "medida",
 }  # fmt: skip
 
 DRIFTS = {
@@ -386,6 +393,7 @@ TERMS = {
     "drift_answer_language": "idioma das respostas", "drift_question_language": "idioma das perguntas",
     "drift_tenant": "clientes", "drift_tool": "ferramentas", "drift_finish_reason": "como as respostas terminam",
     "other_questions": "perguntas de outro tipo", "other_languages": "perguntas em outros idiomas",
+    "watch_mean": "a média de {of}", "watch_sum": "a soma de {of}", "watch_count": "o número de {of}", "watch_p99": "o P99 de {of}",
     "fingerprint": "o system fingerprint do provedor mudou",
 }  # fmt: skip
 

@@ -97,6 +97,7 @@ class Values:
             "judge": str(facts.get("judge", "")), "pii": str(facts.get("pii", "")),
             "objective": str(facts.get("objective", "")), "sha": str(facts.get("sha", "")),
             "paste": str(facts.get("paste", "")), "query": str(facts.get("query", "")),
+            "watch": str(facts.get("watch", "")), "measure": self._measure(),
             "steps": self._steps(), "worst_of": self._worst_of(),
         }  # fmt: skip
         for name, noun in (("calls", "calls"), ("answers", "answers"), ("pairs", "pairs"), ("tokens", "tokens"),
@@ -177,6 +178,11 @@ class Values:
     def _steps(self) -> str:
         steps = [str(step) for step in self._facts.get("steps", ()) if step]
         return self._words.terms["steps"].format(steps=", ".join(steps)) if steps else ""
+
+    def _measure(self) -> str:
+        """What a watch follows, such as ``the mean of helpfulness``."""
+        said = self._words.terms.get(f"watch_{self._facts.get('aggregate', '')}", "")
+        return said.format(of=self._facts.get("of", ""))
 
     def _worst_of(self) -> str:
         return "; ".join(place(labels, self._language)[:1].lower() + place(labels, self._language)[1:]
