@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from agents.labels.reliability import EXPLICIT, VOTES, Vote
+from agents.labels.reliability import EXPLICIT, VOTES, Clues, Situation, Vote
 from schemas.turns import Turn
 
 THUMBS = "thumbs"
@@ -175,6 +175,16 @@ class Answer(msgspec.Struct, eq=False):
             votes.append(LEFT)
             events.append(None)
         return tuple(votes), events
+
+    def clues(self) -> tuple[Clues, list[str | None]]:
+        """Everything that its label is judged by, and the events its votes were seen in."""
+        votes, events = self.evidence()
+        reacted = self.reacted
+        if not reacted and not self.known.said:  # most answers
+            return Clues(votes), events
+        before = bisect_left(self.session.answers, _position(self), key=_position)
+        situation = Situation.of(before, self.turn.answer_chars, self.turn.outcome)
+        return Clues(votes, reacted, self.balance, situation), events
 
     @property
     def explicit(self) -> bool:

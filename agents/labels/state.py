@@ -34,7 +34,7 @@ from agents.labels.detectors import STRONG, Detectors
 from agents.labels.inbox import Entry, Inbox
 from agents.labels.memory import CANDIDATES, ENTRIES, REMEMBERED, Memory, Remembered
 from agents.labels.publishing import Publisher, label_id
-from agents.labels.reliability import VOTERS, VOTES, Counts, LabelModel, Slope, Vote
+from agents.labels.reliability import VOTERS, VOTES, Clues, LabelModel, Learned
 from agents.labels.sessions import Answer, Reaction, Repeat, Session, SessionHead, session_key
 from agents.labels.waiting import Waiting
 from schemas.opinions import TOLD, WINDOW, Judged, Opinions
@@ -62,23 +62,22 @@ STUDY = 60
 TOGETHER = 2_000
 """Items whose texts are read and compared at once, however many have waited."""
 
-FORMAT = 3
-"""Of the state in the changelog. 1 and 2, of earlier versions, began with the clock."""
+FORMAT = 4
+"""Of the state in the changelog. 1 and 2, of earlier versions, began with the clock; 3 had counts
+where there are weights."""
 
 
 class Lesson(NamedTuple):
-    """An answer with explicit feedback: its series, its votes, and whether a later turn reacted to it."""
+    """An answer with explicit feedback: its series, and everything that is known of it."""
 
     request_id: str
     series: str
-    votes: list[Vote]
-    reacted: bool
+    clues: Clues
 
 
 class SavedLabels(msgspec.Struct, array_like=True, gc=False):
     """A piece of state in the changelog. ``read``: messages as they came; of their items those from ``now`` on wait for the clock, the
-    others were taken. ``lessons`` count when the minute of ``now`` is over. Earlier versions of Mirante
-    wrote sums of scores behind them, which are passed over when they are read.
+    others were taken. ``lessons`` count when the minute of ``now`` is over.
 
     Whether an answer has counted for satisfaction follows from the rest.
     """
@@ -91,8 +90,7 @@ class SavedLabels(msgspec.Struct, array_like=True, gc=False):
     waiting: list[Signal] = []
     served: list[str] = []
     remembered: Remembered | None = None
-    counts: list[Counts] = []
-    slope: Slope | None = None
+    learned: list[Learned] = []
     opinions: list[Opinions] = []
     lessons: list[Lesson] = []
 
@@ -245,7 +243,7 @@ class LabelsState(Untimed):
         """Nothing happens until then, but that a minute may be over."""
         if moment // STUDY != self._now // STUDY and self._lessons:
             for lesson in self._lessons.values():
-                self._model.learn(lesson.series, lesson.votes, reacted=lesson.reacted)
+                self._model.learn(lesson.series, lesson.clues)
             self._publisher.forget()
             self._forget_lessons()
         self._now = moment
@@ -365,7 +363,7 @@ class LabelsState(Untimed):
             if found is None:
                 key = window, (answer.turn.tenant, answer.turn.feature)
                 opinions = self._opinions.setdefault(key, Opinions(*key))
-                found = of_series[series] = opinions, self._publisher.judge((series, False, False, (), 0.0)).score
+                found = of_series[series] = opinions, self._publisher.judge((series, False, Clues())).score
                 self._changed_opinions.add(key)
             opinions, score = found
             opinions.add(score if published is None else published.score, answer.turn.response_id)
@@ -547,7 +545,7 @@ class LabelsState(Untimed):
     def _learn(self, answer: Answer) -> None:
         if answer.explicit and not answer.known.learned:
             answer.known.learned = True
-            lesson = Lesson(answer.turn.request_id, answer.series, list(answer.evidence()[0]), answer.reacted)
+            lesson = Lesson(answer.turn.request_id, answer.series, answer.clues()[0])
             self._lessons[lesson.request_id] = lesson
             self._new_lessons.append(lesson)
 
@@ -577,13 +575,13 @@ class LabelsState(Untimed):
 
     def changes(self) -> bytes | None:
         clocks, remembered = self._watermark.take_changes(), self._memory.take_changes()
-        counts, slope = self._model.take_changes()
+        learned = self._model.take_changes()
         read, (waiting, served) = self._inbox.take_changes(), self._waiting.take_changes()
-        if not (clocks or counts or read or waiting or served or remembered or self._now != self._saved_at):
+        if not (clocks or learned or read or waiting or served or remembered or self._now != self._saved_at):
             return None
         saved = SavedLabels(
             now=self._now, serial=self._serial, clocks=clocks, read=read, waiting=waiting, served=served, remembered=remembered,
-            counts=counts, slope=slope,
+            learned=learned,
             opinions=[self._opinions[key] for key in sorted(self._changed_opinions) if key in self._opinions],
             lessons=self._new_lessons,
         )  # fmt: skip
@@ -592,15 +590,14 @@ class LabelsState(Untimed):
         return _encode_saved(saved)
 
     def snapshot(self) -> Iterator[bytes]:
-        counts, slope = self._model.all()
-        saved = partial(SavedLabels, now=self._now, serial=self._serial, slope=slope)
+        saved = partial(SavedLabels, now=self._now, serial=self._serial)
         yield _encode_saved(saved(clocks=self._watermark.all()))
         for remembered in self._memory.all():
             yield _encode_saved(saved(remembered=remembered))
         for message in self._inbox.all(ENTRIES):
             yield _encode_saved(saved(read=[message]))
         sections = pieces(
-            saved, ENTRIES, waiting=self._waiting.all(), counts=counts,
+            saved, ENTRIES, waiting=self._waiting.all(), learned=self._model.all(),
             opinions=self._opinions.values(), lessons=self._lessons.values(),
         )  # fmt: skip
         yield from map(_encode_saved, sections)
@@ -627,8 +624,7 @@ class LabelsState(Untimed):
         self._opinions.update({(item.window, item.series): item for item in saved.opinions})
         current = int(self._now) // WINDOW * WINDOW
         self._opinions = {key: item for key, item in self._opinions.items() if key[0] >= current}
-        if saved.slope is not None:
-            self._model.load(saved.counts, saved.slope)
+        self._model.load(saved.learned)
         self._lessons |= {lesson.request_id: lesson for lesson in saved.lessons}
         self._saved_at = self._now
 
