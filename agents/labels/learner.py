@@ -22,7 +22,7 @@ Key = tuple[int, str]
 """Of a weight: number of the scope, and the feature."""
 
 
-class Growth(NamedTuple):
+class WeightStep(NamedTuple):
     """By how much each weight grows, and its sum of squared gradients then."""
 
     growth: Mapping[Key, float]
@@ -36,17 +36,21 @@ def step(
     *,
     satisfied: bool,
     sure: float,
-) -> Growth:
+) -> WeightStep:
     """What an answer teaches of which it was thought that it satisfied with ``log_odds``.
 
     ``features``: of each scope; ``squares``: sums of squared gradients before; ``sure``: how sure
     it is (0 to 1) that the user was ``satisfied``. The same numbers give the same step, to the bit.
     """
-    from river.linear_model import LogisticRegression  # noqa: PLC0415 - a worker without labels
-    from river.optim import AdaGrad  # noqa: PLC0415 - need not load it
+    # A worker without labels need not load it.
+    from river.linear_model import LogisticRegression
+    from river.optim import AdaGrad
 
     optimizer = AdaGrad(RATE)
     optimizer.g2.update(squares)
     model = LogisticRegression(optimizer, intercept_init=log_odds, intercept_lr=0.0)
     model.learn_one(dict(features), satisfied, w=sure)
-    return Growth(model.weights, optimizer.g2)
+    grown = model.weights
+    return WeightStep(
+        {key: grown[key] for key in features}, {key: optimizer.g2[key] for key in features}
+    )

@@ -192,7 +192,6 @@ class Foretold(NamedTuple):
     """What was thought of an answer from everything but what was said, before that taught, and
     what was said."""
 
-    series: str
     probability: float
     satisfied: bool
 
@@ -277,7 +276,7 @@ class LabelModel:
             if sum(scope.said) > FORGET_AT:
                 _halve(scope)
         self._standings.clear()
-        return Foretold(series, _logistic(log_odds), satisfied)
+        return Foretold(_logistic(log_odds), satisfied)
 
     def _step(
         self,

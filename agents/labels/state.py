@@ -37,7 +37,7 @@ from agents.labels.publishing import Publisher, label_id
 from agents.labels.reliability import VOTERS, VOTES, Clues, LabelModel, Learned
 from agents.labels.sessions import Answer, Reaction, Repeat, Session, SessionHead, session_key
 from agents.labels.waiting import Waiting
-from schemas.opinions import TOLD, WINDOW, Judged, Opinions
+from schemas.opinions import TOLD, WINDOW, Foresight, Judged, Opinions
 from schemas.turns import Signal, Turn, Turns
 from streams.effects import Effects, Message
 from streams.partitioner import partition_of
@@ -63,15 +63,18 @@ TOGETHER = 2_000
 """Items whose texts are read and compared at once, however many have waited."""
 
 FORMAT = 4
-"""Of the state in the changelog. 1 and 2, of earlier versions, began with the clock; 3 had counts
-where there are weights."""
+"""Of the state in the changelog. 1 and 2, of earlier versions, began with the clock."""
+FORMER = 3
+"""Had counts and a slope where there are weights, which are learned anew."""
 
 
 class Lesson(NamedTuple):
-    """An answer with explicit feedback: its series, and everything that is known of it."""
+    """An answer with explicit feedback: its series, tenant and feature, and everything that is
+    known of it."""
 
     request_id: str
     series: str
+    of: tuple[str, str]
     clues: Clues
 
 
@@ -143,6 +146,8 @@ class LabelsState(Untimed):
         self._opinions: dict[tuple[int, tuple[str, str]], Opinions] = {}
         self._expiring: deque[tuple[float, int]] = deque()
         self._changed_opinions: set[tuple[int, tuple[str, str]]] = set()
+        self._foresights: dict[tuple[int, tuple[str, str]], Foresight] = {}
+        """Told in the batch in which the minute is over, so there is nothing of them to save."""
         self._saved_at = 0.0
         self._news: dict[Answer, None] = {}
         self._finished: list[Answer] = []
@@ -242,8 +247,12 @@ class LabelsState(Untimed):
     def _go_to(self, moment: float) -> None:
         """Nothing happens until then, but that a minute may be over."""
         if moment // STUDY != self._now // STUDY and self._lessons:
+            window = int(self._now) // WINDOW * WINDOW
             for lesson in self._lessons.values():
-                self._model.learn(lesson.series, lesson.clues)
+                foretold = self._model.learn(lesson.series, lesson.clues)
+                if foretold is not None:
+                    key = window, lesson.of
+                    self._foresights.setdefault(key, Foresight(*key)).add(*foretold)
             self._publisher.forget()
             self._forget_lessons()
         self._now = moment
@@ -373,10 +382,16 @@ class LabelsState(Untimed):
         over = sorted(key for key in self._opinions if key[0] + WINDOW <= self._now)
         homes: dict[int, list[Opinions]] = {partition: [] for partition in range(self._partitions)}
         for key in over:
-            homes[partition_of("\x1f".join(key[1]).encode(), self._partitions)].append(self._opinions.pop(key))
+            homes[self._home(key[1])].append(self._opinions.pop(key))
+        foretold: dict[int, list[Foresight]] = {}
+        for key in sorted(self._foresights):
+            foretold.setdefault(self._home(key[1]), []).append(self._foresights.pop(key))
         for home, windows in homes.items():
-            judged = Judged(self._partition, self._now, windows, self._watermark.rests)
+            judged = Judged(self._partition, self._now, windows, self._watermark.rests, foretold.get(home, []))
             effects.messages.append(Message(self._satisfaction, home, None, _encode_judged(judged)))
+
+    def _home(self, series: tuple[str, str]) -> int:
+        return partition_of("\x1f".join(series).encode(), self._partitions)
 
     # Turns
 
@@ -545,7 +560,9 @@ class LabelsState(Untimed):
     def _learn(self, answer: Answer) -> None:
         if answer.explicit and not answer.known.learned:
             answer.known.learned = True
-            lesson = Lesson(answer.turn.request_id, answer.series, answer.clues()[0])
+            turn = answer.turn
+            of = turn.tenant, turn.feature
+            lesson = Lesson(turn.request_id, answer.series, of, answer.clues()[0])
             self._lessons[lesson.request_id] = lesson
             self._new_lessons.append(lesson)
 
@@ -630,8 +647,13 @@ class LabelsState(Untimed):
 
 
 def _decode_state(piece: bytes) -> SavedLabels:
-    """A piece of the changelog. Raises ``ValueError`` for one that another version wrote: it says other things in the same places."""
-    found = msgspec.msgpack.decode(_decode_format(piece)[0])
+    """A piece of the changelog; of ``FORMER``, without what was learned and is about to be. Raises
+    ``ValueError`` for one of another version: it says other things in the same places."""
+    fields = _decode_format(piece)
+    found = msgspec.msgpack.decode(fields[0])
+    if found == FORMER:
+        before, (_, _, opinions) = fields[1:8], fields[8:11]  # counts, slope
+        return _decode_saved(_encode_saved([FORMAT, *before, [], opinions]))
     if type(found) is not int or found != FORMAT:
         found = found if type(found) is int else 2
         raise ValueError(

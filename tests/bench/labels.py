@@ -39,8 +39,8 @@ from schemas.turns import Signal, Turn, Turns
 from streams.effects import Effects
 from tests.bench import smoke
 from tests.bench.labels_data import ACCEPTANCES, COMPLAINTS, FEATURES, Known, Triple, reactions, triples, users
-from tests.bench.labels_talks import Listening
 from tests.bench.labels_rewrites import CHATBOT, blocks, conversations
+from tests.bench.labels_talks import Listening
 from tests.unit.builders import FakeBatch
 from tests.unit.builders import Record as KafkaRecord
 from training.labels.corpus import Record, benchmark_part, read

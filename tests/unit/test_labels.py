@@ -212,7 +212,7 @@ def test_what_an_older_version_wrote_is_refused_and_said_to_be_so() -> None:
     """given state or messages in which other things stand in the same places, then nothing is made of them."""
     stage = Stage2()
     older = [START, 3, [], [], [], [], [], [[[1, "ss", START, START, False, 0.0]], [], [], [], []], [], None, []]
-    with pytest.raises(ValueError, match="in format 2; this one reads format 3"):
+    with pytest.raises(ValueError, match="in format 2; this one reads format 4"):
         stage.state.load(msgspec.msgpack.encode(older))
     told = ["r1", "a1", "s", "acme", "chat", "m", "u", START, START + 2, "hello", 400, "ok", "q1"]
     heard = ["f1", START + 5, "copy", "acme", None, "", "a1", None, "s", "u"]

@@ -19,7 +19,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
+from scipy.optimize import minimize  # type: ignore[import-untyped]
 from sklearn.metrics import roc_auc_score
 
 import agents.labels
@@ -94,15 +94,19 @@ def guess() -> Prior:
 def learn(sources: Sequence[Known]) -> Prior:
     """The guess, moved by what ``sources`` teach; each counts as much as the others."""
     found = guess()
-    at_first = np.array([found.weights[name] for name in LEARNED])
-    rows, truth, counts, source = [], [], [], []
+    at_first = np.array([found.weights[name] for name in LEARNED], np.float64)
+    rows: list[Mapping[str, float]] = []
+    truth: list[bool] = []
+    counts: list[float] = []
+    source: list[int] = []
     for n, (clues, satisfied) in enumerate(sources):
-        rows += [values(item) for item in clues]
+        rows += [item.features() for item in clues]
         truth += satisfied
         counts += [1.0 / len(clues)] * len(clues)
         source += [n] * len(clues)
-    x = np.array([[row.get(name, 0.0) for name in LEARNED] for row in rows])
-    y, weight, own = np.array(truth, float), np.array(counts), np.eye(len(sources))[source]
+    x = np.array([[row.get(name, 0.0) for name in LEARNED] for row in rows], np.float64)
+    y, weight = np.array(truth, np.float64), np.array(counts, np.float64)
+    own = np.eye(len(sources))[source]
 
     def loss(theta: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         w, bases = theta[: len(LEARNED)], theta[len(LEARNED) :]
@@ -118,15 +122,10 @@ def learn(sources: Sequence[Known]) -> Prior:
     return Prior(found.said, {name: round(weights[name], 3) for name in FEATURES})
 
 
-def values(clues: Clues) -> dict[str, float]:
-    """What has a weight."""
-    return clues.features()
-
-
 def area(prior: Prior, known: Known) -> float:
     """AUC of a prior's sum of weights, for who was satisfied."""
     clues, satisfied = known
-    sums = [sum(prior.weights[name] * x for name, x in values(c).items()) for c in clues]
+    sums = [sum(prior.weights[name] * x for name, x in c.features().items()) for c in clues]
     return float(roc_auc_score(satisfied, sums))
 
 
@@ -152,7 +151,7 @@ def main() -> None:
     if given.guess:
         write(guess())
         return
-    from tests.bench.labels_online import developed  # noqa: PLC0415 - it reads prior.json
+    from tests.bench.labels_online import developed
 
     sources = developed()
     if given.check:
