@@ -23,6 +23,7 @@ from agents.interactions.state import InteractionsState
 from schemas.events import Extra
 from schemas.findings import Finding
 from schemas.group_usage import UsagePart
+from schemas.turns import Turns
 from streams.checkpoint import ForeignState
 from tests.unit.builders import EPOCH, context, moment, settings
 from tests.unit.test_checkpoint_simulation import Cluster, Process, Worker
@@ -111,9 +112,13 @@ def test_what_is_said_no_more_is_noticed() -> None:
 
 def without_lessons(pieces: list[bytes]) -> list[bytes]:
     """A state of ``labels`` without what it had learned: weights, which are learned anew, stand
-    where counts and a slope stood, and what was about to be learned is passed over."""
+    where counts and a slope stood, and what was about to be learned is passed over. Turns that wait
+    have today's fields."""
     found = [msgspec.msgpack.decode(one) for one in pieces]
     assert any(one[8] for one in found), "it has some"
+    for one in found:
+        waiting = [msgspec.msgpack.decode(raw, type=Turns) for raw in one[4]]
+        one[4] = [msgspec.msgpack.encode(message) for message in waiting]
     return [msgspec.msgpack.encode([4, *one[1:8], [], one[10]]) for one in found]
 
 
