@@ -281,6 +281,16 @@ QUERIES: Mapping[str, Query] = {
         (*SPAN, Text("tenant"), Text("feature"), Text("model")),
         "labels",
     ),
+    "label_quality": Query(
+        "SELECT tenant, feature, argMax(recent, time) AS recent, argMax(auc, time) AS auc,"
+        " argMax(calibration, time) AS calibration, argMax(log_loss, time) AS log_loss,"
+        " sum(feedbacks) AS feedbacks FROM mirante.label_quality"
+        f" WHERE {_TIMES} AND ({{tenant:String}} = '' OR tenant = {{tenant:String}})"
+        " AND ({feature:String} = '' OR feature = {feature:String})"
+        " GROUP BY tenant, feature ORDER BY feedbacks DESC LIMIT 200",
+        (*SPAN, Text("tenant"), Text("feature")),
+        "label_quality",
+    ),
     "guards": Query(
         "SELECT feature, count() AS calls, countIf(outcome = 'refusal') AS refusals, countIf(attack) AS attacks,"
         " countIf(json_valid = false) AS invalid, countIf(json_valid IS NOT NULL) AS checked, countIf(personal) AS personal"
