@@ -17,14 +17,8 @@ from deploy.dashboard.wording import LANGUAGES
 Values = Mapping[str, str | int]
 
 DIMENSIONS = (
-    "feature",
-    "model",
-    "tenant",
-    "provider",
-    "environment",
-    "prompt_sha",
-    "variant",
-)
+    "feature", "model", "tenant", "provider", "environment", "prompt_sha", "variant",
+)  # fmt: skip
 
 LOOKED_AT = 1_000
 """Rows among which are those that are shown, repeats of them included."""
@@ -32,16 +26,9 @@ CHANGING = ("outcome", "model", "provider")
 """What an answer may change: a row that had it may have been superseded by one that has not."""
 
 OUTCOMES = (
-    "ok",
-    "refusal",
-    "content_filter",
-    "truncated",
-    "api_error",
-    "timeout",
-    "cancelled",
-    "blocked",
+    "ok", "refusal", "content_filter", "truncated", "api_error", "timeout", "cancelled", "blocked",
     "unanswered",
-)
+)  # fmt: skip
 
 _SERIES = " AND ".join(
     f"({{{name}:String}} = '' OR {name} = {{{name}:String}})"
