@@ -32,7 +32,6 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 
 from agents.common.label_settings import LabelSettings
 from agents.labels.detectors import WEAK, Reader, Tone, TopicChange
-from agents.labels.reliability import Vote
 from agents.labels.state import LabelsState
 from agents.labels.wording import words_of
 from schemas.outputs import Label
@@ -41,6 +40,7 @@ from streams.effects import Effects
 from tests.bench import smoke
 from tests.bench.labels_data import ACCEPTANCES, COMPLAINTS, FEATURES, Known, Triple, reactions, triples, users
 from tests.bench.labels_rewrites import CHATBOT, blocks, conversations
+from tests.bench.labels_talks import Listening
 from tests.unit.builders import FakeBatch
 from tests.unit.builders import Record as KafkaRecord
 from training.labels.corpus import Record, benchmark_part, read
@@ -198,11 +198,9 @@ class Signals:
                 self.reaction(signal, "iard: against all others", language, said[signal], said[opposite] + said["other"])
 
 
-def simulate(count: int) -> tuple[dict[str, Label], dict[str, Known], LabelsState, float, list[bytes]]:
+def simulate(count: int) -> tuple[dict[str, Label], dict[str, Known], Listening, float, list[bytes]]:
     """(final labels, truth, state, microseconds per turn, sums for the agent ``satisfaction``) after simulated users."""
-    state = LabelsState(
-        0, labels="labels", satisfaction="satisfaction", source="bench", sources=1, partitions=1, settings=LabelSettings(settle=0.0)
-    )
+    state = Listening(LabelSettings(settle=0.0))
     effects = Effects()
     pools: dict[str, Sequence[Triple]] = {language: triples(language) for language in ("en", "pt")}
     items: list[tuple[float, Turn | Signal]] = []
@@ -284,14 +282,15 @@ def judged(labels: dict[str, Label], truth: dict[str, Known], console: Console) 
     console.print(bins)
 
 
-def reliabilities(state: LabelsState, console: Console) -> None:
-    table = Table(title="Learned reliabilities: how often a signal occurs with satisfied / dissatisfied users")
+def weights(state: LabelsState, console: Console) -> None:
+    table = Table(title="Learned weights, in log-odds: what a signal adds")
     for column in ("feature", "signal", "learned", "true"):
         table.add_column(column)
     for feature, habits in FEATURES.items():
-        for kind, true in (("copy", habits.copy), ("regenerate", habits.regenerate)):
-            learned = state.model.rate(f"t\n{feature}", Vote(kind, ""))
-            table.add_row(feature, kind, f"{learned[0]:.2f} / {learned[1]:.2f}", f"{true[0]:.2f} / {true[1]:.2f}")
+        for kind, (yes, no) in (("copy", habits.copy), ("regenerate", habits.regenerate)):
+            learned = state.model.weight(f"t\n{feature}", f"{kind}:")
+            true = np.log(yes / no) - np.log((1 - yes) / (1 - no))
+            table.add_row(feature, kind, f"{learned:.2f}", f"{true:.2f}")
     console.print(table)
 
 
@@ -313,7 +312,7 @@ def main() -> None:
     console.print(signals.table)
     labels, truth, state, spent, _ = simulate(given.answers)
     judged(labels, truth, console)
-    reliabilities(state, console)
+    weights(state, console)
     questions = [text for language in ("en", "pt") for triple in triples(language) for text in triple]
     began = time.process_time()
     read_ = signals.reader.model.read_all(questions * 5)

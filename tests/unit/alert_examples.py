@@ -35,10 +35,12 @@ from agents.drift.witness import Heard
 from agents.guards.report import appeared_findings, burst_finding
 from agents.guards.seen import Appeared, Attempted, PiiPlace
 from agents.guards.seen import AttemptsKey as GuardKey
+from agents.satisfaction.foresight import misjudged
 from agents.satisfaction.state import WatchedSeries, fallen
 from agents.watch.report import odd
 from agents.watch.settings import Watch
 from schemas.findings import Finding
+from schemas.opinions import Foresight
 from schemas.outputs import DriftCause
 
 T0 = 1_772_373_720.0
@@ -312,6 +314,15 @@ def _of_the_others() -> Iterator[Example]:
         return odd(watch, ("acme", "chat"), round(time), 12, score)[0]
 
     yield Example("a number that is followed", "watch", followed)
+    def unforeseen(time: float, times: float) -> Finding:
+        recent = Foresight(0, ("acme", "chat"))
+        for n in range(20):
+            recent.add(0.3 + n / 50, n % 3 > 0)
+        return misjudged(
+            ("acme", "chat"), Fall(T0, 0.61 / times, 0.78, round(412 * times)), recent, time
+        )
+
+    yield Example("labels", "labels", unforeseen)
 
     def attempts(key: GuardKey, time: float, times: float) -> Finding:
         calls = [

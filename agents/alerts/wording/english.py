@@ -110,6 +110,10 @@ CLAUSES = {
         "{value} of answers satisfy their users, before {usual}",
         "as few as {worst} of answers satisfied their users, before {usual}",
     ),
+    "labels": Clause(
+        "labels give {value} on average to what users then say, before {usual}",
+        "labels gave as little as {worst} on average to what users then said, before {usual}",
+    ),
     "budget_exhausted": Clause(
         "used up, {value} of {limit} {within}", "was used up, {worst} of {limit} {within}"
     ),
@@ -221,6 +225,8 @@ ACTIONS = {
     " before.",
     "satisfaction": "Compare prompt, model and index version before and after; read the answers with"
     " the lowest scores.",
+    "labels": "Do not trust this feature's labels meanwhile: they learn again from feedback, within some"
+    " 500 thumbs. See what users do otherwise than before (`SELECT * FROM label_quality`).",
     "budget_exhausted": "Stop it with `{kill}`, or raise the limit in mirante.toml. Nothing is stopped"
     " by itself unless a rule under [[switches]] says so.",
     "budget_burn": "Find what grew. Stop it with `{kill}`, or raise the limit in mirante.toml.",
@@ -251,6 +257,7 @@ DETAILS = {
     "unpriced": "Features: {features}.",
     "budget_burn": "Within the last {short} as well, so it goes on.",
     "satisfaction": "Mean score of {answers} since then, against the level of this feature itself.",
+    "labels": "Over {answers} with feedback since then, each judged before its feedback was learned from.",
     "explained_by_traffic": "Explained by traffic: there is more to do, a request costs what it did.",
     "explained_by": "Explained by {name}{place}; look there.",
     "no_data": "Taken for over because nothing more was reported, not because it was seen to end.",

@@ -121,6 +121,10 @@ CLAUSES = {
         "{value} das respostas satisfazem os usuários, antes {usual}",
         "só {worst} das respostas satisfizeram os usuários, antes {usual}",
     ),
+    "labels": Clause(
+        "os rótulos dão {value} em média ao que os usuários dizem depois, antes {usual}",
+        "os rótulos deram só {worst} em média ao que os usuários disseram depois, antes {usual}",
+    ),
     "budget_exhausted": Clause(
         "esgotado, {value} de {limit} {within}", "esgotou-se, {worst} de {limit} {within}"
     ),
@@ -232,6 +236,8 @@ ACTIONS = {
     "scores": "Leia as respostas com as piores notas; compare prompt, modelo e índice com os de antes.",
     "satisfaction": "Compare prompt, modelo e versão do índice antes e depois; leia as respostas com as"
     " piores notas.",
+    "labels": "Não confie nos rótulos desta função por enquanto: eles aprendem de novo com o feedback, em"
+    " cerca de 500 votos. Veja o que os usuários fazem de outro modo (`SELECT * FROM label_quality`).",
     "budget_exhausted": "Pare com `{kill}` ou aumente o limite no mirante.toml. Nada para sozinho, a não"
     " ser que uma regra em [[switches]] o diga.",
     "budget_burn": "Descubra o que cresceu. Pare com `{kill}` ou aumente o limite no mirante.toml.",
@@ -262,6 +268,7 @@ DETAILS = {
     "unpriced": "Funções: {features}.",
     "budget_burn": "Também em {short}, portanto continua.",
     "satisfaction": "Nota média de {answers} desde então, comparada com o nível desta mesma função.",
+    "labels": "Em {answers} com feedback desde então, cada uma julgada antes de se aprender com ele.",
     "explained_by_traffic": "Explicado pelo tráfego: há mais a fazer, e cada requisição custa o de sempre.",
     "explained_by": "Explicado por {name}{place}; olhe lá.",
     "no_data": "Dado por encerrado porque nada mais foi informado, não porque se viu o fim.",

@@ -31,7 +31,7 @@ UNITS: Mapping[str, Unit] = {
     **dict.fromkeys(
         ("api_error", "content_filter", "truncated", "refusal", "lost", "json_invalid", "injection",
          "pii_question", "pii_context", "pii_answer", "unpriced", "partial", "unpriced_and_partial",
-         "no_usage", "satisfaction", "no_sha", "never_sha", "text_differs"), "share"),
+         "no_usage", "satisfaction", "labels", "no_sha", "never_sha", "text_differs"), "share"),
     "latency": "ms", "ttft": "ms", "tpot": "ms", "slo": "times", "budget_burn": "times",
     "scores": "score",
 }  # fmt: skip
