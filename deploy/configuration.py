@@ -34,6 +34,7 @@ from agents.pricing.overrides import (
     read_overrides,
     read_tiers,
 )
+from agents.topics.settings import TopicSettings, topic_settings
 from deploy.forward.receivers import Receiver, read_receivers
 from deploy.judge.settings import JudgeSettings
 from streams.problems import Problem, Problems, of_pydantic, of_struct, one_of
@@ -107,6 +108,7 @@ TABLES: Mapping[str, SettingsTable] = {
     "guards": SettingsTable((GuardSettings,), guard_settings),
     "labels": SettingsTable((LabelSettings,), label_settings),
     "drift": SettingsTable((DriftSettings,), _read_drift),
+    "topics": SettingsTable((TopicSettings,), topic_settings),
     "alerts": SettingsTable((AlertSettings,), AlertSettings.model_validate),
     "switches": SettingsTable((SwitchTable,), read_switches),
     "receivers": SettingsTable(Receiver.__args__, lambda rows: read_receivers(rows, _Elsewhere())),

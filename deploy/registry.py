@@ -32,6 +32,8 @@ from agents.labels.tap import LabelsTap
 from agents.otlp.agent import otlp
 from agents.pricing import PriceBook, read_models, read_overrides
 from agents.satisfaction.agent import satisfaction
+from agents.topics.agent import question_topics
+from agents.topics.settings import topic_settings
 from streams.agent import Agent
 from streams.backfill import Backfill
 from streams.settings import Settings, SettingsError
@@ -66,6 +68,9 @@ def agents(settings: Settings, source: str, backfill: Backfill | None = None) ->
     if watched.enabled:
         taps.append(lambda: behaviour_tap(topics, watched))
         listening.append(behaviour(topics, watched, source))
+    talked = _checked(lambda: topic_settings(settings.topics))
+    if talked.enabled:
+        listening.append(question_topics(topics, talked, drifts.per_period, source))
     anomalies = _checked(lambda: anomaly_settings(settings.anomaly))
     found_by = ["anomaly", "guards", "drift", *(["budgets"] if rules else []), *(a.name for a in listening if a.name != "labels")]
     incoming = [otlp(settings, masking, source)] if settings.otlp.enabled else []

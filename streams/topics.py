@@ -122,7 +122,7 @@ class Topics:
 
     @property
     def samples(self) -> str:
-        """Sampled answers and their scores from ``interactions`` to ``drift``, by feature."""
+        """Sampled answers and their scores from ``interactions`` to ``drift`` and ``topics``, by feature."""
         return self._internal("samples")
 
     @property
@@ -181,7 +181,8 @@ class Topics:
         if not self.run:
             names += [self.usage, self.findings, self.switches, self.calls, self.judge_tasks, self.guarded]
             names += [self.turns, self.satisfaction, self.labels, self.samples, self.accepts]
-            agents += ["budgets", "anomaly", "guards", "behaviour", "labels", "satisfaction", "drift", "alerts", "controls"]
+            agents += ["budgets", "anomaly", "guards", "behaviour", "labels", "satisfaction", "drift"]
+            agents += ["topics", "alerts", "controls"]
         if self.telemetry:
             names += [*self.telemetry, self.traces]
             agents.append("otlp")
