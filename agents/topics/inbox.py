@@ -1,9 +1,9 @@
 """Sampled questions by period of event time, of each series and period those of the smallest ranks.
 
 Stage 1 keeps the smallest of each part of a period, so the smallest of all parts are those of the
-whole (bottom-k sampling). A session's rank is uniform, so where k were kept, each below the k-th
-rank stands for one in (k-th rank / largest) (Cohen and Kaplan, "Summarizing data using bottom-k
-sketches", 2007): sums weighed so are unbiased. Where fewer than k came, they are all there were.
+whole (bottom-k sampling). A session's rank is uniform, so where k were kept there were about
+(k - 1) / (k-th rank / largest) (Cohen and Kaplan, "Summarizing data using bottom-k sketches", 2007),
+and each stands for its share of these. Where fewer than k came, they are all there were.
 """
 
 from __future__ import annotations
@@ -77,8 +77,8 @@ class SampledQuestions:
         found: list[Weighed] = []
         for key in [key for key in series if key[0] == feature]:
             held = series.pop(key)
-            share = held[-1].rank / RANKS if len(held) >= self._most else 1.0
-            found += [Weighed(sample, 1.0 / max(share, 1e-9)) for sample in held]
+            weight = _weight(held[-1].rank, len(held)) if len(held) >= self._most else 1.0
+            found += [Weighed(sample, weight) for sample in held]
         if not series:
             self._periods.pop(period, None)
         self._known.difference_update(one.sample.response_id for one in found)
@@ -116,6 +116,11 @@ class SampledQuestions:
 def period_of(sample: Sample) -> int:
     """The number of the period that an answer came in."""
     return int(sample.time // PERIOD)
+
+
+def _weight(rank: int, kept: int) -> float:
+    """For how many each of the ``kept`` stands, the largest of whose ranks is ``rank``."""
+    return max(1.0, (kept - 1) / kept * RANKS / max(rank, 1))
 
 
 def _rank(sample: Sample) -> tuple[int, str]:

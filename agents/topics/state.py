@@ -95,7 +95,6 @@ class TopicsState(WatermarkState[Samples]):
     # PartitionState
 
     def proceed(self, effects: Effects) -> bool:
-        """See :class:`streams.state.InPieces`."""
         found: list[Finding] = []
         looked_at = 0
         while looked_at < AT_A_TIME and (place := self._due()) is not None:

@@ -50,6 +50,7 @@ SETTINGS = settings(
     slos=[{"feature": "chat", "latency_ms": 500, "target": 0.99}],
     labels={"enabled": True, "gap": 60, "judged_after": 30, "baseline": 20, "wait": 60, "retention": 60},
     behaviour={"enabled": True, "judge": ["helpfulness"], "unversioned_requests": 2, "settle": 5},
+    topics={"enabled": True, "least": 2},
     guards={"attempts": 2, "retrievals": 2},
     alerts={"pages_per_hour": 100, "tickets_per_hour": 1_000},
     otlp=OtlpSettings(enabled=True, settle=5),
