@@ -9,15 +9,29 @@ them for each batch, so a state restored learns as one that went on.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.cluster import MiniBatchKMeans
+from threadpoolctl import ThreadpoolController
 
 Floats = NDArray[np.float32]
 Places = NDArray[np.intp]
 
 MOST = 500.0
 """Vectors that a centre weighs at most: beyond it, it follows what comes."""
+
+
+_POOLS = ThreadpoolController()
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """For batches so small that threads would only wait for each other."""
+    with _POOLS.limit(limits=1):
+        yield
 
 
 def nearest(centres: Floats, vectors: Floats) -> tuple[Places, Floats]:

@@ -17,7 +17,7 @@ import numpy as np
 
 from agents.common.embedding import embed, embedding
 from agents.common.stage2 import Section
-from agents.topics.clusters import Floats, closest, nearest, taught
+from agents.topics.clusters import Floats, closest, nearest, one_thread, taught
 from agents.topics.naming import counted, together
 from agents.topics.settings import TopicSettings
 from schemas.samples import Sample
@@ -64,6 +64,7 @@ class Themes:
         """Of each feature its topics, by when they were founded."""
         self._merged: list[Merged] = []
 
+    @one_thread()
     def take(self, feature: str, samples: Sequence[Sample]) -> list[str]:
         """Learn a period's questions of a feature, in order of time; the topic of each."""
         vectors = embed([sample.question for sample in samples])
