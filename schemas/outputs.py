@@ -13,6 +13,7 @@ AlertName = Literal[
     "CostAnomaly", "BudgetBurn", "BudgetExhausted", "RunawayLoop", "RateLimitExceeded", "LatencyAnomaly",
     "LatencySLOBurn", "ErrorRate", "RefusalRate", "OutputInvalid", "PiiLeak", "PromptInjection", "UnansweredRequests",
     "UnpricedModel", "UnversionedPrompt", "QualityDrop", "Drift", "ShadowRegression", "TrafficAnomaly",
+    "NewTopic", "TopicDegraded",
 ]  # fmt: skip
 DriftCause = Literal[
     "input_drift", "prompt_change", "model_change", "index_change", "traffic_mix", "silent_provider_change", "unknown"

@@ -23,6 +23,7 @@ from agents.topics.naming import NAMED, names_of
 from agents.topics.settings import TopicSettings
 from agents.topics.sums import WINDOW, SumsKey, TopicSums
 from agents.topics.themes import Theme, ThemeKey, Themes
+from agents.topics.watch import TopicHealth, TopicId, degraded, is_new, news, recovered
 from schemas.findings import Finding
 from schemas.rows import TableRow
 from schemas.samples import Sample, Samples
@@ -167,8 +168,9 @@ class TopicsState(WatermarkState[Samples]):
             )
             _write(row, effects)
         for gone in self._themes.take_merged():
-            if gone.theme.told:
-                theme = gone.theme
+            theme = gone.theme
+            found += _last_words(gone.key, theme, place[0] * PERIOD)
+            if theme.told:
                 _write(_row(gone.key, theme, theme.named, merged_into=gone.heir), effects)
         self._dirty = True
         return len(weighed)
@@ -177,13 +179,16 @@ class TopicsState(WatermarkState[Samples]):
         """Write what has ended by ``clock``, the event time up to which all was taken."""
         ended = sorted(key for key in self._sums if key[0] + WINDOW <= clock)
         for start, keys in groupby(ended, key=lambda key: key[0]):
-            features: set[str] = set()
+            sums: dict[ThemeKey, TopicSums] = {}
             for key in keys:
-                _write(self._sums.drop(key).row(key), effects)
-                features.add(key[1])
-            for feature in sorted(features):
+                own = self._sums.drop(key)
+                _write(own.row(key), effects)
+                sums.setdefault((key[1], key[3]), TopicSums()).join(own)
+            for feature in sorted({feature for feature, _ in sums}):
                 self._name(feature, effects)
-            self._themes.fade(float(start + WINDOW))
+                self._watch(feature, start, sums, found)
+            for faded, theme in self._themes.fade(float(start + WINDOW)):
+                found += _last_words(faded, theme, float(start + WINDOW))
             self._dirty = True
 
     def _name(self, feature: str, effects: Effects) -> None:
@@ -194,6 +199,33 @@ class TopicsState(WatermarkState[Samples]):
             if theme.told < theme.questions:
                 self._themes.tell((feature, topic_id), terms)
                 _write(_row((feature, topic_id), theme, terms), effects)
+
+    def _watch(
+        self, feature: str, start: int, sums: Mapping[ThemeKey, TopicSums], found: list[Finding]
+    ) -> None:
+        """Look for what is new and what got worse in a window of a feature."""
+        end, asked = float(start + WINDOW), self._themes.asked[feature]
+        for topic_id, theme in self._themes.of(feature):
+            topic = TopicId(feature, topic_id, _named(topic_id, theme.named))
+            own = sums.get((feature, topic_id))
+            health = theme.health or TopicHealth.unknown()
+            if own is None and not health.since:
+                continue
+            theme.health = health
+            self._themes.themes.touch((feature, topic_id))
+            if not theme.known and is_new(theme.founded, asked, theme.questions):
+                theme.known = True
+                found += news(topic, theme.questions, theme.first, theme.examples, end)
+            calls = own or TopicSums()
+            for metric, score in health.update(float(start), calls):
+                since = health.since.get(metric)
+                if since is None:
+                    found.append(recovered(feature, topic_id, metric, end))
+                else:
+                    examples = theme.examples
+                    found.append(
+                        degraded(topic, metric, score, since, calls.calls, examples, end)
+                    )
 
     # Persistence
 
@@ -244,7 +276,7 @@ def _row(key: ThemeKey, theme: Theme, terms: list[str], merged_into: str = "") -
     return TopicRow(
         topic_id=key[1],
         version=theme.questions + bool(merged_into),
-        name=" · ".join(terms[:NAMED]) or key[1],
+        name=_named(key[1], terms),
         terms=terms,
         first_seen=_moment(theme.first),
         last_seen=_moment(theme.last),
@@ -253,6 +285,16 @@ def _row(key: ThemeKey, theme: Theme, terms: list[str], merged_into: str = "") -
         merged_into=merged_into,
         example_response_ids=theme.examples,
     )
+
+
+def _named(topic_id: str, terms: list[str]) -> str:
+    return " · ".join(terms[:NAMED]) or topic_id
+
+
+def _last_words(key: ThemeKey, theme: Theme, end: float) -> list[Finding]:
+    """A topic that is no more is told as degraded no more."""
+    since = theme.health.since if theme.health is not None else {}
+    return [recovered(*key, metric, end) for metric in sorted(since)]
 
 
 def _write(row: TableRow, effects: Effects) -> None:

@@ -20,6 +20,7 @@ from agents.common.stage2 import Section
 from agents.topics.clusters import Floats, closest, nearest, one_thread, taught
 from agents.topics.naming import counted, together
 from agents.topics.settings import TopicSettings
+from agents.topics.watch import TopicHealth
 from schemas.samples import Sample
 from schemas.topic_rows import OTHER
 
@@ -32,7 +33,7 @@ ThemeKey = tuple[str, str]
 class Theme(msgspec.Struct, array_like=True, gc=False):
     """One topic. ``centre``: bytes of float32; ``founded``: questions of the feature before it;
     ``told`` and ``named``: at how many
-    questions it was written last, and with which terms."""
+    questions it was written last, and with which terms; ``known``: it was told as new."""
 
     centre: bytes
     founded: int
@@ -43,6 +44,8 @@ class Theme(msgspec.Struct, array_like=True, gc=False):
     examples: list[str] = []
     told: int = 0
     named: list[str] = []
+    known: bool = False
+    health: TopicHealth | None = None
 
 
 class Merged(NamedTuple):
@@ -96,12 +99,16 @@ class Themes:
         merged, self._merged = self._merged, []
         return merged
 
-    def fade(self, now: float) -> None:
+    def fade(self, now: float) -> list[tuple[ThemeKey, Theme]]:
         """Forget what nobody has asked for long, ``now`` being the present event time."""
-        for key in [
-            key for key, theme in self.themes.items() if theme.last < now - self._settings.fade
-        ]:
+        idle = [
+            (key, theme)
+            for key, theme in self.themes.items()
+            if theme.last < now - self._settings.fade
+        ]
+        for key, _ in idle:
             self._drop(key)
+        return idle
 
     # Clusters
 

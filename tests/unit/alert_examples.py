@@ -23,6 +23,7 @@ from agents.budgets.rules import Rule, read_rules
 from agents.budgets.runaway import Loop
 from agents.detectors.burn import Burning
 from agents.detectors.burn import Rule as BurnRule
+from agents.detectors.detector import Score
 from agents.detectors.level import Fall, Level
 from agents.detectors.sequential import Mean
 from agents.drift.cause import Candidate
@@ -34,6 +35,8 @@ from agents.guards.report import appeared_findings, burst_finding
 from agents.guards.seen import Appeared, Attempted, PiiPlace
 from agents.guards.seen import AttemptsKey as GuardKey
 from agents.satisfaction.state import WatchedSeries, fallen
+from agents.topics.watch import Metric as TopicMetric
+from agents.topics.watch import TopicId, degraded, news
 from schemas.findings import Finding
 from schemas.outputs import DriftCause
 
@@ -300,6 +303,23 @@ def _of_the_others() -> Iterator[Example]:
         )
 
     yield Example("satisfaction", "satisfaction", unsatisfied)
+    topic = TopicId("chat", "5a0c9d1f2b3e4d60", "fatura · boleto · atrasada")
+    yield Example(
+        "new topic",
+        "topic_new",
+        lambda time, times: news(topic, round(24 * times), T0, ["resp-7f31"], time)[0],
+    )
+    worse: dict[TopicMetric, tuple[float, float]] = {
+        "errors": (0.31, 0.012), "refusals": (0.22, 0.01), "cost": (0.021, 0.0031),
+    }  # fmt: skip
+    for metric, (value, usual) in worse.items():
+        yield Example(
+            f"topic, {metric}",
+            f"topic_{metric}",
+            lambda time, times, metric=metric, value=value, usual=usual: degraded(
+                topic, metric, Score(1.0, value * times, usual), T0, 42, ["resp-7f31"], time
+            ),
+        )
 
     def attempts(key: GuardKey, time: float, times: float) -> Finding:
         calls = [

@@ -121,7 +121,7 @@ def test_windows_count_every_sampled_call_once_and_what_became_of_it() -> None:
 
 
 def test_few_questions_are_no_topic_yet() -> None:
-    sent = [asked(n, "my card was stolen", float(n)) for n in range(4)]
+    sent = [asked(n, "my card was stolen", float(n)) for n in range(2)]
     rows = run(fresh(), [told(sent, 4.0), told([], 1_000.0)])
     assert {row["topic_id"] for row in rows["topic_windows_data"]} == {OTHER}
     assert not rows["topics_data"]

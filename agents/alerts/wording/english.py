@@ -110,6 +110,22 @@ CLAUSES = {
         "{value} of answers satisfy their users, before {usual}",
         "as few as {worst} of answers satisfied their users, before {usual}",
     ),
+    "topic_new": Clause(
+        "users ask about {topic}, {calls} so far, and did not before",
+        "users asked about {topic}, {calls} so far, and did not before",
+    ),
+    "topic_errors": Clause(
+        "of the questions about {topic} {value} fail, usually {usual}",
+        "of the questions about {topic} {worst} failed, usually {usual}",
+    ),
+    "topic_refusals": Clause(
+        "of the questions about {topic} {value} are refused, usually {usual}",
+        "of the questions about {topic} {worst} were refused, usually {usual}",
+    ),
+    "topic_cost": Clause(
+        "a question about {topic} costs {value}, usually {usual}",
+        "a question about {topic} cost up to {worst}, usually {usual}",
+    ),
     "budget_exhausted": Clause(
         "used up, {value} of {limit} {within}", "was used up, {worst} of {limit} {within}"
     ),
@@ -215,6 +231,13 @@ ACTIONS = {
     " stream_options.include_usage.",
     "scores": "Read the answers with the lowest scores; compare prompt, model and index with those"
     " before.",
+    "topic_new": "Read the examples: does the feature answer this well, and should it? All topics:"
+    " `mirante topics`.",
+    "topic_errors": "Read the examples; see what these questions need that others do not: tools,"
+    " documents, length.",
+    "topic_refusals": "Read the examples; see whether a new prompt, model or rail refuses what it"
+    " should answer.",
+    "topic_cost": "Read the examples; see what makes them long: documents, history, answers.",
     "satisfaction": "Compare prompt, model and index version before and after; read the answers with"
     " the lowest scores.",
     "budget_exhausted": "Stop it with `{kill}`, or raise the limit in mirante.toml. Nothing is stopped"

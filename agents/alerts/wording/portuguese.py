@@ -121,6 +121,22 @@ CLAUSES = {
         "{value} das respostas satisfazem os usuários, antes {usual}",
         "só {worst} das respostas satisfizeram os usuários, antes {usual}",
     ),
+    "topic_new": Clause(
+        "usuários perguntam sobre {topic}, {calls} até agora, e antes não",
+        "usuários perguntaram sobre {topic}, {calls} até então, e antes não",
+    ),
+    "topic_errors": Clause(
+        "das perguntas sobre {topic}, {value} falham, normalmente {usual}",
+        "das perguntas sobre {topic}, {worst} falharam, normalmente {usual}",
+    ),
+    "topic_refusals": Clause(
+        "das perguntas sobre {topic}, {value} são recusadas, normalmente {usual}",
+        "das perguntas sobre {topic}, {worst} foram recusadas, normalmente {usual}",
+    ),
+    "topic_cost": Clause(
+        "uma pergunta sobre {topic} custa {value}, normalmente {usual}",
+        "uma pergunta sobre {topic} custou até {worst}, normalmente {usual}",
+    ),
     "budget_exhausted": Clause(
         "esgotado, {value} de {limit} {within}", "esgotou-se, {worst} de {limit} {within}"
     ),
@@ -227,6 +243,13 @@ ACTIONS = {
     "no_usage": "Faça o serviço informar o uso das chamadas; os streams da OpenAI o fazem com"
     " stream_options.include_usage.",
     "scores": "Leia as respostas com as piores notas; compare prompt, modelo e índice com os de antes.",
+    "topic_new": "Leia os exemplos: a função responde bem a isso, e deveria? Todos os assuntos:"
+    " `mirante topics`.",
+    "topic_errors": "Leia os exemplos; veja o que essas perguntas exigem e as outras não: ferramentas,"
+    " documentos, tamanho.",
+    "topic_refusals": "Leia os exemplos; veja se um prompt, modelo ou filtro novo recusa o que deveria"
+    " responder.",
+    "topic_cost": "Leia os exemplos; veja o que os deixa longos: documentos, histórico, respostas.",
     "satisfaction": "Compare prompt, modelo e versão do índice antes e depois; leia as respostas com as"
     " piores notas.",
     "budget_exhausted": "Pare com `{kill}` ou aumente o limite no mirante.toml. Nada para sozinho, a não"
