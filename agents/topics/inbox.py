@@ -2,8 +2,8 @@
 
 Stage 1 keeps the smallest of each part of a period, so the smallest of all parts are those of the
 whole (bottom-k sampling). A session's rank is uniform, so where k were kept there were about
-(k - 1) / (k-th rank / largest) (Cohen and Kaplan, "Summarizing data using bottom-k sketches", 2007),
-and each stands for its share of these. Where fewer than k came, they are all there were.
+(k - 1) / (k-th rank / largest), and each stands for its share of these (Cohen and Kaplan,
+"Summarizing data using bottom-k sketches", 2007). Where fewer than k came, they are all there were.
 """
 
 from __future__ import annotations

@@ -70,9 +70,9 @@ def names_of(topics: Sequence[Mapping[str, int]]) -> list[list[str]]:
     weights = TfidfTransformer(sublinear_tf=True).fit_transform(counts).tocsr()
     found: list[list[str]] = []
     for begin, end in zip(weights.indptr, weights.indptr[1:], strict=False):
+        own = zip(weights.data[begin:end], weights.indices[begin:end], strict=True)
         ranked = sorted(
-            (-round(float(weight), 9), str(words.feature_names_[place]))
-            for weight, place in zip(weights.data[begin:end], weights.indices[begin:end], strict=True)
+            (-round(float(weight), 9), str(words.feature_names_[place])) for weight, place in own
         )
         found.append([term for _, term in ranked[:TERMS]])
     return found

@@ -146,7 +146,7 @@ class TopicsState(WatermarkState[Samples]):
     def _take_place(
         self, place: tuple[int, str], found: list[Finding], effects: Effects
     ) -> int:
-        """The next feature of the earliest period that is over; returns how many questions it had."""
+        """The next feature of the earliest period that is over; returns how many were asked."""
         self._close_windows(place[0] * PERIOD, found, effects)
         period, feature = self._taken = place
         window = int(period * PERIOD) // WINDOW * WINDOW

@@ -13,6 +13,7 @@ from agents.detectors.detector import Score
 from agents.detectors.rates import RateTest, Share
 from agents.topics.sums import WINDOW, TopicSums
 from schemas.findings import Finding
+from schemas.outputs import AlertName
 
 EVIDENCE = 16.0
 """Log of the windows in which each test of each topic has one false alarm: a hundred topics with
@@ -28,7 +29,7 @@ Metric = Literal["errors", "refusals", "cost"]
 
 
 class TopicHealth(msgspec.Struct, array_like=True, gc=False):
-    """What a topic's calls usually do. ``since``: the metrics that are worse now, and since when."""
+    """What a topic's calls usually do. ``since``: what is worse now, and since when."""
 
     errors: RateTest
     refusals: RateTest
@@ -73,7 +74,9 @@ def is_new(founded: int, asked: int, questions: int) -> bool:
     return (questions - 1) * log(asked / (asked - founded)) >= log(asked) + NEW
 
 
-def news(topic: TopicId, questions: int, first: float, examples: list[str], end: float) -> list[Finding]:
+def news(
+    topic: TopicId, questions: int, first: float, examples: list[str], end: float
+) -> list[Finding]:
     """That users ask about something new: told once, over at once."""
     labels = {"feature": topic.feature, "topic": topic.topic_id}
     told = Finding(
@@ -95,7 +98,13 @@ def news(topic: TopicId, questions: int, first: float, examples: list[str], end:
 
 
 def degraded(
-    topic: TopicId, metric: Metric, score: Score, since: float, calls: int, examples: list[str], end: float
+    topic: TopicId,
+    metric: Metric,
+    score: Score,
+    since: float,
+    calls: int,
+    examples: list[str],
+    end: float,
 ) -> Finding:
     """That a topic's calls fail, are refused or cost more than they did."""
     return Finding(
@@ -121,5 +130,5 @@ def recovered(feature: str, topic_id: str, metric: Metric, end: float) -> Findin
     return _over("TopicDegraded", labels, end, KEEP)
 
 
-def _over(name: Literal["NewTopic", "TopicDegraded"], labels: dict[str, str], end: float, keep: float) -> Finding:
+def _over(name: AlertName, labels: dict[str, str], end: float, keep: float) -> Finding:
     return Finding(name=name, labels=labels, time=end, active=False, keep=keep, generator="topics")

@@ -9,8 +9,9 @@ import typer
 from deploy.cli.options import DEFAULT_DATA, AsJson, Data
 
 _TOPICS = """
-SELECT feature, topic_id, any(t.name) AS topic, any(t.terms) AS terms, any(t.first_seen) AS first_seen,
-       any(t.last_seen) AS last_seen, sum(w.requests) AS requests, toFloat64(sum(w.cost_usd)) AS cost_usd,
+SELECT feature, topic_id, any(t.name) AS topic, any(t.terms) AS terms,
+       any(t.first_seen) AS first_seen, any(t.last_seen) AS last_seen,
+       sum(w.requests) AS requests, toFloat64(sum(w.cost_usd)) AS cost_usd,
        sum(w.refusals) AS refusals, sum(w.errors) AS errors,
        sumIf(w.satisfaction * w.requests, w.satisfaction IS NOT NULL)
            / sumIf(w.requests, w.satisfaction IS NOT NULL) AS satisfaction,

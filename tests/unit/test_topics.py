@@ -18,6 +18,8 @@ from agents.topics.naming import names_of, terms_of
 from agents.topics.settings import TopicSettings
 from agents.topics.state import TopicsState
 from agents.topics.themes import Themes
+from agents.topics.watch import is_new
+from schemas.findings import Finding, Findings
 from schemas.samples import Sample, Samples
 from schemas.topic_rows import OTHER
 from streams.effects import Effects
@@ -27,8 +29,8 @@ Rows = dict[str, list[dict[str, Any]]]
 
 SAID = {
     "card": ["my card was stolen", "i lost my card", "someone stole my credit card", "lost card"],
-    "weather": ["weather tomorrow", "will it rain today", "weather forecast", "is it going to rain"],
-    "invoice": ["onde vejo minha fatura", "segunda via da fatura", "fatura atrasada", "pagar fatura"],
+    "weather": ["weather tomorrow", "will it rain today", "weather forecast", "will it rain"],
+    "invoice": ["onde vejo a fatura", "segunda via da fatura", "fatura atrasada", "pagar fatura"],
     "recipe": ["recipe for lasagna", "how do i cook lasagna", "ingredients for lasagna", "lasagna"],
     "flight": ["book a flight to paris", "flights to rome", "cheap flight", "flight to london"],
 }
@@ -39,8 +41,8 @@ def asked(n: int, question: str, at: float = 0.0, **fields: Any) -> Sample:
     """The n-th answer."""
     rank = random.Random(n).getrandbits(63)
     made = Sample(
-        rank, f"r{n}", f"s{n}", at, "acme", "support", "gpt-4o", "gpt-4o", "", "live", "", "", "stop",
-        "", "ok", question, "an answer", cost_usd=0.01, latency_ms=500.0,
+        rank, f"r{n}", f"s{n}", at, "acme", "support", "gpt-4o", "gpt-4o", "", "live", "", "",
+        "stop", "", "ok", question, "an answer", cost_usd=0.01, latency_ms=500.0,
     )  # fmt: skip
     return msgspec.structs.replace(made, **fields)
 
@@ -221,7 +223,8 @@ def test_a_centre_is_the_mean_of_what_it_was_taught(seed: int, size: int, number
     for place in range(size):
         own = vectors[places == place]
         whole = weights[place] + len(own)
-        expected = (weights[place] * centres[place] + own.sum(axis=0)) / whole if whole else centres[place]
+        moved = (weights[place] * centres[place] + own.sum(axis=0)) / max(whole, 1)
+        expected = moved if whole else centres[place]
         np.testing.assert_allclose(learned[place], expected, atol=1e-4)
 
 
@@ -232,7 +235,67 @@ def test_the_closest_centres_are_found_if_they_are_close_enough() -> None:
 
 
 def test_names_are_words_that_few_other_topics_have_and_never_what_was_masked() -> None:
-    assert terms_of("Qual é o prazo da minha entrega? CPF <CPF:4711>") == ["prazo", "entrega", "cpf"]
+    asked_in_portuguese = "Qual é o prazo da minha entrega? CPF <CPF:4711>"
+    assert terms_of(asked_in_portuguese) == ["prazo", "entrega", "cpf"]
     assert terms_of("What is the status of my order?") == ["status", "order"]
     names = names_of([{"card": 9, "stolen": 8}, {"card": 9, "limit": 8}, {}])
     assert [name[:1] for name in names] == [["stolen"], ["limit"], []]
+
+
+# What is told
+
+
+def findings(state: TopicsState, values: Iterable[bytes]) -> list[Finding]:
+    """What a state finds in messages, one after the other."""
+    found: list[Finding] = []
+    for value in values:
+        logs, effects = Logs(), Effects()
+        logs.append("samples", 0, value, timestamp=0)
+        state.apply(logs.batch("samples", 0, 0, 1), effects)
+        while state.proceed(effects):
+            pass
+        for message in effects.messages:
+            found += msgspec.msgpack.decode(message.value, type=Findings).findings
+    return found
+
+
+def test_what_users_had_not_asked_before_is_told_once() -> None:
+    sent = [sample for _, sample in stream(600)]
+    rng = random.Random(2)
+    for n in range(600, 900):
+        kind = "passport" if n % 5 == 0 else rng.choice(sorted(SAID))
+        text = "my passport has expired" if kind == "passport" else rng.choice(SAID[kind])
+        sent.append(asked(n, text, float(n)))
+    told_of = findings(fresh(), [told(sent, 900.0), told([], 2_000.0)])
+    new = [one for one in told_of if one.name == "NewTopic"]
+    assert [one.active for one in new] == [True, False]
+    assert "passport" in new[0].facts["topic"]
+    assert set(new[0].response_ids) <= {f"r{n}" for n in range(600, 900, 5)}
+
+
+def test_nothing_is_told_of_a_stream_that_stays_as_it_is() -> None:
+    sent = [sample for _, sample in stream(2_000)]
+    assert findings(fresh(), [told(sent, 2_000.0), told([], 9_000.0)]) == []
+
+
+def test_a_topic_whose_calls_begin_to_fail_is_told_until_they_do_no_more() -> None:
+    sent = []
+    for n, (kind, sample) in enumerate(stream(12_000)):
+        failed = kind == "invoice" and 8_000 <= n < 9_500
+        sent.append(msgspec.structs.replace(sample, outcome="api_error") if failed else sample)
+    values = [told(sent[at : at + 500], at + 500.0) for at in range(0, len(sent), 500)]
+    degraded = [
+        one for one in findings(fresh(), [*values, told([], 13e3)]) if one.name == "TopicDegraded"
+    ]
+    assert {one.labels["metric"] for one in degraded} == {"errors"}
+    assert "fatura" in degraded[0].facts["topic"]
+    assert 8_000 <= degraded[0].time <= 9_000
+    assert [one.active for one in degraded][-1] is False
+    assert {one.labels["topic"] for one in degraded} == {degraded[0].labels["topic"]}
+
+
+def test_a_beginning_is_news_only_where_chance_would_hardly_do_it() -> None:
+    assert not is_new(founded=0, asked=1_000, questions=500)  # everything is new at first
+    assert not is_new(founded=990, asked=1_000, questions=2)
+    assert is_new(founded=1_000, asked=1_100, questions=10)
+    assert not is_new(founded=1_000, asked=9_000, questions=40)

@@ -231,13 +231,9 @@ ACTIONS = {
     " stream_options.include_usage.",
     "scores": "Read the answers with the lowest scores; compare prompt, model and index with those"
     " before.",
-    "topic_new": "Read the examples: does the feature answer this well, and should it? All topics:"
-    " `mirante topics`.",
-    "topic_errors": "Read the examples; see what these questions need that others do not: tools,"
-    " documents, length.",
-    "topic_refusals": "Read the examples; see whether a new prompt, model or rail refuses what it"
-    " should answer.",
-    "topic_cost": "Read the examples; see what makes them long: documents, history, answers.",
+    "topic_new": "Read the examples: should the feature answer this? All topics: `mirante topics`.",
+    **dict.fromkeys(("topic_errors", "topic_refusals", "topic_cost"),
+                    "Read the examples; see what these questions need that others do not."),
     "satisfaction": "Compare prompt, model and index version before and after; read the answers with"
     " the lowest scores.",
     "budget_exhausted": "Stop it with `{kill}`, or raise the limit in mirante.toml. Nothing is stopped"
