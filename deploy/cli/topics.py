@@ -8,21 +8,10 @@ import typer
 
 from deploy.cli.options import DEFAULT_DATA, AsJson, Data
 
-_TOPICS = """
-SELECT feature, topic_id, any(t.name) AS topic, any(t.terms) AS terms,
-       any(t.first_seen) AS first_seen, any(t.last_seen) AS last_seen,
-       sum(w.requests) AS requests, toFloat64(sum(w.cost_usd)) AS cost_usd,
-       sum(w.refusals) AS refusals, sum(w.errors) AS errors,
-       sumIf(w.satisfaction * w.requests, w.satisfaction IS NOT NULL)
-           / sumIf(w.requests, w.satisfaction IS NOT NULL) AS satisfaction,
-       max(w.latency_p99_ms) AS latency_p99_ms, any(t.example_response_ids) AS example_response_ids
-FROM mirante.topic_windows AS w
-LEFT JOIN mirante.topics AS t ON t.feature = w.feature AND t.topic_id = w.topic_id
-WHERE w.window_start > (SELECT max(window_start) FROM mirante.topic_windows_data) - {seconds:UInt32}
-  AND ({feature:String} = '' OR w.feature = {feature:String})
-GROUP BY w.feature AS feature, w.topic_id AS topic_id
-ORDER BY feature, requests DESC
-"""
+_RECENT = (
+    "w.window_start >"
+    " (SELECT max(window_start) FROM mirante.topic_windows_data) - toIntervalSecond({seconds:UInt32})"
+)
 
 
 def topics(
@@ -41,9 +30,10 @@ def topics(
 
     from deploy.cli.output import cell, console, say_json
     from deploy.cli.trace import asking
+    from deploy.dashboard.topics import topic_sums
 
     with asking(data, None) as ask:
-        found = ask(_TOPICS, {"seconds": int(since * 3600), "feature": feature})
+        found = ask(topic_sums(_RECENT), {"seconds": int(since * 3600), "feature": feature})
     if as_json:
         say_json(found)
         return

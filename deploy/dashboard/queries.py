@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from deploy.dashboard.params import SERIES, SPAN, Choice, Param, Text, Whole
+from deploy.dashboard.topics import IN_PERIOD, topic_sums
 from deploy.dashboard.windows import COVERED, COVERED_LONG, LONG, cover, step_of, window_of
 from deploy.dashboard.wording import LANGUAGES
 
@@ -281,6 +282,7 @@ QUERIES: Mapping[str, Query] = {
         (*SPAN, Text("tenant"), Text("feature"), Text("model")),
         "labels",
     ),
+    "topics": Query(topic_sums(IN_PERIOD), (*SPAN, *SERIES[:2]), "topic_windows"),
     "guards": Query(
         "SELECT feature, count() AS calls, countIf(outcome = 'refusal') AS refusals, countIf(attack) AS attacks,"
         " countIf(json_valid = false) AS invalid, countIf(json_valid IS NOT NULL) AS checked, countIf(personal) AS personal"

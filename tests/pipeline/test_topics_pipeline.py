@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy.dashboard.queries import QUERIES
 from deploy.embedded.broker_api import Broker
 from tests.installation import Installation, Sent, request, response
 
@@ -49,7 +50,7 @@ def test_questions_of_five_kinds_are_five_topics(broker: Broker, tmp_path: Path)
         sent = []
         for n in range(300):
             sent += call(n, ASKED[n % 5][n // 5 % 2], failed=n % 5 == 2)
-        mirante.publish([*sent, *later(700)])
+        mirante.publish([*sent, *later(800)])
         # Then there are five topics, named in the language of their questions
         topics = "SELECT count() FROM mirante.topics WHERE feature = 'support' AND merged_into = ''"
         mirante.eventually(topics, [(5,)], within=60)
@@ -66,6 +67,11 @@ def test_questions_of_five_kinds_are_five_topics(broker: Broker, tmp_path: Path)
             " ON t.topic_id = w.topic_id WHERE w.errors > 0"
         )
         assert all("fatura" in terms for (terms,) in mirante.query(failed))
+        # And the dashboard's page asks for them
+        topics = QUERIES["topics"]
+        values = {"since": 0, "until": 4_000_000_000, "tenant": "", "feature": "support"}
+        rows = mirante.query(topics.statement(values), **topics.bound(values))
+        assert sum(row[6] for row in rows) == 300
         # And the command says so
         command = [sys.executable, "-m", "deploy.cli", "topics", "--feature", "support", "--json"]
         said = subprocess.run(
