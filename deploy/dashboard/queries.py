@@ -14,6 +14,7 @@ from deploy.dashboard.params import SERIES, SPAN, Choice, Param, Text, Whole
 from deploy.dashboard.topics import IN_PERIOD, topic_sums
 from deploy.dashboard.windows import COVERED, COVERED_LONG, LONG, cover, step_of, window_of
 from deploy.dashboard.wording import LANGUAGES
+from schemas.rows import OUTCOMES
 
 Values = Mapping[str, str | int]
 
@@ -31,18 +32,6 @@ LOOKED_AT = 1_000
 """Rows among which are those that are shown, repeats of them included."""
 CHANGING = ("outcome", "model", "provider")
 """What an answer may change: a row that had it may have been superseded by one that has not."""
-
-OUTCOMES = (
-    "ok",
-    "refusal",
-    "content_filter",
-    "truncated",
-    "api_error",
-    "timeout",
-    "cancelled",
-    "blocked",
-    "unanswered",
-)
 
 _SERIES = " AND ".join(
     f"({{{name}:String}} = '' OR {name} = {{{name}:String}})"

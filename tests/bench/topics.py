@@ -30,8 +30,11 @@ from sklearn.metrics import adjusted_mutual_info_score
 
 from agents.common.embedding import embed, words_of
 from agents.topics.settings import TopicSettings
+from agents.topics.sums import TopicSums
 from agents.topics.themes import Themes
+from agents.topics.watch import TopicHealth, is_new
 from schemas.samples import Sample
+from schemas.topic_rows import OTHER
 from tests.bench import smoke
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
@@ -62,13 +65,21 @@ def sample(n: int, question: str) -> Sample:
     )  # fmt: skip
 
 
-def ours(texts: Sequence[str]) -> list[str]:
-    """The topic of each question as it was when it came."""
-    themes, found = Themes(TopicSettings()), []
+def ours(texts: Sequence[str], told: list[str] | None = None) -> list[str]:
+    """The topic of each question as it was when it came. ``told``: gets the topics that are told as
+    new, looked at every ten periods."""
+    themes, found = Themes(TopicSettings()), list[str]()
     for at in range(0, len(texts), PERIOD):
         part = [sample(at + n, text) for n, text in enumerate(texts[at : at + PERIOD])]
         found += themes.take("chat", part)
         themes.take_merged()
+        if told is not None and at % (10 * PERIOD) == 0:
+            asked = themes.asked["chat"]
+            told += [
+                name
+                for name, theme in themes.of("chat")
+                if name not in told and is_new(theme.founded, asked, theme.questions)
+            ]
     return found
 
 
@@ -109,23 +120,57 @@ def agreement(questions: Sequence[Question], found: Sequence[str]) -> float:
     return float(adjusted_mutual_info_score(intents, found))
 
 
-def purity_of_new(questions: Sequence[Question], intents: int, rng: random.Random) -> float:
-    """The mean over ``intents`` that appear halfway: of the topic that most of its first 100
-    questions got, the share that are its own."""
+def new_intents(questions: Sequence[Question], intents: int, rng: random.Random) -> str:
+    """Of intents that appear after 1,000 questions, 100 among 1,000 others: purity of the topic that
+    most of them got (the mean), how many were told as new topics, and how many others were."""
     names = sorted({intent for _, intent in questions})
-    shares = []
+    shares, right, wrong = [], 0, 0
     for new in rng.sample(names, intents):
         own = [q for q in questions if q[1] == new][:100]
         rest = [q for q in questions if q[1] != new][:2_000]
         after = [*rest[1_000:], *own]
         rng.shuffle(after)
-        stream = [*rest[:1_000], *after]
-        found = ours([text for text, _ in stream])
+        stream, told = [*rest[:1_000], *after], list[str]()
+        found = ours([text for text, _ in stream], told)
         topics = [t for t, (_, intent) in zip(found, stream, strict=True) if intent == new]
-        [(topic, size)] = Counter(t for t in topics if t != "__other__").most_common(1) or [("", 0)]
+        counts = Counter(t for t in topics if t != OTHER)
+        topic, size = counts.most_common(1)[0] if counts else ("", 0)
         whole = sum(t == topic for t in found[1_000:])
         shares.append(size / whole if whole else 0.0)
-    return float(np.mean(shares))
+        right += topic in told
+        wrong += len(set(told) - {topic})
+    return (
+        f"purity of a new intent's topic: {np.mean(shares):.2f} (aim 0.8);"
+        f" told as new: {right} of {intents}, and {wrong} other topics"
+    )
+
+
+def quiet_and_failing(topics: int, windows: int, rng: np.random.Generator) -> str:
+    """False alarms of topics that stay as they are, and windows until one that fails is told: some
+    ten sampled calls in five minutes, 2% errors, 3% refusals, costs lognormal; then 20% errors."""
+    alarms, delays = 0, []
+    for _ in range(topics):
+        health, firing = TopicHealth.unknown(), set[str]()
+        for at in range(windows + 100):
+            calls = int(rng.poisson(10))
+            share = 0.02 if at < windows else 0.20
+            sums = TopicSums(
+                calls=calls, priced=calls, spent=float(rng.lognormal(-5, 1, calls).sum())
+            )
+            sums.failed, sums.refused = (
+                int(rng.binomial(calls, share)),
+                int(rng.binomial(calls, 0.03)),
+            )
+            now = {metric for metric, score in health.update(300.0 * at, sums) if score.alarm}
+            alarms += len(now - firing) if at < windows else 0
+            firing = now
+            if at >= windows and "errors" in now:
+                delays.append(at - windows + 1)
+                break
+    return (
+        f"{alarms} false alarms in {topics * windows:,} windows of quiet topics; of ten times the"
+        f" errors {len(delays)} of {topics} told, after {np.median(delays or [0]):.0f} windows"
+    )
 
 
 def measure(name: str, questions: Sequence[Question], seconds: float, intents: int) -> None:
@@ -153,8 +198,10 @@ def measure(name: str, questions: Sequence[Question], seconds: float, intents: i
     few = line("TextClust", lambda: textclust(texts, seconds))
     line("ours, as many", lambda: ours(texts[:few]))
     Console().print(table)
-    purity = purity_of_new(questions, intents, random.Random(2))
-    print(f"purity of a new intent's topic: {purity:.2f} (aim 0.8)")
+    told: list[str] = []
+    ours(texts, told)
+    print(f"told as new in a stream that stays as it is: {len(told)} in {len(texts):,} questions")
+    print(new_intents(questions, intents, random.Random(2)))
 
 
 def main() -> None:
@@ -162,8 +209,10 @@ def main() -> None:
     parser.add_argument("--questions", type=int, default=20_000)
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--intents", type=int, default=10)
+    parser.add_argument("--topics", type=int, default=40)
+    parser.add_argument("--windows", type=int, default=2_016)
     parser.add_argument("--data", type=Path, default=DATA)
-    given = smoke.parse(parser, questions=300, seconds=0.5, intents=1)
+    given = smoke.parse(parser, questions=300, seconds=0.5, intents=1, topics=1, windows=50)
     if not given.data.is_dir():
         print(f"skipped: there is no {given.data}")
         return
@@ -171,6 +220,7 @@ def main() -> None:
         questions = read(given.data)
         random.Random(1).shuffle(questions)
         measure(name, questions[: given.questions], given.seconds, given.intents)
+    print(quiet_and_failing(given.topics, given.windows, np.random.default_rng(3)))
 
 
 if __name__ == "__main__":

@@ -50,7 +50,7 @@ def test_questions_of_five_kinds_are_five_topics(broker: Broker, tmp_path: Path)
         sent = []
         for n in range(300):
             sent += call(n, ASKED[n % 5][n // 5 % 2], failed=n % 5 == 2)
-        mirante.publish([*sent, *later(800)])
+        mirante.publish_at_once([*sent, *later(800)])
         # Then there are five topics, named in the language of their questions
         topics = "SELECT count() FROM mirante.topics WHERE feature = 'support' AND merged_into = ''"
         mirante.eventually(topics, [(5,)], within=60)
