@@ -32,7 +32,7 @@ from agents.common.embedding import embed, words_of
 from agents.topics.settings import TopicSettings
 from agents.topics.sums import TopicSums
 from agents.topics.themes import Themes
-from agents.topics.watch import TopicHealth, is_new
+from agents.topics.watch import Metric, TopicHealth, is_new
 from schemas.samples import Sample
 from schemas.topic_rows import OTHER
 from tests.bench import smoke
@@ -150,7 +150,7 @@ def quiet_and_failing(topics: int, windows: int, rng: np.random.Generator) -> st
     ten sampled calls in five minutes, 2% errors, 3% refusals, costs lognormal; then 20% errors."""
     alarms, delays = 0, []
     for _ in range(topics):
-        health, firing = TopicHealth.unknown(), set[str]()
+        health, firing = TopicHealth.unknown(), set[Metric]()
         for at in range(windows + 100):
             calls = int(rng.poisson(10))
             share = 0.02 if at < windows else 0.20

@@ -68,9 +68,9 @@ def test_questions_of_five_kinds_are_five_topics(broker: Broker, tmp_path: Path)
         )
         assert all("fatura" in terms for (terms,) in mirante.query(failed))
         # And the dashboard's page asks for them
-        topics = QUERIES["topics"]
+        page = QUERIES["topics"]
         values = {"since": 0, "until": 4_000_000_000, "tenant": "", "feature": "support"}
-        rows = mirante.query(topics.statement(values), **topics.bound(values))
+        rows = mirante.query(page.statement(values), **page.bound(values))
         assert sum(row[6] for row in rows) == 300
         # And the command says so
         command = [sys.executable, "-m", "deploy.cli", "topics", "--feature", "support", "--json"]
