@@ -34,6 +34,7 @@ from agents.pricing.overrides import (
     read_overrides,
     read_tiers,
 )
+from agents.topics.settings import TopicSettings, topic_settings
 from agents.watch.settings import Watch, read_watches
 from deploy.forward.receivers import Receiver, read_receivers
 from deploy.judge.settings import JudgeSettings
@@ -109,6 +110,7 @@ TABLES: Mapping[str, SettingsTable] = {
     "labels": SettingsTable((LabelSettings,), label_settings),
     "watch": SettingsTable((Watch,), read_watches),
     "drift": SettingsTable((DriftSettings,), _read_drift),
+    "topics": SettingsTable((TopicSettings,), topic_settings),
     "alerts": SettingsTable((AlertSettings,), AlertSettings.model_validate),
     "switches": SettingsTable((SwitchTable,), read_switches),
     "receivers": SettingsTable(Receiver.__args__, lambda rows: read_receivers(rows, _Elsewhere())),

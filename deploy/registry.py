@@ -32,6 +32,8 @@ from agents.labels.tap import LabelsTap
 from agents.otlp.agent import otlp
 from agents.pricing import PriceBook, read_models, read_overrides
 from agents.satisfaction.agent import satisfaction
+from agents.topics.agent import question_topics
+from agents.topics.settings import topic_settings
 from agents.watch.agent import watch
 from agents.watch.settings import read_watches
 from agents.watch.tap import WatchTap
@@ -72,6 +74,9 @@ def agents(settings: Settings, source: str, backfill: Backfill | None = None) ->
     if watches := _checked(lambda: read_watches(settings.watch)):
         taps.append(lambda: WatchTap(topics.followed, topics.partitions, watches))
         listening.append(watch(topics, watches, source))
+    talked = _checked(lambda: topic_settings(settings.topics))
+    if talked.enabled:
+        listening.append(question_topics(topics, talked, drifts.per_period, source))
     anomalies = _checked(lambda: anomaly_settings(settings.anomaly))
     found_by = ["anomaly", "guards", "drift", *(["budgets"] if rules else []), *(a.name for a in listening if a.name != "labels")]
     incoming = [otlp(settings, masking, source)] if settings.otlp.enabled else []

@@ -12,7 +12,8 @@ AlertStatus = Literal["firing", "resolved"]
 AlertName = Literal[
     "CostAnomaly", "BudgetBurn", "BudgetExhausted", "RunawayLoop", "RateLimitExceeded", "LatencyAnomaly",
     "LatencySLOBurn", "ErrorRate", "RefusalRate", "OutputInvalid", "PiiLeak", "PromptInjection", "UnansweredRequests",
-    "UnpricedModel", "UnversionedPrompt", "QualityDrop", "Drift", "ShadowRegression", "TrafficAnomaly", "WatchAnomaly",
+    "UnpricedModel", "UnversionedPrompt", "QualityDrop", "Drift", "ShadowRegression", "TrafficAnomaly",
+    "WatchAnomaly", "NewTopic", "TopicDegraded",
 ]  # fmt: skip
 DriftCause = Literal[
     "input_drift", "prompt_change", "model_change", "index_change", "traffic_mix", "silent_provider_change", "unknown"

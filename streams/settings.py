@@ -176,6 +176,7 @@ class Settings(BaseSettings):
     labels: dict[str, Any] = Field(default_factory=dict, description="sessions, and when satisfaction has fallen, [labels]")
     watch: list[dict[str, Any]] = Field(default_factory=list, description="numbers that are followed, [[watch]]")
     drift: dict[str, Any] = Field(default_factory=dict, description="sampling and sensitivity of the drift alerts, [drift]")
+    topics: dict[str, Any] = Field(default_factory=dict, description="what users talk about, [topics]")
     alerts: dict[str, Any] = Field(default_factory=dict, description="life of an alert, [alerts]")
     switches: list[dict[str, Any]] = Field(default_factory=list, description="automatic kill switches and throttles, [[switches]]")
     receivers: list[dict[str, Any]] = Field(default_factory=list, description="where `mirante forward` posts, [[receivers]]")

@@ -122,7 +122,7 @@ class Topics:
 
     @property
     def samples(self) -> str:
-        """Sampled answers and their scores from ``interactions`` to ``drift``, by feature."""
+        """Sampled answers and their scores from ``interactions`` to ``drift`` and ``topics``, by feature."""
         return self._internal("samples")
 
     @property
@@ -187,7 +187,7 @@ class Topics:
             names += [self.usage, self.findings, self.switches, self.calls, self.judge_tasks, self.guarded]
             names += [self.turns, self.satisfaction, self.labels, self.samples, self.accepts, self.followed]
             agents += ["budgets", "anomaly", "guards", "behaviour", "labels", "satisfaction", "drift", "watch"]
-            agents += ["alerts", "controls"]
+            agents += ["topics", "alerts", "controls"]
         if self.telemetry:
             names += [*self.telemetry, self.traces]
             agents.append("otlp")

@@ -29,6 +29,7 @@ from deploy.cli import (
     replay,
     schema,
     silence,
+    topics,
     trace,
     up,
     worker,
@@ -83,6 +84,7 @@ app.command("controls")(controls.controls)
 app.command("dashboard")(dashboard.dashboard)
 app.command("ingest")(ingest.ingest)
 app.command("export")(export.export)
+app.command("topics")(topics.topics)
 app.command("checklist")(checklist.checklist)
 app.add_typer(deadletter.app, name="deadletter")
 app.add_typer(prompts.app, name="prompts")

@@ -71,8 +71,8 @@ def up(
     if exit and traffic == "none":
         raise typer.BadParameter("--exit waits for traffic, and --traffic none has none", param_hint="--exit")
     given = load_checked()
-    # What costs something for every call is shown here, where there are few, unless the settings say otherwise.
-    shown = {name: {"enabled": True, **getattr(given, name)} for name in ("labels", "behaviour")}
+    # What costs something is shown here, where there are few, unless the settings say otherwise.
+    shown = {name: {"enabled": True, **getattr(given, name)} for name in ("labels", "behaviour", "topics")}
     shown["otlp"] = {"enabled": True, **given.otlp.model_dump(exclude_unset=True)}
     options = StackOptions(
         data, kafka=kafka, clickhouse=clickhouse, workers=workers, kafka_port=kafka_port, clickhouse_port=clickhouse_port,

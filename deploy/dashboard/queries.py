@@ -11,8 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from deploy.dashboard.params import SERIES, SPAN, Choice, Param, Text, Whole
+from deploy.dashboard.topics import IN_PERIOD, topic_sums
 from deploy.dashboard.windows import COVERED, COVERED_LONG, LONG, cover, step_of, window_of
 from deploy.dashboard.wording import LANGUAGES
+from schemas.rows import OUTCOMES
 
 Values = Mapping[str, str | int]
 
@@ -24,11 +26,6 @@ LOOKED_AT = 1_000
 """Rows among which are those that are shown, repeats of them included."""
 CHANGING = ("outcome", "model", "provider")
 """What an answer may change: a row that had it may have been superseded by one that has not."""
-
-OUTCOMES = (
-    "ok", "refusal", "content_filter", "truncated", "api_error", "timeout", "cancelled", "blocked",
-    "unanswered",
-)  # fmt: skip
 
 _SERIES = " AND ".join(
     f"({{{name}:String}} = '' OR {name} = {{{name}:String}})"
@@ -278,6 +275,7 @@ QUERIES: Mapping[str, Query] = {
         (*SPAN, Text("tenant"), Text("feature")),
         "label_quality",
     ),
+    "topics": Query(topic_sums(IN_PERIOD), (*SPAN, *SERIES[:2]), "topic_windows"),
     "guards": Query(
         "SELECT feature, count() AS calls, countIf(outcome = 'refusal') AS refusals, countIf(attack) AS attacks,"
         " countIf(json_valid = false) AS invalid, countIf(json_valid IS NOT NULL) AS checked, countIf(personal) AS personal"

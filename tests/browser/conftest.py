@@ -41,7 +41,9 @@ MEGABYTE = 900_000
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The stack, with everything published in ClickHouse."""
     budgets = [{"name": "day", "limit": "0.5", "window": "day"}, {"name": "month", "limit": "500", "window": "month"}]
-    settings = {"labels": {"enabled": True, "gap": 20.0}, "behaviour": {"enabled": True}, "budgets": budgets}
+    settings = {
+        "labels": {"enabled": True, "gap": 20.0}, "behaviour": {"enabled": True}, "topics": {"enabled": True}, "budgets": budgets,
+    }  # fmt: skip
     options = StackOptions(tmp_path_factory.mktemp("stack"), dashboard=True, settings=settings)
     stack = Stack(options, say=lambda text: None)
     asyncio.run(stack.__aenter__())

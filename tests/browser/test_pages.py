@@ -23,7 +23,7 @@ from streams.clickhouse import connect
 from streams.kafka import client_options
 from tests.browser.conftest import HOSTILE, SHOWN
 
-PAGES = ("now", "costs", "quality", "alerts", "calls", "prompts", "switches", "checklist", "health")
+PAGES = ("now", "costs", "quality", "topics", "alerts", "calls", "prompts", "switches", "checklist", "health")
 SERIOUS = {"serious", "critical"}
 
 
@@ -135,7 +135,7 @@ def test_every_link_of_every_page_leads_somewhere(plain: Window) -> None:
     assert {urlsplit(kind).path for kind in seen} >= {f"/{page}" for page in (*PAGES, "call", "runbooks")}
 
 
-FILTERED = ("now", "costs", "quality", "alerts", "calls", "prompts", "health")
+FILTERED = ("now", "costs", "quality", "topics", "alerts", "calls", "prompts", "health")
 
 
 @pytest.mark.timeout(900)

@@ -37,6 +37,8 @@ from agents.guards.seen import Appeared, Attempted, PiiPlace
 from agents.guards.seen import AttemptsKey as GuardKey
 from agents.satisfaction.foresight import misjudged
 from agents.satisfaction.state import WatchedSeries, fallen
+from agents.topics.watch import Metric as TopicMetric
+from agents.topics.watch import TopicId, degraded, news
 from agents.watch.report import odd
 from agents.watch.settings import Watch
 from schemas.findings import Finding
@@ -307,6 +309,23 @@ def _of_the_others() -> Iterator[Example]:
         )
 
     yield Example("satisfaction", "satisfaction", unsatisfied)
+    topic = TopicId("chat", "5a0c9d1f2b3e4d60", "fatura · boleto · atrasada")
+    yield Example(
+        "new topic",
+        "topic_new",
+        lambda time, times: news(topic, round(24 * times), T0, ["resp-7f31"], time)[0],
+    )
+    worse: dict[TopicMetric, tuple[float, float]] = {
+        "errors": (0.31, 0.012), "refusals": (0.22, 0.01), "cost": (0.021, 0.0031),
+    }  # fmt: skip
+    for metric, (value, usual) in worse.items():
+        yield Example(
+            f"topic, {metric}",
+            f"topic_{metric}",
+            lambda time, times, metric=metric, value=value, usual=usual: degraded(
+                topic, metric, DetectorScore(1.0, value * times, usual), T0, 42, ["resp-7f31"], time
+            ),
+        )
 
     def followed(time: float, times: float) -> Finding:
         watch = Watch(name="quality", score="helpfulness", detector="river:drift.ADWIN")

@@ -41,6 +41,7 @@ NARROW = {
     "anomaly": {"max_series": 4, "settle": 5.0},
     "guards": {**SETTINGS.guards, "window": 60.0},
     "drift": {"max_series": 3},
+    "topics": {**SETTINGS.topics, "max_topics": 12, "per_feature": 10, "merge": 0.7, "fade": 120.0},
     "labels": {
         **SETTINGS.labels,
         "sessions": 20,

@@ -54,6 +54,7 @@ SETTINGS = settings(
         {"name": "quality", "score": "helpfulness", "interval": 30, "by": ["tenant"], "detector": "river:drift.ADWIN"},
         {"name": "calls", "field": "latency_ms", "interval": 30, "aggregate": "count"},
     ],
+    topics={"enabled": True, "least": 2},
     guards={"attempts": 2, "retrievals": 2},
     alerts={"pages_per_hour": 100, "tickets_per_hour": 1_000},
     otlp=OtlpSettings(enabled=True, settle=5),

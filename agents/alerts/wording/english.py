@@ -114,6 +114,22 @@ CLAUSES = {
         "labels give {value} on average to what users then say, before {usual}",
         "labels gave as little as {worst} on average to what users then said, before {usual}",
     ),
+    "topic_new": Clause(
+        "users ask about {topic}, {calls} so far, and did not before",
+        "users asked about {topic}, {calls} so far, and did not before",
+    ),
+    "topic_errors": Clause(
+        "of the questions about {topic} {value} fail, usually {usual}",
+        "of the questions about {topic} {worst} failed, usually {usual}",
+    ),
+    "topic_refusals": Clause(
+        "of the questions about {topic} {value} are refused, usually {usual}",
+        "of the questions about {topic} {worst} were refused, usually {usual}",
+    ),
+    "topic_cost": Clause(
+        "a question about {topic} costs {value}, usually {usual}",
+        "a question about {topic} cost up to {worst}, usually {usual}",
+    ),
     "budget_exhausted": Clause(
         "used up, {value} of {limit} {within}", "was used up, {worst} of {limit} {within}"
     ),
@@ -223,6 +239,9 @@ ACTIONS = {
     " stream_options.include_usage.",
     "scores": "Read the answers with the lowest scores; compare prompt, model and index with those"
     " before.",
+    "topic_new": "Read the examples: should the feature answer this? All topics: `mirante topics`.",
+    **dict.fromkeys(("topic_errors", "topic_refusals", "topic_cost"),
+                    "Read the examples; see what these questions need that others do not."),
     "satisfaction": "Compare prompt, model and index version before and after; read the answers with"
     " the lowest scores.",
     "labels": "Do not trust this feature's labels meanwhile: they learn again from feedback, within some"

@@ -15,16 +15,13 @@ def _is(present: str, past: str) -> Clause:
 CLAUSES = {
     "price": Clause(
         "cada requisição custa {value}, o normal é {usual}",
-        "cada requisição chegou a custar {worst}, o normal é {usual}",
-    ),
+        "cada requisição chegou a custar {worst}, o normal é {usual}"),
     "tokens": Clause(
         "cada requisição usa {value} tokens, o normal é {usual}",
-        "cada requisição chegou a usar {worst} tokens, o normal é {usual}",
-    ),
+        "cada requisição chegou a usar {worst} tokens, o normal é {usual}"),
     "creep": Clause(
         "o custo por requisição vem subindo e está em {value}; nos últimos dias, a esta hora, era {usual}",
-        "o custo por requisição subiu até {worst}; nos dias anteriores, à mesma hora, era {usual}",
-    ),
+        "o custo por requisição subiu até {worst}; nos dias anteriores, à mesma hora, era {usual}"),
     "cost_of_traffic": Clause(
         "o gasto é de {value} por hora, o normal é {usual}: há mais requisições, cada uma ao custo de"
         " sempre",
@@ -34,12 +31,10 @@ CLAUSES = {
     "traffic_up": _is("requisições por minuto", "requisições por minuto"),
     "traffic_down": Clause(
         "só {value} requisições por minuto, o normal é {usual}",
-        "caiu até {worst} requisições por minuto, o normal é {usual}",
-    ),
+        "caiu até {worst} requisições por minuto, o normal é {usual}"),
     "traffic_gone": Clause(
         "nenhuma requisição, o normal são {usual} por minuto",
-        "nenhuma requisição, o normal são {usual} por minuto",
-    ),
+        "nenhuma requisição, o normal são {usual} por minuto"),
     "api_error": _is(
         "das requisições falham com erro da API", "das requisições falharam com erro da API"
     ),
@@ -73,8 +68,7 @@ CLAUSES = {
     ),
     "latency": Clause(
         "o 1% de requisições mais lentas leva {value} ou mais (P99), o normal é {usual}",
-        "o 1% de requisições mais lentas chegou a levar {worst} (P99), o normal é {usual}",
-    ),
+        "o 1% de requisições mais lentas chegou a levar {worst} (P99), o normal é {usual}"),
     "ttft": Clause(
         "o 1% de requisições mais lentas espera {value} ou mais pelo primeiro token (P99), o normal é"
         " {usual}",
@@ -113,10 +107,8 @@ CLAUSES = {
         "{least}{unpriced} sem uso informado, e não se sabe quanto custam",
         "{least}{unpriced} sem uso informado, e não se sabe quanto custaram",
     ),
-    "scores": Clause(
-        "a nota {judge} está em {value} em média, antes {usual}",
-        "a nota {judge} caiu até {worst} em média, antes {usual}",
-    ),
+    "scores": Clause("a nota {judge} está em {value} em média, antes {usual}",
+                     "a nota {judge} caiu até {worst} em média, antes {usual}"),
     "satisfaction": Clause(
         "{value} das respostas satisfazem os usuários, antes {usual}",
         "só {worst} das respostas satisfizeram os usuários, antes {usual}",
@@ -125,6 +117,18 @@ CLAUSES = {
         "os rótulos dão {value} em média ao que os usuários dizem depois, antes {usual}",
         "os rótulos deram só {worst} em média ao que os usuários disseram depois, antes {usual}",
     ),
+    "topic_new": Clause(
+        "usuários perguntam sobre {topic}, {calls} até agora, e antes não",
+        "usuários perguntaram sobre {topic}, {calls} até então, e antes não"),
+    "topic_errors": Clause(
+        "das perguntas sobre {topic}, {value} falham, normalmente {usual}",
+        "das perguntas sobre {topic}, {worst} falharam, normalmente {usual}"),
+    "topic_refusals": Clause(
+        "das perguntas sobre {topic}, {value} são recusadas, normalmente {usual}",
+        "das perguntas sobre {topic}, {worst} foram recusadas, normalmente {usual}"),
+    "topic_cost": Clause(
+        "uma pergunta sobre {topic} custa {value}, normalmente {usual}",
+        "uma pergunta sobre {topic} custou até {worst}, normalmente {usual}"),
     "budget_exhausted": Clause(
         "esgotado, {value} de {limit} {within}", "esgotou-se, {worst} de {limit} {within}"
     ),
@@ -234,6 +238,9 @@ ACTIONS = {
     "no_usage": "Faça o serviço informar o uso das chamadas; os streams da OpenAI o fazem com"
     " stream_options.include_usage.",
     "scores": "Leia as respostas com as piores notas; compare prompt, modelo e índice com os de antes.",
+    "topic_new": "Leia os exemplos: a função deveria responder a isso? Todos: `mirante topics`.",
+    **dict.fromkeys(("topic_errors", "topic_refusals", "topic_cost"),
+                    "Leia os exemplos; veja o que essas perguntas exigem e as outras não."),
     "satisfaction": "Compare prompt, modelo e versão do índice antes e depois; leia as respostas com as"
     " piores notas.",
     "labels": "Não confie nos rótulos desta função por enquanto: eles aprendem de novo com o feedback, em"

@@ -12,11 +12,16 @@ from schemas.outputs import Alert
 
 KINDS = ENGLISH.clauses.keys() | {"drift"}
 
-_AT_ONCE = frozenset({"pii_first"})
+_AT_ONCE = frozenset({"pii_first", "topic_new"})
 """Kinds of what happens at a moment: it is shown for a time, and does not last."""
 _EXTRA = frozenset({"price", "creep", "cost_of_traffic"})
 """Kinds whose ``usd_per_hour`` comes on top of what is usual."""
-_UNTOUCHED = frozenset({"unpriced", "partial", "unpriced_and_partial", "no_usage", "satisfaction", "labels"})
+_UNTOUCHED = frozenset(
+    {
+        "unpriced", "partial", "unpriced_and_partial", "no_usage", "satisfaction", "labels",
+        "topic_new",
+    }
+)  # fmt: skip
 """Kinds of shares whose clause says how many."""
 _LEAST_LASTED = 20.0
 """Seconds from which it is worth saying how long."""

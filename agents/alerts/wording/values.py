@@ -26,12 +26,13 @@ from schemas.outputs import Alert
 WORDS: Mapping[Language, Words] = {"en": ENGLISH, "pt": PORTUGUESE}
 
 UNITS: Mapping[str, Unit] = {
-    "price": "usd", "tokens": "tokens", "creep": "usd", "cost_of_traffic": "usd",
+    "topic_cost": "usd", "price": "usd", "tokens": "tokens", "creep": "usd", "cost_of_traffic": "usd",
     "traffic_up": "per_minute", "traffic_down": "per_minute",
     **dict.fromkeys(
         ("api_error", "content_filter", "truncated", "refusal", "lost", "json_invalid", "injection",
          "pii_question", "pii_context", "pii_answer", "unpriced", "partial", "unpriced_and_partial",
-         "no_usage", "satisfaction", "labels", "no_sha", "never_sha", "text_differs"), "share"),
+         "no_usage", "satisfaction", "labels", "topic_errors", "topic_refusals", "no_sha", "never_sha",
+         "text_differs"), "share"),
     "latency": "ms", "ttft": "ms", "tpot": "ms", "slo": "times", "budget_burn": "times",
     "scores": "score",
 }  # fmt: skip
@@ -94,7 +95,7 @@ class Values:
             "same": self._words.terms["one_call" if facts.get("different", 1) == 1 else "two_calls"],
             "direction": self._words.terms.get(facts.get("direction", ""), ""),
             "what": self._words.terms.get(facts.get("metric", ""), ""),
-            "judge": str(facts.get("judge", "")), "pii": str(facts.get("pii", "")),
+            "topic": str(facts.get("topic", "")), "judge": str(facts.get("judge", "")), "pii": str(facts.get("pii", "")),
             "objective": str(facts.get("objective", "")), "sha": str(facts.get("sha", "")),
             "paste": str(facts.get("paste", "")), "query": str(facts.get("query", "")),
             "watch": str(facts.get("watch", "")), "measure": self._measure(),

@@ -14,12 +14,14 @@ import { now } from "./pages/now.js";
 import { prompts } from "./pages/prompts.js";
 import { quality } from "./pages/quality.js";
 import { switches } from "./pages/switches.js";
+import { topics } from "./pages/topics.js";
 
 // `filters`: those that apply beside the period; none where the period does not. `every`: seconds until a live page is asked again.
 const PAGES = {
   now: { show: now, filters: FILTERS, every: 5 },
   costs: { show: costs, filters: FILTERS, every: 15 },
   quality: { show: quality, filters: ["tenant", "feature", "model"], every: 15 },
+  topics: { show: topics, filters: ["tenant", "feature"], every: 30 },
   alerts: { show: alerts, filters: ["tenant", "feature"], every: 5 },
   calls: { show: calls, filters: FILTERS, every: 0 },
   prompts: { show: prompts, filters: FILTERS, every: 30 },

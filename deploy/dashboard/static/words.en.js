@@ -1,5 +1,5 @@
 export const en = {
-  now: "Now", costs: "Costs", quality: "Quality", alerts: "Alerts", calls: "Calls", call: "Call",
+  now: "Now", costs: "Costs", quality: "Quality", topics: "Topics", alerts: "Alerts", calls: "Calls", call: "Call",
   prompts: "Prompts", switches: "Switches", checklist: "Checklist",
   health: "Health", tagline: "how the AI features behave", skip: "Skip to content",
   language: "Language", theme: "Light or dark", menu: "Pages",
@@ -44,6 +44,9 @@ export const en = {
   label_quality: "How well labels foretell feedback", label_auc: "Told apart (AUC)",
   label_calibration: "Off by", label_log_loss: "Log loss",
   label_quality_none: "No feedback in this period to compare labels with.",
+  topic: "Topic", topic_errors: "Errors", topic_other: "others, too rare for a topic",
+  topics_off: "Topics are off: set [topics] enabled = true in mirante.toml.",
+  topics_none: "No topics in this period. They come some minutes after the questions.",
   guards: "What the guards found", refusals: "Refusals", invalid: "Invalid output",
   attacks: "Attacks", personal: "Personal data", drift: "Drift", no_drift: "No drift in this period.",
   drift_watching: "{n} series are watched.", cause: "Cause", since: "Since", metrics: "Moved",

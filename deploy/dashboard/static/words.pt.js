@@ -1,5 +1,5 @@
 export const pt = {
-  now: "Agora", costs: "Custos", quality: "Qualidade", alerts: "Alertas", calls: "Chamadas", call: "Chamada",
+  now: "Agora", costs: "Custos", quality: "Qualidade", topics: "Assuntos", alerts: "Alertas", calls: "Chamadas", call: "Chamada",
   prompts: "Prompts", switches: "Chaves", checklist: "Checklist",
   health: "Saúde", tagline: "como as funções de IA se comportam", skip: "Ir para o conteúdo",
   language: "Idioma", theme: "Claro ou escuro", menu: "Páginas",
@@ -44,6 +44,9 @@ export const pt = {
   label_quality: "Quanto os rótulos preveem o feedback", label_auc: "Distinguidos (AUC)",
   label_calibration: "Desvio", label_log_loss: "Perda log",
   label_quality_none: "Nenhum feedback neste período para comparar com os rótulos.",
+  topic: "Assunto", topic_errors: "Erros", topic_other: "outros, raros demais para um assunto",
+  topics_off: "Assuntos desligados: defina [topics] enabled = true no mirante.toml.",
+  topics_none: "Nenhum assunto neste período. Eles vêm alguns minutos depois das perguntas.",
   guards: "O que as guardas acharam", refusals: "Recusas", invalid: "Saída inválida",
   attacks: "Ataques", personal: "Dados pessoais", drift: "Deriva (drift)", no_drift: "Nenhuma deriva neste período.",
   drift_watching: "{n} séries são observadas.", cause: "Causa", since: "Desde", metrics: "Mudou",

@@ -1,0 +1,1 @@
+"""What users talk about: their questions cluster online, by feature."""
