@@ -11,7 +11,7 @@ known to be reported there. Pure arithmetic in the order of the calls; state is 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from itertools import product
 from math import exp, log
 from pathlib import Path
@@ -123,12 +123,13 @@ class Situation(NamedTuple):
         place = min(before, 2) if before < 4 else 3
         return cls(place, -1 if chars < 150 else 0 if chars < 1_000 else 1, outcome)
 
-    def features(self) -> dict[str, float]:
-        """As what has a weight; nothing for an ordinary first answer."""
-        found = {PLACE: self.place / 2, LENGTH: float(self.length)}
-        if self.outcome != "ok":
-            found[_OUTCOMES.get(self.outcome, _FAILED)] = 1.0
-        return found
+    @lru_cache(maxsize=256)  # noqa: B019 - there are few, and they are values
+    def features(self) -> tuple[tuple[str, float], ...]:
+        """As what has a weight, by name."""
+        found = (PLACE, self.place / 2), (LENGTH, float(self.length))
+        if self.outcome == "ok":
+            return found
+        return *found, (_OUTCOMES.get(self.outcome, _FAILED), 1.0)
 
 
 class Clues(NamedTuple):
@@ -148,7 +149,7 @@ class Clues(NamedTuple):
             found[REACTED] = 1.0
             found[BALANCE] = self.balance / 2
         if self.situation is not None:
-            found |= self.situation.features()
+            found.update(self.situation.features())
         return found
 
 
@@ -234,7 +235,7 @@ class LabelModel:
             tone = own[BALANCE] * evidence.balance / 2
             implied += own[REACTED] + tone
         if evidence.situation is not None:
-            for name, value in evidence.situation.features().items():
+            for name, value in evidence.situation.features():
                 implied += own[name] * value
         return Opinion(_logistic(standing.base + total + implied), weights, implied, tone)
 
