@@ -16,7 +16,7 @@ class TopicSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     enabled: bool = False
     """Whether questions are clustered. It costs some 0.2 ms for each of the answers that are
-    sampled for drift, nothing for the others, and 100 MB of memory for scikit-learn."""
+    sampled for drift, nothing for the others, and 130 MB of memory for scikit-learn."""
     likeness: Cosine = 0.45
     """Cosine to the centre of a topic from which a question belongs to it."""
     merge: Cosine = 0.93
