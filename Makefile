@@ -39,7 +39,7 @@ endif
 	@echo 'make browser-test         the dashboard in Chromium (Debian: apt install chromium)'
 	@echo 'make grafana-types        what `make test` then holds the Grafana boards to (needs npm)'
 	@echo 'make models               make the models of guards and tones anew (ten minutes; fetches packages to train on)'
-	@echo '                          with CORPUS=... of repetitions, with VECTORS=... the embedding (see their cards)'
+	@echo '                          with VECTORS=... the embedding (see its card)'
 	@echo 'make docs                 the documentation as a site, in site/'
 	@echo 'make setup                only create or update $(VENV)'
 	@echo 'make clean                remove $(VENV), $(SDK_VENV), $(OTEL_VENV), $(EXPORT_VENV) and caches; data in .mirante stays'
