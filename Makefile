@@ -152,14 +152,12 @@ ifneq ($(wildcard $(SHARED)/data),)
 	$(BIN)/python -m pip download --quiet --no-deps -d build/wheels pyrit==1.1.0 chatterbot-corpus==1.3.3
 	MIRANTE_SHARED=$(SHARED) $(BIN)/python -m training.refusals.translated build/translations.jsonl build/wheels
 	MIRANTE_SHARED=$(SHARED) $(BIN)/python -m training.refusals.train build/translations.jsonl build/wheels
+	MIRANTE_SHARED=$(SHARED) $(BIN)/python -m training.refusals.cues
 endif
 	$(BIN)/python -m training.attacks.packages
 	$(BIN)/python -m training.attacks.questions --write
 	$(BIN)/python -m training.attacks.documents --write
 	$(BIN)/python -m training.labels.tone $(if $(TRANSLATIONS),--translations '$(TRANSLATIONS)')
-ifneq ($(CORPUS),)
-	$(BIN)/python -m training.labels.train '$(CORPUS)'
-endif
 ifneq ($(VECTORS),)
 	$(BIN)/python -m training.embedding.train '$(VECTORS)'
 endif

@@ -34,6 +34,7 @@ from agents.pricing.overrides import (
     read_overrides,
     read_tiers,
 )
+from agents.watch.settings import Watch, read_watches
 from deploy.forward.receivers import Receiver, read_receivers
 from deploy.judge.settings import JudgeSettings
 from streams.problems import Problem, Problems, of_pydantic, of_struct, one_of
@@ -106,6 +107,7 @@ TABLES: Mapping[str, SettingsTable] = {
     "judge": SettingsTable((JudgeSettings,), _read_judge, complete=False),
     "guards": SettingsTable((GuardSettings,), guard_settings),
     "labels": SettingsTable((LabelSettings,), label_settings),
+    "watch": SettingsTable((Watch,), read_watches),
     "drift": SettingsTable((DriftSettings,), _read_drift),
     "alerts": SettingsTable((AlertSettings,), AlertSettings.model_validate),
     "switches": SettingsTable((SwitchTable,), read_switches),

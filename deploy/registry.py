@@ -32,6 +32,9 @@ from agents.labels.tap import LabelsTap
 from agents.otlp.agent import otlp
 from agents.pricing import PriceBook, read_models, read_overrides
 from agents.satisfaction.agent import satisfaction
+from agents.watch.agent import watch
+from agents.watch.settings import read_watches
+from agents.watch.tap import WatchTap
 from streams.agent import Agent
 from streams.backfill import Backfill
 from streams.settings import Settings, SettingsError
@@ -66,6 +69,9 @@ def agents(settings: Settings, source: str, backfill: Backfill | None = None) ->
     if watched.enabled:
         taps.append(lambda: behaviour_tap(topics, watched))
         listening.append(behaviour(topics, watched, source))
+    if watches := _checked(lambda: read_watches(settings.watch)):
+        taps.append(lambda: WatchTap(topics.followed, topics.partitions, watches))
+        listening.append(watch(topics, watches, source))
     anomalies = _checked(lambda: anomaly_settings(settings.anomaly))
     found_by = ["anomaly", "guards", "drift", *(["budgets"] if rules else []), *(a.name for a in listening if a.name != "labels")]
     incoming = [otlp(settings, masking, source)] if settings.otlp.enabled else []

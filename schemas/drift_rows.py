@@ -15,6 +15,8 @@ class DriftRow(TableRow):
 
     Sort key: feature, model, metric, time, detector, window_n, reference_version. ``time``: of the last answer looked at. ``window_n``:
     answers in the present window; ``reference_n`` and ``current_n`` count what was compared, the means of sessions' answers.
+    Other detectors (``adwin``, ``page_hinkley``, ``hddm_a``) have a row where they find a change: both numbers say how many answers they
+    had met, ``statistic`` and ``p_value`` are 1.
     ``detail``: JSON with the series' ``e_value`` and, where it has drifted, change point, candidate causes, what moved, terms and
     response ids.
     """

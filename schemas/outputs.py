@@ -12,7 +12,7 @@ AlertStatus = Literal["firing", "resolved"]
 AlertName = Literal[
     "CostAnomaly", "BudgetBurn", "BudgetExhausted", "RunawayLoop", "RateLimitExceeded", "LatencyAnomaly",
     "LatencySLOBurn", "ErrorRate", "RefusalRate", "OutputInvalid", "PiiLeak", "PromptInjection", "UnansweredRequests",
-    "UnpricedModel", "UnversionedPrompt", "QualityDrop", "Drift", "ShadowRegression", "TrafficAnomaly",
+    "UnpricedModel", "UnversionedPrompt", "QualityDrop", "Drift", "ShadowRegression", "TrafficAnomaly", "WatchAnomaly",
 ]  # fmt: skip
 DriftCause = Literal[
     "input_drift", "prompt_change", "model_change", "index_change", "traffic_mix", "silent_provider_change", "unknown"

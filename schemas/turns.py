@@ -30,6 +30,8 @@ class Turn(msgspec.Struct, array_like=True, gc=False):
     answer_chars: int
     event_id: str | None = None
     """Of the request event: what signals inferred from its question were seen in."""
+    outcome: str = "ok"
+    """As of the row: ``refusal``, ``truncated``, ..."""
 
 
 class Signal(msgspec.Struct, array_like=True, gc=False):

@@ -17,6 +17,7 @@ CounterName = Literal[
     "odd_fields", "settled_early", "pii", "guard", "guards_closed_early", "switch", "unknown_rule", "usage_counted_early",
     "anomaly_closed_early", "late_for_anomaly", "labels", "label_exceptions", "judge_tasks", "late_for_behaviour",
     "drift_accepted", "drift_closed_early", "drift_not_embedded", "drift_scores", "drift_unsampled", "late_for_drift",
+    "late_for_watch", "watch_closed_early",
     "otlp_spans", "otlp_ignored", "otlp_early",
 ]  # fmt: skip
 
@@ -74,6 +75,9 @@ COUNTERS: Mapping[CounterName, Declared] = {
     "drift_scores": Declared("mirante_drift_scores_ignored", "reason", "Scores of answers that drift did not use"),
     "drift_unsampled": Declared("mirante_drift_unsampled", "", "Answers not sampled: too many series at once"),
     "late_for_drift": Declared("mirante_drift_late", "", "Answers and scores that came after their period"),
+    "late_for_watch": Declared("mirante_watch_late", "", "Numbers that came after their interval was judged"),
+    "watch_closed_early": Declared(
+        "mirante_watch_closed_early", "", "Intervals judged early: too many numbers held"),
     "otlp_spans": Declared("mirante_otlp_spans", "what", "Spans of OpenTelemetry by what became of them"),
     "otlp_ignored": Declared("mirante_otlp_ignored", "what", "Spans and log records that say nothing of AI"),
     "otlp_early": Declared("mirante_otlp_early", "", "Spans that did not wait for others: too many were held"),

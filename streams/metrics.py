@@ -36,7 +36,8 @@ class Metrics:
         at = ["agent", "step"]
         self.holds = Counter("mirante_loop_held", "Times the event loop was held for more than a second", at, registry=r)
         self.held_for = Counter("mirante_loop_held_seconds", "Seconds of those", at, registry=r)
-        self.state_size = Gauge("mirante_state", "Entries of state", ["agent", "partition", "kind"], registry=r)
+        kept = "Entries of state, and of kinds label_* how well labels foretell feedback"
+        self.state_size = Gauge("mirante_state", kept, ["agent", "partition", "kind"], registry=r)
 
     def render(self) -> bytes:
         """The Prometheus text exposition."""

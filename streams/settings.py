@@ -174,6 +174,7 @@ class Settings(BaseSettings):
     judge: dict[str, Any] = Field(default_factory=dict, description="the endpoint `mirante judge` asks, [judge]")
     guards: dict[str, Any] = Field(default_factory=dict, description="when attempts to take over the model are told of, [guards]")
     labels: dict[str, Any] = Field(default_factory=dict, description="sessions, and when satisfaction has fallen, [labels]")
+    watch: list[dict[str, Any]] = Field(default_factory=list, description="numbers that are followed, [[watch]]")
     drift: dict[str, Any] = Field(default_factory=dict, description="sampling and sensitivity of the drift alerts, [drift]")
     alerts: dict[str, Any] = Field(default_factory=dict, description="life of an alert, [alerts]")
     switches: list[dict[str, Any]] = Field(default_factory=list, description="automatic kill switches and throttles, [[switches]]")

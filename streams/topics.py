@@ -126,6 +126,11 @@ class Topics:
         return self._internal("samples")
 
     @property
+    def followed(self) -> str:
+        """Numbers that somebody named from ``interactions`` to ``watch``, by series; scores to all partitions."""
+        return self._internal("followed")
+
+    @property
     def accepts(self) -> str:
         """Drifts that operators accept (``mirante drift accept``), by feature."""
         return self._internal("accepts")
@@ -180,8 +185,9 @@ class Topics:
         agents = ["interactions", "cost"]
         if not self.run:
             names += [self.usage, self.findings, self.switches, self.calls, self.judge_tasks, self.guarded]
-            names += [self.turns, self.satisfaction, self.labels, self.samples, self.accepts]
-            agents += ["budgets", "anomaly", "guards", "behaviour", "labels", "satisfaction", "drift", "alerts", "controls"]
+            names += [self.turns, self.satisfaction, self.labels, self.samples, self.accepts, self.followed]
+            agents += ["budgets", "anomaly", "guards", "behaviour", "labels", "satisfaction", "drift", "watch"]
+            agents += ["alerts", "controls"]
         if self.telemetry:
             names += [*self.telemetry, self.traces]
             agents.append("otlp")

@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import IO
 from zlib import crc32
@@ -46,8 +47,8 @@ def words_of(text: str) -> list[str]:
 def grams_of(word: str, buckets: int) -> list[int]:
     """The buckets of a word's character n-grams."""
     marked = f"<{word[:LONGEST]}>".encode()
-    found = {marked[at : at + size] for size in GRAMS for at in range(len(marked) - size + 1)}
-    return [crc32(gram) % buckets for gram in sorted(found)]
+    grams = [marked[at : at + size] for size in GRAMS for at in range(len(marked) - size + 1)]
+    return [crc32(gram) % buckets for gram in dict.fromkeys(grams)]
 
 
 class StaticEmbedding:
@@ -92,20 +93,23 @@ class StaticEmbedding:
             words = words[: self.KEPT]
         found = self._places
         try:
-            return np.array([found[word] for word in words], np.intp)
+            return np.fromiter(map(found.__getitem__, words), np.intp, len(words))
         except KeyError:
             self._meet(word for word in words if word not in found)
-        return np.array([found[word] for word in words], np.intp)
+        return np.fromiter(map(found.__getitem__, words), np.intp, len(words))
 
     def _meet(self, words: Iterable[str]) -> None:
         """Give rows to words that have none."""
-        for word in words:
-            if word not in self._places:
-                row = len(self._places)
-                vector = self._grams[grams_of(word, len(self._grams))].mean(axis=0)
-                self.vectors[row] = vector
-                self.lengths[row] = max(float(np.linalg.norm(vector)), 1e-9)
-                self._places[word] = row
+        new = list(dict.fromkeys(words))
+        grams = [grams_of(word, len(self._grams)) for word in new]
+        sizes = np.fromiter(map(len, grams), np.intp, len(new))
+        every = self._grams.take(list(chain.from_iterable(grams)), 0)
+        vectors = np.add.reduceat(every, np.cumsum(sizes) - sizes, axis=0)
+        vectors /= sizes[:, None].astype(np.float32)
+        rows = slice(len(self._places), len(self._places) + len(new))
+        self.vectors[rows] = vectors
+        self.lengths[rows] = np.linalg.norm(vectors, axis=1).clip(min=1e-9)
+        self._places.update(zip(new, range(rows.start, rows.stop), strict=True))
 
     def vector(self, words: Sequence[str]) -> Floats:
         """What words mean together: (dimensions,), of length 1; zeros if there are none."""

@@ -57,7 +57,7 @@ def view_slots(shape: TextShape, texts: Sequence[str]) -> Iterator[tuple[Hashes,
             yield mixed(np.concatenate(hashes), shape.bits), np.concatenate(owners)
 
 
-def _owners(units: Sequence[Sequence[int]]) -> Owners:
+def _owners(units: Sequence[Sequence[bytes] | bytes]) -> Owners:
     return np.repeat(np.arange(len(units)), [len(each) for each in units])
 
 
@@ -90,7 +90,10 @@ def logits(models: Sequence[NgramModel], texts: Sequence[str]) -> NDArray[np.flo
         for slots, owners in view_slots(shape, part):
             sizes = np.bincount(owners, minlength=len(part)).clip(min=max(shape.least, 1))
             shares = 1.0 / np.sqrt(sizes)
-            keys = (owners << shape.bits) | slots.astype(np.intp)
+            weighs = np.zeros(len(slots), dtype=bool)
+            for model in models:
+                weighs |= model.weights.take(slots) != 0
+            keys = (owners[weighs] << shape.bits) | slots[weighs].astype(np.intp)
             keys.sort()
             first = np.ones(len(keys), dtype=bool)
             np.not_equal(keys[1:], keys[:-1], out=first[1:])

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from pathlib import Path
 from typing import Final, Literal
@@ -152,14 +152,16 @@ def _hashes(data: bytes, view: View, salt: np.uint64) -> list[Hashes]:
     return found
 
 
-def words_of(data: bytes) -> list[int]:
-    """The words of a text in ASCII, as numbers."""
-    return [crc32(word) for word in data.translate(_LETTERS, b"'").split()]
+def words_of(data: bytes) -> list[bytes]:
+    """The words of a text in ASCII."""
+    return data.translate(_LETTERS, b"'").split()
 
 
-def word_hashes(words: list[int], lengths: tuple[int, ...], salt: np.uint64) -> Iterator[Hashes]:
+def word_hashes(
+    words: Sequence[bytes], lengths: tuple[int, ...], salt: np.uint64
+) -> Iterator[Hashes]:
     """Of the n-grams of words, one array a length in ascending order."""
-    runs = ids = np.array(words, dtype=np.uint64)
+    runs = ids = np.fromiter(map(crc32, words), np.uint64, len(words))
     for length in range(1, max(lengths) + 1):
         if length > 1:
             runs = runs[:-1] * _PRIME + ids[length - 1 :]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from agents.detectors.named import names
 from agents.drift.embedding import Embedding
 from agents.drift.settings import DriftSettings
 from agents.drift.state import DriftState
@@ -14,6 +15,7 @@ def drift(topics: Topics, settings: DriftSettings, source: str) -> Agent:
 
     Raises EmbeddingError if the embedding of ``settings`` does not work.
     """
+    names()  # imports river now: with the first answers it would hold all else on the worker
     embedding = Embedding(settings.embedding) if settings.embedding else None
 
     def new_state(partition: int) -> DriftState:

@@ -17,6 +17,7 @@ from agents.drift.metrics import INPUT, SPEED, WEIGHTS, Test, Units, asked, feat
 from agents.drift.rows import BINARIES, CATEGORIES, NUMBERS, Rows, answers, questions
 from agents.drift.series import BLOCK, WINDOW, Kept, Series
 from agents.drift.text import STYLE, STYLE_NAMES, Floats, Small, words_of
+from agents.drift.witness import Heard, remembered, statements
 from schemas.outputs import DriftCause
 from schemas.samples import Sample
 
@@ -65,6 +66,8 @@ class Status(msgspec.Struct, array_like=True, gc=False):
     evidence: float = 0.0
     by_metric: dict[str, float] = {}
     drift: Drift | None = None
+    heard: list[Heard] = []
+    """What other detectors said of late."""
 
 
 class Look(NamedTuple):
@@ -82,6 +85,8 @@ class Monitor:
     def __init__(self, kept: Kept | None = None, status: Status | None = None) -> None:
         self.series = Series(kept)
         self.status = status or Status()
+        self.said: list[Heard] = []
+        """What other detectors say of the block that the latest answer has filled."""
         self._usual: dict[int, NDArray[np.int8]] | None = None
         """Of the reference, as ``_usual_binaries`` gives it, until the window moves."""
 
@@ -104,7 +109,7 @@ class Monitor:
 
         ``enough``: the evidence that would be reported if no other series had any.
         """
-        full = self.series.add(sample, embedded)
+        full, self.said = self.series.add(sample, embedded), []
         if self.status.drift is None:
             self._follow_binaries()
         if not full:
@@ -112,6 +117,9 @@ class Monitor:
         self._roll()
         looks = []
         status = self.status
+        if len(self.series.window):
+            self.said = statements(self.series)
+            status.heard = remembered(status.heard, self.said)
         block = status.blocks
         for size, share in self._due(block).items():
             groups = self.series.compared(size, anyway=status.drift is not None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -10,12 +10,17 @@ from agents.detectors.two_sample import Tested
 from agents.drift.metrics import DETECTORS
 from agents.drift.monitor import Drift, Look
 from agents.drift.quality import Drop
+from agents.drift.rows import NUMBERS
+from agents.drift.series import BLOCK
+from agents.drift.witness import Heard
 from schemas.drift_rows import DriftRow
 from schemas.findings import Finding
 from schemas.outputs import Severity
 
 STAGE = "drift"
 KEEP = 60.0
+AUDIBLE = frozenset(NUMBERS)
+"""Metrics in which other detectors mostly find what has changed, so that their silence says something."""
 PATIENCE = 90.0
 """Seconds from its discovery until a drift is told of: an outage, errors or refusals that explain it are to be told of first."""
 
@@ -30,8 +35,11 @@ def labels_of(key: Key, drift: Drift) -> dict[str, str]:
     return {"feature": key.feature, "model": key.model, "metric": drift.metric, "cause": drift.cause}
 
 
-def drift_finding(key: Key, drift: Drift, time: float, level: float) -> Finding:
-    """The drift holds at ``time``, epoch seconds."""
+def drift_finding(
+    key: Key, drift: Drift, time: float, level: float, heard: Sequence[Heard] = ()
+) -> Finding:
+    """The drift holds at ``time``, epoch seconds. ``heard``: what other detectors said of late."""
+    witnesses = sorted({(one.metric, one.detector) for one in heard if one.seq >= drift.seq - BLOCK})
     candidates = [candidate._asdict() for candidate in drift.candidates]
     return Finding(
         name="Drift",
@@ -58,11 +66,12 @@ def drift_finding(key: Key, drift: Drift, time: float, level: float) -> Finding:
             "before": drift.before,
             "after": drift.after,
             "examples": drift.examples,
+            "witnesses": witnesses,
         },
         generator=STAGE,
         facts={
             "kind": "drift", "metric": drift.metric, "cause": drift.cause, "was": drift.was, "now": drift.now, "moved": list(drift.moved),
-            "terms": drift.terms,
+            "terms": drift.terms, "witnesses": witnesses, "audible": drift.metric in AUDIBLE,
             "candidates": [{"cause": c.cause, "covariate": c.covariate, "change": c.what} for c in drift.candidates],
         },
     )
@@ -115,6 +124,14 @@ def rows_of(key: Key, look: Look, drift: Drift | None, evidence: float) -> Itera
             current_n=test.current_n,
             detail={"e_value": round(evidence, 6)} if drift is None or not drifted else _shown(drift, evidence),
         )
+
+
+def witness_row(key: Key, said: Heard, version: int) -> DriftRow:
+    """What another detector says: that it has found a change. It has no p-value, and decides nothing."""
+    return DriftRow(
+        time=_moment(said.time), feature=key.feature, model=key.model, metric=said.metric, detector=said.detector, window_n=said.heard,
+        reference_version=version, statistic=1.0, p_value=1.0, drifted=False, cause="", reference_n=said.heard, current_n=said.heard,
+    )  # fmt: skip
 
 
 def score_row(

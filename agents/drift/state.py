@@ -24,12 +24,13 @@ from agents.detectors.e_values import e_bh
 from agents.drift.embedding import Embedding, EmbeddingError
 from agents.drift.monitor import Monitor, Status
 from agents.drift.quality import Quality
-from agents.drift.report import STAGE, Key, drift_ceased, drift_finding, drop_ceased, drop_finding, rows_of, score_row
+from agents.drift.report import STAGE, Key, drift_ceased, drift_finding, drop_ceased, drop_finding, rows_of, score_row, witness_row
 from agents.drift.rows import FEATURES, ROW, Rows
 from agents.drift.series import Kept
 from agents.drift.settings import DriftSettings
 from agents.drift.tap import PERIOD
 from agents.drift.text import Small
+from agents.drift.witness import statements_on_scores
 from schemas.findings import Finding
 from schemas.samples import Acceptance, Sample, Samples, Score
 from streams.effects import Effects
@@ -306,6 +307,9 @@ class DriftState(WatermarkState[Samples]):
         monitor = watched.monitor
         before = monitor.drift
         looks = monitor.add(sample, max(1, len(self._watching)) / self._settings.level, embedded)
+        for said in monitor.said:
+            row = witness_row(key, said, monitor.series.kept.version)
+            effects.row(row.TABLE, _encode_row(row))
         if monitor.watched:
             self._watching.add(key)
         if before is not None and monitor.drift is None:
@@ -335,6 +339,9 @@ class DriftState(WatermarkState[Samples]):
         looks = quality.add(score.time, score.value, score.response_id, enough)
         if quality.drop is None and quality.evidence >= 1 / self._settings.score_level and (key, score.name) in self._drops():
             quality.declare()
+        for said in statements_on_scores(score.name, quality):
+            row = witness_row(key, said, 0)
+            effects.row(row.TABLE, _encode_row(row))
         for size, tested in looks:
             row = score_row(key, score.name, score.time, size, tested, len(quality.reference), quality.drop, quality.evidence)
             effects.row(row.TABLE, _encode_row(row))
@@ -348,7 +355,7 @@ class DriftState(WatermarkState[Samples]):
         """What holds is said every period, or else ``alerts`` would take it for over."""
         watched = self._series[key]
         if (drift := watched.monitor.drift) is not None:
-            found.append(drift_finding(key, drift, time, self._settings.level))
+            found.append(drift_finding(key, drift, time, self._settings.level, watched.monitor.status.heard))
         for name, quality in sorted(watched.quality.items()):
             if quality.drop is not None:
                 found.append(drop_finding(key, name, quality.drop, drift, time))

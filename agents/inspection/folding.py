@@ -16,6 +16,8 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
+from agents.inspection.scan import Scanner
+
 _LAST_WITH_LETTERS = 0x323AF
 """The code points behind it are nobody's letters (Unicode 15), and so many that they are not kept
 in tables."""
@@ -137,12 +139,20 @@ UTS 39)."""
 _LEET_LETTER: Final = re.compile(r"[013457@$](?<=[A-Za-z].)(?=[A-Za-z])")
 _LEET_WORD: Final = re.compile(r"[A-Za-z0-9@$]{3,24}")
 _LEET: Final = str.maketrans("013457@$", "oieastas")
-_SPACED_HINT: Final = re.compile(r"[ .*_-][A-Za-z][ .*_-][A-Za-z][ .*_-][A-Za-z][ .*_-]")
 _SPACED: Final = re.compile(
     r"(?<![A-Za-z])(?:[A-Za-z][ .*_-]){4}(?:[A-Za-z][ .*_-])*[A-Za-z](?![A-Za-z])"
 )
-_ENCODED_LEAST: Final = 24
 _BASE64: Final = re.compile(r"[A-Za-z0-9+/]{24,}={0,2}")
+_LEET_HINT, _SPACED_HINT, _BASE64_HINT = range(3)
+_hints: Final = Scanner(
+    [
+        rb"[A-Za-z][013457@$][A-Za-z]",
+        rb"[ .*_-][A-Za-z][ .*_-][A-Za-z][ .*_-][A-Za-z][ .*_-]",
+        rb"[A-Za-z0-9+/]{24}",
+    ],
+    once=True,
+)
+"""By which one sees in a tenth of the time that a text has no disguise."""
 _ENCODED: Final = 4
 """Pieces of base64 that are decoded."""
 _ENCODED_CHARACTERS: Final = 2_000
@@ -154,14 +164,24 @@ def unmasked(text: str) -> str:
     """``text`` as a model would read through a disguise: look-alike letters, digits for letters
     (``1gn0re``) and spaced letters are resolved, and what was text in base64 is added on lines of
     its own. Text without any is returned as it is; takes time in proportion to its length."""
-    decoded = _decoded(text) if max(map(len, text.split()), default=0) >= _ENCODED_LEAST else []
+    written = text
     if not text.isascii():
         text = text.translate(_LOOK_ALIKES)
-    if _LEET_LETTER.search(text):
+    hints: set[int] = set()
+    _hints.finds(text.encode("utf-8", "surrogatepass"), _noted, hints)
+    if not hints:
+        return text
+    decoded = _decoded(written) if _BASE64_HINT in hints else []
+    if _LEET_HINT in hints:
         text = _LEET_WORD.sub(_without_leet, text)
-    if _SPACED_HINT.search(text):
+    if _SPACED_HINT in hints:
         text = _SPACED.sub(lambda match: re.sub(r"[ .*_-]", "", match[0]), text)
     return "\n".join((text, *decoded)) if decoded else text
+
+
+def _noted(hint: int, start: int, end: int, flags: int, hints: set[int]) -> bool:
+    hints.add(hint)
+    return False
 
 
 def _without_leet(match: re.Match[str]) -> str:

@@ -8,7 +8,7 @@ import msgspec
 
 from agents.inspection.attempts import Attempt, attempts
 from agents.inspection.schema import UNCHECKED, Validity, validity
-from agents.inspection.text.refusal import is_refusal
+from agents.inspection.text.refusal import refusals
 from schemas.events import Request, Response
 
 _WRITTEN = frozenset({"chat", "text_completion", "invoke_agent"})
@@ -25,9 +25,12 @@ class Verdict(msgspec.Struct, gc=False):
 
 def verdicts(calls: Sequence[tuple[Request, Response]]) -> list[Verdict]:
     """On each of ``calls``: one guard after the other over all of them."""
-    refused = [
-        bool(response.output) and request.operation in _WRITTEN and is_refusal(response.output or "") for request, response in calls
-    ]
+    refused = refusals(
+        [
+            (response.output or "") if request.operation in _WRITTEN else ""
+            for request, response in calls
+        ]
+    )
     brought = [attempts(request) for request, _ in calls]
     checked = [
         validity(request.output_schema, response.output) if request.output_schema is not None and response.output else UNCHECKED

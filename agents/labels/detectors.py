@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from itertools import chain
+from collections.abc import Iterable, Sequence
 from math import exp
 
 import numpy as np
 
+from agents.labels.pairs import Likeness, PairModel, pair_model
 from agents.labels.reliability import VOTES, Vote
-from agents.labels.text import TONES, Likeness, Text, TextModel, text_model
 from agents.labels.tone import SILENCE, ToneModel, Tones, tone_model
+from agents.labels.wording import Utterance
 
 WEAK, STRONG = 0.5, 0.85
 """Probabilities from which an inferred signal is seen, and is sure."""
@@ -18,7 +18,6 @@ WEAK, STRONG = 0.5, 0.85
 ORDINARY = -3.5
 """Sum of the log-odds of complaint and declining, less those of acceptance, of an ordinary question."""
 MOST_BALANCE = 6.0
-_NEXT = TONES.index("next")
 
 
 def _level(probability: float) -> str | None:
@@ -30,47 +29,49 @@ def _logistic(x: float) -> float:
 
 
 class Reader:
-    """Texts as numbers, and how alike they are. What was made of the last thousands is kept, some 2 kB each.
+    """Texts as numbers, and how alike they are. What was made of the last thousands is kept, some 1 kB each.
 
-    ``prepare`` is for speed only: one by one, reading and comparing take ten times as long and find the same.
+    ``prepare`` is for speed only: one by one, reading and comparing take many times as long and find the same.
     """
 
     KEPT = 8_192
 
-    def __init__(self, model: TextModel | None = None, tones: ToneModel | None = None) -> None:
-        self.model = model or text_model()
+    def __init__(self, model: PairModel | None = None, tones: ToneModel | None = None) -> None:
+        self.model = model or pair_model()
         self._tone_model = tones or tone_model()
-        self._texts: dict[str, Text] = {}
-        self._older: dict[str, Text] = {}
+        self._texts: dict[str, Utterance] = {}
+        self._older: dict[str, Utterance] = {}
         self._pairs: dict[tuple[str, str], Likeness] = {}
         self._tones: dict[str, Tones] = {}
 
     def prepare(self, said: Iterable[str], pairs: Iterable[tuple[str, str]]) -> None:
         """Hear the tone of what users said of an answer, and compare pairs of an earlier and a later
         question."""
-        pairs = dict.fromkeys(pairs)
+        pairs = list(dict.fromkeys(pairs))
         said = list(dict.fromkeys(said))
         self._tones = dict(zip(said, self._tone_model.read_all(said), strict=True))
-        wanted = dict.fromkeys(chain.from_iterable(pairs))
-        kept = [self._texts.get(text) or self._older.get(text) for text in wanted]
-        read = iter(self.model.read_all([text for text, known in zip(wanted, kept, strict=True) if known is None]))
-        texts = [known or next(read) for known in kept]
-        self._keep(dict(zip(wanted, texts, strict=True)))
-        place = dict(zip(wanted, range(len(wanted)), strict=True))
-        earlier, later = (np.array([place[pair[side]] for pair in pairs], np.intp) for side in (0, 1))
-        self._pairs = dict(zip(pairs, self.model.compare_among(texts, earlier, later), strict=True)) if pairs else {}
+        self._pairs = dict(zip(pairs, self._compared(pairs), strict=True))
 
-    def read(self, text: str) -> Text:
-        found = self._texts.get(text) or self._older.get(text)
-        if found is None:
-            found = self.model.read(text)
-            self._keep({text: found})
-        return found
+    def _compared(self, pairs: Sequence[tuple[str, str]]) -> list[Likeness]:
+        place: dict[str, int] = {}
+        earlier, later = (
+            np.array([place.setdefault(pair[side], len(place)) for pair in pairs], np.intp) for side in (0, 1)
+        )
+        return self.model.compare_among(self.read_all(list(place)), earlier, later)
 
-    def _keep(self, read: dict[str, Text]) -> None:
-        if len(self._texts) + len(read) > self.KEPT:
+    def read(self, text: str) -> Utterance:
+        """A message as pairs are made of it."""
+        return self._texts.get(text) or self._older.get(text) or self.read_all([text])[0]
+
+    def read_all(self, texts: Sequence[str]) -> list[Utterance]:
+        """Messages as pairs are made of them; looked up if they were read not long ago."""
+        found = {text: known for text in texts if (known := self._texts.get(text) or self._older.get(text))}
+        unknown = [text for text in texts if text not in found]
+        found |= zip(unknown, self.model.read_all(unknown), strict=True)
+        if len(self._texts) + len(found) > self.KEPT:
             self._older, self._texts = self._texts, {}
-        self._texts |= read
+        self._texts |= found
+        return [found[text] for text in texts]
 
     def tones(self, message: str) -> Tones:
         """What a message says of the answer before it, in log-odds; looked up if it was read with
@@ -83,14 +84,14 @@ class Reader:
     def compare(self, earlier: str, later: str) -> Likeness:
         """How alike two messages of a user are; looked up if both were read with their batch."""
         found = self._pairs.get((earlier, later))
-        return self.model.compare([self.read(earlier)], [self.read(later)])[0] if found is None else found
+        return self._compared([(earlier, later)])[0] if found is None else found
 
 
 class Reformulation:
     """The user asks the same again: the answer did not do (Hassan et al. 2015 for search, Park et al. 2020 for assistants).
 
-    Evidence: how alike two questions are in words, characters and meaning, and what was added. A refinement or the next step of a task is
-    alike too, but adds rare words or says so; the net that weighs these was trained on both (``training/train.py``).
+    Evidence: what of the earlier question is still there, what was added and how far apart the words are that changed (``pairs.py``).
+    A refinement or the next step of a task is alike too, but adds rare words or says so.
     """
 
     def __init__(self, reader: Reader) -> None:
@@ -148,7 +149,8 @@ class Tone:
 class TopicChange:
     """The next question is about something else: the user is done with this one, for better or worse.
 
-    Evidence: no word in common, meanings apart, and the message is neither a reaction nor a next step.
+    Evidence: no word in common, meanings apart, and the message is neither a reaction nor a next step: it
+    does not begin as one and no word of it stands for something said before.
     """
 
     MEANING = 0.35
@@ -164,9 +166,10 @@ class TopicChange:
         alike = self._reader.compare(earlier, later)
         if alike.meaning >= self.MEANING or alike.words >= 0.15:
             return False
-        first, second = self._reader.read(earlier), self._reader.read(later)
-        silent = second.tone[_NEXT] <= 0 and max(self._reader.tones(later)) <= 0
-        return second.length >= self.WORDS and first.length > 0 and silent
+        said = self._reader.read(later)
+        if said.leans or said.onwards or len(said.words) < self.WORDS or not self._reader.read(earlier).words:
+            return False
+        return max(self._reader.tones(later)) <= 0
 
 
 class Dwell:

@@ -15,27 +15,39 @@ LEANING = _each(
 )
 """Words that stand for something said before."""
 
+FRAMING = _each(
+    "hi hello hey ok please pls i me my am im want need would like could can help just again asked "
+    "said how do does to oi ola por favor eu me meu minha quero queria gostaria preciso pode "
+    "poderia posso consigo ajuda ajudar de novo como faco faz fazer"
+)
+"""Words around any request: they say that something is asked, and hardly what."""
+
+ORDINALS = {
+    "1st": "first", "2nd": "second", "3rd": "third",
+    "1a": "primeira", "2a": "segunda", "3a": "terceira",
+    "1o": "primeiro", "2o": "segundo", "3o": "terceiro",
+}  # fmt: skip
+"""A number as a word -> the word; "2ª" is "2a" without accents."""
+
 ONWARDS = _each("and also now then next besides e agora tambem depois entao")
 """Words with which a next step begins."""
 
+_ASKING = """
+who whom whose quem
+when quando
+where onde cade aonde
+why porque
+which qual quais
+what whats que oque
+how como
+many much quanto quanta quantos quantas
+"""
 ASKING = {
-    word: words[0]
-    for words in map(
-        str.split,
-        (
-            "who whom whose quem",
-            "when quando",
-            "where onde cade aonde",
-            "why porque",
-            "which qual quais",
-            "what whats que oque",
-            "how como",
-            "many much quanto quanta quantos quantas",
-        ),
-    )
-    for word in words
+    word: 1 << kind
+    for kind, words in enumerate(_ASKING.strip().splitlines())
+    for word in words.split()
 }
-"""A word that asks -> the first of its kind."""
+"""A word that asks -> a bit for its kind."""
 
 _OPPOSITE = """
 on/off open/close start/stop start/end begin/end buy/sell increase/decrease raise/lower add/remove
@@ -56,8 +68,8 @@ OPPOSITES = frozenset(
     for pair in ((one, other), (other, one))
 )
 
-OPPOSED = frozenset(word for pair in OPPOSITES for word in pair)
-"""Words with a listed opposite."""
+OPPOSED = {word: frozenset(b for a, b in OPPOSITES if a == word) for word, _ in OPPOSITES}
+"""A word -> its listed opposites."""
 
 UNDOING = ("un", "dis", "de", "des", "in", "im", "non")
 """Beginnings that make a word its opposite."""

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from agents.labels.reliability import EXPLICIT, NAMES, LabelModel, Vote
-from agents.labels.sessions import DECLINED, LEFT, Answer, Published
+from agents.labels.reliability import EXPLICIT, NAMES, Clues, LabelModel, Vote
+from agents.labels.sessions import DECLINED, Answer, Published
 from schemas import outputs
 from schemas.rows import LabelRow
 from streams.effects import Effects
@@ -21,7 +21,8 @@ POSITIVE, NEGATIVE = 0.7, 0.35
 SATISFIED, DISSATISFIED = 0.6, -0.9
 """Log-odds that must be added to what was thought before, by all that is known of an answer or, for a
 negative label, by what its user did and said but for declining: that most users of a feature are
-satisfied, or few, is no evidence about one, nor is it a complaint to want something else."""
+satisfied, or few, is no evidence about one, nor is it a complaint to want something else. A tone
+counts there if it was heard as acceptance or complaint: of ordinary questions some sound milder."""
 MATERIAL = 0.1
 """A change of the score that is worth a version although neither label nor evidence changed."""
 
@@ -53,9 +54,8 @@ class LabelVerdict(NamedTuple):
     """What is known when it has been published as the first version."""
 
 
-Judged = tuple[str, bool, bool, tuple[Vote, ...], float]
-"""A series, whether a later turn reacted, whether the label is final, the votes, and the balance of
-tones in that turn."""
+Judged = tuple[str, bool, Clues]
+"""A series, whether the label is final, and what is known of the answer."""
 
 
 class Publisher:
@@ -82,15 +82,19 @@ class Publisher:
         once."""
         found = self._verdicts.get(judged)
         if found is None:
-            series, reacted, final, votes, balance = judged
-            opinion = self._model.judge(
-                series, votes, reacted=reacted, settled=final, balance=balance
-            )
+            series, final, clues = judged
+            votes = clues.votes
+            opinion = self._model.judge(series, clues, settled=final)
             score = round(opinion.score, 4)
             added = sum(opinion.weights) + opinion.implied
             weighed = zip(votes, opinion.weights, strict=True)
             complained = sum(weight for vote, weight in weighed if vote != DECLINED)
-            informed = reacted or votes not in ((), (LEFT,))  # that someone left is no opinion
+            kinds = {vote.voter for vote in votes if vote != DECLINED}
+            if "acceptance" not in kinds:
+                added -= opinion.tone
+            if "complaint" in kinds:
+                complained += min(opinion.tone, 0.0)
+            informed = clues.situation is not None  # that someone left is no opinion
             label: outputs.LabelName = "neutral"
             if informed and added >= SATISFIED and score >= POSITIVE:
                 label = "positive"
@@ -107,14 +111,11 @@ class Publisher:
         """New versions of the labels of those of which there is something new to say."""
         keys, values, labels, judge = self._keys, self._values, self._labels, self.judge
         for answer in answers:
-            known, (votes, events) = answer.known, answer.evidence()
+            known, (clues, events) = answer.known, answer.clues()
             final, before = known.final, known.published
-            reacted = known.reaction is not None or known.repeat is not None
-            if not (votes or final or reacted):
+            if not (final or clues.votes or clues.reacted):
                 continue
-            label, score, evidence, json, published = judge(
-                (answer.series, reacted, final, votes, answer.balance)
-            )
+            label, score, evidence, json, published = judge((answer.series, final, clues))
             if before is not None:
                 if before.label == label and before.final == final and before.evidence == evidence and abs(before.score - score) < MATERIAL:
                     continue

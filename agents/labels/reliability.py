@@ -1,94 +1,84 @@
-"""How much each signal says: a naive Bayes label model whose voters' reliabilities are learned while they vote.
+"""How much each signal says: a logistic regression that learns online, from explicit feedback only.
 
-Every kind of signal is a voter (Dawid & Skene 1979; Ratner et al. 2017). For each of its levels the model knows how often it occurs with
-satisfied and with dissatisfied users, as Beta counts: at first those of an honest prior, then those of answers that also have explicit
-feedback. That is itself uncertain, so an answer counts with its probability under the present reliabilities (online EM, Cappé & Moulines
-2009), and those of explicit votes move slowly. Series (tenant and feature) are shrunk to the partition's counts and those to the prior.
-Signals that occur together would be counted twice: a slope below 1, learned by a recursive logistic regression (Platt 1999), takes that
-back. Pure arithmetic in the order of the calls.
+An answer's log-odds that it satisfied its user are the share of satisfied users (Beta counts of what
+users said), plus a weight for each thing that is known of the answer. Weights begin with those of
+``prior.json`` (``training/labels/combination.py``); what was learned is added in three scopes: the
+partition, the tenant, the series (tenant and feature), see ``learner.py``. Behaviour is counted as
+its deviation from how often the series shows it, so that its absence says something, as much as is
+known to be reported there. Pure arithmetic in the order of the calls; state is plain numbers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from itertools import product
 from math import exp, log
+from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
-GLOBAL = ""
-"""The counts of the whole partition; every other series has a name of its own."""
+from agents.labels.learner import Key, step
 
-PRIOR_WEIGHT = 12.0
-"""How many answers the prior is worth."""
-EXPLICIT_WEIGHT = 3_000.0
-"""The same for explicit votes: they anchor the others, and must not be led away by them."""
-DAMPING = 0.85
-"""How much of the other votes' weight counts when it is judged who was satisfied: with all of it they would confirm themselves."""
-SERIES_WEIGHT = 40.0
-"""How many answers of its own a series needs to count as much as the whole."""
+GLOBAL = ""
+"""Name of the scope of the whole partition."""
+
 BASE = 0.65
 """Share of satisfied users before anything is known."""
-BASE_WEIGHT = 50.0
+SCOPE_WEIGHT = (50.0, 40.0, 40.0)
+"""Answers a scope needs of its own to count as much as the wider one, for the share of satisfied
+users."""
 BASES = (0.1, 0.9)
-"""What a series is thought to be at the least and the most: where all was well so far, one who says otherwise is still believed."""
-SLOPE = 0.9
-SLOPE_WEIGHT = 30.0
-BALANCE = 0.1
-"""Log-odds that a user was dissatisfied, for each of a balance of tones."""
-MOST_SERIES = 2_000
-FORGET_AT = 20_000.0
-"""When a series has this many answers all its counts are halved: reliabilities may change, and counts stay bounded."""
+"""What a series is thought to be at the least and the most: where all was well so far, one who says
+otherwise is still believed."""
+FREQUENT_WEIGHT = 20.0
+"""Answers that "this behaviour is not reported here" is worth."""
+MOST_SCOPES = 4_000
+FORGET_AT = 1_000.0
+"""When a scope has this many answers its counts are halved: users may change."""
+STIFF, MOST_STIFF = 1.0, 60.0
+"""Sums of squared gradients, at first and at the most: weights can always move."""
 MOST_LOG_ODDS = 6.0
-
-Level = tuple[float, float]
-"""How often a level occurs with satisfied and with dissatisfied users."""
+CLEAR = 0.5
+"""Log-odds from which it is taken for said that the answer satisfied or not."""
 
 
 class Voter(NamedTuple):
-    """``levels``: name -> prior. ``explicit``: what users say about an answer; not everyone does, so its absence says nothing.
-    ``reaction``: seen in the next turn, so its absence says something once there is one. Others are behaviour: its absence says something
-    when the session has ended, in a series that has been seen to report it (not every service does)."""
+    """``explicit``: what users say about an answer; not everyone does, so its absence says nothing.
+    ``reaction``: seen in the next turn, or that there is none. Others are behaviour, whose absence
+    says something when the session has ended."""
 
-    levels: Mapping[str, Level]
+    levels: tuple[str, ...] = ("",)
     explicit: bool = False
     reaction: bool = False
 
 
 VOTERS: Mapping[str, Voter] = {
-    # What users say they think of an answer: about nine in ten mean it, and the dissatisfied speak more often.
-    "thumbs_up": Voter({"": (0.60, 0.10)}, explicit=True),
-    "thumbs_down": Voter({"": (0.04, 0.75)}, explicit=True),
-    "rating": Voter({"low": (0.02, 0.25), "middle": (0.12, 0.12), "high": (0.25, 0.04)}, explicit=True),
-    "comment": Voter({"bad": (0.02, 0.15), "plain": (0.05, 0.05), "good": (0.15, 0.015)}, explicit=True),
+    # What users say they think of an answer.
+    "thumbs_up": Voter(explicit=True),
+    "thumbs_down": Voter(explicit=True),
+    "rating": Voter(("low", "middle", "high"), explicit=True),
+    "comment": Voter(("bad", "plain", "good"), explicit=True),
     # What they do with it.
-    "copy": Voter({"": (0.25, 0.12)}),
-    "copy_code": Voter({"": (0.30, 0.13)}),
-    "insert": Voter({"": (0.20, 0.07)}),
-    "share": Voter({"": (0.06, 0.02)}),
-    "edit": Voter({"small": (0.12, 0.05), "middle": (0.08, 0.08), "large": (0.04, 0.08)}),
-    "regenerate": Voter({"": (0.04, 0.22)}),
-    "escalate": Voter({"": (0.02, 0.10)}),
-    "abandon": Voter({"": (0.06, 0.15)}),
-    "tab_close": Voter({"": (0.15, 0.18)}),
-    "dwell": Voter({"short": (0.12, 0.22), "read": (0.50, 0.38), "long": (0.15, 0.15)}),
+    "copy": Voter(),
+    "copy_code": Voter(),
+    "insert": Voter(),
+    "share": Voter(),
+    "edit": Voter(("small", "middle", "large")),
+    "regenerate": Voter(),
+    "escalate": Voter(),
+    "abandon": Voter(),
+    "tab_close": Voter(),
+    "dwell": Voter(("short", "read", "long")),
     # What they write next, if they write. Strong: the detector is sure.
-    "reformulation": Voter({"weak": (0.05, 0.08), "strong": (0.04, 0.22)}, reaction=True),
-    "complaint": Voter(
-        {
-            "declined": (0.035, 0.14),
-            "weak": (0.02, 0.06),
-            "strong": (0.015, 0.15),
-        },
-        reaction=True,
-    ),
-    "acceptance": Voter({"weak": (0.10, 0.03), "strong": (0.20, 0.02)}, reaction=True),
-    "topic_change": Voter({"": (0.35, 0.27)}, reaction=True),
-    "session_end": Voter({"": (0.30, 0.26)}),
+    "reformulation": Voter(("weak", "strong"), reaction=True),
+    "complaint": Voter(("declined", "weak", "strong"), reaction=True),
+    "acceptance": Voter(("weak", "strong"), reaction=True),
+    "topic_change": Voter(reaction=True),
+    "session_end": Voter(reaction=True),
 }
 EXPLICIT = frozenset(name for name, voter in VOTERS.items() if voter.explicit)
-REPORTED = 3.0
-"""How often a series must have shown a behaviour before its absence counts."""
 
 
 class Vote(NamedTuple):
@@ -96,275 +86,279 @@ class Vote(NamedTuple):
     level: str
 
 
-VOTES = {name: {level: Vote(name, level) for level in voter.levels} for name, voter in VOTERS.items()}
+VOTES = {
+    name: {level: Vote(name, level) for level in voter.levels} for name, voter in VOTERS.items()
+}
 """All there are, by voter and level."""
 NAMES = {vote: f"{vote.voter}:{vote.level}" for votes in VOTES.values() for vote in votes.values()}
-"""Names of the votes' counts."""
+"""Names of the votes and of their weights."""
+_BEHAVIOUR = frozenset(
+    NAMES[vote]
+    for name, votes in VOTES.items()
+    if not (VOTERS[name].explicit or VOTERS[name].reaction)
+    for vote in votes.values()
+)
+
+REACTED, BALANCE, PLACE, LENGTH = "reacted", "balance", "place", "length"
+_OUTCOMES = {"refusal": "outcome:refusal"}
+_FAILED = "outcome:failed"
+FEATURES = (
+    *(NAMES[vote] for vote in NAMES if vote.voter not in EXPLICIT),
+    REACTED, BALANCE, PLACE, LENGTH, *_OUTCOMES.values(), _FAILED,
+)  # fmt: skip
+"""Everything that has a weight."""
 
 
-class _Level(NamedTuple):
-    """``name``: of its counts. How often it is thought to occur at first, and how many answers that is worth."""
+class Situation(NamedTuple):
+    """What the answer was. ``place``: in its session, 0 for the first to 3 for the fifth and later
+    ones; ``length``: -1 short, 0, 1 long; ``outcome``: as stage 1 told."""
+
+    place: int
+    length: int
+    outcome: str
+
+    @classmethod
+    def of(cls, before: int, chars: int, outcome: str) -> Situation:
+        """Of an answer of ``chars`` characters with ``before`` answers before it."""
+        place = min(before, 2) if before < 4 else 3
+        return cls(place, -1 if chars < 150 else 0 if chars < 1_000 else 1, outcome)
+
+    def features(self) -> dict[str, float]:
+        """As what has a weight; nothing for an ordinary first answer."""
+        found = {PLACE: self.place / 2, LENGTH: float(self.length)}
+        if self.outcome != "ok":
+            found[_OUTCOMES.get(self.outcome, _FAILED)] = 1.0
+        return found
+
+
+class Clues(NamedTuple):
+    """What is known of an answer. ``reacted``: a later turn says something of it; ``balance``: the
+    tone of that turn (``detectors.Tone.balance``); ``situation``: None while nothing is known that
+    a user did."""
+
+    votes: tuple[Vote, ...] = ()
+    reacted: bool = False
+    balance: float = 0.0
+    situation: Situation | None = None
+
+    def features(self) -> dict[str, float]:
+        """All but what was said explicitly, as what has a weight."""
+        found = {NAMES[vote]: 1.0 for vote in self.votes if vote.voter not in EXPLICIT}
+        if self.reacted:
+            found[REACTED] = 1.0
+            found[BALANCE] = self.balance / 2
+        if self.situation is not None:
+            found |= self.situation.features()
+        return found
+
+
+class Prior(msgspec.Struct):
+    """``said``: log-odds of what users say explicitly, fixed; ``weights``: of everything else, at
+    first."""
+
+    said: dict[str, float]
+    weights: dict[str, float]
+
+
+@cache
+def prior() -> Prior:
+    """What a new series begins with."""
+    return msgspec.json.decode(Path(__file__).with_name("prior.json").read_bytes(), type=Prior)
+
+
+class Learned(msgspec.Struct, array_like=True, gc=False):
+    """What was learned in one scope. ``said``: answers of which users said that they satisfied, and
+    that they did not; ``weights``: beyond those of the wider scopes; ``squares``: sums of squared
+    gradients; ``shown``: how many of the answers showed each behaviour."""
 
     name: str
-    satisfied: float
-    dissatisfied: float
-    weight: float
-    reaction: bool
-
-
-_LEVELS = {
-    name: {
-        level: _Level(NAMES[VOTES[name][level]], *prior, EXPLICIT_WEIGHT if voter.explicit else PRIOR_WEIGHT, voter.reaction)
-        for level, prior in voter.levels.items()
-    }
-    for name, voter in VOTERS.items()
-}
-_NEVER = (0.0, 0.0)
-_BEHAVIOUR = [
-    (name, [NAMES[vote] for vote in VOTES[name].values()]) for name, voter in VOTERS.items() if not (voter.explicit or voter.reaction)
-]
-"""The voters whose absence counts where they are reported, and the names of their counts."""
-
-
-class Counts(msgspec.Struct, array_like=True, gc=False):
-    """What a series has shown, in answers with explicit feedback. ``seen``: those answers, satisfied and not; ``reacted``: of
-    them, those with a next turn."""
-
-    series: str
-    seen: list[float] = msgspec.field(default_factory=lambda: [0.0, 0.0])
-    reacted: list[float] = msgspec.field(default_factory=lambda: [0.0, 0.0])
-    levels: dict[str, list[float]] = msgspec.field(default_factory=dict)
-
-
-class Slope(msgspec.Struct, array_like=True, gc=False):
-    """The logistic regression of explicit feedback on the sum of the other votes: two weights and their precision."""
-
-    slope: float = SLOPE
-    offset: float = 0.0
-    precision: tuple[float, float, float] = (SLOPE_WEIGHT, 0.0, 1.0)
+    said: list[float] = msgspec.field(default_factory=lambda: [0.0, 0.0])
+    weights: dict[str, float] = msgspec.field(default_factory=dict)
+    squares: dict[str, float] = msgspec.field(default_factory=dict)
+    shown: dict[str, float] = msgspec.field(default_factory=dict)
 
 
 class Opinion(NamedTuple):
-    """``weights``: log-odds that each vote adds, in the order of the votes; ``implied``: of what is absent."""
+    """``weights``: log-odds that each vote adds, in the order of the votes; ``tone``: what the tone
+    of the next turn adds; ``implied``: the rest, such as what is absent, and ``tone``."""
 
     score: float
     weights: list[float]
     implied: float
+    tone: float
+
+
+class Foretold(NamedTuple):
+    """What was thought of an answer from everything but what was said, before that taught, and
+    what was said."""
+
+    probability: float
+    satisfied: bool
 
 
 class _Standing:
-    """What is known of a series, worked out when it is asked for. ``reported``: voters whose absence counts in it."""
+    """What is known of a series, worked out when it is asked for. ``usual``: how often it shows
+    each behaviour; ``silence``: log-odds of an ended session in which nothing of it was seen."""
 
-    __slots__ = ("absent", "odds", "reported", "series", "silence")
+    __slots__ = ("base", "silence", "usual", "weights")
 
-    def __init__(self, series: str, reported: frozenset[str]) -> None:
-        self.series = series
-        self.reported = reported
-        self.odds: dict[Vote, float] = {}
-        self.absent: dict[str, float] = {}
-        self.silence: dict[tuple[frozenset[str], bool, bool], float] = {}
+    def __init__(self, base: float, weights: dict[str, float], usual: dict[str, float]) -> None:
+        self.base = base
+        self.weights = weights
+        self.usual = usual
+        self.silence = -sum(share * weights[name] for name, share in usual.items())
 
 
 class LabelModel:
-    """The reliabilities of one partition."""
+    """The weights of one partition."""
 
     def __init__(self) -> None:
-        self._counts: dict[str, Counts] = {GLOBAL: Counts(GLOBAL)}
-        self._slope = Slope()
+        self._prior = prior()
+        self._scopes: dict[str, Learned] = {GLOBAL: Learned(GLOBAL)}
         self._dirty: set[str] = set()
         self._standings: dict[str, _Standing] = {}
-        """What the counts amount to, until they change."""
+        """What the scopes amount to, until they change."""
 
-    def judge(
-        self,
-        series: str,
-        votes: Sequence[Vote],
-        *,
-        reacted: bool = False,
-        settled: bool = False,
-        balance: float = 0.0,
-    ) -> Opinion:
-        """The probability that the user was satisfied. ``reacted``: a later turn is known;
-        ``settled``: the session has ended; ``balance``: the tone of that turn, as
-        ``detectors.Tone.balance``."""
-        standing, slope = self._standing(series), self._slope.slope
-        weights = [self._odds(standing, vote) * (1.0 if vote.voter in EXPLICIT else slope) for vote in votes]
-        implied = slope * self._implied(standing, votes, reacted, settled) if reacted or settled else 0.0
-        implied -= slope * BALANCE * balance
-        return Opinion(_logistic(_logit(self.base(series)) + sum(weights) + implied), weights, implied)
+    def judge(self, series: str, evidence: Clues, *, settled: bool = False) -> Opinion:
+        """The probability that the user was satisfied. ``settled``: the session has ended, so that
+        what has not been seen is absent."""
+        standing, said, total = self._standing(series), self._prior.said, 0.0
+        own, weights = standing.weights, []
+        for vote in evidence.votes:
+            name = NAMES[vote]
+            weight = said[name] if vote.voter in EXPLICIT else own[name]
+            weights.append(weight)
+            total += weight
+        implied, tone = standing.silence if settled else 0.0, 0.0
+        if evidence.reacted:
+            tone = own[BALANCE] * evidence.balance / 2
+            implied += own[REACTED] + tone
+        if evidence.situation is not None:
+            for name, value in evidence.situation.features().items():
+                implied += own[name] * value
+        return Opinion(_logistic(standing.base + total + implied), weights, implied, tone)
 
     def base(self, series: str) -> float:
         """Share of satisfied users, whatever they did, from those who said what they think: scores
         of other answers would confirm themselves."""
-        whole = self._counts[GLOBAL].seen
-        found = (whole[0] + BASE_WEIGHT * BASE) / (whole[0] + whole[1] + BASE_WEIGHT)
-        own = None if series == GLOBAL else self._counts.get(series)
-        if own is not None:
-            answers = own.seen[0] + own.seen[1]
-            found = (own.seen[0] + SERIES_WEIGHT * found) / (answers + SERIES_WEIGHT)
+        found = BASE
+        for name, weight in zip(_scopes_of(series), SCOPE_WEIGHT, strict=True):
+            scope = self._scopes.get(name)
+            if scope is not None:
+                yes, no = scope.said
+                found = (yes + weight * found) / (yes + no + weight)
         return min(max(found, BASES[0]), BASES[1])
 
-    def rate(self, series: str, vote: Vote) -> Level:
-        """How often a level is thought to occur with satisfied and with dissatisfied users."""
-        return _rate(*self._counts_of(series), _LEVELS[vote.voter][vote.level])
+    def weight(self, series: str, feature: str) -> float:
+        """Log-odds that one of ``FEATURES`` adds in a series."""
+        return self._standing(series).weights[feature]
 
-    def learn(self, series: str, votes: Sequence[Vote], *, reacted: bool = False) -> None:
-        """Take in a settled answer with explicit feedback, once. Does nothing if there is none."""
-        explicit = [vote for vote in votes if vote.voter in EXPLICIT]
-        if not explicit:
-            return
+    def learn(self, series: str, evidence: Clues) -> Foretold | None:
+        """Take in a settled answer with explicit feedback, once. None, and nothing is learned, if
+        users said nothing clear."""
+        said = sum(self._prior.said[NAMES[v]] for v in evidence.votes if v.voter in EXPLICIT)
+        if abs(said) < CLEAR:
+            return None
         standing = self._standing(series)
-        said = sum(self._odds(standing, vote) for vote in explicit)
-        others = [vote for vote in votes if vote.voter not in EXPLICIT]
-        shown = sum(self._odds(standing, vote) for vote in others) + self._implied(standing, votes, reacted, settled=True)
-        self._regress(shown, said)
-        truth = _logistic(_logit(self.base(series)) + said + DAMPING * self._slope.slope * shown)
-        names, doubt = [NAMES[vote] for vote in votes], 1 - truth
-        for counts in self._both(series):
-            _add(counts.seen, truth, doubt)
-            if reacted:
-                _add(counts.reacted, truth, doubt)
-            for name in names:
-                level = counts.levels.get(name)
-                if level is None:
-                    level = counts.levels[name] = [0.0, 0.0]
-                _add(level, truth, doubt)
-            if sum(counts.seen) > FORGET_AT:
-                _halve(counts)
+        seen = evidence.features()
+        features = dict(seen)
+        for name, share in standing.usual.items():
+            features[name] = features.get(name, 0.0) - share
+        log_odds = standing.base + sum(standing.weights[f] * x for f, x in features.items())
+        satisfied, sure = said > 0, abs(2 * _logistic(said) - 1)
+        scopes = self._open(series)
+        self._step(scopes, features, log_odds, satisfied, sure)
+        for scope in scopes:
+            scope.said[0 if satisfied else 1] += sure
+            if scope.name == _scopes_of(series)[-1]:
+                for name in [name for name in seen if name in _BEHAVIOUR]:
+                    scope.shown[name] = scope.shown.get(name, 0.0) + sure
+            if sum(scope.said) > FORGET_AT:
+                _halve(scope)
         self._standings.clear()
+        return Foretold(_logistic(log_odds), satisfied)
+
+    def _step(
+        self,
+        scopes: Sequence[Learned],
+        features: Mapping[str, float],
+        log_odds: float,
+        satisfied: bool,
+        sure: float,
+    ) -> None:
+        values: dict[Key, float] = {}
+        squares: dict[Key, float] = {}
+        for (n, scope), (name, value) in product(enumerate(scopes), features.items()):
+            values[n, name] = value
+            squares[n, name] = scope.squares.get(name, STIFF)
+        taken = step(log_odds, values, squares, satisfied=satisfied, sure=sure)
+        for n, name in values:
+            scope = scopes[n]
+            scope.weights[name] = scope.weights.get(name, 0.0) + taken.growth[n, name]
+            scope.squares[name] = min(taken.squares[n, name], MOST_STIFF)
 
     # Persistence
 
-    def take_changes(self) -> tuple[list[Counts], Slope]:
-        """Counts that have changed since the last call, and the slope."""
-        changed, self._dirty = [self._counts[name] for name in sorted(self._dirty)], set()
-        return changed, self._slope
+    def take_changes(self) -> list[Learned]:
+        """Scopes that have changed since the last call."""
+        changed, self._dirty = [self._scopes[name] for name in sorted(self._dirty)], set()
+        return changed
 
-    def all(self) -> tuple[list[Counts], Slope]:
-        """The counts of all series, and the common slope."""
-        return list(self._counts.values()), self._slope
+    def all(self) -> list[Learned]:
+        """Everything that was learned."""
+        return list(self._scopes.values())
 
-    def load(self, counts: Iterable[Counts], slope: Slope) -> None:
+    def load(self, scopes: Iterable[Learned]) -> None:
         """Restore what the above returned."""
-        for item in counts:
-            self._counts[item.series] = item
-        self._slope = slope
+        for scope in scopes:
+            self._scopes[scope.name] = scope
         self._standings.clear()
 
     def __len__(self) -> int:
-        return len(self._counts)
+        return len(self._scopes)
 
-    def _counts_of(self, series: str) -> tuple[Counts, Counts | None]:
-        """Of the whole, and of the series if it has some."""
-        return self._counts[GLOBAL], None if series == GLOBAL else self._counts.get(series)
-
-    def _both(self, series: str) -> list[Counts]:
-        if series not in self._counts and len(self._counts) <= MOST_SERIES:
-            self._counts[series] = Counts(series)
-        names = [name for name in dict.fromkeys((GLOBAL, series)) if name in self._counts]
+    def _open(self, series: str) -> list[Learned]:
+        """The scopes of a series; when there are too many, none is made for a new one."""
+        names = [
+            name
+            for name in _scopes_of(series)
+            if name in self._scopes or len(self._scopes) < MOST_SCOPES
+        ]
         self._dirty.update(names)
-        return [self._counts[name] for name in names]
+        return [self._scopes.setdefault(name, Learned(name)) for name in names]
 
     def _standing(self, series: str) -> _Standing:
-        own = self._counts.get(series)
-        name = GLOBAL if own is None else series
-        found = self._standings.get(name)
+        scopes = [self._scopes[name] for name in _scopes_of(series) if name in self._scopes]
+        key = scopes[-1].name
+        found = self._standings.get(key)
         if found is None:
-            found = self._standings[name] = _Standing(name, frozenset() if own is None else _reported(own.levels))
+            first = self._prior.weights
+            weights = {
+                name: _bounded(first[name] + sum(s.weights.get(name, 0.0) for s in scopes))
+                for name in FEATURES
+            }
+            base, usual = self.base(series), {}
+            own = self._scopes.get(_scopes_of(series)[-1])
+            if own is not None:
+                answers = sum(own.said) + FREQUENT_WEIGHT
+                usual = {name: count / answers for name, count in sorted(own.shown.items())}
+            found = _Standing(log(base / (1 - base)), weights, usual)
+            self._standings[key] = found
         return found
 
-    def _odds(self, standing: _Standing, vote: Vote) -> float:
-        """Log-odds of a vote."""
-        known = standing.odds.get(vote)
-        if known is None:
-            known = standing.odds[vote] = _log_odds(self.rate(standing.series, vote))
-        return known
 
-    def _absent(self, standing: _Standing, name: str) -> float:
-        """Log-odds of none of a voter's levels."""
-        known = standing.absent.get(name)
-        if known is None:
-            satisfied = dissatisfied = 0.0
-            whole, own = self._counts_of(standing.series)
-            for level in _LEVELS[name].values():
-                rate = _rate(whole, own, level)
-                satisfied, dissatisfied = satisfied + rate[0], dissatisfied + rate[1]
-            known = standing.absent[name] = _log_odds((max(1 - satisfied, 0.01), max(1 - dissatisfied, 0.01)))
-        return known
-
-    def _implied(self, standing: _Standing, votes: Sequence[Vote], reacted: bool, settled: bool) -> float:
-        """Log-odds of what did not occur although it would have been seen."""
-        key = frozenset([vote.voter for vote in votes]), reacted, settled
-        known = standing.silence.get(key)
-        if known is None:
-            known = 0.0
-            for name, voter in VOTERS.items():
-                if name not in key[0] and ((reacted and voter.reaction) or (settled and name in standing.reported)):
-                    known += self._absent(standing, name)
-            standing.silence[key] = known
-        return known
-
-    def _regress(self, shown: float, said: float) -> None:
-        """One step of Newton's method on the posterior of a logistic regression, with its curvature carried on.
-
-        ``shown``: the sum of the other votes; ``said``: log-odds of the explicit ones, which make the target uncertain.
-        """
-        now = self._slope
-        expected = _logistic(now.slope * shown + now.offset)
-        curve, error = expected * (1 - expected), _logistic(now.slope * shown + now.offset + said) - expected
-        a, b, c = now.precision
-        a, b, c = a + curve * shown * shown, b + curve * shown, c + curve
-        determinant = a * c - b * b
-        slope = now.slope + (c * shown - b) * error / determinant
-        offset = now.offset + (a - b * shown) * error / determinant
-        if a > FORGET_AT:
-            a, b, c = a / 2, b / 2, c / 2
-        self._slope = Slope(min(max(slope, 0.2), 1.0), offset, (a, b, c))
+def _scopes_of(series: str) -> tuple[str, str, str]:
+    """Names of the scopes of a series, the widest first."""
+    return GLOBAL, f"t{series.partition(chr(10))[0]}", f"s{series}"
 
 
-def _rate(whole: Counts, own: Counts | None, level: _Level) -> Level:
-    """A series' own counts are shrunk to those of the whole, and those to the prior."""
-    name, satisfied, dissatisfied, weight, reaction = level
-    had, of = whole.levels.get(name, _NEVER), whole.reacted if reaction else whole.seen
-    satisfied, dissatisfied = (had[0] + weight * satisfied) / (of[0] + weight), (had[1] + weight * dissatisfied) / (of[1] + weight)
-    if own is None:
-        return satisfied, dissatisfied
-    had, of, weight = own.levels.get(name, _NEVER), own.reacted if reaction else own.seen, SERIES_WEIGHT
-    return (had[0] + weight * satisfied) / (of[0] + weight), (had[1] + weight * dissatisfied) / (of[1] + weight)
+def _bounded(odds: float) -> float:
+    return min(max(odds, -MOST_LOG_ODDS), MOST_LOG_ODDS)
 
 
-def _log_odds(rates: Level) -> float:
-    odds = log(rates[0] / rates[1])
-    return odds if -MOST_LOG_ODDS <= odds <= MOST_LOG_ODDS else MOST_LOG_ODDS if odds > 0 else -MOST_LOG_ODDS
-
-
-def _reported(levels: Mapping[str, Sequence[float]]) -> frozenset[str]:
-    """Voters that a series has been seen to report."""
-    found = []
-    for voter, names in _BEHAVIOUR:
-        seen = 0.0
-        for name in names:
-            had = levels.get(name)
-            if had is not None:
-                seen += had[0] + had[1]
-        if seen >= REPORTED:
-            found.append(voter)
-    return frozenset(found)
-
-
-def _add(counts: list[float], satisfied: float, dissatisfied: float) -> None:
-    counts[0] += satisfied
-    counts[1] += dissatisfied
-
-
-def _halve(counts: Counts) -> None:
-    counts.seen = [value / 2 for value in counts.seen]
-    counts.reacted = [value / 2 for value in counts.reacted]
-    counts.levels = {name: [value / 2 for value in level] for name, level in counts.levels.items()}
-
-
-def _logit(p: float) -> float:
-    return log(p / (1 - p))
+def _halve(scope: Learned) -> None:
+    scope.said = [value / 2 for value in scope.said]
+    scope.shown = {name: value / 2 for name, value in scope.shown.items()}
 
 
 def _logistic(x: float) -> float:

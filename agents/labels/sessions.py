@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from agents.labels.reliability import EXPLICIT, VOTES, Vote
+from agents.labels.reliability import EXPLICIT, VOTES, Clues, Situation, Vote
 from schemas.turns import Turn
 
 THUMBS = "thumbs"
@@ -156,8 +156,6 @@ class Answer(msgspec.Struct, eq=False):
         that they left."""
         known, session = self.known, self.session
         left = session.head.ended and session.answers[-1] is self
-        if not known.said and known.reaction is None and known.repeat is None:  # most answers
-            return _ONLY_LEFT if left else _NOTHING
         votes: list[Vote] = []
         events: list[str | None] = []
         for said in known.said.values():
@@ -175,6 +173,18 @@ class Answer(msgspec.Struct, eq=False):
             votes.append(LEFT)
             events.append(None)
         return tuple(votes), events
+
+    def clues(self) -> tuple[Clues, list[str | None]]:
+        """Everything that its label is judged by, and the events its votes were seen in."""
+        known, session = self.known, self.session
+        reacted = known.reaction is not None or known.repeat is not None
+        if not reacted and not known.said:  # most answers
+            left = session.head.ended and session.answers[-1] is self
+            return _CLUES_LEFT if left else _NO_CLUES
+        votes, events = self.evidence()
+        before = bisect_left(session.answers, _position(self), key=_position)
+        situation = Situation.of(before, self.turn.answer_chars, self.turn.outcome)
+        return Clues(votes, reacted, self.balance, situation), events
 
     @property
     def explicit(self) -> bool:
@@ -204,8 +214,8 @@ def _position(answer: Answer) -> tuple[float, str]:
 LEFT = VOTES["session_end"][""]
 DECLINED = VOTES["complaint"]["declined"]
 REPEATS = VOTES["reformulation"]
-_NOTHING: tuple[tuple[Vote, ...], list[str | None]] = (), []
-_ONLY_LEFT: tuple[tuple[Vote, ...], list[str | None]] = (LEFT,), [None]
+_NO_CLUES: tuple[Clues, list[str | None]] = Clues(), []
+_CLUES_LEFT: tuple[Clues, list[str | None]] = Clues((LEFT,)), [None]
 
 
 def _kind(voter: str) -> str:

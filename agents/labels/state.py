@@ -34,10 +34,10 @@ from agents.labels.detectors import STRONG, Detectors
 from agents.labels.inbox import Entry, Inbox
 from agents.labels.memory import CANDIDATES, ENTRIES, REMEMBERED, Memory, Remembered
 from agents.labels.publishing import Publisher, label_id
-from agents.labels.reliability import VOTERS, VOTES, Counts, LabelModel, Slope, Vote
+from agents.labels.reliability import VOTERS, VOTES, Clues, LabelModel, Learned
 from agents.labels.sessions import Answer, Reaction, Repeat, Session, SessionHead, session_key
 from agents.labels.waiting import Waiting
-from schemas.opinions import TOLD, WINDOW, Judged, Opinions
+from schemas.opinions import TOLD, WINDOW, Foresight, Judged, Opinions
 from schemas.turns import Signal, Turn, Turns
 from streams.effects import Effects, Message
 from streams.partitioner import partition_of
@@ -62,23 +62,25 @@ STUDY = 60
 TOGETHER = 2_000
 """Items whose texts are read and compared at once, however many have waited."""
 
-FORMAT = 3
+FORMAT = 4
 """Of the state in the changelog. 1 and 2, of earlier versions, began with the clock."""
+FORMER = 3
+"""Had counts and a slope where there are weights, which are learned anew."""
 
 
 class Lesson(NamedTuple):
-    """An answer with explicit feedback: its series, its votes, and whether a later turn reacted to it."""
+    """An answer with explicit feedback: its series, tenant and feature, and everything that is
+    known of it."""
 
     request_id: str
     series: str
-    votes: list[Vote]
-    reacted: bool
+    of: tuple[str, str]
+    clues: Clues
 
 
 class SavedLabels(msgspec.Struct, array_like=True, gc=False):
     """A piece of state in the changelog. ``read``: messages as they came; of their items those from ``now`` on wait for the clock, the
-    others were taken. ``lessons`` count when the minute of ``now`` is over. Earlier versions of Mirante
-    wrote sums of scores behind them, which are passed over when they are read.
+    others were taken. ``lessons`` count when the minute of ``now`` is over.
 
     Whether an answer has counted for satisfaction follows from the rest.
     """
@@ -91,8 +93,7 @@ class SavedLabels(msgspec.Struct, array_like=True, gc=False):
     waiting: list[Signal] = []
     served: list[str] = []
     remembered: Remembered | None = None
-    counts: list[Counts] = []
-    slope: Slope | None = None
+    learned: list[Learned] = []
     opinions: list[Opinions] = []
     lessons: list[Lesson] = []
 
@@ -145,6 +146,8 @@ class LabelsState(Untimed):
         self._opinions: dict[tuple[int, tuple[str, str]], Opinions] = {}
         self._expiring: deque[tuple[float, int]] = deque()
         self._changed_opinions: set[tuple[int, tuple[str, str]]] = set()
+        self._foresights: dict[tuple[int, tuple[str, str]], Foresight] = {}
+        """Told in the batch in which the minute is over, so there is nothing of them to save."""
         self._saved_at = 0.0
         self._news: dict[Answer, None] = {}
         self._finished: list[Answer] = []
@@ -244,8 +247,12 @@ class LabelsState(Untimed):
     def _go_to(self, moment: float) -> None:
         """Nothing happens until then, but that a minute may be over."""
         if moment // STUDY != self._now // STUDY and self._lessons:
+            window = int(self._now) // WINDOW * WINDOW
             for lesson in self._lessons.values():
-                self._model.learn(lesson.series, lesson.votes, reacted=lesson.reacted)
+                foretold = self._model.learn(lesson.series, lesson.clues)
+                if foretold is not None:
+                    key = window, lesson.of
+                    self._foresights.setdefault(key, Foresight(*key)).add(*foretold)
             self._publisher.forget()
             self._forget_lessons()
         self._now = moment
@@ -365,7 +372,7 @@ class LabelsState(Untimed):
             if found is None:
                 key = window, (answer.turn.tenant, answer.turn.feature)
                 opinions = self._opinions.setdefault(key, Opinions(*key))
-                found = of_series[series] = opinions, self._publisher.judge((series, False, False, (), 0.0)).score
+                found = of_series[series] = opinions, self._publisher.judge((series, False, Clues())).score
                 self._changed_opinions.add(key)
             opinions, score = found
             opinions.add(score if published is None else published.score, answer.turn.response_id)
@@ -375,10 +382,16 @@ class LabelsState(Untimed):
         over = sorted(key for key in self._opinions if key[0] + WINDOW <= self._now)
         homes: dict[int, list[Opinions]] = {partition: [] for partition in range(self._partitions)}
         for key in over:
-            homes[partition_of("\x1f".join(key[1]).encode(), self._partitions)].append(self._opinions.pop(key))
+            homes[self._home(key[1])].append(self._opinions.pop(key))
+        foretold: dict[int, list[Foresight]] = {}
+        for key in sorted(self._foresights):
+            foretold.setdefault(self._home(key[1]), []).append(self._foresights.pop(key))
         for home, windows in homes.items():
-            judged = Judged(self._partition, self._now, windows, self._watermark.rests)
+            judged = Judged(self._partition, self._now, windows, self._watermark.rests, foretold.get(home, []))
             effects.messages.append(Message(self._satisfaction, home, None, _encode_judged(judged)))
+
+    def _home(self, series: tuple[str, str]) -> int:
+        return partition_of("\x1f".join(series).encode(), self._partitions)
 
     # Turns
 
@@ -547,7 +560,9 @@ class LabelsState(Untimed):
     def _learn(self, answer: Answer) -> None:
         if answer.explicit and not answer.known.learned:
             answer.known.learned = True
-            lesson = Lesson(answer.turn.request_id, answer.series, list(answer.evidence()[0]), answer.reacted)
+            turn = answer.turn
+            of = turn.tenant, turn.feature
+            lesson = Lesson(turn.request_id, answer.series, of, answer.clues()[0])
             self._lessons[lesson.request_id] = lesson
             self._new_lessons.append(lesson)
 
@@ -577,13 +592,13 @@ class LabelsState(Untimed):
 
     def changes(self) -> bytes | None:
         clocks, remembered = self._watermark.take_changes(), self._memory.take_changes()
-        counts, slope = self._model.take_changes()
+        learned = self._model.take_changes()
         read, (waiting, served) = self._inbox.take_changes(), self._waiting.take_changes()
-        if not (clocks or counts or read or waiting or served or remembered or self._now != self._saved_at):
+        if not (clocks or learned or read or waiting or served or remembered or self._now != self._saved_at):
             return None
         saved = SavedLabels(
             now=self._now, serial=self._serial, clocks=clocks, read=read, waiting=waiting, served=served, remembered=remembered,
-            counts=counts, slope=slope,
+            learned=learned,
             opinions=[self._opinions[key] for key in sorted(self._changed_opinions) if key in self._opinions],
             lessons=self._new_lessons,
         )  # fmt: skip
@@ -592,15 +607,14 @@ class LabelsState(Untimed):
         return _encode_saved(saved)
 
     def snapshot(self) -> Iterator[bytes]:
-        counts, slope = self._model.all()
-        saved = partial(SavedLabels, now=self._now, serial=self._serial, slope=slope)
+        saved = partial(SavedLabels, now=self._now, serial=self._serial)
         yield _encode_saved(saved(clocks=self._watermark.all()))
         for remembered in self._memory.all():
             yield _encode_saved(saved(remembered=remembered))
         for message in self._inbox.all(ENTRIES):
             yield _encode_saved(saved(read=[message]))
         sections = pieces(
-            saved, ENTRIES, waiting=self._waiting.all(), counts=counts,
+            saved, ENTRIES, waiting=self._waiting.all(), learned=self._model.all(),
             opinions=self._opinions.values(), lessons=self._lessons.values(),
         )  # fmt: skip
         yield from map(_encode_saved, sections)
@@ -627,15 +641,19 @@ class LabelsState(Untimed):
         self._opinions.update({(item.window, item.series): item for item in saved.opinions})
         current = int(self._now) // WINDOW * WINDOW
         self._opinions = {key: item for key, item in self._opinions.items() if key[0] >= current}
-        if saved.slope is not None:
-            self._model.load(saved.counts, saved.slope)
+        self._model.load(saved.learned)
         self._lessons |= {lesson.request_id: lesson for lesson in saved.lessons}
         self._saved_at = self._now
 
 
 def _decode_state(piece: bytes) -> SavedLabels:
-    """A piece of the changelog. Raises ``ValueError`` for one that another version wrote: it says other things in the same places."""
-    found = msgspec.msgpack.decode(_decode_format(piece)[0])
+    """A piece of the changelog; of ``FORMER``, without what was learned and is about to be. Raises
+    ``ValueError`` for one of another version: it says other things in the same places."""
+    fields = _decode_format(piece)
+    found = msgspec.msgpack.decode(fields[0])
+    if found == FORMER:
+        before, (_, _, opinions) = fields[1:8], fields[8:11]  # counts, slope
+        return _decode_saved(_encode_saved([FORMAT, *before, [], opinions]))
     if type(found) is not int or found != FORMAT:
         found = found if type(found) is int else 2
         raise ValueError(

@@ -43,7 +43,7 @@ class LabelsTap:
                 Turn(
                     request.request_id, response.response_id, request.session_id or response.session_id, request.tenant or DEFAULT_TENANT,
                     request.feature or "", call.row.model, call.time, call.ended, call.question[:MAX_TEXT], len(response.output or ""),
-                    request.event_id,
+                    request.event_id, call.row.outcome,
                 )
             )  # fmt: skip
 

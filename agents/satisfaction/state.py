@@ -1,4 +1,6 @@
-"""Sums of scores by window and series to findings ``QualityDrop``. A window is judged when all partitions of ``labels`` have passed it."""
+"""Sums of scores by window and series to findings ``QualityDrop``. A window is judged when all partitions of ``labels`` have passed it.
+
+Beside them, how well labels foretold what users said (``foresight.py``)."""
 
 from __future__ import annotations
 
@@ -12,6 +14,7 @@ from agents.common.label_settings import LabelSettings
 from agents.common.stage2 import Progress, Section, WatermarkState, pieces
 from agents.common.watermark import Reached, Source
 from agents.detectors.level import Fall, Level, Sums
+from agents.satisfaction.foresight import Foresights, SavedForesights
 from schemas.findings import Finding
 from schemas.opinions import TOLD, WINDOW, Judged, Opinions
 from streams.effects import Effects
@@ -43,6 +46,7 @@ class SavedSatisfaction(msgspec.Struct, array_like=True, gc=False):
     open: list[tuple[int, Opinions]] = []
     watched: list[tuple[Series, WatchedSeries]] = []
     gone: list[Series] = []
+    foresights: SavedForesights | None = None
 
 
 _decode = msgspec.msgpack.Decoder(Judged).decode
@@ -61,6 +65,7 @@ class SatisfactionState(WatermarkState[Judged]):
         )  # fmt: skip
         self._settings = settings
         self._needed = log(_PER_WEEK / settings.false_alarms)
+        self._foresights = Foresights(settings, self._needed)
         self._closed = 0
         self._told = 0
         self._open: dict[int, dict[tuple[int, Series], Opinions]] = {}
@@ -83,11 +88,18 @@ class SatisfactionState(WatermarkState[Judged]):
             self._open.setdefault(window, {})[partition, series] = opinions
             self._arrived[partition, window, series] = opinions
 
+        for foresight in message.foresights:
+            if foresight.window + WINDOW <= self._closed:
+                effects.count("label_exceptions", "window")
+            else:
+                self._foresights.take(message.partition, foresight)
+
     def waiting(self) -> int:
         return 0
 
     def gauges(self) -> Mapping[str, float]:
-        return {"satisfaction_series": len(self._series), "satisfaction_windows": len(self._open)}
+        sizes = {"satisfaction_series": len(self._series), "satisfaction_windows": len(self._open)}
+        return sizes | dict(self._foresights.gauges())
 
     # Judgement
 
@@ -96,9 +108,11 @@ class SatisfactionState(WatermarkState[Judged]):
         if clock == -inf:
             return
         self._told, end = max(self._told, int(clock) // TOLD * TOLD), int(clock) // WINDOW * WINDOW
-        for window in sorted(window for window in self._open if window + WINDOW <= end):
+        held = {*self._open, *self._foresights.windows}
+        for window in sorted(window for window in held if window + WINDOW <= end):
             self._tell_again(window, found)
-            self._judge(window, self._open.pop(window), found)
+            self._judge(window, self._open.pop(window, {}), found)
+            self._foresights.judge(window, found, effects)
             self._closed = window + WINDOW
         if end > self._closed:
             self._tell_again(end, found)
@@ -106,6 +120,7 @@ class SatisfactionState(WatermarkState[Judged]):
 
     def _tell_again(self, end: int, found: list[Finding]) -> None:
         """What still holds in windows without answers is told again for each, for a day: else its alert would be taken for over."""
+        self._foresights.tell_again(self._closed, end, found)
         falls = [(series, watched, fall) for series, watched in sorted(self._series.items()) if (fall := watched.level.fall) is not None]
         if falls:
             for window in range(self._closed, min(end, max(watched.seen for _, watched, _ in falls) + DAY), WINDOW):
@@ -154,7 +169,7 @@ class SatisfactionState(WatermarkState[Judged]):
         saved = SavedSatisfaction(
             self._closed, self._watermark.take_changes(),
             [(partition, opinions) for (partition, window, _), opinions in self._arrived.items() if window in self._open],
-            *self._series.take_changes(),
+            *self._series.take_changes(), self._foresights.take_changes(),
         )  # fmt: skip
         self._forget_changes()
         return _encode_saved(saved)
@@ -165,6 +180,8 @@ class SatisfactionState(WatermarkState[Judged]):
         watched = sorted(self._series.items(), key=lambda item: item[0])
         sections = pieces(partial(SavedSatisfaction, self._closed), _PIECE, open=held, watched=watched)
         yield from map(_encode_saved, sections)
+        for part in pieces(SavedForesights, _PIECE, **self._foresights.all()):
+            yield _encode_saved(SavedSatisfaction(self._closed, foresights=part))
 
     def load(self, piece: bytes) -> None:
         saved = _decode_saved(piece)
@@ -176,6 +193,7 @@ class SatisfactionState(WatermarkState[Judged]):
         for window in [window for window in self._open if window + WINDOW <= self._closed]:
             del self._open[window]
         self._series.load(saved.watched, saved.gone)
+        self._foresights.load(saved.foresights or SavedForesights(), self._closed)
         self._findings.told = self._progress
         self._forget_changes()
 

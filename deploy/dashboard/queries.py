@@ -17,14 +17,8 @@ from deploy.dashboard.wording import LANGUAGES
 Values = Mapping[str, str | int]
 
 DIMENSIONS = (
-    "feature",
-    "model",
-    "tenant",
-    "provider",
-    "environment",
-    "prompt_sha",
-    "variant",
-)
+    "feature", "model", "tenant", "provider", "environment", "prompt_sha", "variant",
+)  # fmt: skip
 
 LOOKED_AT = 1_000
 """Rows among which are those that are shown, repeats of them included."""
@@ -32,16 +26,9 @@ CHANGING = ("outcome", "model", "provider")
 """What an answer may change: a row that had it may have been superseded by one that has not."""
 
 OUTCOMES = (
-    "ok",
-    "refusal",
-    "content_filter",
-    "truncated",
-    "api_error",
-    "timeout",
-    "cancelled",
-    "blocked",
+    "ok", "refusal", "content_filter", "truncated", "api_error", "timeout", "cancelled", "blocked",
     "unanswered",
-)
+)  # fmt: skip
 
 _SERIES = " AND ".join(
     f"({{{name}:String}} = '' OR {name} = {{{name}:String}})"
@@ -280,6 +267,16 @@ QUERIES: Mapping[str, Query] = {
         " GROUP BY GROUPING SETS ((t), (feature, model)) ORDER BY over_time DESC, t, answers DESC LIMIT 500",
         (*SPAN, Text("tenant"), Text("feature"), Text("model")),
         "labels",
+    ),
+    "label_quality": Query(
+        "SELECT tenant, feature, argMax(recent, time) AS recent, argMax(auc, time) AS auc,"
+        " argMax(calibration, time) AS calibration, argMax(log_loss, time) AS log_loss,"
+        " sum(feedbacks) AS feedbacks FROM mirante.label_quality"
+        f" WHERE {_TIMES} AND ({{tenant:String}} = '' OR tenant = {{tenant:String}})"
+        " AND ({feature:String} = '' OR feature = {feature:String})"
+        " GROUP BY tenant, feature ORDER BY feedbacks DESC LIMIT 200",
+        (*SPAN, Text("tenant"), Text("feature")),
+        "label_quality",
     ),
     "guards": Query(
         "SELECT feature, count() AS calls, countIf(outcome = 'refusal') AS refusals, countIf(attack) AS attacks,"

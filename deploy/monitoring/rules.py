@@ -138,6 +138,14 @@ RULES = (
         "Raise join.max_open, or find the service that publishes requests without responses.",
     ),
     AlertingRule(
+        "MiranteWatchesEarly",
+        "sum(increase(mirante_watch_closed_early_total[1h])) > 0",
+        "0m",
+        "ticket",
+        "Intervals of [[watch]] are judged before their time: too many numbers wait.",
+        "Shorten the interval, or name fewer calls.",
+    ),
+    AlertingRule(
         "MiranteIngestRefuses",
         'sum by (status) (rate(mirante_ingest_requests_total{route=~"/v1/.*", status=~"429|5.."}[5m])) > 0',
         "5m",

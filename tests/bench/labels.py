@@ -32,15 +32,15 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 
 from agents.common.label_settings import LabelSettings
 from agents.labels.detectors import WEAK, Reader, Tone, TopicChange
-from agents.labels.reliability import Vote
 from agents.labels.state import LabelsState
-from agents.labels.text import normalise
+from agents.labels.wording import words_of
 from schemas.outputs import Label
 from schemas.turns import Signal, Turn, Turns
 from streams.effects import Effects
 from tests.bench import smoke
 from tests.bench.labels_data import ACCEPTANCES, COMPLAINTS, FEATURES, Known, Triple, reactions, triples, users
 from tests.bench.labels_rewrites import CHATBOT, blocks, conversations
+from tests.bench.labels_talks import Listening
 from tests.unit.builders import FakeBatch
 from tests.unit.builders import Record as KafkaRecord
 from training.labels.corpus import Record, benchmark_part, read
@@ -64,7 +64,7 @@ def area(scores: Sequence[float], truth: Sequence[bool]) -> float:
 
 
 def jaccard(first: str, second: str) -> float:
-    a, b = set(normalise(first).split()), set(normalise(second).split())
+    a, b = set(words_of(first)), set(words_of(second))
     return len(a & b) / len(a | b) if a | b else 0.0
 
 
@@ -101,8 +101,9 @@ class Signals:
         pairs = [(*pair, True) for pair in same] + [(*pair, False) for pair in different]
         truth = [y for *_, y in pairs]
         model = self.reader.model
-        earlier, later = model.read_all([a for a, *_ in pairs]), model.read_all([b for _, b, _ in pairs])
-        likenesses = model.compare(earlier, later)
+        texts = model.read_all([text for a, b, _ in pairs for text in (a, b)])
+        even = np.arange(0, len(texts), 2)
+        likenesses = model.compare_among(texts, even, even + 1)
         words = [jaccard(a, b) for a, b, _ in pairs]
         regex = [float(bool(MISALIGNED.search(b))) for _, b, _ in pairs]
         baselines = f"TF-IDF {area(character_tfidf(pairs), truth):.3f}, Jaccard {area(words, truth):.3f}, regex {area(regex, truth):.3f}"
@@ -197,11 +198,9 @@ class Signals:
                 self.reaction(signal, "iard: against all others", language, said[signal], said[opposite] + said["other"])
 
 
-def simulate(count: int) -> tuple[dict[str, Label], dict[str, Known], LabelsState, float, list[bytes]]:
+def simulate(count: int) -> tuple[dict[str, Label], dict[str, Known], Listening, float, list[bytes]]:
     """(final labels, truth, state, microseconds per turn, sums for the agent ``satisfaction``) after simulated users."""
-    state = LabelsState(
-        0, labels="labels", satisfaction="satisfaction", source="bench", sources=1, partitions=1, settings=LabelSettings(settle=0.0)
-    )
+    state = Listening(LabelSettings(settle=0.0))
     effects = Effects()
     pools: dict[str, Sequence[Triple]] = {language: triples(language) for language in ("en", "pt")}
     items: list[tuple[float, Turn | Signal]] = []
@@ -283,14 +282,15 @@ def judged(labels: dict[str, Label], truth: dict[str, Known], console: Console) 
     console.print(bins)
 
 
-def reliabilities(state: LabelsState, console: Console) -> None:
-    table = Table(title="Learned reliabilities: how often a signal occurs with satisfied / dissatisfied users")
+def weights(state: LabelsState, console: Console) -> None:
+    table = Table(title="Learned weights, in log-odds: what a signal adds")
     for column in ("feature", "signal", "learned", "true"):
         table.add_column(column)
     for feature, habits in FEATURES.items():
-        for kind, true in (("copy", habits.copy), ("regenerate", habits.regenerate)):
-            learned = state.model.rate(f"t\n{feature}", Vote(kind, ""))
-            table.add_row(feature, kind, f"{learned[0]:.2f} / {learned[1]:.2f}", f"{true[0]:.2f} / {true[1]:.2f}")
+        for kind, (yes, no) in (("copy", habits.copy), ("regenerate", habits.regenerate)):
+            learned = state.model.weight(f"t\n{feature}", f"{kind}:")
+            true = np.log(yes / no) - np.log((1 - yes) / (1 - no))
+            table.add_row(feature, kind, f"{learned:.2f}", f"{true:.2f}")
     console.print(table)
 
 
@@ -312,13 +312,14 @@ def main() -> None:
     console.print(signals.table)
     labels, truth, state, spent, _ = simulate(given.answers)
     judged(labels, truth, console)
-    reliabilities(state, console)
+    weights(state, console)
     questions = [text for language in ("en", "pt") for triple in triples(language) for text in triple]
     began = time.process_time()
     read_ = signals.reader.model.read_all(questions * 5)
     reading = (time.process_time() - began) / len(read_) * 1e6
     began = time.process_time()
-    signals.reader.model.compare(read_[:-1], read_[1:])
+    places = np.arange(len(read_))
+    signals.reader.model.compare_among(read_, places[:-1], places[1:])
     comparing = (time.process_time() - began) / len(read_) * 1e6
     alike = f"{comparing:.0f} µs to compare it with an earlier one (4 at most)"
     console.print(f"Detection, hundreds at once: {reading:.0f} µs to read a turn, {alike}")

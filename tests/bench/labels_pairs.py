@@ -32,7 +32,8 @@ from rich.table import Table
 
 from agents.common.embedding import embedding
 from agents.labels.detectors import STRONG, WEAK
-from agents.labels.pairs import Likeness, pair_model
+from agents.labels.pairs import pair_model
+from agents.labels.wording import UNITS
 from tests.bench import smoke
 from tests.bench.graded_pairs import GRADED
 from tests.bench.labels import area, character_tfidf
@@ -85,14 +86,16 @@ class Scores(NamedTuple):
 def judged(pairs: list[Pair]) -> Scores:
     """What the model makes of the pairs, and plain cosines of the embedding."""
     model = pair_model()
-    texts = dict.fromkeys(text for pair in pairs for text in (pair.earlier, pair.later))
-    read = {text: model.read(text) for text in texts}
-    found = []
-    for pair in pairs:
-        one, two = read[pair.earlier], read[pair.later]
-        alike = model.compare(one, two) if one.words and two.words else Likeness(0.0, 0.0, 0.0)
-        found.append((alike.same, alike.words, float(one.meaning @ two.meaning)))
-    return Scores(*np.array(found).T)
+    texts = list(dict.fromkeys(text for pair in pairs for text in (pair.earlier, pair.later)))
+    place = dict(zip(texts, range(len(texts)), strict=True))
+    earlier = np.array([place[pair.earlier] for pair in pairs])
+    later = np.array([place[pair.later] for pair in pairs])
+    read = model.read_all(texts)
+    meanings = np.array([utterance.meaning for utterance in read], np.float64) / UNITS
+    cosines = (meanings[earlier] * meanings[later]).sum(axis=1).tolist()
+    alike = model.compare_among(read, earlier, later)
+    of_pairs = [(of.same, of.words, cosine) for of, cosine in zip(alike, cosines, strict=True)]
+    return Scores(*np.array(of_pairs).T)
 
 
 def show(pairs: list[Pair], found: Scores, console: Console) -> None:
@@ -107,7 +110,7 @@ def show(pairs: list[Pair], found: Scores, console: Console) -> None:
         these = [pairs[n] for n in here]
         y, p = np.array([pair.same for pair in these]), found.same[here]
         tfidf = character_tfidf([(pair.earlier, pair.later, pair.same) for pair in these])
-        columns = [p, found.words[here], tfidf, found.meaning[here]]
+        columns: list[Numbers] = [p, found.words[here], np.array(tfidf), found.meaning[here]]
         areas = [f"{area(list(scores), list(y)):.3f}" for scores in columns]
         row = [str(y.sum()), *areas, f"{(p[y] >= WEAK).mean():.1%}"] if y.any() else [""] * 6
         wrong = [f"{(p[~y] >= level).mean():.1%}" for level in (WEAK, STRONG)]
@@ -126,9 +129,14 @@ def flagged(pairs: list[Pair], found: Numbers, console: Console) -> None:
 
 def similarity(console: Console) -> None:
     """Pearson's correlation with the grades."""
-    model, grades = pair_model(), [grade for *_, grade in GRADED]
-    alike = [model.compare(model.read(a), model.read(b)) for a, b, _ in GRADED]
-    first, second = (embedding()([pair[n] for pair in GRADED]) for n in (0, 1))
+    model, grades, texts = pair_model(), [], list[str]()
+    for one, two, grade in GRADED:
+        texts += (one, two)
+        grades.append(grade)
+    read = model.read_all(texts)
+    even = np.arange(0, len(read), 2)
+    alike = model.compare_among(read, even, even + 1)
+    first, second = embedding()(texts[::2]), embedding()(texts[1::2])
     for name, scores in (
         ("meaning", [likeness.meaning for likeness in alike]),
         ("embedding", (first * second).sum(axis=1)),
@@ -143,11 +151,11 @@ def cost(texts: list[str], console: Console) -> None:
     model = pair_model()
     long = [(" ".join(texts[n : n + 12]) + " " * 500)[:500] for n in range(0, len(texts), 3)]
     began = time.process_time()
-    read = [model.read(text) for text in long]
+    read = model.read_all(long)
     each = (time.process_time() - began) / len(long)
+    places = np.arange(len(long))
     began = time.process_time()
-    for one, two in pairwise(read):
-        model.compare(one, two)
+    model.compare_among(read, places[:-1], places[1:])
     pair = (time.process_time() - began) / (len(long) - 1)
     console.print(f"a text of 500 characters: {each * 1e6:.0f} µs to read, {pair * 1e6:.0f} a pair")
 

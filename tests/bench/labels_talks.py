@@ -18,13 +18,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
 from agents.common.label_settings import LabelSettings
+from agents.labels.reliability import Clues
+from agents.labels.sessions import Answer
 from agents.labels.state import LabelsState
 from schemas.outputs import Label
 from schemas.turns import Signal, Turn, Turns
@@ -130,15 +132,30 @@ def mt_bench(data: Path) -> Iterator[Talk]:
 SOURCES = {"uss": uss, "iard": iard, "tau": tau, "cast": cast, "mt_bench": mt_bench}
 
 
+class Listening(LabelsState):
+    """Keeps what was known of each answer when its session had ended: by response id, its series
+    and its clues."""
+
+    def __init__(self, settings: LabelSettings) -> None:
+        super().__init__(
+            0, labels="labels", satisfaction="satisfaction", source="bench", sources=1,
+            partitions=1, settings=settings,
+        )  # fmt: skip
+        self.heard: dict[str, tuple[str, Clues]] = {}
+
+    def _finish(self, answers: Iterable[Answer]) -> None:
+        finished = list(answers)
+        for answer in finished:
+            self.heard[answer.turn.response_id] = answer.series, answer.clues()[0]
+        super()._finish(finished)
+
+
 def labelled(
     talks: Sequence[Talk], name: str, thumbs: Mapping[Place, bool] | None = None
-) -> tuple[dict[Place, Label], LabelsState]:
+) -> tuple[dict[Place, Label], Listening]:
     """The final labels of all answers by (talk, exchange), after they went through the agent's
     state one talk after another, and that state. ``thumbs``: explicit feedback, by the same."""
-    state = LabelsState(
-        0, labels="labels", satisfaction="satisfaction", source="bench", sources=1, partitions=1,
-        settings=LabelSettings(settle=0.0, gap=600.0),
-    )  # fmt: skip
+    state = Listening(LabelSettings(settle=0.0, gap=600.0))
     effects = Effects()
     now, offset = START, 0
     for n, talk in enumerate(talks):

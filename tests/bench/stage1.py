@@ -95,7 +95,11 @@ def run(work: list[Batch], guarded: bool) -> tuple[float, int]:
     state, rows = InteractionsState(0, context), 0
     with ExitStack() as stack:
         if not guarded:
-            for name, off in (("is_refusal", lambda text: False), ("attempts", lambda call: []), ("validity", lambda *of: UNCHECKED)):
+            for name, off in (
+                ("refusals", lambda texts: [False] * len(texts)),
+                ("attempts", lambda call: []),
+                ("validity", lambda *of: UNCHECKED),
+            ):
                 stack.enter_context(patch(f"agents.inspection.verdicts.{name}", off))
         gc.collect()
         begun = time.process_time()

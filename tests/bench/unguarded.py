@@ -14,7 +14,7 @@ from tests.bench.stage1 import Unmasked
 
 
 def switch_off() -> None:
-    verdicts.is_refusal = lambda answer: False
+    verdicts.refusals = lambda answers: [False] * len(answers)
     verdicts.attempts = rows.attempts = lambda request: []
     verdicts.validity = lambda schema, answer: UNCHECKED
     masking.Masking.line = Unmasked.line  # type: ignore[method-assign]

@@ -23,6 +23,7 @@ from agents.budgets.rules import Rule, read_rules
 from agents.budgets.runaway import Loop
 from agents.detectors.burn import Burning
 from agents.detectors.burn import Rule as BurnRule
+from agents.detectors.detector import Score as DetectorScore
 from agents.detectors.level import Fall, Level
 from agents.detectors.sequential import Mean
 from agents.drift.cause import Candidate
@@ -30,11 +31,16 @@ from agents.drift.monitor import Drift
 from agents.drift.quality import Drop
 from agents.drift.report import Key as DriftKey
 from agents.drift.report import drift_finding, drop_finding
+from agents.drift.witness import Heard
 from agents.guards.report import appeared_findings, burst_finding
 from agents.guards.seen import Appeared, Attempted, PiiPlace
 from agents.guards.seen import AttemptsKey as GuardKey
+from agents.satisfaction.foresight import misjudged
 from agents.satisfaction.state import WatchedSeries, fallen
+from agents.watch.report import odd
+from agents.watch.settings import Watch
 from schemas.findings import Finding
+from schemas.opinions import Foresight
 from schemas.outputs import DriftCause
 
 T0 = 1_772_373_720.0
@@ -278,7 +284,8 @@ def _of_drift() -> Iterator[Example]:
             )
             found = Drift(metric, cause, T0, 400, time, 2e6, 1e-9, was, now, candidates, {metric: 9.1, "output_tokens": 4.2},
                           ["bullets", "-certainly"], ["resp-11"], ["resp-7f31"], ["", ""])  # fmt: skip
-            return drift_finding(key, found, time, 1e-6)
+            heard = [Heard(name, "latency_ms", 412, T0, 150) for name in ("adwin", "page_hinkley")]
+            return drift_finding(key, found, time, 1e-6, heard if metric == "latency_ms" else ())
 
         yield Example(f"drift, {cause}", "drift", drift)
 
@@ -300,6 +307,22 @@ def _of_the_others() -> Iterator[Example]:
         )
 
     yield Example("satisfaction", "satisfaction", unsatisfied)
+
+    def followed(time: float, times: float) -> Finding:
+        watch = Watch(name="quality", score="helpfulness", detector="river:drift.ADWIN")
+        score = DetectorScore(1.0, 0.61 / times, 0.85)
+        return odd(watch, ("acme", "chat"), round(time), 12, score)[0]
+
+    yield Example("a number that is followed", "watch", followed)
+    def unforeseen(time: float, times: float) -> Finding:
+        recent = Foresight(0, ("acme", "chat"))
+        for n in range(20):
+            recent.add(0.3 + n / 50, n % 3 > 0)
+        return misjudged(
+            ("acme", "chat"), Fall(T0, 0.61 / times, 0.78, round(412 * times)), recent, time
+        )
+
+    yield Example("labels", "labels", unforeseen)
 
     def attempts(key: GuardKey, time: float, times: float) -> Finding:
         calls = [

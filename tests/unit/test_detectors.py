@@ -29,6 +29,7 @@ from agents.detectors.counts import CountTest
 from agents.detectors.detector import Detector, Score
 from agents.detectors.joint import JointTest
 from agents.detectors.level import Level, Sums
+from agents.detectors.named import RiverDetector
 from agents.detectors.points import PointDetector
 from agents.detectors.rates import RateTest, Share
 from agents.detectors.sequential import Mean
@@ -235,6 +236,17 @@ CASES: dict[str, Case] = {
         rescaled=lambda v: 64 * v,
         step=300.0,
         wrong=4,  # a false alarm costs a ninth of a missed anomaly (tests/bench/nab.py)
+    ),
+    "river": Case(
+        lambda: RiverDetector("drift.ADWIN"),
+        lambda rng: float(rng.normal(5, 1)),
+        lambda rng: float(rng.normal(12, 1)),
+        5.0,
+        (nan, inf, -inf),
+        learns=1_200,
+        within=40,
+        most=10_000,
+        rescaled=lambda v: 64 * v,
     ),
     "burn": Case(
         BurnRate,

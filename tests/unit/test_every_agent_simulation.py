@@ -50,6 +50,10 @@ SETTINGS = settings(
     slos=[{"feature": "chat", "latency_ms": 500, "target": 0.99}],
     labels={"enabled": True, "gap": 60, "judged_after": 30, "baseline": 20, "wait": 60, "retention": 60},
     behaviour={"enabled": True, "judge": ["helpfulness"], "unversioned_requests": 2, "settle": 5},
+    watch=[
+        {"name": "quality", "score": "helpfulness", "interval": 30, "by": ["tenant"], "detector": "river:drift.ADWIN"},
+        {"name": "calls", "field": "latency_ms", "interval": 30, "aggregate": "count"},
+    ],
     guards={"attempts": 2, "retrievals": 2},
     alerts={"pages_per_hour": 100, "tickets_per_hour": 1_000},
     otlp=OtlpSettings(enabled=True, settle=5),

@@ -23,6 +23,7 @@ from agents.interactions.state import InteractionsState
 from schemas.events import Extra
 from schemas.findings import Finding
 from schemas.group_usage import UsagePart
+from schemas.turns import Turns
 from streams.checkpoint import ForeignState
 from tests.unit.builders import EPOCH, context, moment, settings
 from tests.unit.test_checkpoint_simulation import Cluster, Process, Worker
@@ -83,7 +84,7 @@ checkpoints, and the snapshot of a state that had read them; packed."""
 def test_what_an_agent_wrote_before_is_read_and_would_be_written_again(name: str) -> None:
     former = FORMER[name]
     changes, snapshot = (unpacked(former[what]) for what in ("changes", "snapshot"))
-    today = without_scores(snapshot) if name == "labels" else snapshot
+    today = without_lessons(snapshot) if name == "labels" else snapshot
     read = held(name, former["partition"], snapshot)
     assert held(name, former["partition"], changes) == read
     assert says(read, content(today))
@@ -109,15 +110,16 @@ def test_what_is_said_no_more_is_noticed() -> None:
     assert not says([{"a": [1]}], [{"a": [2]}])
 
 
-def without_scores(pieces: list[bytes]) -> list[bytes]:
-    """A state of ``labels`` without the sums of scores that moved its base rates: they are passed
-    over, behind the lessons and behind the counts of a series."""
+def without_lessons(pieces: list[bytes]) -> list[bytes]:
+    """A state of ``labels`` without what it had learned: weights, which are learned anew, stand
+    where counts and a slope stood, and what was about to be learned is passed over. Turns that wait
+    have today's fields."""
     found = [msgspec.msgpack.decode(one) for one in pieces]
-    counts = 8
+    assert any(one[8] for one in found), "it has some"
     for one in found:
-        one[counts : counts + 1] = [[series[:4] for series in each] for each in one[counts : counts + 1]]
-    assert any(one[12:] for one in found), "it has some"
-    return [msgspec.msgpack.encode(one[:12]) for one in found]
+        waiting = [msgspec.msgpack.decode(raw, type=Turns) for raw in one[4]]
+        one[4] = [msgspec.msgpack.encode(message) for message in waiting]
+    return [msgspec.msgpack.encode([4, *one[1:8], [], one[10]]) for one in found]
 
 
 def unpacked(text: str) -> list[bytes]:

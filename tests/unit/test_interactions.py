@@ -71,7 +71,7 @@ def test_an_event_that_brings_out_a_defect_is_a_dead_letter_and_the_others_go_on
     assert (world.counts["accepted", "requests"], world.counts["accepted", "responses"]) == (2, 1)
 
 
-@pytest.mark.parametrize("guard", ["agents.inspection.verdicts.is_refusal", "agents.inspection.masking.candidate_ends"])
+@pytest.mark.parametrize("guard", ["agents.inspection.verdicts.refusals", "agents.inspection.masking.candidate_ends"])
 def test_a_guard_that_fails_on_one_call_of_a_batch_leaves_the_others_alone(guard: str, monkeypatch: pytest.MonkeyPatch) -> None:
     right = resolve_name(guard)
 

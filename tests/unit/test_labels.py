@@ -7,6 +7,7 @@ import random
 import tracemalloc
 from collections import defaultdict
 from collections.abc import Sequence
+from math import log
 from typing import Any
 
 import msgspec
@@ -16,8 +17,9 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from agents.common.label_settings import LabelSettings
+from agents.labels.reliability import EXPLICIT, Clues, LabelModel
 from agents.labels.state import PERIOD, LabelsState, label_id
-from schemas.opinions import Judged, Opinions
+from schemas.opinions import Foresight, Judged, Opinions
 from schemas.outputs import Label
 from schemas.rows import LabelRow
 from schemas.turns import Signal, Turn, Turns
@@ -87,6 +89,12 @@ class Stage2:
         assert [msgspec.json.encode(label) for label in found] == sent, "put together of parts, it is the event of the contract"
         self.published += found
         return found
+
+    def heard(self, n: int | str) -> Clues:
+        """What is known of an answer but what its user said explicitly."""
+        clues = self.state._memory.answers[f"r{n}"].clues()[0]
+        kept = tuple(vote for vote in clues.votes if vote.voter not in EXPLICIT)
+        return clues._replace(votes=kept)
 
     def until(self, at: float) -> list[Label]:
         return self.send(clock=at)
@@ -212,7 +220,7 @@ def test_what_an_older_version_wrote_is_refused_and_said_to_be_so() -> None:
     """given state or messages in which other things stand in the same places, then nothing is made of them."""
     stage = Stage2()
     older = [START, 3, [], [], [], [], [], [[[1, "ss", START, START, False, 0.0]], [], [], [], []], [], None, []]
-    with pytest.raises(ValueError, match="in format 2; this one reads format 3"):
+    with pytest.raises(ValueError, match="in format 2; this one reads format 4"):
         stage.state.load(msgspec.msgpack.encode(older))
     told = ["r1", "a1", "s", "acme", "chat", "m", "u", START, START + 2, "hello", 400, "ok", "q1"]
     heard = ["f1", START + 5, "copy", "acme", None, "", "a1", None, "s", "u"]
@@ -391,6 +399,25 @@ def test_the_score_of_every_answer_counts_once_some_minutes_after_it() -> None:
     assert chat.lowest[0][1] == "a1" and chat.lowest[0][0] < 0.35 < chat.lowest[1][0], "what came later is not counted"
 
 
+def foretold(stage: Stage2) -> list[Foresight]:
+    """What satisfaction was told of how well labels foretold what users said."""
+    told = [m.value for m in stage.effects.messages if m.topic == SATISFACTION]
+    return [f for value in told for f in msgspec.msgpack.decode(value, type=Judged).foresights]
+
+
+def test_what_users_say_is_compared_with_what_was_thought_before_it_taught() -> None:
+    stage = Stage2(gap=60.0)
+    stage.send(turn(1, 0, "how do I reset my password?"), signal(1, 5, "copy", 1))
+    stage.send(turn(2, 20, "thanks, that worked"), signal(2, 25, "thumbs_up", 1))
+    stage.until(85)
+    assert foretold(stage) == [], "feedback teaches when the minute is over"
+    stage.until(200)
+    [told] = foretold(stage)
+    assert told.series == ("acme", "chat") and told.answers == 1
+    thought = LabelModel().judge("acme\nchat", stage.heard(1), settled=True).score
+    assert told.total == pytest.approx(thought) and told.loss == pytest.approx(-log(thought))
+
+
 def test_satisfaction_hears_from_every_partition_how_far_it_is() -> None:
     stage = Stage2()
     stage.send(turn(1, 0))
@@ -462,7 +489,8 @@ def told(stage: Stage2) -> dict[str, list[Label]]:
 
 def sums(stage: Stage2) -> list[tuple[object, ...]]:
     """What satisfaction was told of windows that are over."""
-    return sorted((o.window, o.series, o.answers, o.total, o.lowest) for o in judged(stage))
+    scores = sorted((o.window, o.series, o.answers, o.total, o.lowest) for o in judged(stage))
+    return [*scores, *sorted((f.window, f.series, f.answers, f.loss) for f in foretold(stage))]
 
 
 def uninterrupted(seed: int) -> Stage2:

@@ -1,9 +1,8 @@
-"""Texts as numbers: what the hash and the model see, and do not see."""
+"""Messages as pairs are made of them, and what their reader keeps."""
 
 from __future__ import annotations
 
 import random
-from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -11,56 +10,44 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import astuple
 
-from agents.labels.detectors import Reader, Reformulation, Tone
-from agents.labels.text import BUCKETS, MAX_CHARS, PART, count, normalise, text_model
-from training.labels import corpus, grammar
+from agents.labels.detectors import Reader, Reformulation, Tone, TopicChange
+from agents.labels.pairs import pair_model
+from agents.labels.wording import UNITS, words_of
+from training.labels import grammar
 
 READER = Reader()
+WORDS = st.sampled_from(["log", "in", "login", "cancel", "cancle", "cancelar", "the", "12", "13", "open", "close", "subscription"])
+TEXTS = st.lists(st.text(max_size=80) | st.lists(WORDS, max_size=90).map(" ".join), min_size=2, max_size=9)
 
 
 def test_accents_case_and_punctuation_do_not_matter() -> None:
-    plain, accented = count("nao foi isso que eu pedi !"), count("NÃO foi isso, que eu pedi!")
-    assert plain.buckets.tolist() == accented.buckets.tolist()
-
-
-def test_words_are_the_same_wherever_they_stand() -> None:
-    first, second = count("segunda via do boleto"), count("quero a segunda via do boleto agora")
-    for part in (0, 2):  # n-grams reach across the edges of words
-        mine, others = (set(counted.buckets[counted.buckets // PART == part].tolist()) for counted in (first, second))
-        assert mine and mine <= others
-
-
-def test_inflected_words_begin_alike() -> None:
-    first, second = count("cancelando assinaturas"), count("cancelei minha assinatura")
-    shared = set(first.buckets.tolist()) & set(second.buckets.tolist())
-    assert sum(bucket // PART == 2 for bucket in shared) == 2
+    assert words_of("NÃO foi isso, que eu pedi!") == words_of("nao foi isso que eu pedi")
 
 
 @given(st.text(max_size=1_200))
 def test_any_text_can_be_read(text: str) -> None:
-    assert len(normalise(text)) <= MAX_CHARS
-    counted = count(text)
-    assert (np.diff(counted.buckets) > 0).all()
-    assert all(0 <= bucket < BUCKETS for bucket in counted.buckets)
-    assert [int((counted.buckets // PART == part).sum()) for part in range(3)] == list(counted.sizes)
-    read = text_model().read(text)
-    assert np.isfinite(read.tone).all() and np.isfinite(read.message.meaning).all()
+    [read] = pair_model().read_all([text])
+    length = float(np.linalg.norm(read.meaning.astype(float)))
+    assert abs(length - UNITS) < 6 if read.words else length == 0
+    assert len(set(read.words)) == len(read.words)
     assert 0 <= Reformulation(READER).probability(text, "como emito o boleto?") <= 1
 
 
-@given(st.lists(st.text(max_size=80) | st.sampled_from(("how do I reset my password?", "como emito o boleto 12?", "", "!")), min_size=2))
+@given(TEXTS)
 def test_what_is_made_of_a_text_does_not_depend_on_its_company(texts: list[str]) -> None:
     """to the last bit: else labels would depend on how their input was cut into batches."""
-    model = text_model()
+    model = pair_model()
     together = model.read_all(texts)
     for text, read in zip(texts, together, strict=True):
-        alone = model.read(text)
-        assert (alone.length, alone.tone) == (read.length, read.tone)
-        messages = (astuple(text.message) for text in (alone, read))
-        assert all(np.array_equal(one, other) for one, other in zip(*messages, strict=True))
-    alike = model.compare(together[:-1], together[1:])
-    assert alike == [model.compare([a], [b])[0] for a, b in pairwise(together)]
-    assert alike == model.compare_among(together, np.arange(len(texts) - 1), np.arange(1, len(texts)))
+        [alone] = model.read_all([text])
+        for one, other in zip(astuple(alone), astuple(read), strict=True):
+            assert np.array_equal(one, other)
+    earlier, later = np.divmod(np.arange(len(texts) ** 2), len(texts))
+    alike = model.compare_among(together, earlier, later)
+    assert alike == [
+        model.compare_among([together[a], together[b]], np.array([0]), np.array([1]))[0]
+        for a, b in zip(earlier.tolist(), later.tolist(), strict=True)
+    ]
 
 
 def test_what_was_prepared_is_found_as_if_it_had_not_been() -> None:
@@ -93,8 +80,8 @@ def test_a_question_of_its_own_is_neither_complaint_nor_acceptance() -> None:
     ],
 )
 def test_meaning_is_more_than_words(question: str, same: str, other: str) -> None:
-    read, alike, apart = text_model().read_all((question, same, other))
-    first, second, third = (text.message.meaning for text in (read, alike, apart))
+    read, alike, apart = pair_model().read_all((question, same, other))
+    first, second, third = (text.meaning.astype(int) for text in (read, alike, apart))
     assert first @ second > first @ third
 
 
@@ -110,15 +97,12 @@ def test_a_question_that_leans_on_the_conversation_is_the_one_that_stands_alone(
     assert detector.probability(question, rewrite) > 0.5 > detector.probability(question, other)
 
 
-def test_held_out_intents_are_not_taught() -> None:
-    data = corpus.shared_data()
-    if data is None:
-        pytest.skip("without the development data")
-    intents = {name: {intent for of, intent, _ in corpus.questions(data) if of == name} for name in corpus.HELD_OUT}
-    held = set().union(*(corpus.held_out(found, corpus.HELD_OUT[name]) for name, found in intents.items()))
-    further = list(corpus.further(data, used=set()))
-    assert len(further) > 10_000
-    assert held and held.isdisjoint(intent for intent, _ in further)
+def test_a_next_step_is_no_other_topic() -> None:
+    changed = TopicChange(READER).changed
+    question = "how do I export my invoices"
+    assert changed(question, "which trains go to Lisbon tomorrow")
+    assert not changed(question, "and which trains go to Lisbon tomorrow")
+    assert not changed(question, "does that cost money on weekends too")
 
 
 def test_what_leans_is_a_part_of_the_question() -> None:

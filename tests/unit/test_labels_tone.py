@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from agents.common.ngram_model import NgramModel
 from agents.labels.detectors import MOST_BALANCE, Reader, Tone
-from agents.labels.reliability import BASE, VOTES, LabelModel, Vote
+from agents.labels.reliability import BASE, VOTES, Clues, LabelModel, Vote
 from agents.labels.tone import SHAPE, SILENCE, ToneModel, tone_model
 from schemas.outputs import Label
 from tests.unit.test_labels import GAP, RETENTION, Stage2, kinds, turn
@@ -48,7 +48,7 @@ def test_what_sounds_like_a_complaint_leans_on_the_score_though_no_signal_is_see
     tone, model = Tone(Reader()), LabelModel()
     assert -MOST_BALANCE <= tone.balance("thank you so much!") < -2 < 2 < tone.balance("that is wrong")
     assert tone.balance("") == 0
-    scores = [model.judge("s", [], reacted=True, balance=of).score for of in (-2.0, 0.0, 2.0)]
+    scores = [model.judge("t\ns", Clues((), True, of)).score for of in (-2.0, 0.0, 2.0)]
     assert scores == sorted(scores, reverse=True) and scores[0] > scores[2]
 
 

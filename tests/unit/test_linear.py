@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.inspection.text.linear import cues_of, load_model, ngrams, plain, share, spaced, tokens
+from agents.inspection.text.cues import cues_of
+from agents.inspection.text.linear import least_cues, load_model, ngrams, share, tokens
+from agents.inspection.text.plain import plain, spaced
 
 MODELS = {name: load_model(name) for name in ("injection", "injection_segment")}
 CUES = sorted({cue for model in MODELS.values() for cue in model.cues})
@@ -24,10 +26,13 @@ QUOTES = str.maketrans({"’": "'", "‘": "'", "´": "'", "“": '"', "”": '"
 @given(text=TEXTS)
 def test_a_text_is_worth_scoring_if_it_has_enough_different_cues(name: str, text: str) -> None:
     model = MODELS[name]
-    cues = len(model.cues & cues_of(text))
-    assert model.has_cue(text) == (cues >= model.least)
-    for more in range(4):
-        assert model.score(text, more) == (model.probability(text) if cues >= model.least + more else 0.0)
+    enough = len(model.cues & cues_of(text)) >= least_cues(model.least, len(text))
+    assert model.has_cues(text) == enough
+    assert model.score(text) == (model.probability(text) if enough else 0.0)
+
+
+def test_a_longer_text_needs_more_cues() -> None:
+    assert [least_cues(2, characters) for characters in (0, 100, 159, 160, 700)] == [2, 2, 2, 3, 12]
 
 
 def test_a_pair_has_no_more_than_one_mark_between_its_words() -> None:

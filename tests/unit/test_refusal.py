@@ -12,7 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.inspection.text.refusal import REFUSAL_THRESHOLD, is_refusal, refusal_probability
+from agents.inspection.text.refusal import (
+    REFUSAL_THRESHOLD,
+    is_refusal,
+    refusal_probability,
+    refusals,
+)
 from training.refusals import sources
 from training.refusals.measure import figures
 from training.refusals.own import made
@@ -132,3 +137,22 @@ def test_on_answers_that_people_labelled_it_is_ahead_of_phrases(data: Path, sour
 def test_few_answers_of_a_service_count(data: Path) -> None:
     texts = [example.text for example in sources.airline(data)]
     assert sum(map(is_refusal, texts)) <= 0.01 * len(texts)
+
+
+@pytest.mark.parametrize("together", [1, 3, 100])
+def test_answers_are_judged_as_each_by_itself(together: int) -> None:
+    answers = [*REFUSALS.values(), "", "No", "Your order has been sent.", "I am glad to help."] * 3
+    found = [
+        refused
+        for at in range(0, len(answers), together)
+        for refused in refusals(answers[at : at + together])
+    ]
+    assert found == [is_refusal(answer) for answer in answers]
+    assert found[: len(REFUSALS)] == [True] * len(REFUSALS)
+
+
+@pytest.mark.shared_data
+def test_hardly_a_refusal_is_without_a_word_by_which_it_is_looked_at(data: Path) -> None:
+    texts = [example.text for example in sources.evaluation(data) if example.refused]
+    declined = [text for text in texts if refusal_probability(text) >= REFUSAL_THRESHOLD]
+    assert sum(refusals(declined)) >= 0.99 * len(declined)

@@ -33,6 +33,7 @@ WALL = datetime(2026, 3, 3, 9, tzinfo=UTC).timestamp()
 IDENTITY = {
     "alerts_data": ("alert_id",), "labels_data": ("label_id",), "interactions_data": ("request_id",),
     "drift_data": ("feature", "model", "metric", "time", "detector", "window_n", "reference_version"),
+    "label_quality_data": ("tenant", "feature", "time"),
     "controls_data": ("status", "time", "scope", "action", "reason"),
 }  # fmt: skip
 
@@ -171,7 +172,10 @@ def content(tables: Tables, table: str) -> dict[str, dict[str, Any]]:
     return {str(key): {name: value for name, value in row.items() if name not in left_out} for key, row in tables.get(table, {}).items()}
 
 
-COMPARED = ("alerts_data", "drift_data", "labels_data", "controls_data", "interactions_data")
+COMPARED = (
+    "alerts_data", "drift_data", "labels_data", "label_quality_data", "controls_data",
+    "interactions_data",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -189,7 +189,8 @@ def test_every_module_is_used_by_the_product_or_does_not_ship() -> None:
 
 
 def test_every_agent_has_a_changelog_and_every_changelog_an_agent() -> None:
-    everything = settings(labels={"enabled": True}, behaviour={"enabled": True}, otlp=OtlpSettings(enabled=True))
+    everything = settings(labels={"enabled": True}, behaviour={"enabled": True}, otlp=OtlpSettings(enabled=True),
+                          watch=[{"name": "w", "score": "s"}])  # fmt: skip
     topics = Topics.of(everything)
     changelogs = {topic.name for topic in topics.all() if topic.name.endswith(".state")}
     assert {topics.changelog(agent.name) for agent in agents(everything, SOURCE)} == changelogs

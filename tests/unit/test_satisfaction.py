@@ -11,12 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from river.metrics import LogLoss
+from sklearn.metrics import roc_auc_score
 
 from agents.common.label_settings import LabelSettings, label_settings
 from agents.detectors.level import ADOPT, Level, Sums
 from agents.satisfaction.state import SatisfactionState
 from schemas.findings import Finding, Findings
-from schemas.opinions import WINDOW, Judged, Opinions
+from schemas.opinions import WINDOW, Foresight, Judged, Opinions
 from streams.effects import Effects
 from tests.unit.builders import FakeBatch, Record
 
@@ -196,3 +198,92 @@ def test_the_order_of_partitions_and_restarts_change_nothing(seed: int, shuffle:
 
     assert told(watch.found) == told(expected.found)
     assert watch.clocks == sorted(watch.clocks)  # type: ignore[type-var]
+
+
+# How well labels foretell what users say
+
+
+def foresight(
+    window: int, right: float, count: int, chance: random.Random, series: tuple[str, str] = CHAT
+) -> Foresight:
+    """``right``: how often users then say what was thought likelier."""
+    found = Foresight(START + window * WINDOW, series)
+    for _ in range(count):
+        thought = chance.choice((0.2, 0.3, 0.7, 0.9))
+        found.add(thought, (thought > 0.5) == (chance.random() < right))
+    return found
+
+
+def foretelling(watch: Watch, first: int, rights: Sequence[float], *, split: int = 1) -> list[Finding]:
+    found, chance = [], random.Random(first)
+    for n, right in enumerate(rights, first):
+        parts = [foresight(n, right, 12 // split, chance) for _ in range(split)]
+        end = START + (n + 1) * WINDOW
+        found += watch.send(*(Judged(p, end, [], False, [part]) for p, part in enumerate(parts)))
+    return found
+
+
+def test_labels_that_tell_less_well_what_users_say_are_found_and_forgotten_when_they_do() -> None:
+    watch = Watch()
+    assert foretelling(watch, 0, [0.85] * 60) == []
+    found = foretelling(watch, 60, [0.45] * 40)
+    first = found[0]
+    assert first.name == "QualityDrop" and first.active
+    assert first.labels == {"tenant": "acme", "feature": "chat", "metric": "labels"}
+    assert first.facts["auc"] < 0.9 and first.time <= START + 80 * WINDOW
+    assert [finding.active for finding in foretelling(watch, 100, [0.9] * 60)][-1] is False
+
+
+def test_rows_say_how_well_labels_foretold_lately_and_differ_by_series() -> None:
+    watch = Watch(sources=2)
+    foretelling(watch, 0, [0.95] * 100, split=2)
+    rows = [msgspec.json.decode(row) for row in watch.effects.rows["label_quality_data"]]
+    assert len(rows) == 100 and rows[-1]["feedbacks"] == 12
+    assert rows[-1]["auc"] > 0.85 and rows[-1]["log_loss"] < 0.5
+    assert 440 < rows[-1]["recent"] < 500, "about 500 feedbacks"
+    assert watch.state.gauges()["label_auc:acme/chat"] == pytest.approx(rows[-1]["auc"], abs=1e-4)
+
+
+def test_a_restart_changes_nothing_of_foresight() -> None:
+    chance = random.Random(5)
+    told = [foresight(n, 0.8, 5, chance) for n in range(30)]
+    sent = [Judged(0, of.window + WINDOW - 1.0, [], False, [of]) for of in told]
+    whole, broken = Watch(), Watch()
+    pieces: list[bytes] = []
+    for n, message in enumerate(sent):
+        whole.send(message)
+        broken.send(message)
+        pieces += filter(None, [broken.state.changes()])
+        if n % 7 == 3:
+            pieces = list(broken.state.snapshot()) if n % 2 else pieces
+            broken.state = broken.make()
+            for piece in pieces:
+                broken.state.load(piece)
+    assert whole.effects.rows == broken.effects.rows and len(whole.effects.rows) == 1
+    assert list(whole.state.snapshot()) == list(broken.state.snapshot())
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from([n / 40 for n in range(1, 40, 2)]), st.booleans()), min_size=2),
+    st.integers(0, 60),
+)
+@hypothesis_settings(max_examples=50, deadline=None)
+def test_figures_of_bins_are_those_of_the_predictions_and_parts_may_be_added(
+    told: list[tuple[float, bool]], cut: int
+) -> None:
+    """given one prediction for a bin, AUC is scikit-learn's and log loss is river's."""
+    whole, first, second = (Foresight(0, CHAT) for _ in range(3))
+    loss = LogLoss()
+    for n, (thought, said) in enumerate(told):
+        whole.add(thought, said)
+        (first if n < cut else second).add(thought, said)
+        loss.update(said, thought)
+    first.follow(second, 1.0)
+    assert (first.auc, first.answers) == (whole.auc, len(told))
+    assert first.calibration == pytest.approx(whole.calibration)
+    assert whole.log_loss == pytest.approx(loss.get())
+    said = [y for _, y in told]
+    if len(set(said)) == 2:
+        assert whole.auc == pytest.approx(roc_auc_score(said, [p for p, _ in told]))
+    else:
+        assert whole.auc is None

@@ -60,7 +60,6 @@ def test_the_wheel_holds_no_sentences_that_models_are_trained_with() -> None:
         "agents/inspection/models/injection.md",
         "agents/common/EMBEDDING.md",
         "agents/common/embedding.npz",
-        "agents/labels/model.npz",
         "agents/labels/MODEL.md",
         "agents/labels/tone/complaint.npz",
         "agents/pricing/corrections.toml",

@@ -25,7 +25,8 @@ from sklearn.pipeline import make_pipeline
 
 from agents.inspection.folding import unmasked
 from agents.inspection.text.documents import segments, summary
-from agents.inspection.text.linear import SCALE, LinearModel, ngrams, plain, share, tokens
+from agents.inspection.text.linear import SCALE, LinearModel, ngrams, share, tokens
+from agents.inspection.text.plain import plain
 from training.attacks.own import own_documents, own_orders
 from training.attacks.planting import HOSTS, plant
 from training.attacks.sources import DOCUMENTS, ORDERS, QUESTIONS, available

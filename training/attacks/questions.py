@@ -24,8 +24,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import normalize
 
 from agents.inspection.folding import unmasked
+from agents.inspection.text.cues import cues_of
 from agents.inspection.text.injection import INJECTION_THRESHOLD, bounded
-from agents.inspection.text.linear import SCALE, LinearModel, cues_of, ngrams
+from agents.inspection.text.linear import SCALE, LinearModel, ngrams
 from training.attacks.own import own_questions
 from training.attacks.sources import ATTACKS, DOCUMENTS, QUESTIONS, available
 

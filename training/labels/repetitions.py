@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from agents.labels.lexicon import OPPOSITES
-from agents.labels.pairs import words_of
+from agents.labels.wording import words_of
 from training.labels import grammar
 from training.labels.corpus import domains_of
 

@@ -110,6 +110,10 @@ CLAUSES = {
         "{value} of answers satisfy their users, before {usual}",
         "as few as {worst} of answers satisfied their users, before {usual}",
     ),
+    "labels": Clause(
+        "labels give {value} on average to what users then say, before {usual}",
+        "labels gave as little as {worst} on average to what users then said, before {usual}",
+    ),
     "budget_exhausted": Clause(
         "used up, {value} of {limit} {within}", "was used up, {worst} of {limit} {within}"
     ),
@@ -142,6 +146,10 @@ CLAUSES = {
     "loop_cost": Clause(
         "it loops: {calls} in {over} have cost {usd}{steps}",
         "it looped: {calls} in {over} had cost {usd} when it was found{steps}",
+    ),
+    "watch": Clause(
+        "{measure} in {over} is {value}, usually {usual}",
+        "{measure} in {over} was {worst}, usually {usual}",
     ),
     "injection_burst": Clause(
         "tries to take over the model, {calls} within {over}",
@@ -217,12 +225,16 @@ ACTIONS = {
     " before.",
     "satisfaction": "Compare prompt, model and index version before and after; read the answers with"
     " the lowest scores.",
+    "labels": "Do not trust this feature's labels meanwhile: they learn again from feedback, within some"
+    " 500 thumbs. See what users do otherwise than before (`SELECT * FROM label_quality`).",
     "budget_exhausted": "Stop it with `{kill}`, or raise the limit in mirante.toml. Nothing is stopped"
     " by itself unless a rule under [[switches]] says so.",
     "budget_burn": "Find what grew. Stop it with `{kill}`, or raise the limit in mirante.toml.",
     "rate_limit": "Stop it with `{kill}`, or raise the limit in mirante.toml.",
     "loop": "Stop it with `{kill}`, then give the agent a limit of steps.",
     "loop_trace": "Stop the agent that runs this trace; its sessions: `{query}`.",
+    "watch": "Read the calls of that time (`mirante query`); compare prompt, model and index with those"
+    " before. What is followed says [[watch]] {watch} in mirante.toml.",
     "injection_burst": "Read the questions of the evidence; if they are attacks: `{kill}`.",
     "injection_document": "Take the document out of the index; see whether tools were called after it"
     " was retrieved (tool_calls).",
@@ -245,12 +257,15 @@ DETAILS = {
     "unpriced": "Features: {features}.",
     "budget_burn": "Within the last {short} as well, so it goes on.",
     "satisfaction": "Mean score of {answers} since then, against the level of this feature itself.",
+    "labels": "Over {answers} with feedback since then, each judged before its feedback was learned from.",
     "explained_by_traffic": "Explained by traffic: there is more to do, a request costs what it did.",
     "explained_by": "Explained by {name}{place}; look there.",
     "no_data": "Taken for over because nothing more was reported, not because it was seen to end.",
     "examples": "Examples: {examples}; read one with `mirante trace {first}`.",
     "more": "All of it: `mirante alerts show {alert_id}`.",
     "moved": "Moved as well: {moved}.",
+    "witnesses": "Found by other detectors as well: {witnesses}.",
+    "no_witness": "Other detectors (ADWIN, Page-Hinkley) have not found it in the same answers.",
     "terms": "Typical of the new answers (with - of the former ones): {terms}.",
     "candidate": "{what}.",
 }
@@ -291,7 +306,7 @@ PLACES = {
     "budget": "budget", "limit": "rate limit", "tenant": "tenant", "feature": "feature",
     "environment": "environment", "variant": "variant", "provider": "provider", "model": "model",
     "prompt": "prompt", "prompt_sha": "version", "user": "user", "session": "session",
-    "trace": "trace", "document": "document", "index_version": "search index",
+    "trace": "trace", "document": "document", "index_version": "search index", "watch": "watch",
 }  # fmt: skip
 
 DRIFTS = {
@@ -364,6 +379,8 @@ TERMS = {
     "drift_answer_language": "language of answers", "drift_question_language": "language of questions",
     "drift_tenant": "tenants", "drift_tool": "tools", "drift_finish_reason": "how answers end",
     "other_questions": "other kinds of questions", "other_languages": "other languages of questions",
+    "watch_mean": "the mean of {of}", "watch_sum": "the sum of {of}", "watch_count": "the number of {of}",
+    "watch_p99": "the P99 of {of}",
     "fingerprint": "the provider's system fingerprint changed",
 }  # fmt: skip
 

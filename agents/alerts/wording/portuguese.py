@@ -121,6 +121,10 @@ CLAUSES = {
         "{value} das respostas satisfazem os usuários, antes {usual}",
         "só {worst} das respostas satisfizeram os usuários, antes {usual}",
     ),
+    "labels": Clause(
+        "os rótulos dão {value} em média ao que os usuários dizem depois, antes {usual}",
+        "os rótulos deram só {worst} em média ao que os usuários disseram depois, antes {usual}",
+    ),
     "budget_exhausted": Clause(
         "esgotado, {value} de {limit} {within}", "esgotou-se, {worst} de {limit} {within}"
     ),
@@ -154,6 +158,9 @@ CLAUSES = {
     "loop_cost": Clause(
         "está em loop: {calls} em {over} custaram {usd}{steps}",
         "esteve em loop: {calls} em {over} tinham custado {usd} ao ser percebido{steps}",
+    ),
+    "watch": Clause(
+        "{measure} em {over} é {value}, antes {usual}", "{measure} em {over} foi {worst}, antes {usual}"
     ),
     "injection_burst": Clause(
         "tenta tomar o controle do modelo, {calls} em {over}",
@@ -229,12 +236,16 @@ ACTIONS = {
     "scores": "Leia as respostas com as piores notas; compare prompt, modelo e índice com os de antes.",
     "satisfaction": "Compare prompt, modelo e versão do índice antes e depois; leia as respostas com as"
     " piores notas.",
+    "labels": "Não confie nos rótulos desta função por enquanto: eles aprendem de novo com o feedback, em"
+    " cerca de 500 votos. Veja o que os usuários fazem de outro modo (`SELECT * FROM label_quality`).",
     "budget_exhausted": "Pare com `{kill}` ou aumente o limite no mirante.toml. Nada para sozinho, a não"
     " ser que uma regra em [[switches]] o diga.",
     "budget_burn": "Descubra o que cresceu. Pare com `{kill}` ou aumente o limite no mirante.toml.",
     "rate_limit": "Pare com `{kill}` ou aumente o limite no mirante.toml.",
     "loop": "Pare com `{kill}` e depois dê ao agente um limite de passos.",
     "loop_trace": "Pare o agente que executa este trace; as sessões dele: `{query}`.",
+    "watch": "Leia as chamadas desse momento (`mirante query`); compare prompt, modelo e índice com os"
+    " de antes. O que se acompanha está em [[watch]] {watch} no mirante.toml.",
     "injection_burst": "Leia as perguntas da evidência; se forem ataques: `{kill}`.",
     "injection_document": "Tire o documento do índice; veja se ferramentas foram chamadas depois que ele"
     " foi trazido (tool_calls).",
@@ -257,12 +268,15 @@ DETAILS = {
     "unpriced": "Funções: {features}.",
     "budget_burn": "Também em {short}, portanto continua.",
     "satisfaction": "Nota média de {answers} desde então, comparada com o nível desta mesma função.",
+    "labels": "Em {answers} com feedback desde então, cada uma julgada antes de se aprender com ele.",
     "explained_by_traffic": "Explicado pelo tráfego: há mais a fazer, e cada requisição custa o de sempre.",
     "explained_by": "Explicado por {name}{place}; olhe lá.",
     "no_data": "Dado por encerrado porque nada mais foi informado, não porque se viu o fim.",
     "examples": "Exemplos: {examples}; leia um com `mirante trace {first}`.",
     "more": "Tudo: `mirante alerts show {alert_id}`.",
     "moved": "Também mudaram: {moved}.",
+    "witnesses": "Outros detectores também encontraram: {witnesses}.",
+    "no_witness": "Outros detectores (ADWIN, Page-Hinkley) não encontraram isto nas mesmas respostas.",
     "terms": "Típico das respostas novas (com - das anteriores): {terms}.",
     "candidate": "{what}.",
 }
@@ -303,7 +317,7 @@ PLACES = {
     "budget": "orçamento", "limit": "limite de taxa", "tenant": "cliente", "feature": "função",
     "environment": "ambiente", "variant": "variante", "provider": "provedor", "model": "modelo",
     "prompt": "prompt", "prompt_sha": "versão", "user": "usuário", "session": "sessão",
-    "trace": "trace", "document": "documento", "index_version": "índice de busca",
+    "trace": "trace", "document": "documento", "index_version": "índice de busca", "watch": "medida",
 }  # fmt: skip
 
 DRIFTS = {
@@ -386,6 +400,7 @@ TERMS = {
     "drift_answer_language": "idioma das respostas", "drift_question_language": "idioma das perguntas",
     "drift_tenant": "clientes", "drift_tool": "ferramentas", "drift_finish_reason": "como as respostas terminam",
     "other_questions": "perguntas de outro tipo", "other_languages": "perguntas em outros idiomas",
+    "watch_mean": "a média de {of}", "watch_sum": "a soma de {of}", "watch_count": "o número de {of}", "watch_p99": "o P99 de {of}",
     "fingerprint": "o system fingerprint do provedor mudou",
 }  # fmt: skip
 

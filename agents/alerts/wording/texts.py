@@ -16,11 +16,12 @@ _AT_ONCE = frozenset({"pii_first"})
 """Kinds of what happens at a moment: it is shown for a time, and does not last."""
 _EXTRA = frozenset({"price", "creep", "cost_of_traffic"})
 """Kinds whose ``usd_per_hour`` comes on top of what is usual."""
-_UNTOUCHED = frozenset({"unpriced", "partial", "unpriced_and_partial", "no_usage", "satisfaction"})
+_UNTOUCHED = frozenset({"unpriced", "partial", "unpriced_and_partial", "no_usage", "satisfaction", "labels"})
 """Kinds of shares whose clause says how many."""
 _LEAST_LASTED = 20.0
 """Seconds from which it is worth saying how long."""
 _MOST_EXAMPLES = 3
+_DETECTORS = {"adwin": "ADWIN", "page_hinkley": "Page-Hinkley", "hddm_a": "HDDM-A"}
 _MONEY_DRIFTS = frozenset({"cost_usd"})
 
 
@@ -258,9 +259,21 @@ class _Telling:
         ]
         if others:
             lines.append(details["moved"].format(moved=", ".join(others)))
+        if witnesses := self._witnesses():
+            lines.append(details["witnesses"].format(witnesses=witnesses))
+        elif facts.get("audible"):
+            lines.append(details["no_witness"])
         if facts.get("terms"):
             lines.append(details["terms"].format(terms=", ".join(facts["terms"])))
         return lines
+
+    def _witnesses(self) -> str:
+        """Such as ``latency (ADWIN, Page-Hinkley), cost (ADWIN)``."""
+        said: dict[str, list[str]] = {}
+        for metric, detector in self._facts.get("witnesses", ()):
+            name = self._words.terms.get(f"drift_{metric}", metric)
+            said.setdefault(name, []).append(_DETECTORS.get(detector, detector))
+        return ", ".join(f"{name} ({', '.join(detectors)})" for name, detectors in said.items())
 
     def _candidate(self, one: Facts) -> str:
         """What speaks for a cause."""

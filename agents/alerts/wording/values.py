@@ -31,7 +31,7 @@ UNITS: Mapping[str, Unit] = {
     **dict.fromkeys(
         ("api_error", "content_filter", "truncated", "refusal", "lost", "json_invalid", "injection",
          "pii_question", "pii_context", "pii_answer", "unpriced", "partial", "unpriced_and_partial",
-         "no_usage", "satisfaction", "no_sha", "never_sha", "text_differs"), "share"),
+         "no_usage", "satisfaction", "labels", "no_sha", "never_sha", "text_differs"), "share"),
     "latency": "ms", "ttft": "ms", "tpot": "ms", "slo": "times", "budget_burn": "times",
     "scores": "score",
 }  # fmt: skip
@@ -97,6 +97,7 @@ class Values:
             "judge": str(facts.get("judge", "")), "pii": str(facts.get("pii", "")),
             "objective": str(facts.get("objective", "")), "sha": str(facts.get("sha", "")),
             "paste": str(facts.get("paste", "")), "query": str(facts.get("query", "")),
+            "watch": str(facts.get("watch", "")), "measure": self._measure(),
             "steps": self._steps(), "worst_of": self._worst_of(),
         }  # fmt: skip
         for name, noun in (("calls", "calls"), ("answers", "answers"), ("pairs", "pairs"), ("tokens", "tokens"),
@@ -177,6 +178,11 @@ class Values:
     def _steps(self) -> str:
         steps = [str(step) for step in self._facts.get("steps", ()) if step]
         return self._words.terms["steps"].format(steps=", ".join(steps)) if steps else ""
+
+    def _measure(self) -> str:
+        """What a watch follows, such as ``the mean of helpfulness``."""
+        said = self._words.terms.get(f"watch_{self._facts.get('aggregate', '')}", "")
+        return said.format(of=self._facts.get("of", ""))
 
     def _worst_of(self) -> str:
         return "; ".join(place(labels, self._language)[:1].lower() + place(labels, self._language)[1:]

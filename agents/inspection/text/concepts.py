@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import combinations
 from typing import Final
 
@@ -56,14 +56,17 @@ _MEANINGS: Final = {
 _CONCEPT: Final = {word: name for name, words in _MEANINGS.items() for word in words.split()}
 _TELLING: Final = frozenset(("ign", "ins", "sec", "free", "mor", "bad", "dev", "ref", "obey", "chr", "mode", "data", "thr", "task"))
 """Without one of these the others say nothing: they are in every question."""
+_TELLING_WORDS: Final = frozenset(word for word, name in _CONCEPT.items() if name in _TELLING)
 _END: Final = "."
 _LOOK_UP: Final = {**_CONCEPT, ".": _END, "?": _END, "!": _END}
 _WINDOW: Final = 4
 
 
-def concept_grams(words: Iterable[str]) -> set[str]:
+def concept_grams(words: Sequence[str]) -> set[str]:
     """Pairs and triples of meanings among four neighbours in a sentence, in the order of the text, with a telling one."""
     found: set[str] = set()
+    if _TELLING_WORDS.isdisjoint(words):
+        return found
     sentence: list[str] = []
     for concept in filter(None, map(_LOOK_UP.get, words)):
         if concept is _END:

@@ -7,111 +7,29 @@ thousandths, so that a sum does not depend on the order of its terms and every p
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from importlib.resources import files
 from itertools import pairwise
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal
 
 import msgspec
 
-from agents.inspection.folding import Folding, in_ascii
-from agents.inspection.scan import Scanner
 from agents.inspection.text.concepts import concept_grams
+from agents.inspection.text.cues import Cues
+from agents.inspection.text.plain import plain, translation
 
-__all__ = ["SCALE", "LinearModel", "cues_of", "load_model", "ngrams", "plain", "share", "tokens"]
+__all__ = ["SCALE", "LinearModel", "least_cues", "load_model", "ngrams", "share", "tokens"]
 
 SCALE: Final = 1000
 """Units of a weight in one logit."""
 
 _MARKS: Final = tuple(b'.?!:"`{<|[#'[at : at + 1] for at in range(11))
-_QUOTES: Final = {"’": "'", "‘": "'", "“": '"', "”": '"', "«": '"', "»": '"', "´": "'"}
-
-
-def _table(kept: bytes) -> bytes:
-    """For `bytes.translate`: letters in lower case, digits and `kept` stay, all else becomes a blank."""
-    return bytes(b if b in kept else ord(chr(b).lower()) if b < 128 and chr(b).isalnum() else 32 for b in range(256))
-
-
-_TOKENS: Final = _table(b"".join(_MARKS))
-_WORDS: Final = _table(b"")
-
-
-_folds: Final = Folding(lambda character: in_ascii(_QUOTES.get(character, character)))
-
-
-def _folded(text: str) -> bytes:
-    """ASCII for `text`: accents, zero-width characters and letters in disguise (full width, mathematical) are resolved."""
-    return text.translate(_folds).encode()
-
-
-class _Codec(NamedTuple):
-    """An encoding of one byte a character, and what `_folded` makes of each: nearly all text that is not ASCII has one."""
-
-    name: str
-    table: bytes
-    dropped: bytes
-    longer: tuple[tuple[bytes, bytes], ...]
-    """Characters that stand for several: `½`, `…`."""
-
-
-def _codec(name: str) -> _Codec:
-    folded = {b: _folded(bytes((b,)).decode(name, "ignore")) for b in range(256)}
-    return _Codec(
-        name,
-        bytes(to[0] if to else b for b, to in folded.items()),
-        bytes(b for b, to in folded.items() if not to),
-        tuple((bytes((b,)), to) for b, to in folded.items() if len(to) > 1),
-    )
-
-
-_CODECS: Final = (_codec("latin-1"), _codec("cp1252"))
-
-
-def plain(text: str) -> bytes:
-    """`text` in ASCII without apostrophes (`can't` is `cant`); character by character what Unicode's compatibility decomposition (NFKD,
-    UAX 15) leaves of it."""
-    data = text.encode() if text.isascii() else _plain(text)
-    return data.replace(b"'", b"") if b"'" in data else data
-
-
-def _plain(text: str, codecs: Sequence[_Codec] = _CODECS) -> bytes:
-    for codec in codecs:
-        try:
-            data = text.encode(codec.name)
-        except UnicodeEncodeError:
-            continue
-        for written, read in codec.longer:
-            if written in data:
-                data = data.replace(written, read)
-        return data.translate(codec.table, codec.dropped)
-    return _folded(text)
-
-
-_NONE, _SEVERAL = b"\0", b"\1"
-
-
-def _word_byte(character: str) -> int:
-    """Its letter, digit or blank in plain words, or one of the signs that it has none or several there."""
-    folded = _folded(character).replace(b"'", b"")
-    return _WORDS[folded[0]] if len(folded) == 1 else (_SEVERAL if folded else _NONE)[0]
-
-
-_AT_ONCE: Final = bytes(_word_byte(chr(b)) for b in range(256))
-
-
-def spaced(text: str) -> bytes:
-    """`text` in plain ASCII as words in lower case between blanks. One translation does for Latin-1, which nearly all text is."""
-    try:
-        data = text.encode("latin-1").translate(_AT_ONCE)
-    except UnicodeEncodeError:
-        return _spaced(_plain(text, _CODECS[1:]))
-    if _SEVERAL in data:
-        return _spaced(_plain(text))
-    return b" %b " % (data.replace(_NONE, b"") if _NONE in data else data)
-
-
-def _spaced(data: bytes) -> bytes:
-    return b" %b " % data.replace(b"'", b"").translate(_WORDS)
+_SHORT: Final = 100
+"""Characters of a text whose cues are few."""
+_A_CUE: Final = 60
+"""Characters beyond that for which there must be another cue: half as many as the attacks have that
+are found (JailbreakBench; the fewest, .8 times)."""
+_TOKENS: Final = translation(b"".join(_MARKS))
 
 
 def tokens(data: bytes) -> list[str]:
@@ -185,15 +103,10 @@ class _Stored(msgspec.Struct):
     divided: Divided = ""
 
 
-def cues_of(text: str) -> set[str]:
-    """The words of `text`, and its pairs of words with no more than one mark between: some of them are the cues by which one sees
-    whether scoring is worth while."""
-    found = spaced(text).decode().replace("  ", " ").split(" ")
-    return {*found, *(f"{a} {b}" for a, b in pairwise(found) if a and b)} - {""}
-
-
-def _at_once(cue: int, start: int, end: int, flags: int, context: object) -> bool:
-    return True
+def least_cues(least: int, characters: int) -> int:
+    """Different cues that a text of so many characters needs, of which a short one needs `least`: length is divided out of a
+    logit, so what is long must have more that speaks for it."""
+    return least + max(0, characters - _SHORT) // _A_CUE
 
 
 class LinearModel:
@@ -218,33 +131,17 @@ class LinearModel:
         self.singles = singles
         self.weights = weights
         self.cues = frozenset(cues)
-        # a pattern for each number of blanks: ten times as fast as to make one of two in every text
-        written = sorted({(f" {cue.replace(' ', blank)} ".encode(), cue) for cue in self.cues for blank in (" ", "  ")})
-        self._written = [cue for _, cue in written]
-        self._cues = Scanner([pattern for pattern, _ in written], once=True) if written else None
+        self._cues = Cues(self.cues) if self.cues else None
         self._singles, self._ends = _ends(weights)
         self._weight = (0, *weights.values()).__getitem__
 
-    def has_cue(self, text: str) -> bool:
+    def has_cues(self, text: str) -> bool:
         """Whether `text` has enough of the cues without which hardly a text of the positive class was seen."""
-        return self._has_cues(text, self.least)
+        return self._cues is None or self._cues.met(text, least_cues(self.least, len(text)))
 
-    def _has_cues(self, text: str, least: int) -> bool:
-        if self._cues is None:
-            return True
-        if least == 1:
-            return self._cues.finds(spaced(text), _at_once, None)
-        found: set[str] = set()
-
-        def enough(number: int, start: int, end: int, flags: int, context: object) -> bool:
-            found.add(self._written[number])
-            return len(found) >= least
-
-        return self._cues.finds(spaced(text), enough, None)
-
-    def score(self, text: str, more: int = 0) -> float:
-        """`probability`, or 0 if `text` has not at least `least + more` cues, which costs a tenth of scoring."""
-        return self.probability(text) if self._has_cues(text, self.least + more) else 0.0
+    def score(self, text: str) -> float:
+        """`probability`, or 0 if `text` has not enough cues, which costs a tenth of scoring."""
+        return self.probability(text) if self.has_cues(text) else 0.0
 
     def probability(self, text: str) -> float:
         """Of the positive class, 0 to 1, for the whole of `text`. Costs time with its length: pass what matters."""

@@ -8,24 +8,39 @@ cannot be changed"), and refusals that are quoted. How the model is made, and wh
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import Iterable, Sequence
 from functools import cache
 from importlib.resources import as_file, files
 from typing import Final
 
 import msgspec
 
+from agents.common.ngram_batch import logits
 from agents.common.ngram_model import NgramModel, load
+from agents.inspection.text.cues import Cues
 
-__all__ = ["REFUSAL_THRESHOLD", "is_refusal", "looked_at", "refusal_probability"]
+__all__ = [
+    "REFUSAL_THRESHOLD",
+    "cues_needed",
+    "is_refusal",
+    "looked_at",
+    "refusal_probability",
+    "refusals",
+]
 
 REFUSAL_THRESHOLD: Final = 0.5
 """An answer with at least this probability is a refusal."""
 
+_LEAST: Final = math.log(REFUSAL_THRESHOLD / (1 - REFUSAL_THRESHOLD))
+"""The same as a logit."""
 _AT_MOST: Final = 4_000
 """Characters whose quotations are looked for: the first half and the last."""
 _QUOTED_WHOLE: Final = ("{", "[", "```", '"', "“", "«")
 _QUOTE: Final = re.compile('"[^"\n]{1,300}+"|“[^“”\n]{1,300}+”|«[^«»\n]{1,300}+»')
+_LONGER: Final = 150
+"""Characters from which on hardly an answer that declines has only one of those words."""
 _VALUES: Final = 8
 """Texts of a JSON answer that are looked at one by one, the first that are no mere names."""
 _NAME: Final = 20
@@ -37,6 +52,12 @@ _LONGEST_JSON: Final = 100_000
 def _model() -> NgramModel:
     with as_file(files("agents.inspection.models").joinpath("refusal.npz")) as path:
         return load(path)
+
+
+@cache
+def _cues() -> Cues:
+    stored = files("agents.inspection.models").joinpath("refusal_cues.txt").read_text("ascii")
+    return Cues(stored.split())
 
 
 def looked_at(text: str) -> str:
@@ -55,23 +76,62 @@ def refusal_probability(text: str) -> float:
     Calibrated for a mix of which one in four declines; 0 for a single word: a label, a name.
     """
     text = looked_at(text)
-    return _model().score(text) if len(text.split(None, 1)) > 1 else 0.0
+    return _model().score(text) if _has_words(text) else 0.0
+
+
+def _has_words(text: str) -> bool:
+    return len(text.split(None, 1)) > 1
+
+
+def cues_needed(characters: int) -> int:
+    """How many different words by which a refusal is known an answer of so many characters must
+    have to be scored."""
+    return 1 if characters < _LONGER else 2
 
 
 def is_refusal(answer: str) -> bool:
-    """Whether an answer declines. Of a long JSON object each text at its top level is taken for
-    itself too."""
-    if refusal_probability(answer) >= REFUSAL_THRESHOLD:
-        return True
+    """Whether an answer declines, as :func:`refusals` tells."""
+    return refusals((answer,))[0]
+
+
+def refusals(answers: Sequence[str]) -> list[bool]:
+    """Which of ``answers`` decline. Of a long JSON object each text at its top level is taken for
+    itself too. What is told of one does not depend on the others. An answer takes some
+    microseconds if it has no word without which hardly one declines, and ten if it has."""
+    found = _declining(answers)
+    for number, answer in enumerate(answers):
+        if not found[number] and (texts := _texts_in(answer)):
+            found[number] = any(_declining(texts))
+    return found
+
+
+def _declining(texts: Sequence[str]) -> list[bool]:
+    """At once: alone a text takes four times as long."""
+    model, cues = _model(), _cues()
+    found = [False] * len(texts)
+    seen: list[str] = []
+    places: list[int] = []
+    for place, text in enumerate(map(looked_at, texts)):
+        part = model.shape.bounded(text)
+        if _has_words(text) and cues.met(part, cues_needed(len(part))):
+            seen.append(text)
+            places.append(place)
+    if seen:
+        for place, logit in zip(places, logits((model,), seen)[:, 0].tolist(), strict=True):
+            found[place] = logit >= _LEAST
+    return found
+
+
+def _texts_in(answer: str) -> list[str]:
+    """The texts of a long JSON object, some of them, without mere names."""
     shape = _model().shape
     if not shape.head + shape.tail < len(answer) <= _LONGEST_JSON or not answer.startswith(
         ("{", "```")
     ):
-        return False
+        return []
     try:
         value = msgspec.json.decode(answer.removeprefix("```json").strip("`\n "))
     except (msgspec.DecodeError, UnicodeError, RecursionError):
-        return False  # cut off, or code: judged as text
-    values = value.values() if isinstance(value, dict) else ()
-    texts = [text for text in values if isinstance(text, str) and len(text) > _NAME]
-    return any(refusal_probability(text) >= REFUSAL_THRESHOLD for text in texts[:_VALUES])
+        return []  # cut off, or code: judged as text
+    values: Iterable[object] = value.values() if isinstance(value, dict) else ()
+    return [text for text in values if isinstance(text, str) and len(text) > _NAME][:_VALUES]

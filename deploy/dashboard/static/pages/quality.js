@@ -22,6 +22,8 @@ export async function quality(signal) {
     later(t("satisfaction"), Promise.all([about, labels]), ([{ labels: on }, rows]) =>
       widened(satisfactionCard(on, rows.filter((row) => row.over_time)))),
     later(bySeries(), labels, (rows) => wide(bySeries(), satisfactionTable(rows.filter((row) => !row.over_time)))),
+    later(t("label_quality"), query("label_quality", { ...span, tenant, feature }, signal), (rows) =>
+      wide(t("label_quality"), labelsTable(rows))),
     later(t("guards"), query("guards", series, signal), (rows) => wide(t("guards"), guardsTable(rows))),
     later(t("drift"), both, ([drift, watched]) =>
       wide(
@@ -55,6 +57,21 @@ function satisfactionTable(rows) {
     ],
     rows,
     { caption: t("satisfaction"), none: t("satisfaction_none") },
+  );
+}
+
+function labelsTable(rows) {
+  return table(
+    [
+      { title: t("tenant"), cell: (row) => said(row.tenant), sort: (row) => row.tenant },
+      { title: t("feature"), cell: (row) => a(link("quality", { feature: row.feature }), said(row.feature || t("empty_value"))), sort: (row) => row.feature },
+      { title: t("label_auc"), right: true, cell: (row) => (row.auc === null ? "–" : share(row.auc)), sort: (row) => row.auc },
+      { title: t("label_calibration"), right: true, cell: (row) => share(row.calibration), sort: (row) => row.calibration },
+      { title: t("label_log_loss"), right: true, cell: (row) => row.log_loss.toFixed(2), sort: (row) => row.log_loss },
+      { title: t("explicit"), right: true, cell: (row) => count(row.feedbacks), sort: (row) => row.feedbacks },
+    ],
+    rows,
+    { caption: t("label_quality"), none: t("label_quality_none") },
   );
 }
 

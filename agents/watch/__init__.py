@@ -1,0 +1,1 @@
+"""Numbers that somebody named (``[[watch]]``), followed by interval and series."""
