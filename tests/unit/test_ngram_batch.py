@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from agents.common.ngram_batch import logits
 from agents.common.ngram_model import NgramModel, TextShape, View
@@ -36,11 +37,16 @@ TEXTS = st.lists(
 )
 
 
-@given(TEXTS)
+FLOORED = [model(seed, structs.replace(SHAPE, least=30)) for seed in (1, 2)]
+
+
+@given(TEXTS, st.sampled_from((MODELS, FLOORED)))
 @hypothesis_settings(deadline=None, max_examples=60)
-def test_a_text_has_the_log_odds_that_it_has_alone_to_the_last_bit(texts: list[str]) -> None:
-    alone = [[each.logit(text) for each in MODELS] for text in texts]
-    assert logits(MODELS, texts).tolist() == alone
+def test_a_text_has_the_log_odds_that_it_has_alone_to_the_last_bit(
+    texts: list[str], models: list[NgramModel]
+) -> None:
+    alone = [[each.logit(text) for each in models] for text in texts]
+    assert logits(models, texts).tolist() == alone
 
 
 def test_more_texts_than_are_read_in_one_pass() -> None:

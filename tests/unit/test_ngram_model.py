@@ -108,6 +108,19 @@ def test_views_look_at_their_part_alone() -> None:
         assert seen == shape.features(alone)[0].tolist()
 
 
+def test_evidence_grows_with_the_length_of_a_short_text() -> None:
+    """given one weight for every n-gram, then below ``least`` they add up, and from there on their
+    number is divided out as ever."""
+    view = View(part="whole", words=(1,))
+    ones = np.full(1 << 18, 4096, np.int32)
+    plain, floored = (NgramModel(TextShape(views=(view,), least=n), 0, ones) for n in (1, 10))
+    words = [f"{a}{b}" for a in "abcde" for b in "fghij"]
+    for count in (1, 4, 10, 20):
+        text = " ".join(words[:count])
+        assert floored.logit(text) == pytest.approx(count / max(count, 10) ** 0.5, rel=1e-3)
+        assert plain.logit(text) == pytest.approx(count**0.5, rel=1e-3)
+
+
 def test_of_a_long_text_the_ends_are_read(fitted: tuple[LogisticRegression, NgramModel]) -> None:
     _, model = fitted
     text = "a" * 300 + " I cannot help " * 10_000 + "b" * 100

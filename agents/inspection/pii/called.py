@@ -24,7 +24,7 @@ _SEPARATOR = r"(?:(?![,;:|]\s)[\s.,/\-_:·•*|'’()+\\]){0,3}"
 GAP = re.compile(
     r"(?:[^\w\0]|_|(?:n|no|nr|nro|num|numero|número|number|e|é|eh|is|are|was|foi|era|of|de|do|da|dos|das|o|a|os|the|my|meu|minha|seu|sua"
     r"|his|her|your|id|mf|code|codigo|código|cliente|titular|customer|client|holder|user|credit|debit|credito|crédito|debito|débito"
-    r"|visa|mastercard|amex|elo|cpf|cnpj|rg|novo|nova|new|empresa|fornecedor|loja|matriz|filial|pessoa|company|supplier|store|antigo|antiga|old|certo|correto|correct|dele|dela|with|com)(?!\w)){0,12}",
+    r"|visa|mastercard|amex|elo|cpf|cnpj|rg|novo|nova|new|empresa|fornecedor|loja|matriz|filial|pessoa|company|supplier|store|antigo|antiga|old|certo|correto|correct|dele|dela|with|com|es|ist|lautet)(?!\w)){0,12}",
     re.IGNORECASE,
 )
 _AND = re.compile(r"\s{0,2}(?:[,;/&]|e|ou|and|or)\s{1,2}", re.IGNORECASE)
