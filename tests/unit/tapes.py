@@ -42,6 +42,16 @@ NARROW = {
     "guards": {**SETTINGS.guards, "window": 60.0},
     "drift": {"max_series": 3},
     "topics": {**SETTINGS.topics, "max_topics": 12, "per_feature": 10, "merge": 0.7, "fade": 120.0},
+    "watch": [
+        *SETTINGS.watch,
+        {
+            "name": "style",
+            "field": "bullets",
+            "interval": 30,
+            "detector": "river:drift.binary.HDDMA",
+            "parameters": {"drift_confidence": 0.3},
+        },
+    ],
     "labels": {
         **SETTINGS.labels,
         "sessions": 20,
@@ -146,7 +156,9 @@ def _decline() -> Iterator[Place]:
         )
         said = STYLES["lists" if is_bad else "plain"].format(topic=topic)
         yield place(
-            "responses", at + 0.5, response(f"d{n}", at + 0.5, output=said, **who, **failed)
+            "responses",
+            at + 0.5,
+            response(f"d{n}", at + 0.5, output=said, bullets=is_bad, **who, **failed),
         )
         thumb = {
             "event_id": f"thumb{n}",
