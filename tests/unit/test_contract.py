@@ -200,7 +200,8 @@ def test_the_program_says_which_version_it_is() -> None:
 
 def test_the_commands_of_the_contract_are_those_that_exist(contract: str) -> None:
     text = section(contract, "Command line")
-    named = {span.split()[0] for span in code_spans(text.partition(" `mirante`")[2].partition("Exit status")[0])}
+    listed = re.split(r"Exit\s+status", text.partition(" `mirante`")[2])[0]
+    named = {span.split()[0] for span in code_spans(listed)}
     exist = {command.name for command in app.registered_commands} | {group.name for group in app.registered_groups}
     assert named == exist
     (usage,) = (span for span in code_spans(text) if span.startswith("mirante up ["))
