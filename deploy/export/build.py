@@ -61,14 +61,15 @@ class Built:
         self._file.execute("BEGIN")
 
     def add(self, example: ExportedExample) -> None:
-        """Of duplicates the surest stays, then the one with the smallest ``response_id``."""
+        """Of duplicates one stays of which the user said so, then the surest, then the one with the
+        smallest ``response_id``."""
         self.found += 1
         of, value = example.exchange, json.dumps(example.value, ensure_ascii=False)
         self._file.execute(
             "INSERT OR REPLACE INTO examples SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9 "
             "WHERE NOT EXISTS (SELECT 1 FROM examples WHERE key = ?1 AND (unsure, response_id) <= (?2, ?3))",
             (
-                example.key, -example.sure, of.response_id, of.time, split_of(of, self.splits), of.feature, of.model,
+                example.key, -(of.explicit + example.sure), of.response_id, of.time, split_of(of, self.splits), of.feature, of.model,
                 json.dumps(of.signals), value,
             ),
         )  # fmt: skip

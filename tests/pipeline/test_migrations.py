@@ -379,5 +379,5 @@ def test_the_public_names_exist(engine: Engine) -> None:
     names = {name for (name,) in engine.rows("SELECT name FROM system.tables WHERE database = 'mirante' AND engine = 'View'")}
     expected = {"interactions", "feedback", "evaluations", "prompt_versions", "deadletter", "cost_windows", "alerts", "controls"}
     expected |= {"drift", "labels", "satisfaction", "prompt_files", "shadow_pairs", "shadow_verdicts", "cache_candidates", "repeats"}
-    expected |= {"steps", "cost_windows_long", "silences", "topics", "topic_windows", "topic_calls"}
+    expected |= {"steps", "cost_windows_long", "silences", "topics", "topic_windows", "topic_calls", "label_quality"}
     assert names == expected

@@ -10,7 +10,7 @@ import pytest
 from tests.installation import Installation, Sent, request, response, unique
 
 UNSEEN = "note: no call of feature '{typo}' was ever seen; similar: {name}"
-NO_ALERT = "note: no alert is called 'CostAnomly'; similar: CostAnomaly"
+NO_ALERT = "note: no alert is called 'CostAnomly'; similar: CostAnomaly, WatchAnomaly"
 
 
 @pytest.mark.parametrize(
