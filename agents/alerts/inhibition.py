@@ -7,6 +7,7 @@
 - An alert about one metric of a series (tenant, feature, model) explains that several of them moved together (``metric=joint``).
 - Errors, lost requests, refusals and invalid answers of a series explain ``Drift`` of its answers; slow ones that of its speed. A drift is
   looked for in the last hundreds of answers, so they do so for an hour after they have ended, too (``lately``).
+- Answers that satisfy fewer users explain that their labels foretell less well what users say: a label's prior is yesterday's share.
 - A digest explains the alerts it counts (digests.py).
 
 Nothing explains outages and digests, so chains are short and there are no circles.
@@ -45,6 +46,8 @@ def explains(finding: Finding) -> tuple[Key, ...]:
         return (("outage", finding.labels["provider"]),)
     if finding.name == "BudgetExhausted":
         return (("budget", *_flat(finding.labels)),)
+    if finding.name == "QualityDrop" and finding.labels.get("metric") == "satisfaction":
+        return (("satisfaction", *(finding.labels.get(name, "") for name in _SERIES[:2])),)
     if finding.name in _OF_ONE_METRIC and not _is_joint(finding) and all(name in finding.labels for name in _SERIES):
         series: Key = ("series", *(finding.labels[name] for name in _SERIES))
         where = finding.labels["feature"], finding.labels["model"]
@@ -58,6 +61,8 @@ def explained_by(finding: Finding) -> Key | None:
     """The key of the alerts which would explain this one."""
     if finding.name == "BudgetBurn":
         return "budget", *_flat(finding.labels)
+    if finding.name == "QualityDrop" and finding.labels.get("metric") == "labels":
+        return "satisfaction", *(finding.labels.get(name, "") for name in _SERIES[:2])
     if _is_joint(finding):
         return "series", *(finding.labels.get(name, "") for name in _SERIES)
     if finding.name == "Drift" and (metric := finding.labels.get("metric", "")) not in _ASKED:

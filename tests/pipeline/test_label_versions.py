@@ -133,5 +133,8 @@ def test_thumbs_repetitions_complaints_and_thanks_become_labels(broker: Broker, 
         # When the answers of a feature cease to please
         mirante.publish(falling(minutes=90, after=70))
         # Then that is one alert
-        drops = "SELECT labels['tenant'], labels['feature'], labels['metric'], status FROM mirante.alerts WHERE name = 'QualityDrop'"
+        drops = (
+            "SELECT labels['tenant'], labels['feature'], labels['metric'], status"
+            " FROM mirante.alerts WHERE name = 'QualityDrop' AND severity != 'info'"
+        )
         mirante.eventually(drops, [("default", "faq", "satisfaction", "firing")], within=60)

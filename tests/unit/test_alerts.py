@@ -332,6 +332,20 @@ class TestInhibition:
         exhausted, burn = desk.budgets(20, found("BudgetExhausted", 20, labels=labels, severity="page"))
         assert (burn.name, burn.severity, burn.annotations["inhibited_by"]) == ("BudgetBurn", "info", exhausted.fingerprint)
 
+    def test_answers_that_please_fewer_explain_that_their_labels_foretell_less(self) -> None:
+        desk = Desk()
+        where = {"tenant": "acme", "feature": "chat"}
+        labels, satisfaction = (
+            found("QualityDrop", 60, labels={**where, "metric": metric})
+            for metric in ("labels", "satisfaction")
+        )
+        other = found("QualityDrop", 60, labels={**where, "feature": "faq", "metric": "labels"})
+        told = {alert.fingerprint: alert for alert in desk.anomaly(60, labels, satisfaction, other)}
+        [explained] = [alert for alert in told.values() if alert.severity == "info"]
+        assert explained.labels["metric"] == "labels" and explained.labels["feature"] == "chat"
+        cause = told[explained.annotations["inhibited_by"]]
+        assert cause.labels["metric"] == "satisfaction"
+
     def test_a_metric_that_is_told_of_explains_that_several_moved_together_in_its_series(self) -> None:
         desk = Desk()
         series = {"tenant": "acme", "feature": "chat", "model": "gpt-4o"}
