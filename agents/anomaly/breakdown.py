@@ -29,9 +29,11 @@ class Amounts(NamedTuple):
     lost: float = 0.0
 
     def plus(self, other: Amounts) -> Amounts:
+        """The sum, amount by amount."""
         return Amounts(*(a + b for a, b in zip(self, other, strict=True)))
 
     def towards(self, other: Amounts, keep: float) -> Amounts:
+        """The mean of both, of which this one has the share ``keep``."""
         return Amounts(*(a * keep + b * (1 - keep) for a, b in zip(self, other, strict=True)))
 
 

@@ -91,10 +91,12 @@ class Bucket:
 
     @property
     def requests(self) -> int:
+        """Calls, whatever their outcome."""
         return sum(self.outcomes)
 
     @property
     def usd(self) -> float:
+        """What the priced calls cost."""
         return sum(usd for usd, _, _ in self.windows.values())
 
     @property
@@ -103,6 +105,7 @@ class Bucket:
         return self._lost(self.outcomes)
 
     def count(self, outcome: str) -> int:
+        """Calls that ended in ``outcome``."""
         return self._of(self.outcomes, outcome)
 
     def share(self, kind: str) -> Share:

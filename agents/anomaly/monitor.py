@@ -104,6 +104,8 @@ class Monitor(msgspec.Struct, array_like=True, gc=False):
 
     @classmethod
     def of(cls, settings: AnomalySettings, *, whole: bool) -> Monitor:
+        """Every test that a series has; one of a part of a series (not ``whole``) has those that
+        page."""
         page, h = settings.page_evidence, settings.ticket_evidence
         kinds: tuple[Kind, ...] = _SHARES if whole else _PAGING
         shares = {kind: RateTest(page if kind in _PAGING else h, floor=_FLOORS.get(kind, 0.02)) for kind in kinds}

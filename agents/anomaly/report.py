@@ -60,6 +60,7 @@ def ceased(kind: Kind, where: Mapping[str, str], end: float, generator: str) -> 
 
 
 def slo_labels(objective: Objective, where: Mapping[str, str]) -> dict[str, str]:
+    """Labels of an alert about ``objective``; ``where``: tenant, feature and model."""
     return {**where, "slo": objective.label}
 
 

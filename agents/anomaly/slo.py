@@ -36,6 +36,7 @@ class Objective(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         return self.name or f"{self.feature}/{self.model} {self.target * 100:g}% in {self.latency_ms:g} ms"
 
     def covers(self, tenant: str, feature: str, model: str) -> bool:
+        """Whether the objective is one of this series; its patterns are those of ``fnmatch``."""
         return fnmatchcase(tenant, self.tenant) and fnmatchcase(feature, self.feature) and fnmatchcase(model, self.model)
 
     @property

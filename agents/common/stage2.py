@@ -176,6 +176,7 @@ class Section(dict[K, V]):
         self._gone: set[K] = set()
 
     def put(self, key: K, value: V) -> None:
+        """Set a value; it is one of the changes from now on."""
         self[key] = value
         self._gone.discard(key)
         self._changed.add(key)
@@ -205,6 +206,7 @@ class Section(dict[K, V]):
         self.forget_changes()
 
     def forget_changes(self) -> None:
+        """What has changed so far is durable."""
         self._changed.clear()
         self._gone.clear()
 

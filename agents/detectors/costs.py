@@ -127,6 +127,7 @@ class Logs(NamedTuple):
     squares: float
 
     def plus(self, other: Logs) -> Logs:
+        """The sums over the answers of both."""
         return Logs(
             self.answers + other.answers, self.total + other.total, self.squares + other.squares
         )

@@ -31,6 +31,7 @@ class Score(NamedTuple):
 
     @property
     def alarm(self) -> bool:
+        """Whether the score has reached 1, the bound of every detector."""
         return self.score >= 1.0
 
 

@@ -40,16 +40,19 @@ class Sums(msgspec.Struct, array_like=True, gc=False):
     squares: float = 0.0
 
     def add(self, answers: float, total: float, squares: float) -> None:
+        """Take in so many answers, the sum of their values and that of their squares."""
         self.answers += answers
         self.total += total
         self.squares += squares
 
     @property
     def mean(self) -> float:
+        """Of the values; 0 without any."""
         return self.total / self.answers if self.answers else 0.0
 
     @property
     def variance(self) -> float:
+        """Of the values, a least one at least. Raises ZeroDivisionError without any."""
         return max(self.squares / self.answers - self.mean**2, _LEAST_VARIANCE)
 
 

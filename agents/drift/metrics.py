@@ -92,6 +92,8 @@ class Units(NamedTuple):
 
     @classmethod
     def of_groups(cls, old: Rows, new: Rows) -> Units:
+        """Of the rows of a reference (``old``) and of a window (``new``): up to ``MOST`` answers of
+        one session and side are one unit."""
         both = np.concatenate([np.sort(old, order=["time", "seq"]), new])
         group = np.zeros(len(both), np.int64)
         group[len(old) :] = 1

@@ -97,6 +97,7 @@ class Monitor:
 
     @property
     def drift(self) -> Drift | None:
+        """The drift that lasts, if there is one."""
         return self.status.drift
 
     @property

@@ -32,6 +32,7 @@ class Key(NamedTuple):
 
 
 def labels_of(key: Key, drift: Drift) -> dict[str, str]:
+    """Labels of the alert about a drift."""
     return {"feature": key.feature, "model": key.model, "metric": drift.metric, "cause": drift.cause}
 
 
@@ -78,6 +79,7 @@ def drift_finding(
 
 
 def drift_ceased(key: Key, drift: Drift, time: float) -> Finding:
+    """The drift of a series is over at ``time`` (seconds)."""
     return Finding(name="Drift", labels=labels_of(key, drift), time=time, active=False, keep=KEEP, generator=STAGE)
 
 
@@ -101,6 +103,7 @@ def drop_finding(key: Key, judge: str, drop: Drop, drift: Drift | None, time: fl
 
 
 def drop_ceased(key: Key, judge: str, time: float) -> Finding:
+    """The scores that ``judge`` gives a series have recovered at ``time`` (seconds)."""
     return Finding(name="QualityDrop", labels=_drop_labels(key, judge), time=time, active=False, keep=KEEP, generator=STAGE)
 
 
@@ -137,6 +140,8 @@ def witness_row(key: Key, said: Heard, version: int) -> DriftRow:
 def score_row(
     key: Key, judge: str, time: float, size: int, tested: Tested, reference_n: int, drop: Drop | None, evidence: float
 ) -> DriftRow:
+    """The row of the table ``drift`` for a comparison of ``size`` scores of a judge with
+    ``reference_n`` before."""
     return DriftRow(
         time=_moment(time), feature=key.feature, model=key.model, metric=f"score:{judge}", detector="mann_whitney", window_n=size,
         reference_version=0, statistic=tested.statistic, p_value=tested.p, drifted=drop is not None, cause="",

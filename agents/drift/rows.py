@@ -64,6 +64,7 @@ _FAILED = frozenset({"api_error", "timeout", "cancelled", "blocked"})
 
 
 def empty_rows() -> Rows:
+    """No rows."""
     return np.empty(0, ROW)
 
 

@@ -158,6 +158,7 @@ class Series:
     # Persistence
 
     def rows(self) -> Rows:
+        """All rows that are kept: reference, window, and the block that is not full yet."""
         return np.concatenate([self.reference, self.window, self.block])
 
     def load(self, rows: Rows, reference: NDArray[np.int32], window: NDArray[np.int32], block: NDArray[np.int32]) -> None:

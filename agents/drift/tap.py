@@ -49,6 +49,7 @@ class Smallest:
         self._limit = inf
 
     def add(self, entry: Entry) -> None:
+        """Take an entry in if it may be among the smallest."""
         if entry[0] > self._limit:
             return
         self._entries.append(entry)

@@ -120,6 +120,7 @@ class Completeness:
         return [Bound(partition, self._bounds[partition]) for partition in moved]
 
     def all(self) -> list[Bound]:
+        """What is to be stored, in the order of its keys."""
         return [Bound(*item) for item in sorted(self._bounds.items())]
 
     def load(self, bounds: list[Bound]) -> None:

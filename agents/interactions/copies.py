@@ -29,22 +29,27 @@ class Record(Protocol):
     """An aiokafka record, or the origin of a forwarded one. ``timestamp``: milliseconds since the epoch."""
 
     @property
-    def topic(self) -> str: ...
+    def topic(self) -> str:
+        """Where it was read."""
 
     @property
-    def partition(self) -> int: ...
+    def partition(self) -> int:
+        """Where it was read."""
 
     @property
     def offset(self) -> int: ...
 
     @property
-    def timestamp(self) -> int: ...
+    def timestamp(self) -> int:
+        """Kafka's time of the record, in milliseconds."""
 
     @property
-    def key(self) -> bytes | None: ...
+    def key(self) -> bytes | None:
+        """As it was sent; None without one."""
 
     @property
-    def headers(self) -> Sequence[tuple[str, bytes | None]]: ...
+    def headers(self) -> Sequence[tuple[str, bytes | None]]:
+        """Names and values."""
 
 
 class Place(NamedTuple):
@@ -103,4 +108,5 @@ and copies to come are void in its sums too."""
 
 
 def place_of(record: Record) -> Place:
+    """Where a record was read, and when it was written."""
     return Place(record.partition, record.offset, record.timestamp)

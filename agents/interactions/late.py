@@ -39,6 +39,7 @@ _decode = msgspec.msgpack.Decoder(Remembered).decode
 
 
 def unpack(kept: Kept) -> Remembered:
+    """The request that is kept whole."""
     return _decode(decompress(kept.data))
 
 
@@ -65,10 +66,13 @@ class LateRequests:
         return request_id in self._whole or request_id in self._bare
 
     def due(self, request_id: str) -> float | None:
+        """When a request is given up (seconds); None if it is not kept."""
         kept = self._whole.get(request_id) or self._bare.get(request_id)
         return None if kept is None else kept.due
 
     def keep(self, entry: OpenRequest, due: float, *, counted: bool) -> None:
+        """Keep an open request until ``due`` (seconds); the oldest give their texts up if that
+        takes too many bytes."""
         request_id = entry.request.request_id
         self._put(Kept(request_id, due, True, _pack(Remembered(entry.request, entry.extra, entry.time, counted))))
         self._changed.add(request_id)
@@ -124,6 +128,7 @@ class LateRequests:
         return changed, gone
 
     def all(self) -> Iterator[Kept]:
+        """All that are kept, those without their request first."""
         yield from self._bare.values()
         yield from self._whole.values()
 

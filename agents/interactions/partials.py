@@ -100,6 +100,7 @@ class Partials:
     # Persistence
 
     def all(self) -> Iterator[Part]:
+        """All parts, for a snapshot."""
         return (Part(*part) for part in self._parts.all())
 
     def load(self, parts: Iterable[Part]) -> None:

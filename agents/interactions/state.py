@@ -65,6 +65,7 @@ class InteractionsState:
 
     @in_hand.setter
     def in_hand(self, hand: InHand) -> None:
+        """For who makes the state."""
         self._partition.in_hand = hand
 
     # PartitionState

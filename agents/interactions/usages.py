@@ -25,7 +25,8 @@ class Grouping(Protocol):
     """Where calls count; false if nowhere. ``loops``: the rules that look for loops, by id."""
 
     @property
-    def loops(self) -> frozenset[str]: ...
+    def loops(self) -> frozenset[str]:
+        """Names of the budgets and limits that look for runaway loops."""
 
     @property
     def limits(self) -> frozenset[str]:
@@ -130,6 +131,7 @@ class Usages:
     # Persistence
 
     def all(self) -> Iterator[UsagePart]:
+        """All parts, for a snapshot."""
         return (UsagePart(*part) for part in self._parts.all())
 
     def load(self, parts: Iterable[UsagePart]) -> None:

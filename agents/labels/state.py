@@ -160,6 +160,7 @@ class LabelsState(Untimed):
 
     @property
     def model(self) -> LabelModel:
+        """What has been learned of signals."""
         return self._model
 
     def apply(self, batch: Batch, effects: Effects) -> None:
