@@ -10,7 +10,7 @@ from aiokafka.errors import KafkaError, KafkaTimeoutError, UnknownTopicOrPartiti
 
 from agents.controls.fold import AUTHOR_HEADER
 from schemas.outputs import Control
-from streams.effects import Headers, Message
+from streams.effects import Headers, OutgoingMessage
 from streams.kafka import BrokerUnavailable, new_producer
 from streams.reasons import reason
 from streams.settings import Settings
@@ -50,7 +50,7 @@ async def write_control(settings: Settings, control: Control, author: str) -> Po
     )
 
 
-async def write_message(settings: Settings, message: Message) -> Position:
+async def write_message(settings: Settings, message: OutgoingMessage) -> Position:
     """Write a message to its own partition. Raises as :func:`write` does."""
     return await write(
         settings,

@@ -38,7 +38,7 @@ class Caller(NamedTuple):
     step: str
 
 
-class Usage(msgspec.Struct, array_like=True, gc=False):
+class GroupUsage(msgspec.Struct, array_like=True, gc=False):
     """Sums over the interactions of one group. Calls of unknown price add no money.
 
     ``requests`` counts interactions once they have ended (answered or unanswered), ``answers`` those that were answered.
@@ -143,7 +143,7 @@ class UsagePart(msgspec.Struct, array_like=True, gc=False):
     segment: int
     window: int
     group: Group
-    usage: Usage
+    usage: GroupUsage
     counted: int = 0
 
     @property

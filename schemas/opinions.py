@@ -123,7 +123,7 @@ class Foresight(msgspec.Struct, array_like=True, gc=False):
         return apart / self.answers if self.answers else 0.0
 
 
-class Judged(msgspec.Struct, array_like=True, gc=False):
+class JudgedUpTo(msgspec.Struct, array_like=True, gc=False):
     """``partition`` of the agent ``labels`` has judged everything up to the event time ``clock``; ``windows`` are over.
     ``rests``: there is nothing more to read."""
 

@@ -44,7 +44,7 @@ class Sample(msgspec.Struct, array_like=True, gc=False, frozen=True):
     rail_blocked: bool = False
 
 
-class Score(msgspec.Struct, array_like=True, gc=False, frozen=True):
+class AnswerScore(msgspec.Struct, array_like=True, gc=False, frozen=True):
     """How good an answer was, 0 to 1: an evaluation, or what another agent found out about it. ``name``: of the judge."""
 
     event_id: str
@@ -66,7 +66,7 @@ class Samples(msgspec.Struct, array_like=True, gc=False):
     clock: float
     rests: bool
     samples: list[Sample] = []
-    scores: list[Score] = []
+    scores: list[AnswerScore] = []
 
 
 class Acceptance(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -34,7 +34,7 @@ class Turn(msgspec.Struct, array_like=True, gc=False):
     """As of the row: ``refusal``, ``truncated``, ..."""
 
 
-class Signal(msgspec.Struct, array_like=True, gc=False):
+class FeedbackSignal(msgspec.Struct, array_like=True, gc=False):
     """A feedback event. Without ``session_id`` it is sent to every partition; the one that knows the response uses it."""
 
     event_id: str
@@ -60,4 +60,4 @@ class Turns(msgspec.Struct, array_like=True, gc=False):
     clock: float
     rests: bool
     turns: list[Turn] = []
-    signals: list[Signal] = []
+    signals: list[FeedbackSignal] = []

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaProducer, TopicPartition
 
-from streams.effects import Headers, Message
+from streams.effects import Headers, OutgoingMessage
 
 
 class Record(NamedTuple):
@@ -29,7 +29,7 @@ class Sent(NamedTuple):
     stored: asyncio.Future[Any]
 
 
-async def send_records(producer: AIOKafkaProducer, tp: TopicPartition, records: Iterable[Record | Message]) -> list[Sent]:
+async def send_records(producer: AIOKafkaProducer, tp: TopicPartition, records: Iterable[Record | OutgoingMessage]) -> list[Sent]:
     """Send to one partition, in this order. Waits where a batch is queued already, which bounds what is in flight.
 
     Raises ``KafkaTimeoutError`` if that does not go within the producer's time.
@@ -53,13 +53,13 @@ async def _submit(producer: AIOKafkaProducer, tp: TopicPartition, batch: Any) ->
     return Sent(batch.record_count(), await producer.send_batch(batch, tp.topic, partition=tp.partition))
 
 
-async def store(producer: AIOKafkaProducer, messages: Sequence[Message]) -> None:
+async def store(producer: AIOKafkaProducer, messages: Sequence[OutgoingMessage]) -> None:
     """Send, in order within each partition, and wait until all are stored. Raises ``KafkaError`` if one is not; others may be."""
-    by_partition: dict[tuple[str, int], list[Message]] = defaultdict(list)
+    by_partition: dict[tuple[str, int], list[OutgoingMessage]] = defaultdict(list)
     for message in messages:
         by_partition[message.topic, message.partition].append(message)
     await asyncio.gather(*(_stored(producer, TopicPartition(*tp), records) for tp, records in by_partition.items()))
 
 
-async def _stored(producer: AIOKafkaProducer, tp: TopicPartition, records: Sequence[Message]) -> None:
+async def _stored(producer: AIOKafkaProducer, tp: TopicPartition, records: Sequence[OutgoingMessage]) -> None:
     await asyncio.gather(*(batch.stored for batch in await send_records(producer, tp, records)))

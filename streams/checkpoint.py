@@ -31,7 +31,7 @@ from streams.batches import store
 from streams.changelog import Changelog, ChangelogWriter
 from streams.damage import STAGE, Damage
 from streams.deadletters import POISON, dead_letter, origin_of
-from streams.effects import Effects, Message
+from streams.effects import Effects, OutgoingMessage
 from streams.fetching import Unreadable
 from streams.in_hand import InHand, Work
 from streams.metrics import Metrics
@@ -444,7 +444,7 @@ class Checkpointer:
             return
         topic, n = self._deadletter_topic, self._deadletter_partitions
         keyed = [(x, base64.b64decode(x.key) if x.key else None) for x in letters]
-        await store(self._producer, [Message(topic, x.partition % n, key, msgspec.json.encode(x)) for x, key in keyed])
+        await store(self._producer, [OutgoingMessage(topic, x.partition % n, key, msgspec.json.encode(x)) for x, key in keyed])
         await self._sink.write_letters(letters)
 
     async def _append_states(self, captured: _Captured) -> None:

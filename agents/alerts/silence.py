@@ -17,7 +17,7 @@ import msgspec
 
 from schemas.findings import Finding
 from schemas.rows import SilenceRow
-from streams.effects import Message
+from streams.effects import OutgoingMessage
 
 KIND_HEADER = "mirante-kind"
 SILENCE = b"silence"
@@ -62,9 +62,9 @@ def parse_matchers(texts: Iterable[str]) -> dict[str, str]:
     return matchers
 
 
-def silence_message(topic: str, silence: Silence) -> Message:
+def silence_message(topic: str, silence: Silence) -> OutgoingMessage:
     """The record that makes a silence known; ``topic`` is that of the findings."""
-    return Message(topic, 0, silence.id.encode(), msgspec.json.encode(silence), ((KIND_HEADER, SILENCE),))
+    return OutgoingMessage(topic, 0, silence.id.encode(), msgspec.json.encode(silence), ((KIND_HEADER, SILENCE),))
 
 
 def row_of_silence(silence: Silence, version: int) -> SilenceRow:

@@ -17,7 +17,7 @@ GONE_AFTER = 90.0
 minute; where there is nothing to read and time stands still, nobody does."""
 
 
-class Source(NamedTuple):
+class FindingSource(NamedTuple):
     agent: str
     partition: int
 
@@ -34,13 +34,13 @@ class Sources:
     """
 
     def __init__(self, partitions: int, agents: Iterable[str] = ()) -> None:
-        self.clocks: dict[Source, float | None] = {}
+        self.clocks: dict[FindingSource, float | None] = {}
         self._partitions = partitions
         self._agents = frozenset(agents)
-        self._spoke: set[Source] = set()
-        self._heard: dict[Source, float] = {}
+        self._spoke: set[FindingSource] = set()
+        self._heard: dict[FindingSource, float] = {}
 
-    def hear(self, source: Source, clock: float | None) -> bool:
+    def hear(self, source: FindingSource, clock: float | None) -> bool:
         """A source says how far it is; it repeats itself after a crash, so its clock does not go back. Whether that is news."""
         self._spoke.add(source)
         known = self.clocks.get(source)
@@ -62,7 +62,7 @@ class Sources:
             return None
         return min((clock for clock in clocks if clock is not None), default=math.inf)
 
-    def let_time_pass(self, now: float) -> list[Source]:
+    def let_time_pass(self, now: float) -> list[FindingSource]:
         """Sources that have said nothing for too long become idle; returns them. ``now``: processing time."""
         self._heard.update(dict.fromkeys(self._spoke, now))
         self._spoke.clear()
@@ -74,6 +74,6 @@ class Sources:
                 gone.append(source)
         return gone
 
-    def _expected(self) -> Iterable[Source]:
+    def _expected(self) -> Iterable[FindingSource]:
         agents = self._agents | {source.agent for source in self.clocks if lane_of(source.agent) == "ordered"}
-        return [Source(agent, p) for agent in sorted(agents) for p in range(self._partitions)]
+        return [FindingSource(agent, p) for agent in sorted(agents) for p in range(self._partitions)]

@@ -36,12 +36,12 @@ from agents.alerts.present import alert_of, encode_alert, row_of
 from agents.alerts.settings import AlertSettings
 from agents.alerts.shards import joined, without_shard
 from agents.alerts.silence import KIND_HEADER, SILENCE, Silence, read_silence, row_of_silence
-from agents.alerts.sources import Lane, Source, Sources, lane_of
+from agents.alerts.sources import FindingSource, Lane, Sources, lane_of
 from agents.common.stage2 import Untimed, pieces
 from schemas.findings import Finding, Findings
 from schemas.rows import AlertRow, SilenceRow
 from streams.deadletters import dead_letter, origin_of
-from streams.effects import Effects, Message
+from streams.effects import Effects, OutgoingMessage
 from streams.partitioner import partition_of
 from streams.state import Batch
 
@@ -68,7 +68,7 @@ class SavedAlerts(msgspec.Struct, array_like=True, gc=False):
 
     lives: list[tuple[str, Life]] = []
     forgotten: list[str] = []
-    clocks: list[tuple[Source, float | None]] = []
+    clocks: list[tuple[FindingSource, float | None]] = []
     held: list[tuple[str, Finding]] = []
     """With the agent that found it; one not after ``ordered`` has acted."""
     silences: list[Silence] = []
@@ -113,7 +113,7 @@ class AlertsState(Untimed):
         # Changed since the last checkpoint.
         self._changed: dict[str, None] = {}
         self._forgotten: dict[str, None] = {}
-        self._moved: set[Source] = set()
+        self._moved: set[FindingSource] = set()
         self._new_held: dict[HeldKey, None] = {}
         self._new_silences: dict[str, None] = {}
         self._new_tickets: dict[str, None] = {}
@@ -156,7 +156,7 @@ class AlertsState(Untimed):
         return silence
 
     def _take(self, message: Findings, effects: Effects) -> None:
-        source = Source(message.agent, message.partition)
+        source = FindingSource(message.agent, message.partition)
         if self._sources.hear(source, message.clock):
             self._moved.add(source)
             self._dirty = True
@@ -410,7 +410,7 @@ class AlertsState(Untimed):
         self._dirty = True
         alert = alert_of(found, life, shown, self._settings, self._lives.get(shown.inhibited_by))
         key = found.encode()
-        effects.messages.append(Message(self._topic, partition_of(key, self._partitions), key, encode_alert(alert)))
+        effects.messages.append(OutgoingMessage(self._topic, partition_of(key, self._partitions), key, encode_alert(alert)))
         effects.row(AlertRow.TABLE, _encode_row(row_of(alert, life.version)))
 
     # The changelog
@@ -479,8 +479,8 @@ class AlertsState(Untimed):
 
     def _saved(
         self, *, lives: Iterable[tuple[str, Life]] = (), forgotten: Iterable[str] = (),
-        clocks: Iterable[tuple[Source, float | None]] = (), held: Iterable[tuple[str, Finding]] = (), silences: Iterable[Silence] = (),
-        tickets: Iterable[tuple[str, Pages]] = (),
+        clocks: Iterable[tuple[FindingSource, float | None]] = (), held: Iterable[tuple[str, Finding]] = (),
+        silences: Iterable[Silence] = (), tickets: Iterable[tuple[str, Pages]] = (),
     ) -> SavedAlerts:  # fmt: skip
         return SavedAlerts(
             list(lives), list(forgotten), list(clocks), list(held), list(silences),

@@ -71,7 +71,7 @@ class Condition(NamedTuple):
     """Of ``joint``: what moved furthest, each ``higher`` or ``lower``."""
 
 
-class Monitor(msgspec.Struct, array_like=True, gc=False):
+class SeriesMonitor(msgspec.Struct, array_like=True, gc=False):
     """The detectors of one series. ``whole``: of a (tenant, feature, model); a provider is watched for failures and latency only."""
 
     whole: bool
@@ -103,7 +103,7 @@ class Monitor(msgspec.Struct, array_like=True, gc=False):
             self.typical_creep = CreepTest(self.creep.h, typical=True)
 
     @classmethod
-    def of(cls, settings: AnomalySettings, *, whole: bool) -> Monitor:
+    def of(cls, settings: AnomalySettings, *, whole: bool) -> SeriesMonitor:
         """Every test that a series has; one of a part of a series (not ``whole``) has those that
         page."""
         page, h = settings.page_evidence, settings.ticket_evidence
@@ -266,4 +266,4 @@ class Monitor(msgspec.Struct, array_like=True, gc=False):
 
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(Monitor).decode
+_decode = msgspec.msgpack.Decoder(SeriesMonitor).decode

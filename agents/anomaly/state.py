@@ -18,7 +18,7 @@ from typing import NamedTuple
 import msgspec
 
 from agents.anomaly.bucket import Bucket
-from agents.anomaly.monitor import Condition, Kind, Monitor
+from agents.anomaly.monitor import Condition, Kind, SeriesMonitor
 from agents.anomaly.report import KEEP, ceased, finding, slo_finding, slo_labels
 from agents.anomaly.settings import AnomalySettings
 from agents.anomaly.slo import Objective
@@ -48,7 +48,7 @@ _PIECE = 50
 _PARTS_PIECE = 500
 
 
-class Level(NamedTuple):
+class SeriesLevel(NamedTuple):
     """What is watched as one series: ``whole``: values are (tenant, feature, model); else (provider,)."""
 
     whole: bool
@@ -64,7 +64,7 @@ _EXPLAIN_PROVIDER = ("model", "feature", "tenant")
 class Watched(msgspec.Struct, array_like=True, gc=False):
     """A series and what is being said of it. ``active``: conditions reported as holding; ``burning``: objective -> since when."""
 
-    monitor: Monitor
+    monitor: SeriesMonitor
     seen: int
     """Start of the last bucket with requests."""
     active: list[Kind] = []
@@ -84,8 +84,8 @@ class SavedAnomaly(msgspec.Struct, array_like=True, gc=False):
     closed: int
     clocks: list[Reached] = []
     parts: list[tuple[Source, Part]] = []
-    series: list[tuple[Level, Watched]] = []
-    gone: list[Level] = []
+    series: list[tuple[SeriesLevel, Watched]] = []
+    gone: list[SeriesLevel] = []
     unpriced: list[tuple[ModelKey, Unpriced]] = []
     unpriced_gone: list[ModelKey] = []
     untaken: list[Parts] | None = None
@@ -129,7 +129,7 @@ class AnomalyState(Untimed):
         self._watermark = Watermark(sources)
         self._open: dict[int, dict[PartKey, Aggregate]] = {}
         self._parts = 0
-        self._series: Section[Level, Watched] = Section()
+        self._series: Section[SeriesLevel, Watched] = Section()
         self._unpriced = UnpricedModels()
         self._changed_parts: dict[PartKey, Part] = {}
         self._dirty = False
@@ -298,7 +298,7 @@ class AnomalyState(Untimed):
         """What the first seconds of the open bucket show of series under suspicion; nothing is learned from them."""
         start, self._looked = self._closed, end
         held = {key: part for key, part in self._open.get(start, {}).items() if key[4] < end}
-        buckets: dict[Level, Bucket] | None = None
+        buckets: dict[SeriesLevel, Bucket] | None = None
         for level, watched in sorted(self._series.items(), key=lambda item: item[0]):
             if not watched.monitor.suspicious:
                 continue
@@ -314,7 +314,7 @@ class AnomalyState(Untimed):
     def _judge(self, start: int, held: Mapping[PartKey, Aggregate], found: list[Finding]) -> None:
         buckets = _buckets(held)
         for level in sorted(buckets.keys() - self._series.keys()):
-            self._series.put(level, Watched(Monitor.of(self._settings, whole=level.whole), start))
+            self._series.put(level, Watched(SeriesMonitor.of(self._settings, whole=level.whole), start))
         nothing = Bucket()
         for level, watched in sorted(self._series.items(), key=lambda item: item[0]):
             bucket = buckets.get(level, nothing)
@@ -326,7 +326,7 @@ class AnomalyState(Untimed):
         found.extend(self._unpriced.judge(start + SECONDS, parts, self._shard, STAGE))
         self._evict(start + SECONDS, found)
 
-    def _watch(self, level: Level, watched: Watched, start: int, bucket: Bucket, found: list[Finding]) -> None:
+    def _watch(self, level: SeriesLevel, watched: Watched, start: int, bucket: Bucket, found: list[Finding]) -> None:
         where, end = self._where(level), float(start + SECONDS)
         conditions = self._heeded(level, watched.monitor.update(start, bucket))
         if shares := {value: amounts.requests for (name, value), amounts in bucket.values.items() if name == "provider"}:
@@ -350,11 +350,11 @@ class AnomalyState(Untimed):
                 found.append(_slo_ceased(objective, where, end))
 
     @staticmethod
-    def _heeded(level: Level, conditions: list[Condition]) -> list[Condition]:
+    def _heeded(level: SeriesLevel, conditions: list[Condition]) -> list[Condition]:
         """Features tell most; what concerns all of them is that the provider fails."""
         return [condition for condition in conditions if level.whole or condition.kind in _OF_A_PROVIDER]
 
-    def _report(self, condition: Condition, level: Level, watched: Watched, bucket: Bucket, end: float) -> Finding:
+    def _report(self, condition: Condition, level: SeriesLevel, watched: Watched, bucket: Bucket, end: float) -> Finding:
         report = finding(condition, self._where(level), end, self._settings, STAGE)
         report.response_ids = bucket.shown_by(condition.kind)
         report.detail = {**report.detail, "provider": watched.provider}
@@ -374,21 +374,21 @@ class AnomalyState(Untimed):
                 found.extend(ceased(kind, where, float(end), STAGE) for kind in watched.active)
                 found.extend(_slo_ceased(o, where, float(end)) for o in self._objectives if o.label in watched.burning)
 
-    def _where(self, level: Level) -> dict[str, str]:
+    def _where(self, level: SeriesLevel) -> dict[str, str]:
         if level.whole:
             return dict(zip(_WHOLE, level.values, strict=True))
         return {"scope": "provider", "provider": level.values[0], **self._shard}
 
 
-def _buckets(held: Mapping[PartKey, Aggregate]) -> dict[Level, Bucket]:
-    buckets: dict[Level, Bucket] = {}
+def _buckets(held: Mapping[PartKey, Aggregate]) -> dict[SeriesLevel, Bucket]:
+    buckets: dict[SeriesLevel, Bucket] = {}
     for (_, _, _, series, window), aggregate in sorted(held.items(), key=lambda item: item[0]):
         if aggregate.requests <= aggregate.overdue:  # such as a late answer to what was counted as unanswered
             continue
-        whole = Level(True, (series.tenant, series.feature, series.model))
+        whole = SeriesLevel(True, (series.tenant, series.feature, series.model))
         buckets.setdefault(whole, Bucket()).add(window, series, aggregate, _EXPLAIN_WHOLE)
         if series.provider:
-            provider = Level(False, (series.provider,))
+            provider = SeriesLevel(False, (series.provider,))
             buckets.setdefault(provider, Bucket()).add(window, series, aggregate, _EXPLAIN_PROVIDER)
     return buckets
 

@@ -24,7 +24,7 @@ from agents.common.stage2 import FindingsWriter, Untimed, pieces
 from agents.common.watermark import Source
 from schemas.findings import Finding
 from schemas.rows import TableRow
-from streams.effects import Effects, Message
+from streams.effects import Effects, OutgoingMessage
 from streams.partitioner import partition_of
 from streams.state import Batch
 
@@ -146,7 +146,7 @@ class BehaviourState(Untimed):
         for task in tasks:
             key = task.response_id.encode()
             effects.count("judge_tasks")
-            effects.messages.append(Message(self._tasks, partition_of(key, self._partitions), key, task.value))
+            effects.messages.append(OutgoingMessage(self._tasks, partition_of(key, self._partitions), key, task.value))
 
     def close_interval(self, effects: Effects) -> None:
         for row in (*self._questions.take_rows(), *self._shadows.take_verdicts()):

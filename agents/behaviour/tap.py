@@ -96,7 +96,7 @@ class BehaviourTap:
                 # Only the last of several messages says how far this partition is: then everything before has been told.
                 clock, rests = (head.complete, head.rests) if at == last else (0.0, False)
                 message = Items(head.source, head.partition, clock, rests, told[at : at + MAX_ITEMS])
-                effects.messages.append(outside.Message(self._topic, home, None, _encode(message)))
+                effects.messages.append(outside.OutgoingMessage(self._topic, home, None, _encode(message)))
 
     def _tell_all(self, item: Item) -> None:
         for home in range(self._partitions):

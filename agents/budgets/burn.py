@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from agents.budgets.windows import BUCKET, History, Window, between, entries
+from agents.budgets.windows import BUCKET, BudgetWindow, History, between, entries
 
 _LEAST_STEPS = 3
 """Usage in so many steps of the long window at least: one expensive call does not go on."""
@@ -39,7 +39,7 @@ class Burn(NamedTuple):
     exhausted: float
 
 
-def pairs_of(window: Window) -> tuple[Pair, ...]:
+def pairs_of(window: BudgetWindow) -> tuple[Pair, ...]:
     """The workbook's pairs for a window, without those that half the budget would be gone before they could speak."""
     fine = -(-window.seconds // (8_640 * BUCKET)) * BUCKET
     pairs = (Pair(rate, long * fine, short * fine, fast) for rate, long, short, fast in _WORKBOOK)
@@ -52,7 +52,7 @@ def least_spent(pairs: tuple[Pair, ...], limit: int, seconds: int) -> int:
 
 
 def burn(
-    history: History, now: int, *, pairs: tuple[Pair, ...], limit: int, window: Window, start: int, end: int
+    history: History, now: int, *, pairs: tuple[Pair, ...], limit: int, window: BudgetWindow, start: int, end: int
 ) -> Burn | None:
     """Whether a budget burns at ``now``. ``start``, ``end``: of its calendar window; ``history``: folded at ``now``."""
     ahead = sum(amount for time, amount in entries(history) if time >= now)

@@ -19,7 +19,7 @@ PartKey = tuple[Group, int, Source, int]
 Step = tuple[int, list[tuple[Source, UsagePart]]]
 
 
-class Inbox:
+class UsageInbox:
     """Of one partition, by step: the 10 s in which usage counts (:attr:`UsagePart.judged`). Of each part the newest version."""
 
     def __init__(self) -> None:

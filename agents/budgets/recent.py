@@ -12,10 +12,10 @@ import msgspec
 from agents.budgets.ledger import CARRY, Key, key_of, values_of
 from agents.budgets.windows import BUCKET
 from agents.common.watermark import Source
-from schemas.group_usage import Caller, Usage
+from schemas.group_usage import Caller, GroupUsage
 
 
-class Origin(NamedTuple):
+class PartOrigin(NamedTuple):
     """Where a part came from."""
 
     window: int
@@ -57,7 +57,7 @@ class SavedLap(msgspec.Struct, array_like=True, gc=False):
     dearest: tuple[int, int] = (0, 0)
 
 
-def lap_of(usage: Usage) -> Lap:
+def lap_of(usage: GroupUsage) -> Lap:
     """What is remembered of the usage of one window part."""
     signatures, examples = tuple(usage.signatures.items()), tuple(identity for _, identity in usage.examples)
     dearest = round(max((usd for usd, _ in usage.examples), default=0.0) * 1e12)
@@ -76,13 +76,13 @@ class Recent:
         self._rule = rule
         self._span = span
         self._pause = pause
-        self._groups: dict[Key, dict[Origin, Lap]] = {}
-        self._changed: dict[tuple[Key, Origin], Lap] = {}
+        self._groups: dict[Key, dict[PartOrigin, Lap]] = {}
+        self._changed: dict[tuple[Key, PartOrigin], Lap] = {}
 
     def __len__(self) -> int:
         return len(self._groups)
 
-    def put(self, key: Key, origin: Origin, lap: Lap, now: int) -> bool:
+    def put(self, key: Key, origin: PartOrigin, lap: Lap, now: int) -> bool:
         """Take a part. False: it says nothing new, or is too old."""
         if origin.window + BUCKET <= now - self._span:
             return False
@@ -139,7 +139,7 @@ class Recent:
                 yield self._saved(key, origin, lap)
 
     def load(self, saved: SavedLap, now: int) -> None:
-        origin = Origin(saved.window, saved.segment, Source(*saved.source), saved.counted)
+        origin = PartOrigin(saved.window, saved.segment, Source(*saved.source), saved.counted)
         money = saved.money[0] * CARRY + saved.money[1]
         dearest = saved.dearest[0] * CARRY + saved.dearest[1]
         lap = Lap(saved.version, saved.requests, saved.tokens, money, saved.signatures, saved.examples, saved.callers, dearest)
@@ -153,7 +153,7 @@ class Recent:
                 self._groups.pop(key, None)
         self._changed.clear()
 
-    def _saved(self, key: Key, origin: Origin, lap: Lap) -> SavedLap:
+    def _saved(self, key: Key, origin: PartOrigin, lap: Lap) -> SavedLap:
         return SavedLap(
             self._rule, values_of(key), origin.window, origin.segment, origin.source, lap.version, lap.requests, lap.tokens,
             divmod(lap.picodollars, CARRY), lap.signatures, lap.examples, origin.counted, lap.callers,

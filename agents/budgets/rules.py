@@ -32,7 +32,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from agents.budgets.burn import Pair, pairs_of
-from agents.budgets.windows import BUCKET, Resolution, Window, parse_duration, parse_window
+from agents.budgets.windows import BUCKET, BudgetWindow, Resolution, parse_duration, parse_window
 from schemas.events import Request
 from schemas.group_usage import Group
 from schemas.outputs import Severity
@@ -77,7 +77,7 @@ class BudgetTable(_Table):
     by: By = ()
     limit: Amount
     unit: Unit = "usd"
-    window: Annotated[Window, BeforeValidator(parse_window)]
+    window: Annotated[BudgetWindow, BeforeValidator(parse_window)]
     severity: Severity = "ticket"
     burn: bool | None = None
 
@@ -121,7 +121,7 @@ class Rule:
     by: tuple[str, ...]
     unit: Unit
     limit: int
-    window: Window
+    window: BudgetWindow
     severity: Severity
     burn: bool = False
     runaway: RunawayTable | None = None
@@ -129,8 +129,10 @@ class Rule:
     @cached_property
     def id(self) -> str:
         """Names what is counted: another limit keeps the sums, another scope, window or unit begins anew."""
-        counted = (self.kind, sorted(self.scope.items()), self.by, self.unit, self.window)
-        return f"{self.name}#{zlib.crc32(repr(counted).encode()):08x}"
+        counted = repr((self.kind, sorted(self.scope.items()), self.by, self.unit))[:-1]
+        # spelled out: it is in states that were written, so it must not follow the name of a class
+        counted += f", Window(kind={self.window.kind!r}, seconds={self.window.seconds!r}))"
+        return f"{self.name}#{zlib.crc32(counted.encode()):08x}"
 
     @cached_property
     def pairs(self) -> tuple[Pair, ...]:
@@ -164,11 +166,11 @@ def read_rules(budgets: Iterable[Any] = (), limits: Iterable[Any] = (), runaway:
             raise ValueError(f"[[limits]] {table.name}: by: name whom the limit holds for, such as by = 'user'")
         limit = _whole(table.limit, table.unit, f"[[limits]] {table.name}")
         rules.append(
-            Rule("limit", table.name, _plain(table.scope), table.by, table.unit, limit, Window("rolling", table.per), table.severity)
+            Rule("limit", table.name, _plain(table.scope), table.by, table.unit, limit, BudgetWindow("rolling", table.per), table.severity)
         )
     loops = _convert(RunawayTable, "[runaway]", runaway or {})
     if loops.enabled:
-        limit, window = _whole(loops.usd, "usd", "[runaway]"), Window("rolling", RUNAWAY_SPAN)
+        limit, window = _whole(loops.usd, "usd", "[runaway]"), BudgetWindow("rolling", RUNAWAY_SPAN)
         for dimension in ("session", "trace"):
             rules.append(Rule("runaway", dimension, {}, (dimension,), "usd", limit, window, loops.severity, runaway=loops))
     return Rules(rules)

@@ -17,9 +17,9 @@ import msgspec
 
 from agents.budgets import report
 from agents.budgets.burn import burn, least_spent
-from agents.budgets.inbox import FRESH, Inbox
+from agents.budgets.inbox import FRESH, UsageInbox
 from agents.budgets.ledger import AMOUNT, Key, Ledger, SavedGroup, SavedPart, key_of, values_of
-from agents.budgets.recent import Origin, Recent, SavedLap, lap_of
+from agents.budgets.recent import PartOrigin, Recent, SavedLap, lap_of
 from agents.budgets.rules import Rule, Rules
 from agents.budgets.runaway import STILL, find_loop, where_of
 from agents.budgets.windows import BUCKET, FOREVER, History, entries, falls_below, peak
@@ -119,7 +119,7 @@ class BudgetState(Untimed):
         self._watermark = Watermark(sources)
         self._grid = 0
         self._settle = settle
-        self._inbox = Inbox()
+        self._inbox = UsageInbox()
         self._settling: dict[Source, tuple[int, ...]] = {}
         self._found: list[Finding] = []
         self._ordered = False
@@ -246,7 +246,7 @@ class BudgetState(Untimed):
         return self._ledger.put(source, part.segment, rule, key, part.window, usage.version, amount, self._grid, part.counted)
 
     def _put_recent(self, rule: Rule, source: Source, part: UsagePart) -> bool:
-        origin = Origin(part.window, part.segment, source, part.counted)
+        origin = PartOrigin(part.window, part.segment, source, part.counted)
         return self._recent[rule.id].put(key_of(part.group.values), origin, lap_of(part.usage), self._grid)
 
     def _look_at_budget(self, rule: Rule, values: tuple[str, ...], history: History, window: int, examples: list[str]) -> None:

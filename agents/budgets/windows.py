@@ -27,7 +27,7 @@ History = tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class BudgetWindow:
     """``kind``: hour, day, week, month or rolling; ``seconds``: its length (of a month: 30 days, for what only needs its order of size)."""
 
     kind: str
@@ -60,14 +60,14 @@ def parse_duration(value: object) -> int:
     return int(match[1]) * _UNITS[match[2] or "s"]
 
 
-def parse_window(value: object) -> Window:
+def parse_window(value: object) -> BudgetWindow:
     """A calendar window by its name or a rolling one by its length. Raises ValueError."""
     if isinstance(value, str) and value in _CALENDAR:
-        return Window(value, _CALENDAR[value])
+        return BudgetWindow(value, _CALENDAR[value])
     seconds = parse_duration(value)
     if not 60 <= seconds <= 366 * _DAY or seconds % BUCKET:
         raise ValueError(f"a rolling window is a multiple of {BUCKET} s from 1 minute to 366 days, not {value!r}")
-    return Window("rolling", seconds)
+    return BudgetWindow("rolling", seconds)
 
 
 def duration(seconds: int) -> str:
@@ -93,7 +93,7 @@ class Resolution:
     ones need 6 and 72 times that. A rolling window's oldest part is kept in sixtieths of it.
     """
 
-    def __init__(self, window: Window, keep: int) -> None:
+    def __init__(self, window: BudgetWindow, keep: int) -> None:
         """``keep``: seconds that a history reaches back; 0 for a total alone."""
         fine = -(-window.seconds // (8_640 * BUCKET)) * BUCKET
         self.fine = fine

@@ -16,7 +16,7 @@ import msgspec
 from agents.common.messages import messages
 from agents.common.watermark import Source, Watermark
 from schemas.findings import Finding, Findings
-from streams.effects import Effects, Message
+from streams.effects import Effects, OutgoingMessage
 from streams.state import Batch
 
 K = TypeVar("K", bound=Hashable)
@@ -78,7 +78,7 @@ class FindingsWriter:
                 ordered=ordered,
             )
         )
-        effects.messages.append(Message(self._topic, 0, None, value))
+        effects.messages.append(OutgoingMessage(self._topic, 0, None, value))
 
 
 _encode_findings = msgspec.msgpack.Encoder().encode
@@ -87,7 +87,7 @@ _encode_findings = msgspec.msgpack.Encoder().encode
 # What is read
 
 
-class Word(Protocol):
+class ClockWord(Protocol):
     """A message of a source partition: everything up to the event time ``clock`` was told with it
     or before it. ``rests``: there is nothing more to read."""
 
@@ -95,7 +95,7 @@ class Word(Protocol):
     rests: bool
 
 
-W = TypeVar("W", bound=Word)
+W = TypeVar("W", bound=ClockWord)
 
 
 class WatermarkState(Untimed, Generic[W]):

@@ -25,7 +25,7 @@ from agents.controls.wishes import Wish, Wishes, weight
 from schemas.outputs import Alert, Control
 from schemas.rows import ControlRow
 from streams.deadletters import dead_letter, origin_of
-from streams.effects import Effects, Message
+from streams.effects import Effects, OutgoingMessage
 from streams.partitioner import partition_of
 from streams.state import Batch
 
@@ -170,7 +170,7 @@ class ControlsState(Untimed):
             return  # a deleted key of a topic that someone has made compacted
         for proposal in proposals(self._rules, _decode_alert(record.value)):
             key = proposal.control.scope.encode()
-            effects.messages.append(Message(self._proposals_topic, partition_of(key, self._partitions), key, _encode(proposal)))
+            effects.messages.append(OutgoingMessage(self._proposals_topic, partition_of(key, self._partitions), key, _encode(proposal)))
 
     def _proposal(self, record: Any, effects: Effects) -> None:
         proposal = _decode_proposal(record.value)
@@ -204,7 +204,7 @@ class ControlsState(Untimed):
         held = self._held.get(control.scope)
         # Known at once, not only when read back: the next proposal is decided in its view.
         self._hold(control.scope, CurrentControl(control, -1, held.recorded if held else None))
-        effects.messages.append(Message(self._controls_topic, self._partition, control.scope.encode(), _encode(control)))
+        effects.messages.append(OutgoingMessage(self._controls_topic, self._partition, control.scope.encode(), _encode(control)))
 
     def _put_back(self, scope: str, effects: Effects) -> bool:
         """What was in force has ended: write what other alerts still want, if they do."""
@@ -229,7 +229,7 @@ class ControlsState(Untimed):
         elif said is not None and said.since is not None and said.by_rule == control:
             effects.count("switch", "repeated")
             self._audit(record, control, "recorded", effects, note="written before what an operator has said was known; that holds")
-            effects.messages.append(Message(self._controls_topic, self._partition, control.scope.encode(), _encode(said.since)))
+            effects.messages.append(OutgoingMessage(self._controls_topic, self._partition, control.scope.encode(), _encode(said.since)))
             return
         else:
             self._note_said(control.scope, RuledControl(control))

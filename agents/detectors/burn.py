@@ -15,7 +15,7 @@ _MINUTES = (5.0, 30.0, 60.0, 360.0, 4320.0)
 """Lengths of the windows."""
 
 
-class Rule(NamedTuple):
+class BurnRule(NamedTuple):
     """Alert when both windows (indices into ``_MINUTES``) burn at ``rate`` times the pace that uses
     the budget up in 30 days."""
 
@@ -25,7 +25,7 @@ class Rule(NamedTuple):
     severity: Literal["page", "ticket"]
 
 
-_RULES = (Rule(2, 0, 14.4, "page"), Rule(3, 1, 6.0, "page"), Rule(4, 3, 1.0, "ticket"))
+_RULES = (BurnRule(2, 0, 14.4, "page"), BurnRule(3, 1, 6.0, "page"), BurnRule(4, 3, 1.0, "ticket"))
 """Table 5-8 of the Google SRE workbook, chapter 5, "Alerting on SLOs"."""
 
 _LEAST_BAD = 10.0
@@ -37,7 +37,7 @@ _NEARLY = 0.999
 class Burning(NamedTuple):
     """A rule that holds. ``rate``: over its long window; ``bad``: events in it."""
 
-    rule: Rule
+    rule: BurnRule
     rate: float
     bad: float
     minutes: float
@@ -90,7 +90,7 @@ class BurnRate(msgspec.Struct, array_like=True, gc=False):
                 return Burning(rule, rates[0], self.bad[rule.long], _MINUTES[rule.long])
         return None
 
-    def _rates(self, rule: Rule, budget: float) -> list[float]:
+    def _rates(self, rule: BurnRule, budget: float) -> list[float]:
         return [
             self.bad[w] / self.all[w] / budget if self.all[w] else 0.0
             for w in (rule.long, rule.short)

@@ -15,7 +15,7 @@ from agents.detectors.two_sample import kernel_direction
 from agents.drift.cause import Candidate, explain
 from agents.drift.metrics import INPUT, SPEED, WEIGHTS, Test, Units, asked, features_of, leading, scaled, test_of, tests
 from agents.drift.rows import BINARIES, CATEGORIES, NUMBERS, Rows, answers, questions
-from agents.drift.series import BLOCK, WINDOW, Kept, Series
+from agents.drift.series import BLOCK, WINDOW, DriftSeries, KeptSeries
 from agents.drift.text import STYLE, STYLE_NAMES, Floats, Small, words_of
 from agents.drift.witness import Heard, remembered, statements
 from schemas.outputs import DriftCause
@@ -79,11 +79,11 @@ class Look(NamedTuple):
     tests: list[Test]
 
 
-class Monitor:
+class DriftMonitor:
     """A series with its evidence. ``add`` answers in order of time; ``evidence`` and ``drift`` say where it stands."""
 
-    def __init__(self, kept: Kept | None = None, status: Status | None = None) -> None:
-        self.series = Series(kept)
+    def __init__(self, kept: KeptSeries | None = None, status: Status | None = None) -> None:
+        self.series = DriftSeries(kept)
         self.status = status or Status()
         self.said: list[Heard] = []
         """What other detectors say of the block that the latest answer has filled."""
@@ -376,4 +376,4 @@ def _levels(metric: str, old: Rows, new: Rows) -> tuple[float | None, float | No
     return None, None
 
 
-__all__ = ["SCALES", "WINDOW", "Drift", "Look", "Monitor", "Status"]
+__all__ = ["SCALES", "WINDOW", "Drift", "DriftMonitor", "Look", "Status"]

@@ -44,7 +44,7 @@ class Example(msgspec.Struct, array_like=True, gc=False):
     excerpt: str
 
 
-class Kept(msgspec.Struct, gc=False, array_like=True):
+class KeptSeries(msgspec.Struct, gc=False, array_like=True):
     """What is kept besides the rows. ``version``: of the reference, from 1; ``inherited``: of which model it was taken over, whole."""
 
     next: int = 0
@@ -59,11 +59,11 @@ class Kept(msgspec.Struct, gc=False, array_like=True):
     """How the rows were made (see ``rows.FEATURES``); such of another make cannot be compared."""
 
 
-class Series:
+class DriftSeries:
     """The rows of one series."""
 
-    def __init__(self, kept: Kept | None = None) -> None:
-        self.kept = kept or Kept()
+    def __init__(self, kept: KeptSeries | None = None) -> None:
+        self.kept = kept or KeptSeries()
         self.reference = empty_rows()
         self.window = empty_rows()
         self.block = empty_rows()
@@ -88,7 +88,7 @@ class Series:
         found: Bools = (since >= LEARNING) | bool(self.kept.inherited)
         return found
 
-    def inherit(self, other: Series, model: str) -> None:
+    def inherit(self, other: DriftSeries, model: str) -> None:
         """Begin with another model's reference: this series is to take its place."""
         old = other.reference if other.frozen else np.concatenate([other.reference, other.window])
         self.reference = recoded(old[-REFERENCE:], other.kept.names, self.kept.names)

@@ -22,17 +22,17 @@ from agents.common.stage2 import Progress, Section, WatermarkState
 from agents.common.watermark import Reached, Source
 from agents.detectors.e_values import e_bh
 from agents.drift.embedding import Embedding, EmbeddingError
-from agents.drift.monitor import Monitor, Status
+from agents.drift.monitor import DriftMonitor, Status
 from agents.drift.quality import Quality
 from agents.drift.report import STAGE, Key, drift_ceased, drift_finding, drop_ceased, drop_finding, rows_of, score_row, witness_row
 from agents.drift.rows import FEATURES, ROW, Rows
-from agents.drift.series import Kept
+from agents.drift.series import KeptSeries
 from agents.drift.settings import DriftSettings
 from agents.drift.tap import PERIOD
 from agents.drift.text import Small
 from agents.drift.witness import statements_on_scores
 from schemas.findings import Finding
-from schemas.samples import Acceptance, Sample, Samples, Score
+from schemas.samples import Acceptance, AnswerScore, Sample, Samples
 from streams.effects import Effects
 from streams.state import Batch
 
@@ -55,11 +55,11 @@ _NONE: tuple[str, ...] = ()
 """Before every series."""
 
 
-class Place(msgspec.Struct, array_like=True, gc=False):
+class SeriesPlace(msgspec.Struct, array_like=True, gc=False):
     """A series in the changelog: its new rows (bytes of ``ROW``), and by ``seq`` (bytes of int32) which rows are where."""
 
     key: Key
-    kept: Kept
+    kept: KeptSeries
     status: Status
     quality: dict[str, Quality]
     rows: bytes
@@ -78,8 +78,8 @@ class SavedDrift(msgspec.Struct, array_like=True, gc=False):
     closed: int
     clocks: list[Reached] = []
     samples: list[Sample] = []
-    scores: list[Score] = []
-    series: list[Place] = []
+    scores: list[AnswerScore] = []
+    series: list[SeriesPlace] = []
     gone: list[Key] = []
     remembered: list[tuple[int, Key, list[str]]] = []
     taken: Key | None = None
@@ -93,11 +93,11 @@ _decode_saved = msgspec.msgpack.Decoder(SavedDrift).decode
 _encode_row = msgspec.json.Encoder().encode
 
 
-class Watched:
+class WatchedScores:
     """A series and the scores of its answers."""
 
-    def __init__(self, monitor: Monitor | None = None, quality: dict[str, Quality] | None = None) -> None:
-        self.monitor = monitor or Monitor()
+    def __init__(self, monitor: DriftMonitor | None = None, quality: dict[str, Quality] | None = None) -> None:
+        self.monitor = monitor or DriftMonitor()
         self.quality = quality or {}
 
 
@@ -125,16 +125,16 @@ class DriftState(WatermarkState[Samples]):
         self._queue: list[Key] = []
         """Series of the period being taken that are to come, the next one last."""
         self._samples: dict[int, dict[Key, list[Sample]]] = {}
-        self._scores: dict[int, list[Score]] = {}
+        self._scores: dict[int, list[AnswerScore]] = {}
         self._pending = 0
         self._known: set[str] = set()
-        self._series: Section[Key, Watched] = Section()
+        self._series: Section[Key, WatchedScores] = Section()
         self._watching: set[Key] = set()
         """Series that have a reference."""
         self._remembered: deque[tuple[int, Key, list[str]]] = deque()
         self._series_of: dict[str, Key] = {}
         self._new_samples: list[Sample] = []
-        self._new_scores: list[Score] = []
+        self._new_scores: list[AnswerScore] = []
         self._new_remembered: list[tuple[int, Key, list[str]]] = []
 
     # PartitionState
@@ -207,13 +207,13 @@ class DriftState(WatermarkState[Samples]):
         self._pending += period >= self._over
         return True
 
-    def _put_score(self, score: Score, effects: Effects) -> None:
+    def _put_score(self, score: AnswerScore, effects: Effects) -> None:
         if score.time // PERIOD < self._over:
             effects.count("late_for_drift")
         elif self._hold_score(score):
             self._new_scores.append(score)
 
-    def _hold_score(self, score: Score) -> bool:
+    def _hold_score(self, score: AnswerScore) -> bool:
         if score.event_id in self._known:
             return False
         self._known.add(score.event_id)
@@ -284,7 +284,7 @@ class DriftState(WatermarkState[Samples]):
         self._series.touch(key)
         self._remember(period, key, [sample.response_id for sample in held], new=True)
 
-    def _take_scores(self, scores: list[Score], effects: Effects) -> None:
+    def _take_scores(self, scores: list[AnswerScore], effects: Effects) -> None:
         self._known.difference_update(score.event_id for score in scores)
         judged = sum(len(one.quality) for one in self._series.values())
         enough = max(1, judged) / self._settings.score_level
@@ -302,7 +302,8 @@ class DriftState(WatermarkState[Samples]):
             effects.count("drift_not_embedded", by=len(samples))
             return {}
 
-    def _look(self, key: Key, watched: Watched, sample: Sample, embedded: Small | None, found: list[Finding], effects: Effects) -> None:
+    def _look(self, key: Key, watched: WatchedScores, sample: Sample, embedded: Small | None,
+              found: list[Finding], effects: Effects) -> None:  # fmt: skip
         """The next answer of a series, and what is seen with it."""
         monitor = watched.monitor
         before = monitor.drift
@@ -325,7 +326,7 @@ class DriftState(WatermarkState[Samples]):
         evidence = {key: one.monitor.evidence for key, one in self._series.items() if one.monitor.evidence > 0}
         return e_bh(evidence, len(self._watching), self._settings.level)
 
-    def _score(self, score: Score, enough: float, effects: Effects) -> None:
+    def _score(self, score: AnswerScore, enough: float, effects: Effects) -> None:
         """``enough``: the evidence that would be reported if no other scores had any."""
         key = self._series_of.get(score.response_id)
         watched = None if key is None else self._series.get(key)
@@ -362,7 +363,7 @@ class DriftState(WatermarkState[Samples]):
 
     # Series
 
-    def _watched(self, key: Key, time: float, found: list[Finding]) -> Watched:
+    def _watched(self, key: Key, time: float, found: list[Finding]) -> WatchedScores:
         """The series, a new one if need be: of a known feature it begins with the reference of the model last used."""
         watched = self._series.get(key)
         if watched is not None:
@@ -381,8 +382,8 @@ class DriftState(WatermarkState[Samples]):
             self._watching.discard(idle)
         return watched
 
-    def _new_watched(self, version: int = 1) -> Watched:
-        return Watched(Monitor(Kept(version=version, features=self._features)))
+    def _new_watched(self, version: int = 1) -> WatchedScores:
+        return WatchedScores(DriftMonitor(KeptSeries(version=version, features=self._features)))
 
     def _withdraw(self, key: Key, time: float, found: list[Finding]) -> None:
         watched = self._series[key]
@@ -491,22 +492,22 @@ class DriftState(WatermarkState[Samples]):
         for period in [period for period in self._scores if period < self._closed]:
             self._known.difference_update(score.event_id for score in self._scores.pop(period))
 
-    def _place(self, key: Key, *, whole: bool) -> Place:
+    def _place(self, key: Key, *, whole: bool) -> SeriesPlace:
         watched = self._series[key]
         series = watched.monitor.series
         rows = [series.rows()] if whole else series.fresh
-        return Place(
+        return SeriesPlace(
             key, series.kept, watched.monitor.status, watched.quality, b"".join(row.tobytes() for row in rows),
             _seqs(series.reference), _seqs(series.window), _seqs(series.block),
         )  # fmt: skip
 
-    def _restore(self, place: Place) -> None:
+    def _restore(self, place: SeriesPlace) -> None:
         known = self._series.get(place.key)
         if place.kept.features != self._features:
             self._series[place.key] = self._new_watched(place.kept.version + 1)
             self._watching.discard(place.key)
             return
-        watched = Watched(Monitor(place.kept, place.status), place.quality)
+        watched = WatchedScores(DriftMonitor(place.kept, place.status), place.quality)
         series = watched.monitor.series
         if known is not None:
             old = known.monitor.series

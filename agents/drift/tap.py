@@ -17,8 +17,8 @@ from agents.common.taps import Call, Head
 from agents.drift.text import MAX_ANSWER, MAX_QUESTION
 from agents.inspection.pii import name_of
 from schemas.events import Evaluation, Feedback, Request
-from schemas.samples import Sample, Samples, Score
-from streams.effects import Effects, Message
+from schemas.samples import AnswerScore, Sample, Samples
+from streams.effects import Effects, OutgoingMessage
 from streams.partitioner import partition_of
 
 PERIOD = 30.0
@@ -74,7 +74,7 @@ class SamplesTap:
         self._partitions = partitions
         self._most = most
         self._held: dict[Group, Smallest] = {}
-        self._scores: list[Score] = []
+        self._scores: list[AnswerScore] = []
         self._missed = 0
 
     def answered(self, call: Call) -> None:
@@ -97,7 +97,7 @@ class SamplesTap:
         """What users say becomes a label first (the agent ``labels``), which may be sent here as a score."""
 
     def evaluation(self, event: Evaluation, line: bytes) -> None:
-        self._scores.append(Score(event.event_id, event.response_id, event.time.timestamp(), event.name, event.score))
+        self._scores.append(AnswerScore(event.event_id, event.response_id, event.time.timestamp(), event.name, event.score))
 
     def close(self, head: Head, announce: bool, effects: Effects) -> None:
         homes: dict[int, list[Sample]] = {}
@@ -106,7 +106,7 @@ class SamplesTap:
         told = range(self._partitions) if announce or self._scores else sorted(homes)
         for home in told:
             message = Samples(head.source, head.partition, head.complete, head.rests, homes.get(home, []), self._scores)
-            effects.messages.append(Message(self._topic, home, None, _encode(message)))
+            effects.messages.append(OutgoingMessage(self._topic, home, None, _encode(message)))
         if self._missed:
             effects.count("drift_unsampled", by=self._missed)
         self._held, self._scores, self._missed = {}, [], 0

@@ -20,7 +20,7 @@ from agents.detectors.named import spoken
 from agents.drift.quality import BLOCK as SCORES
 from agents.drift.quality import Quality
 from agents.drift.rows import BINARIES, NUMBERS
-from agents.drift.series import BLOCK, Series
+from agents.drift.series import BLOCK, DriftSeries
 from agents.drift.text import Floats
 
 STRIDE = 100
@@ -48,7 +48,7 @@ def remembered(before: list[Heard], new: list[Heard]) -> list[Heard]:
     return [*before, *new][-MOST:]
 
 
-def statements(series: Series) -> list[Heard]:
+def statements(series: DriftSeries) -> list[Heard]:
     """What is said of the newest block, which has just entered the window."""
     window = series.window
     last = int(window["seq"][-1])

@@ -12,7 +12,7 @@ from agents.guards.seen import Appeared, Attempted, AttemptsKey, PiiPlace, Seen
 from agents.inspection.attempts import Attempt
 from agents.inspection.flags import INJECTION
 from schemas.events import Evaluation, Feedback, Request
-from streams.effects import Effects, Message
+from streams.effects import Effects, OutgoingMessage
 from streams.partitioner import partition_of
 
 MOST_PLACES = 5_000
@@ -71,7 +71,7 @@ class GuardTap:
         for home in homes:
             attempted, appeared = self._attempted.get(home, []), self._appeared.get(home, [])
             seen = Seen(head.source, head.partition, head.clock, head.rests, attempted, appeared)
-            effects.messages.append(Message(self._topic, home, None, _encode(seen)))
+            effects.messages.append(OutgoingMessage(self._topic, home, None, _encode(seen)))
         self._attempted.clear()
         self._appeared.clear()
 

@@ -16,7 +16,7 @@ from typing import Any
 from agents.interactions.apart import CLOCKS
 from agents.interactions.clock import SKEW, WITNESSES, Clock, Leap
 from agents.interactions.context import Context
-from agents.interactions.copies import Record
+from agents.interactions.copies import RecordCopy
 from agents.interactions.progress import MARGIN, TICKS, Question
 from agents.interactions.skew import Skews
 from streams.effects import Effects
@@ -73,7 +73,7 @@ class Clocks:
         wrong clock."""
         return self._wall() + CLOCKS
 
-    def believed(self, time: float, written: Record) -> float:
+    def believed(self, time: float, written: RecordCopy) -> float:
         """An event's time, as far as its record or :class:`Origin` lets it be true."""
         return min(time, min(float(written.timestamp) / 1000, self.latest()) + SKEW)
 
@@ -83,7 +83,7 @@ class Clocks:
             if leap.who:
                 self.skews.ahead(leap.who, leap.time - clock, effects)
 
-    def hear_rekeyed(self, time: float, origin: Record, effects: Effects) -> None:
+    def hear_rekeyed(self, time: float, origin: RecordCopy, effects: Effects) -> None:
         """An event has come from another partition."""
         self._rekeyed_since = None
         running = self.of(REKEYED)

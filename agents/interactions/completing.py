@@ -6,7 +6,7 @@ the segments, and what is noted of copies; a request that is given up first is u
 
 from __future__ import annotations
 
-from agents.interactions.copies import Record
+from agents.interactions.copies import RecordCopy
 from agents.interactions.join import OpenRequest
 from agents.interactions.late import Remembered
 from agents.interactions.partition import Partition
@@ -42,7 +42,7 @@ class Completion:
         response: Response,
         extra: Extra | None,
         ended: float,
-        by: Record,
+        by: RecordCopy,
         effects: Effects,
     ) -> bool:
         """A request that is not open any more has met its answer. False: its row can not be
@@ -84,7 +84,7 @@ class Completion:
         response: Response,
         extra: Extra | None,
         ended: float,
-        by: Record,
+        by: RecordCopy,
         gone: str = "",
     ) -> bool:
         """An answer that is counted beside the sums of its request. ``gone``: why its text is not

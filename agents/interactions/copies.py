@@ -25,7 +25,7 @@ from agents.interactions.segments import WARM_UP
 from schemas.aggregates import Contribution
 
 
-class Record(Protocol):
+class RecordCopy(Protocol):
     """An aiokafka record, or the origin of a forwarded one. ``timestamp``: milliseconds since the epoch."""
 
     @property
@@ -93,11 +93,11 @@ class Copy(msgspec.Struct, array_like=True, gc=False):
     item: Contribution | None = None
     counted: int = 0
 
-    def is_of(self, record: Record) -> bool:
+    def is_of(self, record: RecordCopy) -> bool:
         """Whether ``record`` is the copy that counts."""
         return self.place.offset == record.offset and self.place.partition == record.partition
 
-    def yields_to(self, record: Record, home: int) -> bool:
+    def yields_to(self, record: RecordCopy, home: int) -> bool:
         """Whether ``record`` counts in its place, because it is smaller."""
         return not self.final and place_of(record).order(home) < self.place.order(home)
 
@@ -107,6 +107,6 @@ Note = Copy | str
 and copies to come are void in its sums too."""
 
 
-def place_of(record: Record) -> Place:
+def place_of(record: RecordCopy) -> Place:
     """Where a record was read, and when it was written."""
     return Place(record.partition, record.offset, record.timestamp)

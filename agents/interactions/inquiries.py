@@ -15,7 +15,7 @@ from agents.interactions.identity import remembered_id
 from agents.interactions.join import WaitingResponse
 from agents.interactions.outbox import ANSWER, ASK, SEEK, SOUGHT
 from agents.interactions.partition import Partition
-from agents.interactions.progress import Answer, Ask, Progress, Question
+from agents.interactions.progress import Ask, Question, ReadAnswer, ReadingProgress
 from agents.interactions.whereabouts import Whereabouts
 from streams.effects import Effects
 
@@ -24,9 +24,9 @@ class Inquiries:
     """Of one partition."""
 
     def __init__(self, partition: Partition, gossip: Gossip, whereabouts: Whereabouts) -> None:
-        self.progress = Progress(partition.count, uuid4().hex)
+        self.progress = ReadingProgress(partition.count, uuid4().hex)
         """Whether others have read what was written."""
-        self.seeking = Progress(partition.count, uuid4().hex)
+        self.seeking = ReadingProgress(partition.count, uuid4().hex)
         """Whether others have the requests of strays."""
         self._partition = partition
         self._gossip = gossip
@@ -37,7 +37,7 @@ class Inquiries:
         question = Question(ask, written, self._partition.clocks.ticks)
         (self.progress if kind == ASK else self.seeking).asked(question)
 
-    def answered(self, kind: str, answer: Answer) -> None:
+    def answered(self, kind: str, answer: ReadAnswer) -> None:
         """A partition answers (ANSWER or SOUGHT)."""
         (self.progress if kind == ANSWER else self.seeking).answered(answer)
 
@@ -76,7 +76,7 @@ class Inquiries:
                 if is_ready(question):
                     del inquiry.questions[asker]
                     self._whereabouts.tell_wanted(question.ask, effects)
-                    answer = Answer(self._partition.number, question.ask.round, question.ask.nonce)
+                    answer = ReadAnswer(self._partition.number, question.ask.round, question.ask.nonce)
                     self._partition.outbox.tell(asker, kind, answer, effects)
 
     def _has_come(self, question: Question) -> bool:

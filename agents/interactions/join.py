@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from agents.interactions.progress import Progress
+from agents.interactions.progress import ReadingProgress
 from schemas.events import Extra, Request, Response
 from streams.deadletters import Origin
 
@@ -206,7 +206,7 @@ class Join:
                 self._touched.discard(request_id)
         return entry
 
-    def due(self, clock: float, wall: float, progress: Progress) -> Iterator[Due]:
+    def due(self, clock: float, wall: float, progress: ReadingProgress) -> Iterator[Due]:
         """Deadlines that have passed at event time ``clock``. The caller closes or re-opens what it gets, one by one.
 
         What is irrevocable (to forget a request, to give up a response) is held until all partitions confirm that they have read

@@ -16,7 +16,7 @@ from agents.interactions.join import OpenRequest
 from schemas.events import Extra, Request
 
 
-class Kept(msgspec.Struct, array_like=True, gc=False):
+class KeptRequest(msgspec.Struct, array_like=True, gc=False):
     """A request as it is kept. ``due``: the partition's clock up to which its answer completes its row. ``whole``: with its texts."""
 
     request_id: str
@@ -38,7 +38,7 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Remembered).decode
 
 
-def unpack(kept: Kept) -> Remembered:
+def unpack(kept: KeptRequest) -> Remembered:
     """The request that is kept whole."""
     return _decode(decompress(kept.data))
 
@@ -54,8 +54,8 @@ class LateRequests:
         self._max_bytes = max_bytes
         self._most = most
         self._bytes = 0
-        self._whole: dict[str, Kept] = {}
-        self._bare: dict[str, Kept] = {}
+        self._whole: dict[str, KeptRequest] = {}
+        self._bare: dict[str, KeptRequest] = {}
         self._changed: set[str] = set()
         self._gone: set[str] = set()
 
@@ -74,13 +74,13 @@ class LateRequests:
         """Keep an open request until ``due`` (seconds); the oldest give their texts up if that
         takes too many bytes."""
         request_id = entry.request.request_id
-        self._put(Kept(request_id, due, True, _pack(Remembered(entry.request, entry.extra, entry.time, counted))))
+        self._put(KeptRequest(request_id, due, True, _pack(Remembered(entry.request, entry.extra, entry.time, counted))))
         self._changed.add(request_id)
         self._gone.discard(request_id)
         while self._bytes > self._max_bytes:
             self._strip(next(iter(self._whole)))
 
-    def take(self, request_id: str) -> Kept | None:
+    def take(self, request_id: str) -> KeptRequest | None:
         """The request whose answer has come."""
         kept = self._pop(request_id)
         if kept is not None:
@@ -93,14 +93,14 @@ class LateRequests:
         while self._whole and next(iter(self._whole.values())).due < clock:
             self._strip(next(iter(self._whole)))
 
-    def _put(self, kept: Kept) -> None:
+    def _put(self, kept: KeptRequest) -> None:
         if kept.whole:
             self._whole[kept.request_id] = kept
             self._bytes += len(kept.data)
         else:
             self._bare[kept.request_id] = kept
 
-    def _pop(self, request_id: str) -> Kept | None:
+    def _pop(self, request_id: str) -> KeptRequest | None:
         kept = self._whole.pop(request_id, None)
         if kept is not None:
             self._bytes -= len(kept.data)
@@ -112,14 +112,14 @@ class LateRequests:
         assert kept is not None
         known = unpack(kept)
         data = _pack(replace(known, request=_without_texts(known.request), extra=None))
-        self._put(Kept(request_id, kept.due, False, data))
+        self._put(KeptRequest(request_id, kept.due, False, data))
         self._changed.add(request_id)
         if len(self._bare) > self._most:
             self.take(next(iter(self._bare)))
 
     # Persistence
 
-    def take_changes(self) -> tuple[list[Kept], list[str]]:
+    def take_changes(self) -> tuple[list[KeptRequest], list[str]]:
         """(new or changed, gone) since the last call."""
         changed = [kept for i in sorted(self._changed) if (kept := self._whole.get(i) or self._bare.get(i)) is not None]
         gone = sorted(self._gone)
@@ -127,12 +127,12 @@ class LateRequests:
         self._gone.clear()
         return changed, gone
 
-    def all(self) -> Iterator[Kept]:
+    def all(self) -> Iterator[KeptRequest]:
         """All that are kept, those without their request first."""
         yield from self._bare.values()
         yield from self._whole.values()
 
-    def load(self, kept: list[Kept], gone: list[str]) -> None:
+    def load(self, kept: list[KeptRequest], gone: list[str]) -> None:
         """Restore what the above returned."""
         for request_id in gone:
             self._pop(request_id)

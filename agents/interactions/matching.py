@@ -12,7 +12,7 @@ from math import inf
 
 from agents.interactions.clock import SKEW
 from agents.interactions.completing import Completion
-from agents.interactions.copies import Copy, Record, place_of
+from agents.interactions.copies import Copy, RecordCopy, place_of
 from agents.interactions.expiry import Expiry
 from agents.interactions.identity import MARK, remembered_id
 from agents.interactions.join import OpenRequest, WaitingResponse
@@ -21,7 +21,7 @@ from agents.interactions.outbox import as_origin
 from agents.interactions.partition import Partition
 from agents.interactions.repeats import Repeats
 from agents.interactions.skew import who
-from agents.interactions.steps import Arrival, Matched, Routed, Signal
+from agents.interactions.steps import Arrival, Matched, Routed, SingleEvent
 from agents.interactions.whereabouts import Whereabouts
 from schemas.events import Request, Response
 from streams.effects import Effects
@@ -50,7 +50,7 @@ class Matcher:
         self._repeats = repeats
         self._completion = completion
         self._expiry = expiry
-        self._signals: list[Signal] = []
+        self._signals: list[SingleEvent] = []
 
     def match_batch(self, routed: Routed, effects: Effects) -> Matched:
         """The events of a batch of the partition's own topic."""
@@ -117,7 +117,7 @@ class Matcher:
             self._identity.note(event_id, Copy(place_of(at), mark=mark))
         if isinstance(event, Response):
             return self._response(event, arrival, effects)
-        self._signals.append(Signal(arrival.kind, event, extra, at))
+        self._signals.append(SingleEvent(arrival.kind, event, extra, at))
         return True
 
     def _request(
@@ -201,7 +201,7 @@ class Matcher:
         if entry.astray < inf:
             self._partition.strays.add([entry])
 
-    def _look_at_clock(self, request: Request, ended: float, by: Record, effects: Effects) -> None:
+    def _look_at_clock(self, request: Request, ended: float, by: RecordCopy, effects: Effects) -> None:
         """The host that writes the responses may be another than the one that writes the requests,
         whose clock is not ahead."""
         if (ahead := ended - by.timestamp / 1000) > SKEW:

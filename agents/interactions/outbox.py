@@ -12,10 +12,10 @@ import msgspec
 
 from agents.interactions.completeness import Reading
 from agents.interactions.context import Context
-from agents.interactions.copies import Record
-from agents.interactions.progress import Answer, Ask
+from agents.interactions.copies import RecordCopy
+from agents.interactions.progress import Ask, ReadAnswer
 from streams.deadletters import POISON, Origin, dead_letter, origin_of
-from streams.effects import Effects, Message
+from streams.effects import Effects, OutgoingMessage
 from streams.in_hand import Condemned
 
 log = logging.getLogger(__name__)
@@ -60,7 +60,7 @@ _encode_note = msgspec.json.Encoder().encode
 _encode_origin = msgspec.msgpack.Encoder().encode
 
 
-def as_origin(at: Record) -> Origin:
+def as_origin(at: RecordCopy) -> Origin:
     """Of a record as read, or of the origin of a re-keyed one."""
     return at if isinstance(at, Origin) else origin_of(at)
 
@@ -74,12 +74,12 @@ class Outbox:
         self._source = context.source
 
     def tell(
-        self, partition: int, kind: str, note: Ask | Answer | Locate | Reading, effects: Effects
+        self, partition: int, kind: str, note: Ask | ReadAnswer | Locate | Reading, effects: Effects
     ) -> None:
         """Send a note to another partition's agent, behind all that was forwarded there before."""
         headers = ((KIND_HEADER, kind.encode()),)
         effects.messages.append(
-            Message(self._rekeyed, partition, None, _encode_note(note), headers)
+            OutgoingMessage(self._rekeyed, partition, None, _encode_note(note), headers)
         )
 
     def tell_all(self, kind: str, note: Ask | Reading, effects: Effects) -> None:
@@ -87,7 +87,7 @@ class Outbox:
         for partition in range(self._partitions):
             self.tell(partition, kind, note, effects)
 
-    def forward(self, kind: str, record: Record, key: bytes, home: int, effects: Effects) -> None:
+    def forward(self, kind: str, record: RecordCopy, key: bytes, home: int, effects: Effects) -> None:
         """An event that was read elsewhere goes to its home."""
         effects.count("rekeyed", record.topic)
         self.send_on(kind, origin_of(record), key, home, effects)
@@ -96,7 +96,7 @@ class Outbox:
         """An event goes to the partition ``home``, with where it was read."""
         value, without_value = origin.value or b"", msgspec.structs.replace(origin, value=None)
         headers = ((KIND_HEADER, kind.encode()), (ORIGIN_HEADER, _encode_origin(without_value)))
-        effects.messages.append(Message(self._rekeyed, home, key, value, headers))
+        effects.messages.append(OutgoingMessage(self._rekeyed, home, key, value, headers))
 
     def failed(self, origin: Origin, error: Exception, effects: Effects) -> None:
         """A defect of ours that one event brings out must not stop all others: without this, each

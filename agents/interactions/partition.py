@@ -13,7 +13,7 @@ from agents.interactions.partials import Partials
 from agents.interactions.patience import Patience
 from agents.interactions.segments import Segments
 from agents.interactions.strays import Strays
-from agents.interactions.sums import Sums
+from agents.interactions.sums import SeriesSums
 from agents.interactions.usages import Usages
 from streams.in_hand import InHand
 
@@ -43,7 +43,7 @@ class Partition:
         )
         self.partials = Partials(settings.series_cap)
         self.usages = Usages(context.rules)
-        self.sums = Sums(
+        self.sums = SeriesSums(
             self.partials, self.usages, context.rules, context.settle, settings.join.grace
         )
         self.taps = [new() for new in context.taps]

@@ -42,7 +42,7 @@ class Ask(msgspec.Struct):
     until: float = 0.0
 
 
-class Answer(msgspec.Struct):
+class ReadAnswer(msgspec.Struct):
     """``partition`` has read what was written before question ``round``."""
 
     partition: int
@@ -59,7 +59,7 @@ class Question:
     tick: int
 
 
-class Progress:
+class ReadingProgress:
     """Questions and answers of one partition.
 
     ``nonce`` differs between any two states of a partition: an answer to a question from before a crash says nothing after it,
@@ -93,7 +93,7 @@ class Progress:
         if known is None or known.ask.nonce != question.ask.nonce:
             self.questions[question.ask.asker] = question
 
-    def answered(self, answer: Answer) -> None:
+    def answered(self, answer: ReadAnswer) -> None:
         """An answer to one of our questions, or to one of an earlier owner of the partition."""
         if answer.nonce == self._nonce:
             self._answers[answer.partition] = max(answer.round, self._answers.get(answer.partition, 0))

@@ -14,7 +14,7 @@ from agents.interactions.gossip import Gossip
 from agents.interactions.partition import Partition
 from schemas.group_usage import UsagePart, UsageParts
 from schemas.partials import WINDOW, Part, Parts
-from streams.effects import Effects, Message
+from streams.effects import Effects, OutgoingMessage
 from streams.partitioner import partition_of
 
 _encode_parts = msgspec.msgpack.Encoder().encode
@@ -80,13 +80,13 @@ class Publisher:
                 head.source, head.partition, self.announced, head.clock, head.rests, changed
             )
             effects.messages.append(
-                Message(context.topics.partials, home, None, _encode_parts(message))
+                OutgoingMessage(context.topics.partials, home, None, _encode_parts(message))
             )
         for home, used in usages.items():
             told = UsageParts(
                 head.source, head.partition, self.announced, head.clock, head.rests, used
             )
-            effects.messages.append(Message(context.topics.usage, home, None, _encode_parts(told)))
+            effects.messages.append(OutgoingMessage(context.topics.usage, home, None, _encode_parts(told)))
         listened = int(head.complete) // WINDOW
         announce, self._listened = announce or listened != self._listened, listened
         for tap in here.taps:

@@ -27,7 +27,7 @@ from agents.interactions.outbox import (
     Locate,
 )
 from agents.interactions.partition import Partition
-from agents.interactions.progress import Answer, Ask
+from agents.interactions.progress import Ask, ReadAnswer
 from agents.interactions.steps import Arrival
 from agents.interactions.whereabouts import Whereabouts
 from schemas.decoding import decode_with_unknown
@@ -37,7 +37,7 @@ from streams.effects import Effects
 _decode_origin = msgspec.msgpack.Decoder(Origin).decode
 _decode_locate = msgspec.json.Decoder(Locate).decode
 _decode_ask = msgspec.json.Decoder(Ask).decode
-_decode_answer = msgspec.json.Decoder(Answer).decode
+_decode_answer = msgspec.json.Decoder(ReadAnswer).decode
 _decode_reading = msgspec.json.Decoder(Reading).decode
 
 

@@ -13,7 +13,7 @@ from zlib import crc32
 
 import msgspec
 
-from agents.interactions.copies import Copy, Record, place_of
+from agents.interactions.copies import Copy, RecordCopy, place_of
 from agents.interactions.identity import MARK, remembered_id
 from agents.interactions.outbox import as_origin
 from agents.interactions.partition import Partition
@@ -89,7 +89,7 @@ class Repeats:
             copy = Copy(final=True, model=other, counted=counted)
         self._identity.note(MARK + request.request_id, copy or other)
 
-    def _repeated(self, kind: str, event: Event, at: Record, effects: Effects) -> None:
+    def _repeated(self, kind: str, event: Event, at: RecordCopy, effects: Effects) -> None:
         effects.count("duplicate", kind)
         row = RepeatRow(
             source=self._partition.context.source,
@@ -101,7 +101,7 @@ class Repeats:
         )
         effects.row(RepeatRow.TABLE, _encode_repeat(row))
 
-    def _move(self, copy: Copy, request: Request, time: float, at: Record) -> None:
+    def _move(self, copy: Copy, request: Request, time: float, at: RecordCopy) -> None:
         """A call counts in the segment of the copy ``at``, and not any more in that of another."""
         old, new = copy.segment, self._segments.of(at.partition, at.offset)
         copy.segment = new
@@ -137,7 +137,7 @@ class Repeats:
             )
 
     def _replace(
-        self, copy: Copy, response: Response, event_id: str, at: Record, effects: Effects
+        self, copy: Copy, response: Response, event_id: str, at: RecordCopy, effects: Effects
     ) -> None:
         """Of a response the copy ``at`` counts: it takes the place of the other where that waits,
         or follows it."""

@@ -19,7 +19,7 @@ from agents.interactions.completeness import Bound
 from agents.interactions.copies import Note
 from agents.interactions.gossip import Gossip
 from agents.interactions.join import OpenRequest, WaitingResponse
-from agents.interactions.late import Kept
+from agents.interactions.late import KeptRequest
 from agents.interactions.outbox import Locate
 from agents.interactions.partition import Partition
 from agents.interactions.publishing import Publisher
@@ -49,7 +49,7 @@ class SavedInteractions(msgspec.Struct, array_like=True, gc=False, omit_defaults
     read: list[Bound] = []
     leaps: dict[str, list[Leap]] = {}
     backing: dict[str, int] = {}
-    kept: list[Kept] = []
+    kept: list[KeptRequest] = []
     let_go: list[str] = []
     notes: list[tuple[str, Note]] = []
     count: int = 0

@@ -14,7 +14,7 @@ import msgspec
 
 from agents.inspection.outcome import Outcome
 from agents.inspection.verdicts import Verdict
-from agents.interactions.copies import Copy, Record
+from agents.interactions.copies import Copy, RecordCopy
 from schemas.aggregates import Contribution, Series
 from schemas.events import Evaluation, Event, Extra, Feedback, Request, Response
 from schemas.rows import InteractionRow
@@ -30,7 +30,7 @@ class Arrival(msgspec.Struct, frozen=True, eq=False, gc=False):
     extra: Extra | None
     time: float
     clock: float
-    at: Record
+    at: RecordCopy
 
 
 class Routed(NamedTuple):
@@ -58,26 +58,26 @@ class Completed(msgspec.Struct, frozen=True, eq=False, gc=False):
     response_extra: Extra | None
     ended: float
     late: bool
-    answered_by: Record
+    answered_by: RecordCopy
     counted: int
     copy: Copy | None = None
     refused: str = ""
 
 
-class Signal(NamedTuple):
+class SingleEvent(NamedTuple):
     """Feedback or an evaluation: complete by itself."""
 
     kind: str
     event: Feedback | Evaluation
     extra: Extra | None
-    at: Record
+    at: RecordCopy
 
 
 class Matched(NamedTuple):
     """What a batch has completed."""
 
     calls: list[Completed]
-    signals: list[Signal]
+    signals: list[SingleEvent]
 
 
 class Judged(msgspec.Struct, frozen=True, eq=False, gc=False):

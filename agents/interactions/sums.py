@@ -22,7 +22,7 @@ from schemas.group_usage import Group
 _UNANSWERED = Contribution(UNANSWERED, (0, 0, 0, 0, 0), None, None, None)
 
 
-class Sums:
+class SeriesSums:
     """Of one partition. ``series``: with the model that answered. ``settle``: seconds after its window in which detectors expect a call
     to end; ``grace``: beyond a request's timeout, until it counts as unanswered."""
 

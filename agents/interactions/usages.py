@@ -9,7 +9,7 @@ from agents.interactions.parts import PartStore, window_of
 from agents.interactions.signature import caller_of, signature_of
 from schemas.aggregates import Contribution
 from schemas.events import Request
-from schemas.group_usage import Caller, Group, Usage, UsagePart
+from schemas.group_usage import Caller, Group, GroupUsage, UsagePart
 
 FEW, LITTLE = 5, 40_000_000_000
 """Of a session or trace, what is used in one window without being told: fewer requests, and less money (picodollars; 4 cents).
@@ -43,7 +43,7 @@ class Usages:
 
     def __init__(self, rules: Grouping) -> None:
         self._rules = rules
-        self._parts: PartStore[Group, Usage] = PartStore(Usage)
+        self._parts: PartStore[Group, GroupUsage] = PartStore(GroupUsage)
 
     def __len__(self) -> int:
         return len(self._parts)
@@ -104,11 +104,11 @@ class Usages:
         for group in groups:
             self._parts.part(segment, window_of(time), group, counted).void += 1
 
-    def _signature(self, group: Group, usage: Usage, request: Request) -> int | None:
+    def _signature(self, group: Group, usage: GroupUsage, request: Request) -> int | None:
         """What a call asks, for rules that look for loops. Not of the first call of a window: most sessions make no other in it."""
         return signature_of(request) if usage.requests and group.rule in self._rules.loops else None
 
-    def _caller(self, group: Group, usage: Usage, request: Request, model: str) -> Caller | None:
+    def _caller(self, group: Group, usage: GroupUsage, request: Request, model: str) -> Caller | None:
         """Where a call comes from, for limits and, as with signatures, from the second call on for loops."""
         if group.rule in self._rules.limits or (usage.requests and group.rule in self._rules.loops):
             return caller_of(request, model)
@@ -119,7 +119,7 @@ class Usages:
         parts = [UsagePart(*item) for item in self._parts.take_dirty(self._matters)]
         return sorted(parts, key=lambda part: not part.usage.void)
 
-    def _matters(self, group: Group, usage: Usage) -> bool:
+    def _matters(self, group: Group, usage: GroupUsage) -> bool:
         """Nearly all sessions and traces use little, and could not become a loop at this pace: they are not worth a message."""
         return group.rule not in self._rules.loops or usage.requests >= FEW or usage.picodollars >= LITTLE or usage.void > 0
 

@@ -18,7 +18,7 @@ from agents.interactions.lines import line_of
 from agents.interactions.outbox import as_origin
 from agents.interactions.partition import Partition
 from agents.interactions.rows import evaluation_row, feedback_row
-from agents.interactions.steps import Completed, Priced, Signal
+from agents.interactions.steps import Completed, Priced, SingleEvent
 from agents.interactions.unanswered import Unanswered, deaf
 from schemas.events import Feedback
 from streams.effects import Effects
@@ -34,7 +34,7 @@ class Writer:
         self._unanswered = unanswered
 
     def write_calls(
-        self, calls: Sequence[Priced], signals: Sequence[Signal], effects: Effects
+        self, calls: Sequence[Priced], signals: Sequence[SingleEvent], effects: Effects
     ) -> None:
         """What the batch at hand has completed."""
         if calls:
@@ -69,7 +69,7 @@ class Writer:
             except Exception as error:  # noqa: BLE001  # see Outbox.failed
                 self._unanswered.break_up(priced.call, error, effects)
 
-    def _signal(self, signal: Signal, effects: Effects) -> None:
+    def _signal(self, signal: SingleEvent, effects: Effects) -> None:
         event, taps = signal.event, self._partition.taps
         if isinstance(event, Feedback):
             said = feedback_row(event, signal.extra)

@@ -28,7 +28,7 @@ def _logistic(x: float) -> float:
     return 1 / (1 + exp(-max(-30.0, min(30.0, x))))
 
 
-class Reader:
+class MessageReader:
     """Texts as numbers, and how alike they are. What was made of the last thousands is kept, some 1 kB each.
 
     ``prepare`` is for speed only: one by one, reading and comparing take many times as long and find the same.
@@ -94,7 +94,7 @@ class Reformulation:
     A refinement or the next step of a task is alike too, but adds rare words or says so.
     """
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: MessageReader) -> None:
         self._reader = reader
 
     def probability(self, earlier: str, later: str) -> float:
@@ -116,7 +116,7 @@ class Tone:
     al. 2024). To decline what was offered, or to ask for another, is the mildest complaint.
     """
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: MessageReader) -> None:
         self._reader = reader
 
     def probabilities(self, message: str) -> tuple[float, float]:
@@ -156,7 +156,7 @@ class TopicChange:
     MEANING = 0.35
     WORDS = 4
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: MessageReader) -> None:
         self._reader = reader
 
     def changed(self, earlier: str, later: str) -> bool:
@@ -211,7 +211,7 @@ class Rating:
 class Comment:
     """What a user writes about an answer, with the same model as ``Tone``."""
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: MessageReader) -> None:
         self._tone = Tone(reader)
 
     def vote(self, text: str) -> Vote:
@@ -225,8 +225,8 @@ class Comment:
 class Detectors:
     """All of them, with one reader."""
 
-    def __init__(self, reader: Reader | None = None) -> None:
-        reader = reader or Reader()
+    def __init__(self, reader: MessageReader | None = None) -> None:
+        reader = reader or MessageReader()
         self.reformulation = Reformulation(reader)
         self.tone = Tone(reader)
         self.topic_change = TopicChange(reader)

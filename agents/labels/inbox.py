@@ -8,9 +8,9 @@ from operator import itemgetter
 
 import msgspec
 
-from schemas.turns import Signal, Turn, Turns
+from schemas.turns import FeedbackSignal, Turn, Turns
 
-Item = Turn | Signal
+Item = Turn | FeedbackSignal
 Entry = tuple[float, int, str, Item]
 """When it counts, 0 for a turn and 1 for a signal, its id, and itself."""
 
@@ -91,7 +91,7 @@ class Inbox:
         for at in range(0, len(self._queue), pieces_of):
             items = [entry[3] for entry in self._queue[at : at + pieces_of]]
             turns = [item for item in items if isinstance(item, Turn)]
-            yield _encode(Turns("", 0, 0.0, False, turns, [item for item in items if isinstance(item, Signal)]))
+            yield _encode(Turns("", 0, 0.0, False, turns, [item for item in items if isinstance(item, FeedbackSignal)]))
 
     def load(self, now: float, messages: Iterable[bytes]) -> dict[str, Turn]:
         """Restore what the above returned. Returns the turns before the clock ``now`` by their ids: they were taken."""

@@ -18,7 +18,7 @@ ENTRIES = 500
 """In a piece of a snapshot."""
 
 
-class Remembered(msgspec.Struct, array_like=True, gc=False):
+class MemoryChange(msgspec.Struct, array_like=True, gc=False):
     """What changed, as small as it can be told. ``answers``: new ones as serial of the session and request id, their turns are what the
     inbox gave; ``turns``: the same for a snapshot, which has no inbox to tell of them; ``known``: by request id.
 
@@ -125,11 +125,11 @@ class Memory:
         self._gone_answers: list[str] = []
         self._departed: list[Answer] = []
 
-    def take_changes(self) -> Remembered | None:
+    def take_changes(self) -> MemoryChange | None:
         """Since the last call; None if there are none."""
         if not (self._changed_sessions or self._new_answers or self._changed_answers or self._gone_sessions or self._gone_answers):
             return None
-        changes = Remembered(
+        changes = MemoryChange(
             sessions=[session.head for session in self._changed_sessions.values()],
             answers=[(serial, request_id) for request_id, serial in self._new_answers.items()],
             known=[(answer.turn.request_id, answer.known) for answer in self._changed_answers],
@@ -139,20 +139,20 @@ class Memory:
         self._forget_changes()
         return changes
 
-    def all(self) -> Iterator[Remembered]:
+    def all(self) -> Iterator[MemoryChange]:
         """Everything, in pieces of a bounded size."""
         heads = [session.head for session in self.sessions.values()]
         for at in range(0, len(heads), ENTRIES):
-            yield Remembered(sessions=heads[at : at + ENTRIES])
+            yield MemoryChange(sessions=heads[at : at + ENTRIES])
         answers = list(self.answers.values())
         for at in range(0, len(answers), ENTRIES):
             part = answers[at : at + ENTRIES]
-            yield Remembered(
+            yield MemoryChange(
                 turns=[(answer.session.head.serial, answer.turn) for answer in part],
                 known=[(answer.turn.request_id, answer.known) for answer in part],
             )
 
-    def load(self, saved: Remembered, taken: Mapping[str, Turn]) -> tuple[list[Session], list[Answer]]:
+    def load(self, saved: MemoryChange, taken: Mapping[str, Turn]) -> tuple[list[Session], list[Answer]]:
         """Restore what the above returned; ``taken``: turns that the inbox has given. Returns the sessions in it, and new answers."""
         for request_id in saved.forgotten:
             if request_id in self.answers:

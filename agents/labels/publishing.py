@@ -58,7 +58,7 @@ Judged = tuple[str, bool, Clues]
 """A series, whether the label is final, and what is known of the answer."""
 
 
-class Publisher:
+class LabelPublisher:
     """``topic`` of ``partitions``. Labels are sent together, because a whole list of keys is hashed in the time of a few.
 
     Most answers have the same few votes as others, so verdicts are kept until the model has learned something.

@@ -32,14 +32,14 @@ from agents.common.stage2 import Untimed, pieces
 from agents.common.watermark import Reached, Source, Watermark
 from agents.labels.detectors import STRONG, Detectors
 from agents.labels.inbox import Entry, Inbox
-from agents.labels.memory import CANDIDATES, ENTRIES, REMEMBERED, Memory, Remembered
-from agents.labels.publishing import Publisher, label_id
+from agents.labels.memory import CANDIDATES, ENTRIES, REMEMBERED, Memory, MemoryChange
+from agents.labels.publishing import LabelPublisher, label_id
 from agents.labels.reliability import VOTERS, VOTES, Clues, LabelModel, Learned
 from agents.labels.sessions import Answer, Reaction, Repeat, Session, SessionHead, session_key
 from agents.labels.waiting import Waiting
-from schemas.opinions import TOLD, WINDOW, Foresight, Judged, Opinions
-from schemas.turns import Signal, Turn, Turns
-from streams.effects import Effects, Message
+from schemas.opinions import TOLD, WINDOW, Foresight, JudgedUpTo, Opinions
+from schemas.turns import FeedbackSignal, Turn, Turns
+from streams.effects import Effects, OutgoingMessage
 from streams.partitioner import partition_of
 from streams.state import Batch
 
@@ -90,9 +90,9 @@ class SavedLabels(msgspec.Struct, array_like=True, gc=False):
     serial: int = 0
     clocks: list[Reached] = []
     read: list[bytes] = []
-    waiting: list[Signal] = []
+    waiting: list[FeedbackSignal] = []
     served: list[str] = []
-    remembered: Remembered | None = None
+    remembered: MemoryChange | None = None
     learned: list[Learned] = []
     opinions: list[Opinions] = []
     lessons: list[Lesson] = []
@@ -134,7 +134,7 @@ class LabelsState(Untimed):
         self._settings = settings or LabelSettings()
         self._detectors = detectors or Detectors()
         self._model = LabelModel()
-        self._publisher = Publisher(labels, partitions, self._model)
+        self._publisher = LabelPublisher(labels, partitions, self._model)
         self._watermark = Watermark(sources)  # what waits is bounded by its number
         self._now = 0.0
         self._serial = 0
@@ -288,7 +288,7 @@ class LabelsState(Untimed):
         asked: dict[str, list[Turn]] = {}
         of_id = self._memory.of_id
         for _, _, _, item in taken:
-            if isinstance(item, Signal):
+            if isinstance(item, FeedbackSignal):
                 if item.comment:
                     said.append(item.comment)
             elif item.session_id is not None:
@@ -388,8 +388,8 @@ class LabelsState(Untimed):
         for key in sorted(self._foresights):
             foretold.setdefault(self._home(key[1]), []).append(self._foresights.pop(key))
         for home, windows in homes.items():
-            judged = Judged(self._partition, self._now, windows, self._watermark.rests, foretold.get(home, []))
-            effects.messages.append(Message(self._satisfaction, home, None, _encode_judged(judged)))
+            judged = JudgedUpTo(self._partition, self._now, windows, self._watermark.rests, foretold.get(home, []))
+            effects.messages.append(OutgoingMessage(self._satisfaction, home, None, _encode_judged(judged)))
 
     def _home(self, series: tuple[str, str]) -> int:
         return partition_of("\x1f".join(series).encode(), self._partitions)
@@ -487,7 +487,7 @@ class LabelsState(Untimed):
 
     # Feedback
 
-    def _signal(self, signal: Signal, effects: Effects) -> None:
+    def _signal(self, signal: FeedbackSignal, effects: Effects) -> None:
         if signal.kind not in VOTERS:
             effects.count("label_exceptions", "unknown_kind")
             return
@@ -501,7 +501,7 @@ class LabelsState(Untimed):
         else:
             self._waiting.add(signal, signal.time + self._settings.wait)
 
-    def _target(self, signal: Signal) -> Answer | None:
+    def _target(self, signal: FeedbackSignal) -> Answer | None:
         """The answer that feedback is about: the one it names, else the latest that its session had seen."""
         if signal.response_id is not None:
             return self._memory.of_response.get(signal.response_id)
@@ -516,7 +516,7 @@ class LabelsState(Untimed):
         )
         return max(seen, key=lambda answer: (answer.turn.ended, answer.turn.request_id), default=None)
 
-    def _hear(self, answer: Answer, signal: Signal, effects: Effects) -> None:
+    def _hear(self, answer: Answer, signal: FeedbackSignal, effects: Effects) -> None:
         session = answer.session
         if not session.head.ended and signal.time <= session.head.last + self._settings.gap:
             self._touch(session, signal.time)
@@ -665,5 +665,5 @@ def _decode_state(piece: bytes) -> SavedLabels:
     return _decode_saved(piece)
 
 
-def _unmatched(signal: Signal) -> str:
+def _unmatched(signal: FeedbackSignal) -> str:
     return "unmatched" if signal.session_id else "elsewhere_or_unmatched"

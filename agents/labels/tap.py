@@ -6,7 +6,7 @@ import msgspec
 
 from agents.common.taps import Call, Head
 from schemas.events import DEFAULT_TENANT, Evaluation, Feedback, Request
-from schemas.turns import MAX_TEXT, Signal, Turn, Turns
+from schemas.turns import MAX_TEXT, FeedbackSignal, Turn, Turns
 from streams import effects as out
 
 PIECE = 2_000
@@ -34,7 +34,7 @@ class LabelsTap:
         self._topic = topic
         self._partitions = range(partitions)
         self._turns: list[Turn] = []
-        self._signals: list[Signal] = []
+        self._signals: list[FeedbackSignal] = []
 
     def answered(self, call: Call) -> None:
         request, response = call.request, call.response
@@ -53,7 +53,7 @@ class LabelsTap:
     def feedback(self, event: Feedback, line: bytes) -> None:
         comment = _comment(line).comment[:MAX_TEXT] if event.comment else ""
         self._signals.append(
-            Signal(
+            FeedbackSignal(
                 event.event_id, event.time.timestamp(), event.kind, event.value, comment,
                 event.response_id, event.request_id, event.session_id,
             )
@@ -75,7 +75,7 @@ class LabelsTap:
         self._turns, self._signals = [], []
 
     def _send(self, turns: Turns, partition: int, effects: out.Effects) -> None:
-        effects.messages.append(out.Message(self._topic, partition, None, _encode(turns)))
+        effects.messages.append(out.OutgoingMessage(self._topic, partition, None, _encode(turns)))
 
 
 def is_turn(request: Request) -> bool:

@@ -31,7 +31,7 @@ from agents.otlp.trim import trim
 from schemas.otlp import LogRecord, OtlpError, Span, decode_logs, decode_spans
 from schemas.step_rows import StepRow
 from streams.deadletters import POISON, Origin, dead_letter, origin_of
-from streams.effects import Effects, Message
+from streams.effects import Effects, OutgoingMessage
 from streams.in_hand import Condemned, InHand
 from streams.partitioner import partition_of
 from streams.settings import OtlpSettings
@@ -138,7 +138,7 @@ class OtlpState:
         self._dirty = self._dirty or word is not None
         for home in range(self._partitions) if word is not None else sorted(out):
             for parcel in parcels(out.get(home, []), word):
-                effects.messages.append(Message(self._topics.traces, home, None, encode_parcel(parcel)))
+                effects.messages.append(OutgoingMessage(self._topics.traces, home, None, encode_parcel(parcel)))
 
     def changes(self) -> bytes | None:
         if not self._dirty:
@@ -297,7 +297,7 @@ class OtlpState:
             key = (call.request.session_id or call.request.request_id).encode()
             # Not to the partition of the key: there, what several homes tell would not be in the order of time.
             for topic, event in zip((self._topics.requests, self._topics.responses), call.encoded(), strict=True):
-                told.effects.messages.append(Message(topic, self._partition, key, event))
+                told.effects.messages.append(OutgoingMessage(topic, self._partition, key, event))
             told.over(span.span_id, CALL, "call")
 
     def _meet(self, call: TracedCall, told: Telling) -> None:

@@ -61,7 +61,7 @@ from agents.pricing.overrides import (
     region_of,
     tier_of,
 )
-from agents.pricing.rates import ExplainedCost, Plan, Priced, plan_of, text_cost, whole_cost
+from agents.pricing.rates import ExplainedCost, Plan, SizeRates, plan_of, text_cost, whole_cost
 from agents.pricing.sellers import Listed, find
 from agents.pricing.usage import UNKNOWN, Cost, Tokens
 
@@ -283,25 +283,25 @@ class PriceBook:
         standard: ListPrice | None,
         rules: Sequence[OverrideRule],
         tier: str | None,
-    ) -> Priced:
+    ) -> SizeRates:
         """The price of an input larger than `over` tokens (0: of any)."""
         size = over + 1 if over else 0
         rule = next((rule for rule in rules if rule.over <= over), None)
         price = standard if rule is not None and rule.tier is not None else here
         amounts = None if price is None else price.amounts(size)
         if rule is None:
-            return Priced(over, amounts, "computed")
+            return SizeRates(over, amounts, "computed")
         if rule.factor is not None:
             scaled = (
                 None
                 if amounts is None
                 else {key: amount * rule.factor for key, amount in amounts.items()}
             )
-            return Priced(over, scaled, "override")
+            return SizeRates(over, scaled, "override")
         factor = Fraction(1) if rule.tier is not None else self._tiers.get(tier, Fraction(1))
         own = {key: amount * factor for key, amount in rule.amounts().items()}
         if amounts is None and here is None and standard is None:
-            return Priced(over, own, "override")
+            return SizeRates(over, own, "override")
         kept = {
             key: amount
             for key, amount in (amounts or {}).items()
@@ -312,7 +312,7 @@ class PriceBook:
             if price is None or price.one_hour is None
             else {"cache_write_1h_mtok": own["input_mtok"] * price.one_hour}
         )
-        return Priced(over, {**kept, **hour, **own}, "override")
+        return SizeRates(over, {**kept, **hour, **own}, "override")
 
 
 def _negative(usage: Tokens) -> bool:

@@ -335,7 +335,7 @@ Amounts = Mapping[str, Fraction]
 """Key of genai-prices -> picodollars per token or request."""
 
 
-class Priced(NamedTuple):
+class SizeRates(NamedTuple):
     """What a model costs for an input larger than `over` tokens."""
 
     over: int
@@ -346,7 +346,7 @@ class Priced(NamedTuple):
 
 def plan_of(
     name: str,
-    sizes: Sequence[Priced],
+    sizes: Sequence[SizeRates],
     *,
     fees: Mapping[str, Fraction],
     lower_bound: str,

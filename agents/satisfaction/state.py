@@ -16,7 +16,7 @@ from agents.common.watermark import Reached, Source
 from agents.detectors.level import Fall, Level, Sums
 from agents.satisfaction.foresight import Foresights, SavedForesights
 from schemas.findings import Finding
-from schemas.opinions import TOLD, WINDOW, Judged, Opinions
+from schemas.opinions import TOLD, WINDOW, JudgedUpTo, Opinions
 from streams.effects import Effects
 
 STAGE = "satisfaction"
@@ -49,12 +49,12 @@ class SavedSatisfaction(msgspec.Struct, array_like=True, gc=False):
     foresights: SavedForesights | None = None
 
 
-_decode = msgspec.msgpack.Decoder(Judged).decode
+_decode = msgspec.msgpack.Decoder(JudgedUpTo).decode
 _encode_saved = msgspec.msgpack.Encoder().encode
 _decode_saved = msgspec.msgpack.Decoder(SavedSatisfaction).decode
 
 
-class SatisfactionState(WatermarkState[Judged]):
+class SatisfactionState(WatermarkState[JudgedUpTo]):
     """State of the agent ``satisfaction`` for one partition (see :class:`streams.state.PartitionState`)."""
 
     def __init__(self, partition: int, source: str, findings: str, settings: LabelSettings, sources: int) -> None:
@@ -76,10 +76,10 @@ class SatisfactionState(WatermarkState[Judged]):
     def _progress(self) -> Progress:
         return Progress(float(self._told), self._watermark.rests)
 
-    def _source_of(self, message: Judged) -> Source:
+    def _source_of(self, message: JudgedUpTo) -> Source:
         return Source(self._source, message.partition)
 
-    def _take(self, message: Judged, effects: Effects) -> None:
+    def _take(self, message: JudgedUpTo, effects: Effects) -> None:
         for opinions in message.windows:
             if opinions.window + WINDOW <= self._closed:
                 effects.count("label_exceptions", "window")

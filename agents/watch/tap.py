@@ -14,7 +14,7 @@ from agents.common.taps import Call, Head
 from agents.watch.settings import NUMBERS, Watch
 from agents.watch.told import AnsweredCall, Followed, Measured, ScoreGiven, WatchPlace
 from schemas.events import Evaluation, Feedback, Request
-from streams.effects import Effects, Message
+from streams.effects import Effects, OutgoingMessage
 from streams.partitioner import partition_of
 
 LARGEST = 1e100
@@ -86,7 +86,7 @@ class WatchTap:
                 head.source, head.partition, head.complete, head.rests,
                 self._measured.get(home, []), self._answered.get(home, []), self._given,
             )  # fmt: skip
-            effects.messages.append(Message(self._topic, home, None, _encode(message)))
+            effects.messages.append(OutgoingMessage(self._topic, home, None, _encode(message)))
         self._clear()
 
     def _home(self, place: WatchPlace) -> int:

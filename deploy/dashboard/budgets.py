@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from agents.budgets.rules import PERSONAL, Rule, read_rules
-from deploy.dashboard.source import Source
+from deploy.dashboard.source import QuerySource
 from deploy.dashboard.windows import COVERED, COVERED_LONG, cover
 from streams.settings import Settings
 
@@ -36,7 +36,7 @@ def budgets_of(settings: Settings) -> list[Rule]:
     return [rule for rule in rules if rule.kind == "budget" and not set(rule.by) & set(PERSONAL)]
 
 
-async def standing(source: Source, rules: Sequence[Rule], now: float) -> list[dict[str, Any]]:
+async def standing(source: QuerySource, rules: Sequence[Rule], now: float) -> list[dict[str, Any]]:
     """Each budget and group: ``limit``, ``used`` since ``since``, ``projected`` at ``until``.
 
     ``now``: epoch seconds. Amounts are in the budget's unit. Of a rolling window nothing is

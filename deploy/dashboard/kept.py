@@ -14,7 +14,7 @@ MOST = 128
 T = TypeVar("T")
 
 
-class Kept:
+class KeptAnswers:
     """Answers by what was asked. ``clock``: seconds that never go back."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:

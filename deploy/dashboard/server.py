@@ -22,11 +22,11 @@ from aiohttp import ClientError, ClientSession, ClientTimeout, web
 
 from deploy.dashboard.actions import ActionError, Quiet, Switch, quiet, read_action, switch
 from deploy.dashboard.budgets import budgets_of, standing, today
-from deploy.dashboard.kept import Kept
+from deploy.dashboard.kept import KeptAnswers
 from deploy.dashboard.learning import learning
 from deploy.dashboard.params import ParamError, Whole, read_params
 from deploy.dashboard.queries import QUERIES
-from deploy.dashboard.source import LONGEST_KEPT, Source, SourceError
+from deploy.dashboard.source import LONGEST_KEPT, QuerySource, SourceError
 from deploy.dashboard.wording import reworded
 from streams.clickhouse import ClickHouseUnavailable
 from streams.kafka import BrokerUnavailable
@@ -97,8 +97,8 @@ def application(options: Options) -> web.Application:
 class _Dashboard:
     def __init__(self, options: Options) -> None:
         self._options = options
-        self._source = Source(options.settings.clickhouse_url)
-        self._kept = Kept()
+        self._source = QuerySource(options.settings.clickhouse_url)
+        self._kept = KeptAnswers()
         self._session: ClientSession | None = None
         self.app = web.Application(middlewares=[self._guard], client_max_size=MAX_BODY)
         routes = self.app.router

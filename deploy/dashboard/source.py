@@ -12,7 +12,7 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError
 from urllib3.exceptions import HTTPError
 
-from deploy.dashboard.kept import Kept
+from deploy.dashboard.kept import KeptAnswers
 from streams.clickhouse import ClickHouseUnavailable, connect
 
 SETTINGS = {
@@ -43,7 +43,7 @@ class SourceError(Exception):
     """ClickHouse refused a query; the message says why."""
 
 
-class Source:
+class QuerySource:
     """Queries to the ClickHouse at ``url`` (``http[s]://[USER:PASSWORD@]HOST:PORT``).
 
     What was asked a moment ago (`kept_for`) is answered from memory.
@@ -53,7 +53,7 @@ class Source:
         self._url = url
         self._client: Client | None = None
         self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="dashboard-query")
-        self._kept = Kept()
+        self._kept = KeptAnswers()
 
     async def answer(
         self, sql: str, parameters: Mapping[str, Any], seconds: float | None = None

@@ -40,7 +40,7 @@ from rich.progress import track
 from rich.table import Table
 from scipy.stats import chi2
 
-from agents.anomaly.monitor import NAMES, Condition, Kind, Monitor
+from agents.anomaly.monitor import NAMES, Condition, Kind, SeriesMonitor
 from agents.anomaly.report import severity
 from agents.anomaly.settings import AnomalySettings
 from agents.budgets.recent import Lap
@@ -100,7 +100,7 @@ class Watch:
 
     def __init__(self, settings: AnomalySettings) -> None:
         self._settings = settings
-        self._monitor = Monitor.of(settings, whole=True)
+        self._monitor = SeriesMonitor.of(settings, whole=True)
         self._held: dict[Kind, Alarm] = {}
         self._over: list[Alarm] = []
         self._first: float | None = None

@@ -31,7 +31,7 @@ from agents.budgets.windows import BUCKET
 from agents.interactions.signature import signature_of
 from schemas.decoding import decode_request
 from schemas.findings import Findings
-from schemas.group_usage import Group, Usage, UsagePart, UsageParts
+from schemas.group_usage import Group, GroupUsage, UsagePart, UsageParts
 from streams.effects import Effects
 from tests.bench import smoke
 from tests.unit.builders import FakeBatch, Record, request
@@ -93,7 +93,7 @@ def ledger(console: Console, users: int, window: str, burn: bool) -> None:
             name = f"user-{user:08d}-{'x' * 16}"
             if user in heavy and sent[user] >= 5 * DOLLAR:
                 crossed.setdefault(name, number)
-            usage = Usage(1, 1, 0, 900, 0, money, {}, [(money / DOLLAR, f"answer-{count}")])
+            usage = GroupUsage(1, 1, 0, 900, 0, money, {}, [(money / DOLLAR, f"answer-{count}")])
             batch.append(UsagePart(count // 16_384, at // 10 * 10, Group(identity, (name,)), usage))
             if len(batch) == PER_MESSAGE:
                 break

@@ -43,13 +43,13 @@ from sklearn.linear_model import SGDClassifier
 from sklearn.metrics import roc_auc_score
 
 from agents.detectors.e_values import CYCLE
-from agents.drift.monitor import Monitor
+from agents.drift.monitor import DriftMonitor
 from agents.drift.quality import CYCLE as SCORES
 from agents.drift.quality import Quality
 from agents.drift.report import Key
-from agents.drift.series import REFERENCE, WINDOW, Example, Kept, Series
+from agents.drift.series import REFERENCE, WINDOW, DriftSeries, Example, KeptSeries
 from agents.drift.settings import DriftSettings
-from agents.drift.state import DriftState, Watched
+from agents.drift.state import DriftState, WatchedScores
 from schemas.samples import Sample, Samples
 from streams.effects import Effects
 from tests.bench import drift_data as data
@@ -82,7 +82,7 @@ class Alarm(NamedTuple):
 
 def mirante(answers: Sequence[Sample]) -> list[Alarm]:
     """An alarm is accepted at once, so that the next one is another one."""
-    monitor, alarms = Monitor(), []
+    monitor, alarms = DriftMonitor(), []
     for number, answer in enumerate(answers, 1):
         monitor.add(answer, NEEDED)
         if monitor.drift is None and monitor.evidence >= NEEDED:
@@ -525,15 +525,15 @@ def _renamed(text: Sample, series: int, k: int, at: float) -> Sample:
 
 def _fill(state: DriftState, series: int, texts: list[Sample]) -> None:
     """Series that hold all they may."""
-    template = Series()
+    template = DriftSeries()
     for number in range(REFERENCE + WINDOW):
         template.add(msgspec.structs.replace(texts[number], time=data.START + number * 300.0))
     rows, known = template.block, template.kept
     for number in range(series):
-        watched = Watched()
+        watched = WatchedScores()
         own = watched.monitor.series
         own.reference, own.window = rows[:REFERENCE].copy(), rows[REFERENCE:].copy()
-        own.kept = Kept(len(rows), 1, data.START, "", [list(names) for names in known.names], known.after[:16], list(known.after))
+        own.kept = KeptSeries(len(rows), 1, data.START, "", [list(names) for names in known.names], known.after[:16], list(known.after))
         for examples in (own.kept.before, own.kept.after):
             examples[:] = [Example(x.seq, f"{number}-{x.response_id}", x.excerpt + " ") for x in examples]
         watched.monitor.status.blocks = 4

@@ -22,7 +22,7 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from agents.drift.monitor import Monitor
+from agents.drift.monitor import DriftMonitor
 from agents.drift.settings import DriftSettings
 from agents.drift.witness import Heard, statements
 from schemas.samples import Sample
@@ -63,7 +63,7 @@ class Run:
     def __init__(self, answers: Sequence[Sample]) -> None:
         self.heard: list[tuple[int, Heard]] = []
         self.evidence: list[float] = []
-        self.witness, begun, monitor = 0.0, time.process_time(), Monitor()
+        self.witness, begun, monitor = 0.0, time.process_time(), DriftMonitor()
         for number, answer in enumerate(answers, 1):
             monitor.add(answer, NEEDED)
             self.heard += [(number, said) for said in monitor.said]

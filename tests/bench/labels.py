@@ -31,11 +31,11 @@ from rich.table import Table
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from agents.common.label_settings import LabelSettings
-from agents.labels.detectors import WEAK, Reader, Tone, TopicChange
+from agents.labels.detectors import WEAK, MessageReader, Tone, TopicChange
 from agents.labels.state import LabelsState
 from agents.labels.wording import words_of
 from schemas.outputs import Label
-from schemas.turns import Signal, Turn, Turns
+from schemas.turns import FeedbackSignal, Turn, Turns
 from streams.effects import Effects
 from tests.bench import smoke
 from tests.bench.labels_data import ACCEPTANCES, COMPLAINTS, FEATURES, Known, Triple, reactions, triples, users
@@ -80,7 +80,7 @@ class Signals:
     """The table of inferred signals."""
 
     def __init__(self) -> None:
-        self.reader = Reader()
+        self.reader = MessageReader()
         self.tone = Tone(self.reader)
         self.topic = TopicChange(self.reader)
         self.table = Table(title="Inferred signals, on text that was not trained on")
@@ -203,7 +203,7 @@ def simulate(count: int) -> tuple[dict[str, Label], dict[str, Known], Listening,
     state = Listening(LabelSettings(settle=0.0))
     effects = Effects()
     pools: dict[str, Sequence[Triple]] = {language: triples(language) for language in ("en", "pt")}
-    items: list[tuple[float, Turn | Signal]] = []
+    items: list[tuple[float, Turn | FeedbackSignal]] = []
     truth: dict[str, Known] = {}
     for found, known in users(count, 3, pools):
         items += found
@@ -213,7 +213,7 @@ def simulate(count: int) -> tuple[dict[str, Label], dict[str, Known], Listening,
     for at in range(0, len(items), 100):
         part = items[at : at + 100]
         turns = [item for _, item in part if isinstance(item, Turn)]
-        signals = [item for _, item in part if isinstance(item, Signal)]
+        signals = [item for _, item in part if isinstance(item, FeedbackSignal)]
         values.append(msgspec.msgpack.encode(Turns("bench", 0, part[-1][0], False, turns, signals)))
     values.append(msgspec.msgpack.encode(Turns("bench", 0, items[-1][0] + 10_000, False)))
     began = time.process_time()

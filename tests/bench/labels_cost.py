@@ -34,7 +34,7 @@ from agents.labels.state import LabelsState
 from agents.labels.tap import LabelsTap
 from agents.satisfaction.state import SatisfactionState
 from deploy.traffic.demo import demo
-from schemas.turns import Signal, Turn, Turns
+from schemas.turns import FeedbackSignal, Turn, Turns
 from streams.effects import Effects
 from streams.garbage import spare_what_is_loaded
 from streams.state import PartitionState
@@ -89,7 +89,7 @@ def _of_turn(turn: Turn) -> Iterator[Timed]:
     yield turn.ended, "responses", json.dumps(response).encode()
 
 
-def _of_signal(signal: Signal) -> bytes:
+def _of_signal(signal: FeedbackSignal) -> bytes:
     event = {
         "event_id": signal.event_id, "time": _moment(signal.time), "kind": signal.kind, "value": signal.value, "tenant": "t",
         "response_id": signal.response_id, "session_id": signal.session_id,

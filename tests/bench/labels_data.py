@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from math import log
 from typing import NamedTuple
 
-from schemas.turns import Signal, Turn
+from schemas.turns import FeedbackSignal, Turn
 
 # question | the same asked again | a refinement or the next step
 EN = """
@@ -202,7 +202,7 @@ def retyped(text: str, chance: random.Random) -> str:
     return " ".join(words)
 
 
-Item = tuple[float, Turn | Signal]
+Item = tuple[float, Turn | FeedbackSignal]
 
 
 def users(count: int, seed: int, pools: dict[str, Sequence[Triple]]) -> Iterator[tuple[list[Item], dict[str, Known]]]:
@@ -244,7 +244,7 @@ def users(count: int, seed: int, pools: dict[str, Sequence[Triple]]) -> Iterator
                 acts["thumbs_up" if thumb else "thumbs_down"] = 1.0
             for n, (kind, value) in enumerate(acts.items()):
                 time = ended + 1 + n
-                items.append((time, Signal(f"f{answers}-{n}", time, kind, value=value, response_id=response, session_id=session)))
+                items.append((time, FeedbackSignal(f"f{answers}-{n}", time, kind, value=value, response_id=response, session_id=session)))
             at = ended + 10 + chance.expovariate(1 / 40)
             kinds = list(habits.next)
             step = chance.choices(

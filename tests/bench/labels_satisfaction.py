@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.table import Table
 from sklearn.linear_model import LogisticRegression
 
-from agents.labels.detectors import Reader
+from agents.labels.detectors import MessageReader
 from schemas.outputs import Label
 from tests.bench import smoke
 from tests.bench.labels import area
@@ -59,7 +59,7 @@ def label_area(
     return area([-labels[place].score for place in places], dissatisfied(talks, places))
 
 
-def tone_area(talks: Sequence[Talk], places: Sequence[Place], reader: Reader) -> float:
+def tone_area(talks: Sequence[Talk], places: Sequence[Place], reader: MessageReader) -> float:
     """AUC of complaint minus acceptance in the turn after an answer; 0 where there is none."""
     scores = []
     for talk, exchange in places:
@@ -91,7 +91,7 @@ def regression_area(talks: Sequence[Talk], labels: Mapping[Place, Label], half: 
     return area(model.decision_function(five_signals(labels, judged)), dissatisfied(talks, judged))
 
 
-def measure(name: str, talks: list[Talk], reader: Reader, areas: Table, shares: Table) -> None:
+def measure(name: str, talks: list[Talk], reader: MessageReader, areas: Table, shares: Table) -> None:
     """A row of each table."""
     silent, _ = labelled(talks, name)
     counted = Counter(label.label for label in silent.values())
@@ -146,7 +146,7 @@ def tables(sources: Sequence[str], most: int | None) -> list[Table]:
         "of follow-ups: negative", "asked again", "complaint",
     ):  # fmt: skip
         shares.add_column(column, justify="left" if column == "source" else "right")
-    reader = Reader()
+    reader = MessageReader()
     for name in sources:
         measure(name, list(SOURCES[name](data))[:most], reader, areas, shares)
     return [areas, shares]

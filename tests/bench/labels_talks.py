@@ -29,7 +29,7 @@ from agents.labels.reliability import Clues
 from agents.labels.sessions import Answer
 from agents.labels.state import LabelsState
 from schemas.outputs import Label
-from schemas.turns import Signal, Turn, Turns
+from schemas.turns import FeedbackSignal, Turn, Turns
 from streams.effects import Effects
 from tests.unit.builders import FakeBatch, Record
 
@@ -169,7 +169,7 @@ def labelled(
             )  # fmt: skip
             if thumbs is not None and (n, k) in thumbs:
                 kind = "thumbs_up" if thumbs[n, k] else "thumbs_down"
-                signals.append(Signal(f"f{n}-{k}", now + 5.0, kind, response_id=f"a{n}-{k}"))
+                signals.append(FeedbackSignal(f"f{n}-{k}", now + 5.0, kind, response_id=f"a{n}-{k}"))
             now += 2.0 + PAUSE
         now += 700.0
         value = msgspec.msgpack.encode(Turns("bench", 0, now, False, turns, signals))

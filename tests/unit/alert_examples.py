@@ -22,7 +22,7 @@ from agents.budgets.burn import Burn, Pair
 from agents.budgets.rules import Rule, read_rules
 from agents.budgets.runaway import Loop
 from agents.detectors.burn import Burning
-from agents.detectors.burn import Rule as BurnRule
+from agents.detectors.burn import BurnRule as BurnRule
 from agents.detectors.detector import Score as DetectorScore
 from agents.detectors.level import Fall, Level
 from agents.detectors.sequential import Mean

@@ -15,7 +15,7 @@ from agents.alerts.settings import AlertSettings
 from agents.alerts.state import AlertsState
 from schemas.findings import Finding, Findings
 from schemas.outputs import Alert, AlertName, Severity
-from streams.effects import Effects, Message
+from streams.effects import Effects, OutgoingMessage
 
 T0 = 1_772_366_400.0
 PARTITIONS = 2
@@ -112,7 +112,7 @@ class Reader:
     def _new() -> AlertsState:
         return AlertsState("llm.alerts", PARTITIONS, SETTINGS, "cluster")
 
-    def read(self, log: list[bytes]) -> tuple[list[Message], list[bytes]]:
+    def read(self, log: list[bytes]) -> tuple[list[OutgoingMessage], list[bytes]]:
         effects = Effects()
         for offset, value in enumerate(log):
             record = SimpleNamespace(offset=offset, value=value, headers=())

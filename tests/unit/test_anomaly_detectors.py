@@ -14,7 +14,7 @@ from scipy.stats import nbinom
 
 from agents.anomaly.breakdown import Amounts, Breakdown, Explanation
 from agents.anomaly.bucket import Bucket
-from agents.anomaly.monitor import Condition, Monitor
+from agents.anomaly.monitor import Condition, SeriesMonitor
 from agents.anomaly.settings import AnomalySettings, anomaly_settings, objectives
 from agents.anomaly.slo import Objective
 from agents.detectors.burn import Burning, BurnRate
@@ -366,7 +366,7 @@ def test_hours_that_are_alike_are_no_creep(alike: float) -> None:
 
 def test_creep_of_the_typical_cost_is_told_in_dollars_per_request_as_they_are_and_would_be_without_it() -> None:
     # Given: costs that grow by 2% a day after ten days, and in each hour a share of dear requests that hides it in the mean
-    rng, monitor, told = np.random.default_rng(6), Monitor.of(AnomalySettings(), whole=True), list[tuple[Condition, float]]()
+    rng, monitor, told = np.random.default_rng(6), SeriesMonitor.of(AnomalySettings(), whole=True), list[tuple[Condition, float]]()
     for hour in range(12 * 24):
         days = max(0.0, hour / 24 - 10)
         bins = rng.normal(24.0 + days * log(1.02), 0.7, 9_000) / LOG_GAMMA

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import agents.anomaly.state
-from agents.anomaly.monitor import Condition, Monitor
+from agents.anomaly.monitor import Condition, SeriesMonitor
 from agents.anomaly.report import severity
 from agents.anomaly.settings import AnomalySettings, objectives
 from agents.anomaly.state import AnomalyState
@@ -258,10 +258,10 @@ def test_a_small_change_that_no_metric_tells_of_alone_is_a_ticket_with_what_move
 
 @pytest.mark.parametrize("first", ["tpot", "typical", "typical_creep"])
 def test_a_series_written_before_something_was_watched_is_watched_for_it_from_now_on(first: str) -> None:
-    watched = Monitor.of(AnomalySettings(), whole=True)
+    watched = SeriesMonitor.of(AnomalySettings(), whole=True)
     fields = msgspec.msgpack.decode(msgspec.msgpack.encode(watched))
-    older = msgspec.msgpack.encode(fields[: Monitor.__struct_fields__.index(first)])
-    assert msgspec.msgpack.decode(older, type=Monitor) == watched
+    older = msgspec.msgpack.encode(fields[: SeriesMonitor.__struct_fields__.index(first)])
+    assert msgspec.msgpack.decode(older, type=SeriesMonitor) == watched
 
 
 def test_a_typical_cost_is_told_in_the_middle_of_a_bucket_and_with_what_it_costs() -> None:

@@ -16,14 +16,14 @@ from hypothesis import strategies as st
 
 from agents.budgets.rules import Rules, read_rules
 from agents.budgets.state import BudgetState
-from agents.budgets.windows import Window
+from agents.budgets.windows import BudgetWindow
 from agents.interactions.segments import alone
 from agents.interactions.signature import signature_of
 from schemas.aggregates import OUTCOME_INDEX, UNANSWERED, Contribution
 from schemas.decoding import decode_request
 from schemas.events import Request
 from schemas.findings import Finding, Findings
-from schemas.group_usage import Caller, Group, Usage, UsagePart, UsageParts
+from schemas.group_usage import Caller, Group, GroupUsage, UsagePart, UsageParts
 from streams.effects import Effects
 from tests.unit.builders import FakeBatch, Record, request
 from tests.unit.said import said
@@ -78,14 +78,14 @@ class Stage2:
         return {(name, values, start): amount for name, values, start, amount in self.state.used() if amount}
 
 
-def usage(requests: int = 1, usd: float = 0.0, tokens: int = 0, signatures: dict[int, int] | None = None) -> Usage:
-    found = Usage(requests=requests, answers=requests, tokens=tokens, signatures=signatures or {})
+def usage(requests: int = 1, usd: float = 0.0, tokens: int = 0, signatures: dict[int, int] | None = None) -> GroupUsage:
+    found = GroupUsage(requests=requests, answers=requests, tokens=tokens, signatures=signatures or {})
     found.carried, found.pico = divmod(round(usd * 10**6) * 10**6, 10**18)
     found.examples = [(usd, "a1")]
     return found
 
 
-def part(rule: str, at: int, used: Usage, *values: str, segment: int = 0) -> UsagePart:
+def part(rule: str, at: int, used: GroupUsage, *values: str, segment: int = 0) -> UsagePart:
     return UsagePart(segment, at // 10 * 10, Group(rule, values), used)
 
 
@@ -102,7 +102,7 @@ def names(found: Iterable[Finding]) -> list[tuple[str, bool]]:
 
 def test_usage_of_a_late_answer_equals_that_of_a_timely_one() -> None:
     answer = Contribution(OK, (100, 20, 50, 0, 0), 7 * DOLLAR, 900.0, None)
-    timely, late = Usage(), Usage()
+    timely, late = GroupUsage(), GroupUsage()
     timely.add(answer, "a1", signature=5)
     late.add(Contribution(UNANSWERED, (0, 0, 0, 0, 0), None, None, None), signature=5)
     assert (late.version, late.failed, timely.version) == (1, 1, 2)
@@ -112,7 +112,7 @@ def test_usage_of_a_late_answer_equals_that_of_a_timely_one() -> None:
 
 
 def test_usage_of_a_call_that_another_model_answered_has_the_same_version_whenever_the_answer_came() -> None:
-    timely, late = Usage(), Usage()
+    timely, late = GroupUsage(), GroupUsage()
     timely.move(late=False)
     late.add(Contribution(UNANSWERED, (0, 0, 0, 0, 0), None, None, None))
     late.move(late=True)
@@ -121,10 +121,10 @@ def test_usage_of_a_call_that_another_model_answered_has_the_same_version_whenev
 
 
 def test_usage_keeps_the_dearest_examples_and_sums_beyond_64_bits() -> None:
-    found = Usage()
+    found = GroupUsage()
     for n in range(10):
         found.add(Contribution(OK, (0, 0, 0, 0, 0), 9 * 10**18 + n * DOLLAR, None, None), f"a{n}")
-    again = msgspec.msgpack.decode(msgspec.msgpack.encode(found), type=Usage)
+    again = msgspec.msgpack.decode(msgspec.msgpack.encode(found), type=GroupUsage)
     assert again.picodollars == 90 * 10**18 + 45 * DOLLAR
     assert [name for _, name in again.examples] == ["a9", "a8", "a7"]
 
@@ -156,10 +156,10 @@ def test_a_user_who_reaches_the_budget_is_reported_at_once_and_once_and_it_cease
 def test_an_answer_after_its_segment_is_settled_is_spent_once_however_often_it_is_told() -> None:
     # given a request that was counted as unanswered in a segment that is settled by now
     stage = budget()
-    stage.send(part(stage.id("b"), MIDNIGHT, Usage(requests=1, failed=1)), clock=MIDNIGHT + 20)
+    stage.send(part(stage.id("b"), MIDNIGHT, GroupUsage(requests=1, failed=1)), clock=MIDNIGHT + 20)
     stage.send(clock=MIDNIGHT + 7_200, settled=9)
     # when its answer comes, in a part of its own, and a crash has it told again, also after the state was restored
-    late = Usage()
+    late = GroupUsage()
     late.answer(Contribution(OK, (100, 20, 0, 0, 0), 3 * DOLLAR, None, None), "a1")
     own = part(stage.id("b"), MIDNIGHT, late, segment=alone("the request's event"))
     stage.send(own, clock=MIDNIGHT + 7_200, settled=9)
@@ -535,7 +535,7 @@ def test_what_waits_of_a_history_is_counted_when_there_is_nothing_more_to_read_a
 
 def test_windows_are_those_of_the_calendar() -> None:
     def bounds(kind: str, text: str) -> tuple[str, str]:
-        start, end = Window(kind, {"hour": 3_600, "day": DAY, "week": 7 * DAY, "month": 30 * DAY}[kind]).bounds(
+        start, end = BudgetWindow(kind, {"hour": 3_600, "day": DAY, "week": 7 * DAY, "month": 30 * DAY}[kind]).bounds(
             int(datetime.fromisoformat(text + "+00:00").timestamp())
         )
         return f"{datetime.fromtimestamp(start, UTC):%Y-%m-%dT%H}", f"{datetime.fromtimestamp(end, UTC):%Y-%m-%dT%H}"
@@ -570,7 +570,7 @@ def histories(draw: st.DrawFn) -> list[list[UsageParts]]:
     pace = draw(st.sampled_from([10, 60, 600, 3_000]))
     logs: list[list[UsageParts]] = []
     for source in range(sources):
-        log, live = [], defaultdict(Usage)
+        log, live = [], defaultdict(GroupUsage)
         segment, settled, clock = 0, 0, float(MIDNIGHT + 80_000)
         for _ in range(steps):
             dirty = set()
@@ -584,7 +584,7 @@ def histories(draw: st.DrawFn) -> list[list[UsageParts]]:
                     key = where, at, Group(rule.id, tuple(known[d] for d in rule.by))
                     live[key].add(item, "a", 1)
                     dirty.add(key)
-            parts = [UsagePart(*key, msgspec.convert(msgspec.to_builtins(live[key]), Usage)) for key in sorted(dirty)]
+            parts = [UsagePart(*key, msgspec.convert(msgspec.to_builtins(live[key]), GroupUsage)) for key in sorted(dirty)]
             log.append(UsageParts("test", source, (settled,), clock, rng.random() < 0.1, parts))
             clock += rng.randint(0, pace)
             segment += rng.random() < 0.4
@@ -593,9 +593,9 @@ def histories(draw: st.DrawFn) -> list[list[UsageParts]]:
     return logs
 
 
-def last_parts(logs: list[list[UsageParts]]) -> dict[tuple[Any, ...], Usage]:
+def last_parts(logs: list[list[UsageParts]]) -> dict[tuple[Any, ...], GroupUsage]:
     """The newest of each part: what counts, whatever way it came."""
-    newest: dict[tuple[Any, ...], Usage] = {}
+    newest: dict[tuple[Any, ...], GroupUsage] = {}
     for source, log in enumerate(logs):
         for message in log:
             for item in message.parts:

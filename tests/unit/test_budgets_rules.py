@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from agents.budgets.rules import Rules, read_rules
-from agents.budgets.windows import Window
+from agents.budgets.windows import BudgetWindow
 from schemas.decoding import decode_request
 from schemas.events import Request
 from schemas.group_usage import Group
@@ -43,7 +43,8 @@ def test_limits_are_exact_and_windows_are_understood() -> None:
     rules = list(read_rules(rows, runaway=QUIET).by_id.values())
     assert [rule.limit for rule in rules] == [10**11, 1000, 7, 7]
     assert [rule.window for rule in rules] == [
-        Window("month", 2_592_000), Window("rolling", 86_400), Window("rolling", 2_592_000), Window("rolling", 5_400)
+        BudgetWindow("month", 2_592_000), BudgetWindow("rolling", 86_400), BudgetWindow("rolling", 2_592_000),
+        BudgetWindow("rolling", 5_400),
     ]  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from deploy.dashboard.kept import MOST, Kept
+from deploy.dashboard.kept import MOST, KeptAnswers
 
 
 class Asked:
@@ -33,16 +33,16 @@ class Clock:
         return self.now
 
 
-def run(test: Callable[[Kept, Asked, Clock], Coroutine[Any, Any, None]]) -> None:
+def run(test: Callable[[KeptAnswers, Asked, Clock], Coroutine[Any, Any, None]]) -> None:
     async def whole() -> None:
         clock = Clock()
-        await test(Kept(clock), Asked(), clock)
+        await test(KeptAnswers(clock), Asked(), clock)
 
     asyncio.run(whole())
 
 
 def test_who_asks_at_the_same_time_shares_an_answer() -> None:
-    async def test(kept: Kept, asked: Asked, clock: Clock) -> None:
+    async def test(kept: KeptAnswers, asked: Asked, clock: Clock) -> None:
         waiting = [asyncio.ensure_future(kept.get("spend", 1.0, asked)) for _ in range(3)]
         await asyncio.sleep(0)
         asked.may.set()
@@ -52,7 +52,7 @@ def test_who_asks_at_the_same_time_shares_an_answer() -> None:
 
 
 def test_an_answer_is_kept_for_its_seconds_and_no_longer() -> None:
-    async def test(kept: Kept, asked: Asked, clock: Clock) -> None:
+    async def test(kept: KeptAnswers, asked: Asked, clock: Clock) -> None:
         asked.may.set()
         found = []
         for clock.now in (0.0, 5.0, 5.1):
@@ -64,7 +64,7 @@ def test_an_answer_is_kept_for_its_seconds_and_no_longer() -> None:
 
 
 def test_one_that_takes_longer_than_it_is_kept_is_waited_for() -> None:
-    async def test(kept: Kept, asked: Asked, clock: Clock) -> None:
+    async def test(kept: KeptAnswers, asked: Asked, clock: Clock) -> None:
         first = asyncio.ensure_future(kept.get("spend", 5.0, asked))
         await asyncio.sleep(0)
         clock.now = 60.0
@@ -77,7 +77,7 @@ def test_one_that_takes_longer_than_it_is_kept_is_waited_for() -> None:
 
 
 def test_a_page_that_is_closed_does_not_end_the_question_for_others() -> None:
-    async def test(kept: Kept, asked: Asked, clock: Clock) -> None:
+    async def test(kept: KeptAnswers, asked: Asked, clock: Clock) -> None:
         closed, open_ = (asyncio.ensure_future(kept.get("spend", 1.0, asked)) for _ in range(2))
         await asyncio.sleep(0)
         closed.cancel()
@@ -90,7 +90,7 @@ def test_a_page_that_is_closed_does_not_end_the_question_for_others() -> None:
 
 
 def test_an_error_is_for_who_waits_and_the_next_one_asks_again() -> None:
-    async def test(kept: Kept, asked: Asked, clock: Clock) -> None:
+    async def test(kept: KeptAnswers, asked: Asked, clock: Clock) -> None:
         asked.fails = True
         asked.may.set()
         for _ in range(2):
@@ -103,7 +103,7 @@ def test_an_error_is_for_who_waits_and_the_next_one_asks_again() -> None:
 
 
 def test_the_oldest_answers_are_forgotten() -> None:
-    async def test(kept: Kept, asked: Asked, clock: Clock) -> None:
+    async def test(kept: KeptAnswers, asked: Asked, clock: Clock) -> None:
         asked.may.set()
         for number in range(MOST + 1):
             await kept.get(number, 60.0, asked)

@@ -15,7 +15,7 @@ from agents.detectors.e_values import CYCLE, e_bh, e_value
 from agents.detectors.shares import SHIFTS, change_evidence
 from agents.detectors.two_sample import Bools, binary_test, category_test, kernel_test, location_test, rank_test, topics_test
 from agents.drift.metrics import STYLE_SHARE, STYLE_WEIGHTS, WEIGHTS, scaled
-from agents.drift.monitor import SCALES, Drift, Monitor
+from agents.drift.monitor import SCALES, Drift, DriftMonitor
 from agents.drift.quality import FALLS, Quality
 from agents.drift.rows import ROW
 from agents.drift.series import BLOCK, REFERENCE, WINDOW
@@ -42,9 +42,9 @@ from tests.unit.drift_data import LISTS, START, sample
 NEEDED = 50.0
 
 
-def run(answers: list[Sample], monitor: Monitor | None = None) -> tuple[Monitor, int | None]:
+def run(answers: list[Sample], monitor: DriftMonitor | None = None) -> tuple[DriftMonitor, int | None]:
     """A series over these answers; how many it took until a drift was seen."""
-    monitor = monitor or Monitor()
+    monitor = monitor or DriftMonitor()
     for number, answer in enumerate(answers, 1):
         monitor.add(answer, NEEDED)
         if monitor.drift is None and monitor.evidence >= NEEDED:
@@ -212,14 +212,14 @@ class TestReference:
         assert run([one(n, True) for n in range(1_250, 1_300)], monitor)[1] is not None
 
     def test_a_window_that_is_not_full_is_looked_at_as_far_as_it_goes(self) -> None:
-        monitor, sizes = Monitor(), {}
+        monitor, sizes = DriftMonitor(), {}
         for number, answer in enumerate(answers(0, 400, random.Random(3)), 1):
             if looks := monitor.add(answer, NEEDED):
                 sizes[number] = [look.size for look in looks]
         assert [sizes[number] for number in (125, 150, 175, 200, 400)] == [[50], [50, 75], [50], [50, 100, 125], [50, 100, 200]]
 
     def test_as_much_is_staked_on_a_young_series_as_on_any(self) -> None:
-        monitor = Monitor()
+        monitor = DriftMonitor()
         for answer in answers(0, 75 + 75, random.Random(3)):
             monitor.add(answer, NEEDED)
         young = monitor._due(1)
@@ -236,7 +236,7 @@ class TestReference:
     def test_a_new_model_of_a_feature_is_compared_with_the_former_one(self) -> None:
         rng = random.Random(13)
         former, _ = run(answers(0, 400, rng))
-        new = Monitor()
+        new = DriftMonitor()
         new.series.inherit(former.series, "gpt-4o")
         monitor, number = run(answers(400, 100, rng, served="mini", model="mini", style=LISTS), new)
         assert number is not None and monitor.drift is not None
@@ -386,7 +386,7 @@ class TestShares:
         refused = ["refusal" if n >= 180 or n % 10 == 0 else "ok" for n in range(215)]
 
         def evidence(failing: bool) -> float:
-            rng, monitor = random.Random(22), Monitor()
+            rng, monitor = random.Random(22), DriftMonitor()
             for n, outcome in enumerate(refused):
                 monitor.add(sample(n, rng, outcome=outcome, json_valid=None if not failing else n % 7 > 0), 1e9)
             return monitor.status.by_metric["refusal"]

@@ -9,12 +9,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from agents.drift.monitor import Monitor
+from agents.drift.monitor import DriftMonitor
 from agents.drift.report import Key
 from agents.drift.settings import DriftSettings, drift_settings
 from agents.drift.state import AT_A_TIME, DriftState
 from schemas.findings import Finding, Findings
-from schemas.samples import Acceptance, Sample, Samples, Score
+from schemas.samples import Acceptance, AnswerScore, Sample, Samples
 from streams.effects import Effects
 from tests.unit.builders import SOURCE, FakeBatch, Record
 from tests.unit.drift_data import LISTS, START, sample
@@ -27,7 +27,10 @@ def new_state(sources: int = 1, **options: Any) -> DriftState:
     return DriftState(0, SOURCE, FINDINGS, ACCEPTS, DriftSettings(**options), sources)
 
 
-def message(samples: Sequence[Sample], clock: float, partition: int = 0, scores: Sequence[Score] = (), *, rests: bool = False) -> Samples:
+def message(
+    samples: Sequence[Sample], clock: float, partition: int = 0,
+    scores: Sequence[AnswerScore] = (), *, rests: bool = False,
+) -> Samples:  # fmt: skip
     return Samples(SOURCE, partition, clock, rests, list(samples), list(scores))
 
 
@@ -50,7 +53,7 @@ def renamed(samples: Sequence[Sample], feature: str) -> list[Sample]:
     return [msgspec.structs.replace(s, feature=feature, response_id=f"{feature}-{s.response_id}") for s in samples]
 
 
-def in_messages(samples: Sequence[Sample], size: int = 20, scores: Sequence[Score] = ()) -> list[Samples]:
+def in_messages(samples: Sequence[Sample], size: int = 20, scores: Sequence[AnswerScore] = ()) -> list[Samples]:
     cut = [samples[at : at + size] for at in range(0, len(samples), size)]
     said = [message(part, part[-1].time, scores=[s for s in scores if part[0].time <= s.time < part[-1].time + 30]) for part in cut]
     return [*said, message([], samples[-1].time + 600)]
@@ -156,9 +159,9 @@ class TestDrift:
 
 
 class TestScores:
-    def scores(self, samples: Sequence[Sample], change: int) -> list[Score]:
+    def scores(self, samples: Sequence[Sample], change: int) -> list[AnswerScore]:
         rng = random.Random(5)
-        return [Score(f"e{n}", s.response_id, s.time + 5, "judge", float(rng.random() < (0.85 if n < change else 0.4)))
+        return [AnswerScore(f"e{n}", s.response_id, s.time + 5, "judge", float(rng.random() < (0.85 if n < change else 0.4)))
                 for n, s in enumerate(samples)]  # fmt: skip
 
     def test_a_fall_is_a_quality_drop_with_the_worst_answers(self) -> None:
@@ -174,7 +177,7 @@ class TestScores:
         assert any(row["metric"] == "score:judge" and row["drifted"] for row in rows(effects))
 
     def test_scores_of_answers_that_were_not_sampled_are_counted(self) -> None:
-        effects = run(new_state(), [message([], START, scores=[Score("e", "nobody", START, "judge", 1.0)]), message([], START + 600)])
+        effects = run(new_state(), [message([], START, scores=[AnswerScore("e", "nobody", START, "judge", 1.0)]), message([], START + 600)])
         assert effects.counts["drift_scores", "not_sampled"] == 1
 
 
@@ -282,4 +285,4 @@ class TestSettings:
 
 
 def test_a_monitor_without_answers_is_not_watched() -> None:
-    assert not Monitor().watched
+    assert not DriftMonitor().watched

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import msgspec
 import pytest
 
-from agents.drift.monitor import Monitor
+from agents.drift.monitor import DriftMonitor
 from agents.drift.quality import Quality
 from agents.drift.report import Key, drift_finding, witness_row
 from agents.drift.settings import DriftSettings
@@ -32,8 +32,8 @@ def answers(number: int, change: int, field: str = "latency_ms", by: float = 2.0
     return found
 
 
-def heard(samples: Sequence[Sample]) -> tuple[Monitor, list[Heard]]:
-    monitor, found = Monitor(), list[Heard]()
+def heard(samples: Sequence[Sample]) -> tuple[DriftMonitor, list[Heard]]:
+    monitor, found = DriftMonitor(), list[Heard]()
     for one in samples:
         monitor.add(one, NEEDED)
         found += monitor.said
@@ -67,11 +67,11 @@ def test_a_flag_that_rises_is_heard() -> None:
 def test_what_is_heard_does_not_depend_on_a_restart() -> None:
     samples = answers(500, 300)
     _, expected = heard(samples)
-    monitor, found = Monitor(), list[Heard]()
+    monitor, found = DriftMonitor(), list[Heard]()
     for n, one in enumerate(samples):
         if n % 37 == 0:  # all that a changelog holds
             series = monitor.series
-            anew = Monitor(series.kept, msgspec.msgpack.decode(msgspec.msgpack.encode(monitor.status), type=type(monitor.status)))
+            anew = DriftMonitor(series.kept, msgspec.msgpack.decode(msgspec.msgpack.encode(monitor.status), type=type(monitor.status)))
             anew.series.reference, anew.series.window, anew.series.block = series.reference, series.window, series.block
             monitor = anew
         monitor.add(one, NEEDED)
@@ -80,7 +80,7 @@ def test_what_is_heard_does_not_depend_on_a_restart() -> None:
 
 
 def test_a_drift_says_who_else_has_found_it_and_that_nobody_has() -> None:
-    monitor = Monitor()
+    monitor = DriftMonitor()
     for one in answers(400, 250):
         monitor.add(one, NEEDED)
         if monitor.drift is None and monitor.evidence >= NEEDED:

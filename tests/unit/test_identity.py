@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from agents.budgets.rules import read_rules
 from agents.interactions.context import Context
 from agents.interactions.state import InteractionsState
-from schemas.group_usage import Usage, UsageParts
+from schemas.group_usage import GroupUsage, UsageParts
 from schemas.rows import RepeatRow
 from tests.unit.builders import Json, World, expected_rows, request, response, settings, without
 
@@ -123,7 +123,7 @@ class CopiedWorld(World):
 
     def usage(self) -> dict[tuple[str, ...], tuple[int, Decimal]]:
         """What every model has been used for, as the newest parts say: requests and USD."""
-        newest: dict[Any, Usage] = {}
+        newest: dict[Any, GroupUsage] = {}
         for p in range(PARTITIONS):
             for record in self.logs.logs[self.topics.usage, p]:
                 message = msgspec.msgpack.decode(record.value or b"", type=UsageParts)

@@ -19,10 +19,10 @@ from hypothesis import strategies as st
 from agents.common.label_settings import LabelSettings
 from agents.labels.reliability import EXPLICIT, Clues, LabelModel
 from agents.labels.state import PERIOD, LabelsState, label_id
-from schemas.opinions import Foresight, Judged, Opinions
+from schemas.opinions import Foresight, JudgedUpTo, Opinions
 from schemas.outputs import Label
 from schemas.rows import LabelRow
-from schemas.turns import Signal, Turn, Turns
+from schemas.turns import FeedbackSignal, Turn, Turns
 from streams.effects import Effects
 from streams.partitioner import partition_of
 from tests.unit.builders import FakeBatch, Record
@@ -47,8 +47,11 @@ def turn(n: int | str, at: float, question: str = "", *, session: str | None = "
     )  # fmt: skip
 
 
-def signal(n: int | str, at: float, kind: str, answer: int | str | None = None, *, session: str | None = "s", **fields: Any) -> Signal:
-    return Signal(f"f{n}", START + at, kind, response_id=None if answer is None else f"a{answer}", session_id=session, **fields)
+def signal(
+    n: int | str, at: float, kind: str, answer: int | str | None = None, *,
+    session: str | None = "s", **fields: Any,
+) -> FeedbackSignal:  # fmt: skip
+    return FeedbackSignal(f"f{n}", START + at, kind, response_id=None if answer is None else f"a{answer}", session_id=session, **fields)
 
 
 class Stage2:
@@ -69,11 +72,11 @@ class Stage2:
         self.published: list[Label] = []
         self._offset = 0
 
-    def send(self, *items: Turn | Signal, clock: float | None = None, partition: int = 0) -> list[Label]:
+    def send(self, *items: Turn | FeedbackSignal, clock: float | None = None, partition: int = 0) -> list[Label]:
         """One message; by default the clock follows its items. It goes to the end of the period, in which labels are published."""
         at = clock if clock is not None else max((getattr(item, "ended", item.time) for item in items), default=START) - START
         turns = [item for item in items if isinstance(item, Turn)]
-        signals = [item for item in items if isinstance(item, Signal)]
+        signals = [item for item in items if isinstance(item, FeedbackSignal)]
         return self.receive(Turns("test", partition, START + (at // PERIOD + 1) * PERIOD, False, turns, signals))
 
     def receive(self, *messages: Turns) -> list[Label]:
@@ -381,7 +384,7 @@ def test_events_that_trail_each_other_within_a_topic_are_taken_in_the_order_of_t
 
 
 def judged(stage: Stage2) -> list[Opinions]:
-    found = [msgspec.msgpack.decode(m.value, type=Judged) for m in stage.effects.messages if m.topic == SATISFACTION]
+    found = [msgspec.msgpack.decode(m.value, type=JudgedUpTo) for m in stage.effects.messages if m.topic == SATISFACTION]
     return [window for message in found for window in message.windows]
 
 
@@ -402,7 +405,7 @@ def test_the_score_of_every_answer_counts_once_some_minutes_after_it() -> None:
 def foretold(stage: Stage2) -> list[Foresight]:
     """What satisfaction was told of how well labels foretold what users said."""
     told = [m.value for m in stage.effects.messages if m.topic == SATISFACTION]
-    return [f for value in told for f in msgspec.msgpack.decode(value, type=Judged).foresights]
+    return [f for value in told for f in msgspec.msgpack.decode(value, type=JudgedUpTo).foresights]
 
 
 def test_what_users_say_is_compared_with_what_was_thought_before_it_taught() -> None:
@@ -439,10 +442,10 @@ QUESTIONS = (
 FEEDBACK = ("thumbs_up", "thumbs_down", "rating", "comment", "copy", "edit", "regenerate", "dwell", "tab_close", "escalate")
 
 
-def traffic(seed: int, count: int = 25) -> list[Turn | Signal]:
+def traffic(seed: int, count: int = 25) -> list[Turn | FeedbackSignal]:
     """Turns of a few sessions with pauses, some as long as the gap, and feedback on them, early and late."""
     chance = random.Random(seed)
-    items: list[Turn | Signal] = []
+    items: list[Turn | FeedbackSignal] = []
     at: dict[str | None, float] = defaultdict(float)
     for n in range(count):
         session = chance.choice(("s1", "s2", "s3", None))
@@ -452,7 +455,7 @@ def traffic(seed: int, count: int = 25) -> list[Turn | Signal]:
         for k in range(chance.randrange(3)):
             named = chance.random() < 0.8
             items.append(
-                Signal(
+                FeedbackSignal(
                     f"f{n}-{k}", asked.ended + chance.choice((-1, 2, 30, 100, 300)), chance.choice(FEEDBACK),
                     value=chance.choice((0.0, 0.5, 1.0, 12.0)), comment=chance.choice(("perfect, thanks", "isso está errado")),
                     response_id=asked.response_id if named or session is None else None, session_id=session,
@@ -461,7 +464,7 @@ def traffic(seed: int, count: int = 25) -> list[Turn | Signal]:
     return sorted(items, key=lambda item: (getattr(item, "ended", item.time), getattr(item, "event_id", "")))
 
 
-def messages(items: Sequence[Turn | Signal], sizes: Sequence[int], sources: int) -> list[Turns]:
+def messages(items: Sequence[Turn | FeedbackSignal], sizes: Sequence[int], sources: int) -> list[Turns]:
     """The items in messages of the sizes, spread over sources; each says truly how far its source has come."""
     found, at, turn_of = [], 0, 0
     sizes = list(sizes) or [3]
@@ -472,9 +475,9 @@ def messages(items: Sequence[Turn | Signal], sizes: Sequence[int], sources: int)
         clock = max(getattr(item, "ended", item.time) for item in part)
         for source in range(sources):
             mine = [item for n, item in enumerate(part) if n % sources == source]
-            found.append(
-                Turns("test", source, clock, False, [i for i in mine if isinstance(i, Turn)], [i for i in mine if isinstance(i, Signal)])
-            )
+            turns = [i for i in mine if isinstance(i, Turn)]
+            signals = [i for i in mine if isinstance(i, FeedbackSignal)]
+            found.append(Turns("test", source, clock, False, turns, signals))
     end = found[-1].clock + 3 * END
     return found + [Turns("test", source, end, False) for source in range(sources)]
 

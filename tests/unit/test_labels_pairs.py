@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.labels.detectors import STRONG, WEAK, Reader, Reformulation
+from agents.labels.detectors import STRONG, WEAK, MessageReader, Reformulation
 from agents.labels.lexicon import opposite
 from agents.labels.pairs import AGAINST, NOTHING_NEW, PairEvidence, pair_model, probability
 from agents.labels.wording import HEAD, TAIL, misspelt, words_of
 
-DETECTOR = Reformulation(Reader())
+DETECTOR = Reformulation(MessageReader())
 
 
 def evidence(earlier: str, later: str) -> PairEvidence:

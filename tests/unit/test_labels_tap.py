@@ -12,7 +12,7 @@ from agents.common.taps import Head
 from agents.interactions.state import InteractionsState
 from agents.labels.tap import PIECE, LabelsTap
 from schemas.events import Feedback
-from schemas.turns import MAX_TEXT, Signal, Turn, Turns
+from schemas.turns import MAX_TEXT, FeedbackSignal, Turn, Turns
 from streams.effects import Effects
 from tests.unit.builders import EPOCH, World, moment, request, response, settings
 
@@ -38,7 +38,7 @@ class Tapped(World):
     def turns(self) -> dict[str, Turn]:
         return {turn.request_id: turn for _, message in self.told() for turn in message.turns}
 
-    def signals(self) -> list[tuple[int, Signal]]:
+    def signals(self) -> list[tuple[int, FeedbackSignal]]:
         return [(partition, signal) for partition, message in self.told() for signal in message.signals]
 
     def call(self, n: int | str, at: float = 0.0, **fields: Any) -> None:

@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import astuple
 
-from agents.labels.detectors import Reader, Reformulation, Tone, TopicChange
+from agents.labels.detectors import MessageReader, Reformulation, Tone, TopicChange
 from agents.labels.pairs import pair_model
 from agents.labels.wording import UNITS, words_of
 from training.labels import grammar
 
-READER = Reader()
+READER = MessageReader()
 WORDS = st.sampled_from(["log", "in", "login", "cancel", "cancle", "cancelar", "the", "12", "13", "open", "close", "subscription"])
 TEXTS = st.lists(st.text(max_size=80) | st.lists(WORDS, max_size=90).map(" ".join), min_size=2, max_size=9)
 
@@ -52,7 +52,7 @@ def test_what_is_made_of_a_text_does_not_depend_on_its_company(texts: list[str])
 
 def test_what_was_prepared_is_found_as_if_it_had_not_been() -> None:
     pair = ("how do I reset my password?", "how can I change my password?")
-    prepared = Reader()
+    prepared = MessageReader()
     prepared.prepare(["that's wrong"], [pair, (pair[1], "that's wrong")])
     assert prepared.compare(*pair) == READER.compare(*pair) != prepared.compare(*reversed(pair))
     assert Tone(prepared).probabilities("that's wrong") == Tone(READER).probabilities("that's wrong")

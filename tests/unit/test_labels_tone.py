@@ -11,7 +11,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from agents.common.ngram_model import NgramModel
-from agents.labels.detectors import MOST_BALANCE, Reader, Tone
+from agents.labels.detectors import MOST_BALANCE, MessageReader, Tone
 from agents.labels.reliability import BASE, VOTES, Clues, LabelModel, Vote
 from agents.labels.tone import SHAPE, SILENCE, ToneModel, tone_model
 from schemas.outputs import Label
@@ -25,7 +25,7 @@ def heard(complaint: float, acceptance: float, declined: float) -> list[Vote]:
     weights = np.zeros(1 << SHAPE.bits, np.int32)
     odds = (complaint, acceptance, declined)
     models = [NgramModel(SHAPE, round(of * 4_096), weights) for of in odds]
-    return Tone(Reader(tones=ToneModel(models))).votes("hm")
+    return Tone(MessageReader(tones=ToneModel(models))).votes("hm")
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_the_surest_tone_is_heard(odds: tuple[float, float, float], votes: list[
 
 
 def test_what_sounds_like_a_complaint_leans_on_the_score_though_no_signal_is_seen() -> None:
-    tone, model = Tone(Reader()), LabelModel()
+    tone, model = Tone(MessageReader()), LabelModel()
     assert -MOST_BALANCE <= tone.balance("thank you so much!") < -2 < 2 < tone.balance("that is wrong")
     assert tone.balance("") == 0
     scores = [model.judge("t\ns", Clues((), True, of)).score for of in (-2.0, 0.0, 2.0)]
@@ -54,7 +54,7 @@ def test_what_sounds_like_a_complaint_leans_on_the_score_though_no_signal_is_see
 
 def test_who_writes_nothing_says_nothing() -> None:
     assert tone_model().read_all(["", "  \n"]) == [SILENCE, SILENCE]
-    assert Tone(Reader()).votes("") == []
+    assert Tone(MessageReader()).votes("") == []
 
 
 @given(st.lists(st.text(max_size=60) | st.just("não foi isso que pedi"), max_size=8))

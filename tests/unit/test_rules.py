@@ -90,7 +90,7 @@ def test_a_class_name_is_used_once() -> None:
     for path, node in classes():
         found[node.name].append(path)
     twice = {name: sorted(paths) for name, paths in found.items() if len(paths) > 1}
-    assert twice == EXCEPTIONS["class_names"]
+    assert twice == {}
 
 
 # Docstrings

@@ -18,7 +18,7 @@ from agents.common.label_settings import LabelSettings, label_settings
 from agents.detectors.level import ADOPT, Level, Sums
 from agents.satisfaction.state import SatisfactionState
 from schemas.findings import Finding, Findings
-from schemas.opinions import WINDOW, Foresight, Judged, Opinions
+from schemas.opinions import WINDOW, Foresight, JudgedUpTo, Opinions
 from streams.effects import Effects
 from tests.unit.builders import FakeBatch, Record
 
@@ -52,7 +52,7 @@ class Watch:
         self.effects = Effects()
         self._offset = 0
 
-    def send(self, *messages: Judged) -> list[Finding]:
+    def send(self, *messages: JudgedUpTo) -> list[Finding]:
         records = [Record("s", 0, self._offset + n, 0, None, msgspec.msgpack.encode(m), ()) for n, m in enumerate(messages)]
         self._offset += len(records)
         before = len(self.effects.messages)
@@ -71,7 +71,7 @@ class Watch:
         chance = random.Random(f"{seed}-{first}")
         found = []
         for n, mean in enumerate(means, first):
-            found += self.send(Judged(0, START + (n + 1) * WINDOW, [opinions(n, scores(mean, each, chance), series)]))
+            found += self.send(JudgedUpTo(0, START + (n + 1) * WINDOW, [opinions(n, scores(mean, each, chance), series)]))
         return found
 
 
@@ -103,7 +103,7 @@ def test_a_steady_level_is_no_fall(seed: int) -> None:
 def test_one_bad_minute_is_no_trend() -> None:
     watch = Watch()
     watch.minutes(0, [0.75] * 120)
-    assert watch.send(Judged(0, START + 121 * WINDOW, [opinions(120, [0.0] * 200)])) == []
+    assert watch.send(JudgedUpTo(0, START + 121 * WINDOW, [opinions(120, [0.0] * 200)])) == []
     assert watch.minutes(121, [0.75] * 60) == []
 
 
@@ -126,9 +126,9 @@ def test_better_is_no_drop() -> None:
 def test_a_fall_is_told_again_while_nobody_asks_so_that_the_alert_lives() -> None:
     watch = Watch()
     watch.minutes(0, [0.75] * 120 + [0.4] * 30)
-    again = watch.send(Judged(0, START + 153 * WINDOW, []))
+    again = watch.send(JudgedUpTo(0, START + 153 * WINDOW, []))
     assert [(f.active, f.time) for f in again] == [(True, START + n * WINDOW) for n in (151, 152, 153)]
-    assert len(watch.send(Judged(0, START + 9_000 * WINDOW, []))) < 1_440, "for a day"
+    assert len(watch.send(JudgedUpTo(0, START + 9_000 * WINDOW, []))) < 1_440, "for a day"
 
 
 def test_a_level_that_stays_low_for_a_week_is_the_new_one() -> None:
@@ -158,16 +158,16 @@ def test_a_setting_that_is_not_known_is_named() -> None:
         label_settings({"gapp": 1})
 
 
-def traffic(seed: int) -> list[list[Judged]]:
+def traffic(seed: int) -> list[list[JudgedUpTo]]:
     """Of two partitions: both have a part of every series; their levels fall at some time."""
     chance = random.Random(seed)
     fall = chance.randrange(20, 30)
-    sent: list[list[Judged]] = [[], []]
+    sent: list[list[JudgedUpTo]] = [[], []]
     for n in range(50):
         for partition in (0, 1):
             mean = 0.4 if n >= fall else 0.75
             windows = [opinions(n, scores(mean, chance.randrange(6), chance), ("t", feature)) for feature in ("a", "b")]
-            sent[partition].append(Judged(partition, START + (n + 1) * WINDOW, [w for w in windows if w.answers]))
+            sent[partition].append(JudgedUpTo(partition, START + (n + 1) * WINDOW, [w for w in windows if w.answers]))
     return sent
 
 
@@ -219,7 +219,7 @@ def foretelling(watch: Watch, first: int, rights: Sequence[float], *, split: int
     for n, right in enumerate(rights, first):
         parts = [foresight(n, right, 12 // split, chance) for _ in range(split)]
         end = START + (n + 1) * WINDOW
-        found += watch.send(*(Judged(p, end, [], False, [part]) for p, part in enumerate(parts)))
+        found += watch.send(*(JudgedUpTo(p, end, [], False, [part]) for p, part in enumerate(parts)))
     return found
 
 
@@ -247,7 +247,7 @@ def test_rows_say_how_well_labels_foretold_lately_and_differ_by_series() -> None
 def test_a_restart_changes_nothing_of_foresight() -> None:
     chance = random.Random(5)
     told = [foresight(n, 0.8, 5, chance) for n in range(30)]
-    sent = [Judged(0, of.window + WINDOW - 1.0, [], False, [of]) for of in told]
+    sent = [JudgedUpTo(0, of.window + WINDOW - 1.0, [], False, [of]) for of in told]
     whole, broken = Watch(), Watch()
     pieces: list[bytes] = []
     for n, message in enumerate(sent):

@@ -20,7 +20,7 @@ import msgspec
 import pytest
 
 from schemas.findings import Findings
-from schemas.opinions import Judged
+from schemas.opinions import JudgedUpTo
 from streams.effects import Effects
 from streams.state import PartitionState
 from tests.unit.tapes import (
@@ -78,7 +78,7 @@ def written(effects: Iterable[Effects], *, clocks: bool = True) -> dict[str, Any
                 clock = findings.clock
                 said[topic] |= dict.fromkeys(map(msgspec.msgpack.encode, findings.findings))
             elif topic == names.satisfaction:
-                judged = msgspec.msgpack.decode(value, type=Judged)
+                judged = msgspec.msgpack.decode(value, type=JudgedUpTo)
                 clock = None if judged.rests else judged.clock
                 said[topic] |= {
                     (partition, window.window, window.series): window for window in judged.windows

@@ -22,10 +22,10 @@ from agents.cost.state import CostState
 from agents.interactions.gossip import Word
 from agents.interactions.partials import Partials
 from agents.interactions.parts import window_of
-from agents.interactions.progress import Progress
+from agents.interactions.progress import ReadingProgress
 from agents.interactions.segments import WARM_UP, Segments
 from agents.interactions.state import InteractionsState
-from agents.interactions.sums import Sums
+from agents.interactions.sums import SeriesSums
 from agents.interactions.usages import Usages
 from schemas.aggregates import OUTCOME_INDEX, UNANSWERED, Aggregate, Contribution, Series
 from schemas.events import MAX_MS, MAX_TOKENS
@@ -40,7 +40,7 @@ from tests.unit.builders import SOURCE, FakeBatch, Json, Record, Tables, World, 
 
 @given(time=st.floats(0, 4e9), after=st.floats(-100, 200), settle=st.floats(0, 100))
 def test_a_call_counts_in_the_window_in_which_it_ended_if_its_own_had_settled_by_then(time: float, after: float, settle: float) -> None:
-    ended, sums = time + after, Sums(Partials(10), Usages(Rules([])), Rules([]), settle, 20.0)
+    ended, sums = time + after, SeriesSums(Partials(10), Usages(Rules([])), Rules([]), settle, 20.0)
     assert sums.counted_at(time, ended) == (window_of(ended) if ended > window_of(time) + WINDOW + settle else 0)
 
 
@@ -378,7 +378,7 @@ def forget_what_was_heard(state: InteractionsState) -> None:
     partition.clocks._rekeyed_since, partition.clocks._rekeyed_silence = None, 0.0
     gossip._said, gossip._said_at, gossip._says_again = Word(0, 0, False, False, 0.0, 0.0), 0.0, False
     gossip._rests = False
-    state._inquiries.progress = Progress(partition.count, "the same for all")
+    state._inquiries.progress = ReadingProgress(partition.count, "the same for all")
     join = partition.join
     for held in join._held:
         item = held.item

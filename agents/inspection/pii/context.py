@@ -44,7 +44,7 @@ _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _TRAILING = re.compile(r"^[\s,]{0,2}[(\[\-]\s?(?:my |meu |o |a )?(?=[a-z])")
 
 
-class Context(NamedTuple):
+class WordContext(NamedTuple):
     """`kind` of the nearest word, if any; `other`: the number is named as something else, right before it (`close`) or somewhere near."""
 
     kind: str | None
@@ -83,7 +83,7 @@ def before(text: str, start: int, *, reach: int = _BEFORE) -> Before:
     return Before(kind, direct, other, bool(_CLOSE.search(plain)) or bool(_HASH.search(plain)))
 
 
-def around(words: Before, text: str, end: int) -> Context:
+def around(words: Before, text: str, end: int) -> WordContext:
     """The context of what ends at text[end], `words` before it. A word right before counts rather than one after, in brackets or behind a
     dash."""
     after = _plain(text[end : end + _AFTER].partition(BLANK)[0])
@@ -91,10 +91,10 @@ def around(words: Before, text: str, end: int) -> Context:
     if trailing is not None and not words.direct:
         match_after = _ALL.match(after, trailing.end())
         if match_after is not None:
-            return Context(match_after.lastgroup, words.other, False)
-    return Context(words.kind, words.other or words.close, words.close)
+            return WordContext(match_after.lastgroup, words.other, False)
+    return WordContext(words.kind, words.other or words.close, words.close)
 
 
-def context(text: str, start: int, end: int, *, reach: int = _BEFORE) -> Context:
+def context(text: str, start: int, end: int, *, reach: int = _BEFORE) -> WordContext:
     """The context of text[start:end]."""
     return around(before(text, start, reach=reach), text, end)

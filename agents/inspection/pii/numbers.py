@@ -18,10 +18,10 @@ import phonenumbers
 from phonenumbers import PhoneMetadata, PhoneNumberFormat, PhoneNumberType
 from stdnum.us import ssn
 
-from agents.inspection.pii.context import BLANK, Before, Context, around, before, called_telephone
+from agents.inspection.pii.context import BLANK, Before, WordContext, around, before, called_telephone
 from agents.inspection.pii.digits import is_cnh, is_cnpj, is_cpf, is_luhn, is_pis, is_titulo
 from agents.inspection.pii.effort import Effort
-from agents.inspection.pii.sieve import FEWEST_DIGITS, GROUP, MOST_DIGITS, MOST_GROUPS, Place, places
+from agents.inspection.pii.sieve import FEWEST_DIGITS, GROUP, MOST_DIGITS, MOST_GROUPS, DigitGroup, places
 from agents.inspection.pii.span import Kind, PiiSpan
 
 _PLUS = re.compile(r"\+ ?\(?$")
@@ -63,7 +63,7 @@ class _DigitGroup(NamedTuple):
 class _Lead:
     """The beginning of a number: what is the same for all runs that begin there."""
 
-    def __init__(self, text: str, place: Place, effort: Effort) -> None:
+    def __init__(self, text: str, place: DigitGroup, effort: Effort) -> None:
         self.text = text
         self.start, self.first, self.chain_end, self.lengths = place
         self.effort = effort
@@ -143,7 +143,7 @@ class _Number:
         return self.lead.plus
 
     @cached_property
-    def context(self) -> Context:
+    def context(self) -> WordContext:
         self.effort.spend(_AROUND)
         return around(self.lead.before, self.text, self.end)
 

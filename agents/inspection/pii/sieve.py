@@ -56,7 +56,7 @@ Bits = npt.NDArray[np.bool_]
 Numbers = npt.NDArray[np.int32]
 
 
-class Place(NamedTuple):
+class DigitGroup(NamedTuple):
     """A group of digits that may begin a number: where it begins, whether its chain does, where the chain ends, and how many digits the
     number may have (bit n for n of them)."""
 
@@ -66,29 +66,29 @@ class Place(NamedTuple):
     lengths: int
 
 
-def places(text: str) -> Sequence[Place]:
+def places(text: str) -> Sequence[DigitGroup]:
     """Where numbers may begin in `text` (folded), from left to right."""
-    found: list[Place] = []
+    found: list[DigitGroup] = []
     for count, chain in enumerate(CHAIN.finditer(text)):
         if count > _FEW_CHAINS:
             return _of_many(text)
         if chain.end() - chain.start() >= _SHORTEST_CHAIN:
             first, end = True, chain.end()
             for group in GROUP.finditer(text, chain.start(), end):
-                found.append(Place(group.start(), first, end, _ANY))
+                found.append(DigitGroup(group.start(), first, end, _ANY))
                 first = False
                 if len(found) > _FEW:
                     return _of_many(text)
     return found
 
 
-def _of_many(text: str) -> list[Place]:
+def _of_many(text: str) -> list[DigitGroup]:
     groups = _Groups(text)
     lengths = groups.lengths()
     at = np.flatnonzero(lengths)
     begins = groups.start[at]
     chained = groups.begins_chain[begins].tolist()
-    return list(map(Place, groups.position[begins].tolist(), chained, groups.chain_end(at).tolist(), lengths[at].tolist()))
+    return list(map(DigitGroup, groups.position[begins].tolist(), chained, groups.chain_end(at).tolist(), lengths[at].tolist()))
 
 
 class _Groups:
