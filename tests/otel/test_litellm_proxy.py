@@ -224,7 +224,7 @@ def test_a_budget_stops_a_loop(made: Made) -> None:
     cost = sum((call.cost_usd for call in made.of_the_loop), Decimal(0))
     print(f"stopped after {len(made.of_the_loop)} calls and {cost} USD of {BUDGET}")
     assert made.stopped.status == 403, made.stopped.text
-    assert f"Budget {FEATURE} (feature {FEATURE}, user ben) is exhausted" in made.stopped.text
+    assert f"Budget {FEATURE}, feature {FEATURE}, user ben: used up" in made.stopped.text
     assert Decimal(BUDGET) <= cost
 
 
