@@ -38,7 +38,7 @@ def topics(
         say_json(found)
         return
     if not found:
-        typer.echo("no topics yet: [topics] enabled = true lets a worker look for them")
+        typer.echo("no topics yet: they come some minutes after the questions, if `[topics] enabled = true` (`mirante up` has it on)")
         return
     left = ("feature", "topic", "first seen")
     table = Table(*left, "requests", "cost", "refused", "failed", "satisfied", "p99", "example")

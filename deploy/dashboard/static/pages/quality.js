@@ -60,14 +60,18 @@ function satisfactionTable(rows) {
   );
 }
 
+// Fewer feedbacks say nothing of how well labels foretell them.
+const LEAST_FEEDBACKS = 20;
+
 function labelsTable(rows) {
+  const told = (row, of) => (row.recent < LEAST_FEEDBACKS ? "–" : of());
   return table(
     [
       { title: t("tenant"), cell: (row) => said(row.tenant), sort: (row) => row.tenant },
       { title: t("feature"), cell: (row) => a(link("quality", { feature: row.feature }), said(row.feature || t("empty_value"))), sort: (row) => row.feature },
-      { title: t("label_auc"), right: true, cell: (row) => (row.auc === null ? "–" : share(row.auc)), sort: (row) => row.auc },
-      { title: t("label_calibration"), right: true, cell: (row) => share(row.calibration), sort: (row) => row.calibration },
-      { title: t("label_log_loss"), right: true, cell: (row) => row.log_loss.toFixed(2), sort: (row) => row.log_loss },
+      { title: t("label_auc"), right: true, cell: (row) => told(row, () => (row.auc === null ? "–" : share(row.auc))), sort: (row) => row.auc },
+      { title: t("label_calibration"), right: true, cell: (row) => told(row, () => share(row.calibration)), sort: (row) => row.calibration },
+      { title: t("label_log_loss"), right: true, cell: (row) => told(row, () => row.log_loss.toFixed(2)), sort: (row) => row.log_loss },
       { title: t("explicit"), right: true, cell: (row) => count(row.feedbacks), sort: (row) => row.feedbacks },
     ],
     rows,

@@ -24,7 +24,7 @@ function topicsTable(rows, since) {
   return table(
     [
       { title: t("feature"), cell: (row) => a(link("topics", { feature: row.feature }), said(row.feature || t("empty_value"))), sort: (row) => row.feature },
-      { title: t("topic"), cell: (row) => [said(named(row)), first(row) >= since * 1000 ? badge(t("new"), "warn") : null], sort: named },
+      { title: t("topic"), cell: (row) => [said(named(row)), ...(first(row) >= since * 1000 ? [" ", badge(t("new"), "warn")] : [])], sort: named },
       { title: t("requests"), right: true, cell: (row) => count(row.requests), sort: (row) => row.requests },
       { title: t("cost"), right: true, cell: (row) => usd(row.cost_usd), sort: (row) => row.cost_usd },
       { title: t("refusals"), right: true, cell: (row) => part(row, row.refusals), sort: (row) => row.refusals / row.requests },
@@ -42,7 +42,7 @@ function topicsTable(rows, since) {
 const named = (row) => (row.topic_id === OTHER ? t("topic_other") : row.topic || row.topic_id);
 
 // 0 of what is no topic.
-const first = (row) => Date.parse(`${row.first_seen.replace(" ", "T")}Z`);
+const first = (row) => Date.parse(row.first_seen);
 
 const examples = (row) =>
   row.example_response_ids.slice(-2).flatMap((id, n) => [n ? " " : null, a(link("call", { id }, false), said(id, 16))]);
