@@ -32,7 +32,7 @@ def test_a_text_is_worth_scoring_if_it_has_enough_different_cues(name: str, text
 
 
 def test_a_longer_text_needs_more_cues() -> None:
-    assert [least_cues(2, characters) for characters in (0, 100, 159, 160, 700)] == [2, 2, 2, 3, 12]
+    assert [least_cues(2, characters) for characters in (0, 100, 199, 200, 700)] == [2, 2, 2, 3, 5]
 
 
 def test_a_pair_has_no_more_than_one_mark_between_its_words() -> None:

