@@ -152,7 +152,7 @@ ifneq ($(wildcard $(SHARED)/data),)
 	$(BIN)/python -m pip download --quiet --no-deps -d build/wheels pyrit==1.1.0 chatterbot-corpus==1.3.3
 	MIRANTE_SHARED=$(SHARED) $(BIN)/python -m training.refusals.translated build/translations.jsonl build/wheels
 	MIRANTE_SHARED=$(SHARED) $(BIN)/python -m training.refusals.train build/translations.jsonl build/wheels
-	MIRANTE_SHARED=$(SHARED) $(BIN)/python -m training.refusals.cues
+	MIRANTE_SHARED=$(SHARED) $(BIN)/python -m training.refusals.cues build/wheels
 endif
 	$(BIN)/python -m training.attacks.packages
 	$(BIN)/python -m training.attacks.questions --write

@@ -1,11 +1,13 @@
 """Words without which hardly an answer declines: by them most answers need no score.
 
-Run: `python -m training.refusals.cues`. Chosen on answers to attacks and our own sentences, against
-ordinary answers; XSTest, which nothing is chosen on, tells what is lost.
+Run: `python -m training.refusals.cues WHEELS` (a folder with that of pyrit). Chosen on answers to
+attacks, PyRIT's answers and our own sentences, against ordinary answers; XSTest, which nothing is
+chosen on, tells what is lost.
 """
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,6 +28,7 @@ from training.refusals.sources import (
     evaluation,
     jailbreakbench,
     ordinary,
+    pyrit,
     shared_data,
 )
 
@@ -38,6 +41,11 @@ _RARE: Final = 20
 a single refusal."""
 _EACH: Final = 3
 """Words that an answer that declines should have: others are written in other words."""
+_ALWAYS: Final = (
+    *("apologise", "apologize", "cannot", "cant", "decline", "refuse", "sorry", "unable", "wont"),
+    *("desculpe", "incapaz", "lamento", "nao", "recuso"),
+)
+"""Said in so many refusals that they are taken whatever their share in ordinary answers."""
 _DRAWS: Final = 3_000
 
 
@@ -49,21 +57,26 @@ def words_of(text: str) -> frozenset[str]:
 def covering(
     declining: Sequence[frozenset[str]], others: Sequence[frozenset[str]], most: int = _MOST
 ) -> list[str]:
-    """At most so many words of which nearly every set of ``declining`` has three, those first that
-    are rare among ``others`` (greedy weighted set cover, Chvátal 1979)."""
+    """At most so many words of which nearly every set of ``declining`` has three: ``_ALWAYS``, then
+    those first that are rare among ``others`` (greedy weighted set cover, Chvátal 1979)."""
     ordinary_with = Counter(word for words in others for word in words)
     need = dict.fromkeys(range(len(declining)), _EACH)
     met = Counter(word for words in declining for word in words)
     chosen: list[str] = []
-    while need and len(chosen) < most and met:
-        best = min(met, key=lambda word: (-met[word] / (ordinary_with[word] + _RARE), word))
+    first = list(_ALWAYS)
+    while first or (need and len(chosen) < most and met):
+        best = (
+            first.pop()
+            if first
+            else min(met, key=lambda word: (-met[word] / (ordinary_with[word] + _RARE), word))
+        )
         chosen.append(best)
         for number in [n for n in need if best in declining[n]]:
             need[number] -= 1
             if not need[number]:
                 del need[number]
                 met.subtract(declining[number])
-        del met[best]
+        met.pop(best, None)
     return chosen
 
 
@@ -72,13 +85,14 @@ def is_found(text: str) -> bool:
     return refusal_probability(text) >= REFUSAL_THRESHOLD
 
 
-def main() -> None:
+def main(wheels: str) -> None:
     """Writes the words, and prints what is lost and what passes."""
     data = shared_data()
     if data is None:
         raise SystemExit("The development data are not there; set MIRANTE_SHARED to their folder.")
     groups: dict[str, list[Example]] = {
         "answers to attacks": list(jailbreakbench(data)),
+        "PyRIT": list(pyrit(Path(wheels))),
         "ordinary answers": list(ordinary(data)),
         "airline agent": list(airline(data)),
         "own sentences": made(_DRAWS),
@@ -115,4 +129,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])
