@@ -21,8 +21,10 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import log
+from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 from rich.console import Console
 from rich.table import Table
@@ -40,6 +42,7 @@ from schemas.opinions import Foresight
 from tests.bench import smoke
 from tests.bench.labels import area, simulate
 from tests.bench.labels_talks import SOURCES, labelled
+from training.labels.combination import Cases
 from training.labels.corpus import shared_data
 
 REVEALED = 0.1
@@ -77,7 +80,7 @@ def cases(name: str, most: int | None = None) -> list[Case]:
     return found
 
 
-def developed() -> dict[str, tuple[list[Clues], list[bool]]]:
+def developed() -> Cases:
     """What is known of answers whose truth is known, by source."""
     found = {name: cases(name) for name in ("uss", "iard", "tau")}
     return {
@@ -273,10 +276,14 @@ def loading() -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--cases", type=Path, help="only write what training.labels.combination needs")
     parser.add_argument("--talks", type=int, help="conversations of each source at most")
     parser.add_argument("--answers", type=int, default=40_000, help="of simulated users")
     parser.add_argument("--seeds", type=int, default=5, help="draws of who gives feedback")
     given = smoke.parse(parser, talks=6, answers=200, seeds=1)
+    if given.cases is not None:
+        given.cases.write_bytes(msgspec.json.encode(developed()))
+        return
     console = Console(width=160)
     if shared_data() is None:
         console.print("The development data are not there; set MIRANTE_SHARED to their folder.")

@@ -76,7 +76,7 @@ def test_what_training_imports_is_in_its_extra_or_needed_anyway() -> None:
     named = {node.module for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module}
     named |= {alias.name for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     tops = {name.split(".")[0] for name in named}
-    outside = {DISTRIBUTIONS.get(top, top) for top in tops - {"training", "tests", *PROJECT["tool"]["mypy"]["packages"]}}
+    outside = {DISTRIBUTIONS.get(top, top) for top in tops - {"training", *PROJECT["tool"]["mypy"]["packages"]}}
     outside -= sys.stdlib_module_names
     extra = PROJECT["project"]["optional-dependencies"]["train"]
     needed = {line.split(">")[0] for line in [*extra, *PROJECT["project"]["dependencies"]]}

@@ -1,4 +1,5 @@
-"""Makes ``agents/labels/prior.json``. Run: `python -m training.labels.combination [--check]`.
+"""Makes ``agents/labels/prior.json``. Run: `python -m training.labels.combination CASES [--check]`;
+CASES is what `python -m tests.bench.labels_online --cases CASES` makes of the development data.
 
 What signals are thought to say before a feature has feedback of its own. ``RATES``, an honest guess
 of how often each occurs with satisfied and with dissatisfied users, gives weights as naive Bayes
@@ -35,6 +36,9 @@ from agents.labels.reliability import (
     Clues,
     Prior,
 )
+
+Cases = dict[str, tuple[list[Clues], list[bool]]]
+"""What is known of answers, and whether they satisfied, by source."""
 
 PATH = Path(agents.labels.__file__).with_name("prior.json")
 
@@ -145,15 +149,16 @@ def write(prior: Prior) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Makes agents/labels/prior.json.")
+    parser.add_argument("cases", type=Path, nargs="?", help="a file of answers whose truth is known")
     parser.add_argument("--check", action="store_true", help="leave one source out; write nothing")
     parser.add_argument("--guess", action="store_true", help="write the guess, without data")
     given = parser.parse_args()
     if given.guess:
         write(guess())
         return
-    from tests.bench.labels_online import developed
-
-    sources = developed()
+    if given.cases is None:
+        parser.error("CASES is missing: python -m tests.bench.labels_online --cases FILE makes it")
+    sources = msgspec.json.decode(given.cases.read_bytes(), type=Cases)
     if given.check:
         for name in sources:
             others = [source for other, source in sources.items() if other != name]
