@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.inspection.text.cues import cues_of
-from agents.inspection.text.linear import least_cues, load_model, ngrams, share, tokens
+from agents.inspection.text.cues import Needed, cues_of
+from agents.inspection.text.linear import load_model, ngrams, share, tokens
 from agents.inspection.text.plain import plain, spaced
 
 MODELS = {name: load_model(name) for name in ("injection", "injection_segment")}
@@ -26,13 +26,14 @@ QUOTES = str.maketrans({"’": "'", "‘": "'", "´": "'", "“": '"', "”": '"
 @given(text=TEXTS)
 def test_a_text_is_worth_scoring_if_it_has_enough_different_cues(name: str, text: str) -> None:
     model = MODELS[name]
-    enough = len(model.cues & cues_of(text)) >= least_cues(model.least, len(text))
+    enough = len(model.cues & cues_of(text)) >= model.needed.of(len(text))
     assert model.has_cues(text) == enough
     assert model.score(text) == (model.probability(text) if enough else 0.0)
 
 
 def test_a_longer_text_needs_more_cues() -> None:
-    assert [least_cues(2, characters) for characters in (0, 100, 199, 200, 700)] == [2, 2, 2, 3, 5]
+    needed = Needed(2, 100, 3)
+    assert [needed.of(characters) for characters in (0, 100, 199, 200, 700)] == [2, 2, 2, 3, 5]
 
 
 def test_a_pair_has_no_more_than_one_mark_between_its_words() -> None:

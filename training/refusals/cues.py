@@ -15,8 +15,8 @@ from typing import Final
 
 from agents.inspection.text.plain import spaced
 from agents.inspection.text.refusal import (
+    CUES_NEEDED,
     REFUSAL_THRESHOLD,
-    cues_needed,
     looked_at,
     refusal_probability,
 )
@@ -118,7 +118,7 @@ def main(wheels: str) -> None:
     print(f"{len(found)} words")
     for name, of in words.items():
         has = [
-            len(w.intersection(found)) >= cues_needed(len(SHAPE.bounded(looked_at(example.text))))
+            len(w.intersection(found)) >= CUES_NEEDED.of(len(SHAPE.bounded(looked_at(example.text))))
             for w, example in zip(of, groups[name], strict=True)
         ]
         declined = [h for h, is_one in zip(has, flagged[name], strict=True) if is_one]

@@ -9,11 +9,29 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import pairwise
+from typing import Final, NamedTuple
 
 from agents.inspection.scan import Scanner
 from agents.inspection.text.plain import spaced
 
-__all__ = ["Cues", "cues_of"]
+__all__ = ["Cues", "Needed", "cues_of"]
+
+_STEP: Final = 100
+"""Characters."""
+
+
+class Needed(NamedTuple):
+    """How many different cues a text must have: ``least`` up to ``short`` characters, one more for
+    each hundred beyond, ``more`` more at most. The longer a text, the more of them it has by
+    chance."""
+
+    least: int
+    short: int
+    more: int
+
+    def of(self, characters: int) -> int:
+        """For a text of so many characters."""
+        return self.least + min(max(0, characters - self.short) // _STEP, self.more)
 
 
 def cues_of(text: str) -> set[str]:
@@ -29,7 +47,8 @@ def _at_once(cue: int, start: int, end: int, flags: int, context: object) -> boo
 class Cues:
     """Some of the words and pairs that :func:`cues_of` finds, looked for in one pass."""
 
-    def __init__(self, cues: Iterable[str]) -> None:
+    def __init__(self, cues: Iterable[str], needed: Needed) -> None:
+        self._needed = needed
         # a pattern for each number of blanks: ten times as fast as to make one of two in every text
         written = sorted(
             {(f" {cue.replace(' ', blank)} ".encode(), cue) for cue in cues for blank in (" ", "  ")}
@@ -37,8 +56,9 @@ class Cues:
         self._written = [cue for _, cue in written]
         self._scanner = Scanner([pattern for pattern, _ in written], once=True)
 
-    def met(self, text: str, least: int = 1) -> bool:
-        """Whether ``text`` has at least so many different ones (1 or more)."""
+    def met(self, text: str) -> bool:
+        """Whether ``text`` has as many different ones as it needs."""
+        least = self._needed.of(len(text))
         if least == 1:
             return self._scanner.finds(spaced(text), _at_once, None)
         found: set[str] = set()

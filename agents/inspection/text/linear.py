@@ -15,10 +15,10 @@ from typing import Final, Literal
 import msgspec
 
 from agents.inspection.text.concepts import concept_grams
-from agents.inspection.text.cues import Cues
+from agents.inspection.text.cues import Cues, Needed
 from agents.inspection.text.plain import plain, translation
 
-__all__ = ["SCALE", "LinearModel", "least_cues", "load_model", "ngrams", "share", "tokens"]
+__all__ = ["SCALE", "LinearModel", "load_model", "ngrams", "share", "tokens"]
 
 SCALE: Final = 1000
 """Units of a weight in one logit."""
@@ -26,10 +26,8 @@ SCALE: Final = 1000
 _MARKS: Final = tuple(b'.?!:"`{<|[#'[at : at + 1] for at in range(11))
 _SHORT: Final = 100
 """Characters of a text whose cues are few."""
-_A_CUE: Final = 100
-"""Characters beyond that for which there must be another cue, up to ``_MORE_CUES``: of 1,460 attacks of
-garak, PyRIT, spikee and JailbreakBench that are found none is lost by it."""
 _MORE_CUES: Final = 3
+"""Of 1,460 attacks of garak, PyRIT, spikee and JailbreakBench that are found none is lost by it."""
 _TOKENS: Final = translation(b"".join(_MARKS))
 
 
@@ -104,12 +102,6 @@ class _Stored(msgspec.Struct):
     divided: Divided = ""
 
 
-def least_cues(least: int, characters: int) -> int:
-    """Different cues that a text of so many characters needs, of which a short one needs `least`: length is divided out of a
-    logit, so what is long must have more that speaks for it."""
-    return least + min(max(0, characters - _SHORT) // _A_CUE, _MORE_CUES)
-
-
 class LinearModel:
     """Weights in 1/`SCALE` logits by n-gram. A text with fewer than `least` different cues has nothing to score.
 
@@ -126,19 +118,19 @@ class LinearModel:
         least: int = 1,
         divided: Divided = "",
     ) -> None:
-        self.least = least
         self.divided = divided
         self.bias = bias
         self.singles = singles
         self.weights = weights
         self.cues = frozenset(cues)
-        self._cues = Cues(self.cues) if self.cues else None
+        self.needed = Needed(least, _SHORT, _MORE_CUES)
+        self._cues = Cues(self.cues, self.needed) if self.cues else None
         self._singles, self._ends = _ends(weights)
         self._weight = (0, *weights.values()).__getitem__
 
     def has_cues(self, text: str) -> bool:
         """Whether `text` has enough of the cues without which hardly a text of the positive class was seen."""
-        return self._cues is None or self._cues.met(text, least_cues(self.least, len(text)))
+        return self._cues is None or self._cues.met(text)
 
     def score(self, text: str) -> float:
         """`probability`, or 0 if `text` has not enough cues, which costs a tenth of scoring."""
@@ -181,7 +173,7 @@ class LinearModel:
         stored = _Stored(
             bias=self.bias,
             singles=self.singles,
-            least=self.least,
+            least=self.needed.least,
             cues=sorted(self.cues),
             weights=self.weights,
             divided=self.divided,

@@ -19,11 +19,11 @@ import msgspec
 
 from agents.common.ngram_batch import logits
 from agents.common.ngram_model import NgramModel, load
-from agents.inspection.text.cues import Cues
+from agents.inspection.text.cues import Cues, Needed
 
 __all__ = [
+    "CUES_NEEDED",
     "REFUSAL_THRESHOLD",
-    "cues_needed",
     "is_refusal",
     "looked_at",
     "refusal_probability",
@@ -39,8 +39,9 @@ _AT_MOST: Final = 4_000
 """Characters whose quotations are looked for: the first half and the last."""
 _QUOTED_WHOLE: Final = ("{", "[", "```", '"', "“", "«")
 _QUOTE: Final = re.compile('"[^"\n]{1,300}+"|“[^“”\n]{1,300}+”|«[^«»\n]{1,300}+»')
-_LONGER: Final = 150
-"""Characters from which on hardly an answer that declines has only one of those words."""
+CUES_NEEDED: Final = Needed(1, 50, 1)
+"""Words by which a refusal is known that an answer must have to be scored: two from 150 characters
+on."""
 _VALUES: Final = 8
 """Texts of a JSON answer that are looked at one by one, the first that are no mere names."""
 _NAME: Final = 20
@@ -57,7 +58,7 @@ def _model() -> NgramModel:
 @cache
 def _cues() -> Cues:
     stored = files("agents.inspection.models").joinpath("refusal_cues.txt").read_text("ascii")
-    return Cues(stored.split())
+    return Cues(stored.split(), CUES_NEEDED)
 
 
 def looked_at(text: str) -> str:
@@ -83,12 +84,6 @@ def _has_words(text: str) -> bool:
     return len(text.split(None, 1)) > 1
 
 
-def cues_needed(characters: int) -> int:
-    """How many different words by which a refusal is known an answer of so many characters must
-    have to be scored."""
-    return 1 if characters < _LONGER else 2
-
-
 def is_refusal(answer: str) -> bool:
     """Whether an answer declines, as :func:`refusals` tells."""
     return refusals((answer,))[0]
@@ -112,8 +107,7 @@ def _declining(texts: Sequence[str]) -> list[bool]:
     seen: list[str] = []
     places: list[int] = []
     for place, text in enumerate(map(looked_at, texts)):
-        part = model.shape.bounded(text)
-        if _has_words(text) and cues.met(part, cues_needed(len(part))):
+        if _has_words(text) and cues.met(model.shape.bounded(text)):
             seen.append(text)
             places.append(place)
     if seen:
